@@ -1,0 +1,169 @@
+"""Balanced binary relevance: per label, binary models on 50/50 samples in several bags, the shift undone."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Self
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.errors import ConfigError
+from cascade.estimators import fit_with, fresh, positive_proba, refuse_class_weight
+from cascade.labels import Labels, check_labels
+from cascade.priors import log_odds, sampling_shift
+from cascade.rows import n_rows, subset
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+
+class BalancedBinaryRelevance(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """One balanced binary model per label, in several bags.
+
+    Each bag keeps all rows of the rarer side of a label and as many of the other side, drawn at random by
+    imbalanced-learn's `RandomUnderSampler` on row numbers. The log-odds that the sampling added are taken off
+    again (`cascade.priors.sampling_shift`), so `predict_proba` estimates p(y_k | x) on the rows given to `fit`.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Binary classifier with `predict_proba`. One that re-weights by itself (`class_weight`) is refused.
+    n_bags : int, default=10
+        Samples drawn per label; their models are averaged in log-odds.
+    n_jobs : int, optional
+        Fits in parallel, as in joblib.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    estimators_ : list of lists of estimators, one list per label
+        Empty for a label that is constant on the rows given.
+    prior_shift_ : ndarray of float, shape (L,)
+        Mean over the bags of the log-odds added at predict time.
+    share_ : ndarray of float, shape (L,)
+        Smoothed prevalence on the rows given; the answer for a constant label.
+    classes_ : ndarray of int, shape (L,)
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(5000, 3))
+    >>> Y = (rng.random((5000, 2)) < expit(X[:, :2] - 3)).astype(int)
+    >>> model = BalancedBinaryRelevance(LogisticRegression(), n_bags=3).fit(X, Y)
+    >>> bool(np.all(abs(model.predict_proba(X).sum(axis=0) / Y.sum(axis=0) - 1) < 0.1))
+    True
+    """
+
+    def __init__(
+        self, estimator: Any, n_bags: int = 10, n_jobs: int | None = None, random_state: int = 0
+    ) -> None:
+        self.estimator = estimator
+        self.n_bags = n_bags
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    @property
+    def fetches_rows(self) -> bool:
+        """Whether the base estimator fetches rows by index, so that nothing is copied by sampling."""
+        return bool(getattr(self.estimator, "fetches_rows", False))
+
+    def fit(
+        self,
+        X: Any,
+        Y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        trunk: Any = None,
+    ) -> Self:
+        """Fit all bags of all labels.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        Y : array-like of 0/1, shape (n, L)
+        groups, sample_weight : array-like, shape (n,), optional
+            Handed to the base estimator row by row.
+        trunk : fitted estimator, optional
+            Handed to a base estimator that can start from another one's trunk.
+        """
+        if self.n_bags < 1:
+            raise ConfigError(f"`n_bags` must be 1 or more. Received {self.n_bags}.")
+        refuse_class_weight(self.estimator, "estimator")
+        labels = check_labels(Y, n_rows(X))
+        weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        extra = {"groups": groups, "sample_weight": sample_weight}
+        self._fit_bags(X, labels, weight, {k: np.asarray(v) for k, v in extra.items() if v is not None}, trunk)
+        self.share_ = (weight @ labels + 0.5) / (weight.sum() + 1.0)
+        self.classes_ = np.arange(labels.shape[1])
+        return self
+
+    def _fit_bags(self, X: Any, Y: Labels, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
+        varying = [k for k in range(Y.shape[1]) if 0 < Y[:, k].sum() < len(Y)]
+        fitted = Parallel(self.n_jobs, return_as="generator")(
+            delayed(self._fit_one)(X, Y[:, k], weight, extra, trunk, (self.random_state, k, bag))
+            for k in varying
+            for bag in range(self.n_bags)
+        )
+        self.estimators_: list[list[Any]] = [[] for _ in range(Y.shape[1])]
+        self.prior_shift_ = np.zeros(Y.shape[1])
+        for k in varying:
+            bags = [next(fitted) for _ in range(self.n_bags)]
+            self.estimators_[k] = [estimator for estimator, _ in bags]
+            self.prior_shift_[k] = np.mean([shift for _, shift in bags])
+            logger.info("label %d: %d bags fitted, prior shift %+.2f", k, self.n_bags, self.prior_shift_[k])
+
+    def _fit_one(
+        self, X: Any, y: NDArray[np.uint8], weight: Floats, extra: dict[str, Any], trunk: Any, seed: tuple[int, ...]
+    ) -> tuple[Any, float]:
+        rows = _balanced_rows(y, seed)
+        estimator = fresh(self.estimator, seed)
+        sampled = {name: values[rows] for name, values in extra.items()}
+        fit_with(estimator, subset(X, rows, estimator), y[rows], trunk=trunk, **sampled)
+        return estimator, float(sampling_shift(_kept(1 - y, rows, weight), _kept(y, rows, weight)))
+
+    def predict_log_odds(self, X: Any) -> Floats:
+        """Corrected log-odds of each label; float of shape (n, L)."""
+        check_is_fitted(self)
+        answer = np.tile(log_odds(self.share_), (n_rows(X), 1))
+        for k, bags in enumerate(self.estimators_):
+            if bags:
+                answer[:, k] = np.mean([log_odds(positive_proba(bag, X)[:, 0]) for bag in bags], axis=0)
+                answer[:, k] += self.prior_shift_[k]
+        return answer
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probability of each label on the population of the rows given to `fit`; float of shape (n, L)."""
+        return np.asarray(expit(self.predict_log_odds(X)), dtype=np.float64)
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Labels at probability 0.5; int of shape (n, L)."""
+        return (self.predict_proba(X) >= 0.5).astype(np.int64)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.intp]:
+    from imblearn.under_sampling import RandomUnderSampler
+
+    word = int(np.random.SeedSequence([*seed, 1]).generate_state(1)[0] >> 1)
+    numbers = np.arange(len(y))[:, None]
+    kept, _ = RandomUnderSampler(random_state=word).fit_resample(numbers, y)
+    return np.sort(kept[:, 0])
+
+
+def _kept(side: NDArray[np.uint8], rows: NDArray[np.intp], weight: Floats) -> float:
+    """Share of the weight of one side that the sample kept."""
+    return float(weight[rows] @ side[rows] / (weight @ side))

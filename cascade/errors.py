@@ -1,0 +1,27 @@
+"""The errors a user can meet, each with the exit status that the command line gives it."""
+
+from __future__ import annotations
+
+
+class CascadeError(Exception):
+    """Base of the errors that end in one sentence instead of a traceback."""
+
+    exit_status = 1
+
+
+class ConfigError(CascadeError, ValueError):
+    """A config file or an option is wrong."""
+
+    exit_status = 2
+
+
+class DataError(CascadeError, ValueError):
+    """The data cannot be used as it is; the sentence names file, row and column."""
+
+    exit_status = 3
+
+
+class ModelRefusedError(CascadeError, ValueError):
+    """A model cannot be saved or loaded safely."""
+
+    exit_status = 4

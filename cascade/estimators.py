@@ -1,0 +1,70 @@
+"""What every scikit-learn estimator is asked here, whatever shape its answer has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
+
+from cascade.errors import ConfigError
+from cascade.rows import BLOCK, Rows, blocks
+
+Floats = NDArray[np.float64]
+
+
+def fresh(estimator: Any, seed: Any) -> Any:
+    """Clone `estimator` and seed every `random_state` in it that is not set."""
+    copy = clone(estimator)
+    parameters = copy.get_params(deep=True)
+    names = sorted(name for name in parameters if name.split("__")[-1] == "random_state" and parameters[name] is None)
+    words = np.random.SeedSequence(seed).generate_state(max(len(names), 1))
+    return copy.set_params(**{name: int(word >> 1) for name, word in zip(names, words, strict=False)})
+
+
+def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> Any:
+    """Fit, handing over those of `extra` (groups, sample_weight, trunk) that are given and understood."""
+    known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(estimator, name)}
+    if extra.get("sample_weight") is not None and "sample_weight" not in known:
+        raise ConfigError(f"`sample_weight` was given, but {type(estimator).__name__}.fit does not take it.")
+    return estimator.fit(X, y, **known)
+
+
+def refuse_class_weight(estimator: Any, role: str) -> None:
+    """Refuse an estimator that re-weights by itself: the shift would be there twice, or unknown."""
+    for name, value in estimator.get_params(deep=True).items():
+        if name.split("__")[-1] in ("class_weight", "scale_pos_weight") and value not in (None, 1):
+            raise ConfigError(f"`{role}` must not re-weight by itself; set its `{name}` to None. Received {value!r}.")
+
+
+def positive_proba(estimator: Any, X: Any) -> Floats:
+    """Probability of a 1 for each output; float of shape (n, K) from any of scikit-learn's layouts."""
+    answer = estimator.predict_proba(X)
+    if isinstance(answer, list):
+        columns = [_class_one(p, classes) for p, classes in zip(answer, estimator.classes_, strict=True)]
+        return np.column_stack(columns)
+    answer = np.asarray(answer, dtype=np.float64)
+    classes = getattr(estimator, "classes_", None)
+    binary = classes is not None and not isinstance(classes, list) and np.array_equal(classes, [0, 1])
+    if binary and answer.shape[1] == 2 and not getattr(estimator, "multilabel_", False):
+        return answer[:, 1:]
+    if classes is not None and len(classes) == 1 and answer.shape[1] == 1 and np.ndim(classes[0]) == 0:
+        return _class_one(answer, classes)[:, None] if classes[0] in (0, 1) else answer
+    return answer
+
+
+def _class_one(proba: Floats, classes: Any) -> Floats:
+    held = np.flatnonzero(np.asarray(classes) == 1)
+    return np.asarray(proba[:, held[0]] if len(held) else np.zeros(len(proba)), dtype=np.float64)
+
+
+def block_proba(estimator: Any, X: Any, rows: Rows, n_outputs: int, size: int = BLOCK) -> Floats:
+    """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape."""
+    result = np.empty((len(rows), n_outputs))
+    done = 0
+    for part, batch in blocks(X, rows, size):
+        result[done : done + len(part)] = positive_proba(estimator, batch)[: len(part)]
+        done += len(part)
+    return result

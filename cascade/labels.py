@@ -1,0 +1,159 @@
+"""The label matrix: what it must look like, which column is `any`, and which columns need a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from cascade.errors import ConfigError, DataError
+
+Labels = NDArray[np.uint8]
+
+STRAY_SHARE = 0.01
+
+
+def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
+    """Validate a label matrix.
+
+    Parameters
+    ----------
+    Y : array-like or sparse matrix of 0/1, shape (n, L) or (n,)
+    n_rows : int, optional
+        Number of rows that `X` has.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, L)
+
+    Raises
+    ------
+    DataError
+        If a value is not 0 or 1, or the number of rows is wrong.
+
+    Examples
+    --------
+    >>> check_labels([[0, 1], [0, 0]])
+    array([[0, 1],
+           [0, 0]], dtype=uint8)
+    """
+    dense = Y.toarray() if sparse.issparse(Y) else np.asarray(Y)  # type: ignore[union-attr]
+    if dense.ndim == 1:
+        dense = dense[:, None]
+    if dense.ndim != 2 or dense.shape[1] == 0:
+        raise DataError(f"`Y` must be of shape (rows, labels). Received shape {dense.shape}.")
+    if n_rows is not None and len(dense) != n_rows:
+        raise DataError(f"`Y` must have one row per row of `X` ({n_rows}). Received {len(dense)}.")
+    wrong = ~np.isin(dense, (0, 1))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        value = dense[row, column]
+        raise DataError(f"`Y` must hold only 0 and 1. Received {value!r} at row {row}, label {column}.")
+    return dense.astype(np.uint8)
+
+
+def name_labels(names: Sequence[str] | None, n_labels: int) -> tuple[str, ...]:
+    """Check label names, or make them up: label_0, label_1, ..."""
+    chosen = tuple(str(name) for name in (names if names is not None else [f"label_{k}" for k in range(n_labels)]))
+    if len(chosen) != n_labels:
+        raise DataError(f"`label_names` must have one name per label ({n_labels}). Received {len(chosen)}.")
+    if len(set(chosen)) != n_labels:
+        raise DataError(f"`label_names` must differ from each other. Received {list(chosen)}.")
+    return chosen
+
+
+@dataclass(frozen=True)
+class AnyLabel:
+    """Which column says "some label is present", if one does; `note` tells what was odd about it."""
+
+    index: int | None
+    note: str = ""
+
+
+def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "auto") -> AnyLabel:
+    """Find the column that equals the OR of the others, decided once on all rows.
+
+    Parameters
+    ----------
+    Y : ndarray of 0/1, shape (n, L)
+    names : sequence of str, length L
+    any_label : str or None
+        "auto" searches, a name decides, None says that there is none.
+
+    Returns
+    -------
+    AnyLabel
+        A column that fits but for a few stray rows is not taken; the note names the first such row.
+
+    Examples
+    --------
+    >>> find_any_label(np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0]]), ["a", "b", "any"]).index
+    2
+    """
+    others = Y.sum(axis=1, dtype=np.int64)[:, None] - Y > 0
+    strays = (others != Y.astype(bool)).sum(axis=0)
+    if any_label is None:
+        return AnyLabel(None)
+    if any_label != "auto":
+        return _named_any_label(Y, names, any_label, strays, others)
+    exact = np.flatnonzero((strays == 0) & Y.any(axis=0))
+    if len(exact) == 1:
+        return AnyLabel(int(exact[0]))
+    if len(exact) > 1:
+        twins = ", ".join(names[index] for index in exact)
+        return AnyLabel(None, f"several columns equal the OR of the others ({twins}), so none is taken as `any`")
+    # A column that is `any` holds all positives of the others, so only the fullest one can be meant.
+    nearest = int(np.argmax(Y.sum(axis=0)))
+    if Y.shape[1] > 2 and 0 < strays[nearest] <= STRAY_SHARE * max(int(Y[:, nearest].sum()), 1):
+        return AnyLabel(None, _stray_note(Y, names, nearest, strays, others) + ", so it is not taken as `any`")
+    return AnyLabel(None)
+
+
+def _named_any_label(
+    Y: Labels, names: Sequence[str], any_label: str, strays: NDArray[Any], others: NDArray[np.bool_]
+) -> AnyLabel:
+    if any_label not in names:
+        raise ConfigError(f"`any_label` must be 'auto', None or a label name. Received {any_label!r}.")
+    index = list(names).index(any_label)
+    return AnyLabel(index, _stray_note(Y, names, index, strays, others) if strays[index] else "")
+
+
+def _stray_note(
+    Y: Labels, names: Sequence[str], index: int, strays: NDArray[Any], others: NDArray[np.bool_]
+) -> str:
+    first = int(np.flatnonzero(others[:, index] != Y[:, index].astype(bool))[0])
+    return f"`{names[index]}` differs from the OR of the others on {strays[index]} rows (first: row {first})"
+
+
+@dataclass(frozen=True)
+class LabelPlan:
+    """How each column gets its probability: by the gate (`any`), by the labeler, or as a constant share.
+
+    Attributes
+    ----------
+    any_index : int or None
+    learned : ndarray of int
+        Columns the labeler learns.
+    share : ndarray of float, shape (L,)
+        Smoothed share of each label among rows with a label; what a constant column is given.
+    """
+
+    any_index: int | None
+    learned: NDArray[np.intp]
+    share: NDArray[np.float64]
+
+
+def plan_labels(Y: Labels, any_index: int | None) -> LabelPlan:
+    """Decide which columns the labeler can learn from the training rows `Y`.
+
+    A label that never, or always, occurs among rows with a label has nothing to learn; it gets its share there
+    with half a count added (Jeffreys), so that no probability is exactly 0 or 1.
+    """
+    positives = Y[Y.any(axis=1)]
+    count, n = positives.sum(axis=0, dtype=np.int64), len(positives)
+    learned = np.flatnonzero((count > 0) & (count < n))
+    return LabelPlan(any_index, learned[learned != any_index], (count + 0.5) / (n + 1.0))

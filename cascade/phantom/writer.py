@@ -1,0 +1,154 @@
+"""Write the phantom as arrays or as image files; the result does not depend on the number of processes."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from cascade.errors import ConfigError
+from cascade.phantom.patients import Patient, plan_patients
+from cascade.phantom.render import render_patient
+from cascade.phantom.table import FULL_ROWS, LABELS, combination_counts
+from cascade.publish import new_folder
+
+Progress = Callable[[int], Any]
+
+PATIENTS_A_TASK = 16
+SMALLEST_SIZE = 16
+
+
+def write_phantom(
+    out: str | Path,
+    rows: int = FULL_ROWS,
+    size: int = 64,
+    seed: int = 0,
+    format: str = "npy",
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Draw the built-in data into a new folder.
+
+    Parameters
+    ----------
+    out : path
+        Folder to make; it must not exist.
+    rows : int
+        Number of images, 32 or more. Fewer than 54,214 keep at least one row of each combination.
+    size : int
+        Height and width in pixels, 16 or more.
+    seed : int
+        The same seed gives the same bytes on any number of processes.
+    format : {"npy", "png"}
+        `npy` writes `images.npy` (uint8, rows x size x size x 1) and `labels.npz`; `png` writes one file an
+        image and `labels.csv`.
+    n_jobs : int, optional
+        Processes, as in joblib.
+    progress : callable, optional
+        Called with the number of images just finished.
+
+    Returns
+    -------
+    dict
+        What `phantom.json` in the folder holds: rows, patients, labels, `natural_prevalence`.
+
+    Raises
+    ------
+    ConfigError
+        If an argument is out of range or `out` exists.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> folder = pathlib.Path(tempfile.mkdtemp()) / "phantom"
+    >>> write_phantom(folder, rows=40, size=16)["natural_prevalence"]
+    False
+    """
+    if format not in ("npy", "png"):
+        raise ConfigError(f"`format` must be 'npy' or 'png'. Received {format!r}.")
+    if size < SMALLEST_SIZE:
+        raise ConfigError(f"`size` must be at least {SMALLEST_SIZE} pixels. Received {size}.")
+    if seed < 0:
+        raise ConfigError(f"`seed` must be 0 or more. Received {seed}.")
+    combinations, counts, natural = combination_counts(rows)
+    patients = plan_patients(combinations, counts, seed)
+    facts = {
+        "rows": rows,
+        "patients": len(patients),
+        "labels": list(LABELS),
+        "size": size,
+        "seed": seed,
+        "natural_prevalence": natural,
+    }
+    with new_folder(out) as folder:
+        (folder / "phantom.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+        write = _write_arrays if format == "npy" else _write_files
+        write(folder, patients, size, seed, n_jobs, progress or (lambda done: None))
+    return facts
+
+
+def _tasks(patients: list[Patient]) -> Iterator[list[Patient]]:
+    for start in range(0, len(patients), PATIENTS_A_TASK):
+        yield patients[start : start + PATIENTS_A_TASK]
+
+
+def _write_arrays(
+    folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
+) -> None:
+    labels = np.vstack([patient.labels for patient in patients])
+    images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(labels), size, size, 1))
+    rendered = Parallel(n_jobs, return_as="generator")(
+        delayed(_render)(task, size, seed) for task in _tasks(patients)
+    )
+    row = 0
+    for block in rendered:
+        images[row : row + len(block)] = block
+        row += len(block)
+        progress(len(block))
+    images.flush()
+    ids, groups = _names(patients)
+    np.savez_compressed(folder / "labels.npz", Y=labels, label_names=np.array(LABELS), groups=groups, ids=ids)
+
+
+def _write_files(
+    folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
+) -> None:
+    (folder / "images").mkdir()
+    written = Parallel(n_jobs, return_as="generator")(
+        delayed(_save_pngs)(task, size, seed, folder / "images") for task in _tasks(patients)
+    )
+    for count in written:
+        progress(count)
+    ids, groups = _names(patients)
+    labels = np.vstack([patient.labels for patient in patients])
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as handle:
+        table = csv.writer(handle)
+        table.writerow(["file", "patient", *LABELS])
+        for name, group, row in zip(ids, groups, labels.tolist(), strict=True):
+            table.writerow([f"images/{name}.png", group, *row])
+
+
+def _render(task: list[Patient], size: int, seed: int) -> NDArray[np.uint8]:
+    return np.concatenate([render_patient(patient, size, seed) for patient in task])
+
+
+def _save_pngs(task: list[Patient], size: int, seed: int, folder: Path) -> int:
+    from PIL import Image
+
+    names, _ = _names(task)
+    for name, image in zip(names, _render(task, size, seed), strict=True):
+        Image.fromarray(image[:, :, 0]).save(folder / f"{name}.png")
+    return len(names)
+
+
+def _names(patients: list[Patient]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """Identifiers of the slices and of the patients they belong to."""
+    groups = [f"p{patient.number:05d}" for patient in patients for _ in patient.labels]
+    ids = [f"p{patient.number:05d}_{z:02d}" for patient in patients for z in range(len(patient.labels))]
+    return np.array(ids), np.array(groups)

@@ -1,0 +1,80 @@
+"""Prior correction: what sampling and weighting do to log-odds, and how to undo it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from cascade.errors import ConfigError
+
+SMALLEST = 1e-7
+
+Floats = NDArray[np.float64]
+
+
+def log_odds(p: ArrayLike) -> Floats:
+    """Log-odds of probabilities, with 0 and 1 moved in by 1e-7 so that the result is finite."""
+    inside = np.clip(np.asarray(p, dtype=np.float64), SMALLEST, 1.0 - SMALLEST)
+    return np.asarray(np.log(inside) - np.log1p(-inside), dtype=np.float64)
+
+
+def sampling_shift(kept_negatives: ArrayLike, kept_positives: ArrayLike) -> Floats:
+    """Log-odds to add to a model that was fitted on a sample.
+
+    Parameters
+    ----------
+    kept_negatives, kept_positives : array-like of float in (0, 1]
+        Share b of the negatives and share c of the positives that the sample kept.
+
+    Returns
+    -------
+    ndarray of float
+        ln(b / c), as in logit p = logit p_s + ln(b / c).
+
+    Raises
+    ------
+    ConfigError
+        If a share is not in (0, 1].
+
+    References
+    ----------
+    Dal Pozzolo et al. (2015), Calibrating probability with undersampling for unbalanced classification.
+    King & Zeng (2001), Logistic regression in rare events data.
+
+    Examples
+    --------
+    Class 1 of problem A: 233 positives and 233 of 53,981 negatives; a balanced model's 0.9 means 0.037.
+
+    >>> shift = sampling_shift(233 / 53981, 1.0)
+    >>> round(float(expit(log_odds(0.9) + shift)), 3)
+    0.037
+    """
+    b, c = np.asarray(kept_negatives, dtype=np.float64), np.asarray(kept_positives, dtype=np.float64)
+    for name, share in (("kept_negatives", b), ("kept_positives", c)):
+        if np.any(~(share > 0) | (share > 1)):
+            raise ConfigError(f"`{name}` must lie in (0, 1]. Received {share.tolist()}.")
+    return np.asarray(np.log(b / c), dtype=np.float64)
+
+
+def weight_shift(negative_weight: ArrayLike, positive_weight: ArrayLike) -> Floats:
+    """Log-odds to add to a model that was fitted with class weights (w0, w1): -ln(w1 / w0).
+
+    References
+    ----------
+    Elkan (2001), The foundations of cost-sensitive learning.
+
+    Examples
+    --------
+    >>> float(weight_shift(1.0, 1.0))
+    0.0
+    """
+    w0, w1 = np.asarray(negative_weight, dtype=np.float64), np.asarray(positive_weight, dtype=np.float64)
+    if np.any(~(w0 > 0)) or np.any(~(w1 > 0)):
+        raise ConfigError(f"class weights must be positive. Received {w0.tolist()} and {w1.tolist()}.")
+    return np.asarray(0.0 - np.log(w1 / w0), dtype=np.float64)
+
+
+def shift_proba(p: ArrayLike, shift: ArrayLike) -> Floats:
+    """Add `shift` to the log-odds of `p`."""
+    return np.asarray(expit(log_odds(p) + np.asarray(shift, dtype=np.float64)), dtype=np.float64)

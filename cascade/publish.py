@@ -1,0 +1,65 @@
+"""Whole or not at all: what is written aside, synced and renamed never shows half of itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cascade.errors import ConfigError
+
+
+@contextmanager
+def new_folder(target: str | Path) -> Iterator[Path]:
+    """Yield a folder beside `target` that becomes `target` when the block ends without an error.
+
+    Raises
+    ------
+    ConfigError
+        If `target` exists: nothing is ever overwritten.
+    """
+    target = Path(target)
+    if target.exists() or target.is_symlink():
+        raise ConfigError(f"`{target}` exists already; choose another folder or remove it first.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield aside
+        aside.chmod(0o755)
+        _sync_tree(aside)
+        aside.rename(target)
+        _sync(target.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def new_file(target: str | Path) -> Iterator[Path]:
+    """Yield a path beside `target` that replaces `target` when the block ends without an error."""
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        yield aside
+        _sync(aside)
+        aside.replace(target)
+        _sync(target.parent)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,86 @@
+"""Rows of any container: index them, view them without a copy, and feed them in blocks of one fixed size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils import _safe_indexing
+
+from cascade.errors import DataError
+
+Rows = NDArray[np.intp]
+
+BLOCK = 1024
+"""Rows an estimator sees at a time. Float kernels depend on the batch's shape, so it never varies."""
+
+
+class RowSource:
+    """Rows that are made when they are asked for, such as image files on disk.
+
+    A subclass gives the number of rows, and a batch for an array of row numbers. Any other object with
+    `__len__` and such a `__getitem__` is accepted too.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        raise NotImplementedError
+
+
+class RowView(RowSource):
+    """Some rows of `X`, in a given order, fetched when they are asked for and never copied as a whole."""
+
+    def __init__(self, X: Any, rows: Rows) -> None:
+        self.X = X
+        self.rows = np.asarray(rows, dtype=np.intp)
+        self.shape = (len(self.rows), *X.shape[1:])
+        self.dtype = X.dtype
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        batch: NDArray[Any] = take(self.X, self.rows[rows])
+        return batch
+
+
+def is_source(X: Any) -> bool:
+    """Tell whether `X` makes its rows on demand rather than holding them."""
+    held = isinstance(X, (list, tuple, np.ndarray)) or sparse.issparse(X) or hasattr(X, "columns")
+    return not held and hasattr(X, "__len__") and hasattr(X, "__getitem__")
+
+
+def n_rows(X: Any) -> int:
+    """Count the rows of `X`."""
+    if hasattr(X, "shape"):
+        return int(X.shape[0])
+    if not hasattr(X, "__len__"):
+        raise DataError(f"`X` must hold rows that can be counted. Received {type(X).__name__}.")
+    return len(X)
+
+
+def take(X: Any, rows: Rows) -> Any:
+    """Fetch the rows of `X` with the given numbers."""
+    return X[rows] if is_source(X) else _safe_indexing(X, rows)
+
+
+def subset(X: Any, rows: Rows, estimator: Any) -> Any:
+    """Give `estimator` some rows of `X`: a view if it fetches by index itself, else the rows."""
+    if getattr(estimator, "fetches_rows", False) and hasattr(X, "dtype"):
+        return RowView(X, rows)
+    return take(X, rows)
+
+
+def blocks(X: Any, rows: Rows, size: int = BLOCK) -> Iterator[tuple[Rows, Any]]:
+    """Yield row numbers with their batch, the batch always padded to `size` rows by its last one."""
+    for start in range(0, len(rows), size):
+        part = rows[start : start + size]
+        batch = take(X, part)
+        if len(part) < size:
+            batch = take(batch, np.minimum(np.arange(size), len(part) - 1))
+        yield part, batch
