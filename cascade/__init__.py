@@ -1,0 +1,29 @@
+"""Cascade: multi-label classification in which most rows have no label."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cascade.balanced import BalancedBinaryRelevance
+    from cascade.classifier import CascadeClassifier
+    from cascade.neural import KerasClassifier
+    from cascade.predictor import CascadePredictor
+
+__version__ = "0.1.0"
+__all__ = ["BalancedBinaryRelevance", "CascadeClassifier", "CascadePredictor", "KerasClassifier"]
+
+_HOMES = {
+    "BalancedBinaryRelevance": "cascade.balanced",
+    "CascadeClassifier": "cascade.classifier",
+    "CascadePredictor": "cascade.predictor",
+    "KerasClassifier": "cascade.neural",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: the command line's --help must not wait for scikit-learn.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'cascade' has no attribute {name!r}")

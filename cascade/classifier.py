@@ -1,0 +1,263 @@
+"""The cascade: a gate on every row, a labeler behind it, and the rules that merge both."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.dummy import DummyClassifier
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.errors import ConfigError, DataError
+from cascade.estimators import block_proba, fit_with, fresh
+from cascade.fingerprint import fingerprint
+from cascade.labels import Labels, LabelPlan, check_labels, find_any_label, name_labels, plan_labels
+from cascade.merge import check_pool, pool_rows
+from cascade.predictor import CascadePredictor, Prediction, Thresholds
+from cascade.priors import log_odds
+from cascade.rows import Rows, n_rows, subset
+from cascade.rule_fitting import fit_rules
+from cascade.signature import InputSignature
+from cascade.splits import grouped_holdout
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+
+class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Two-stage multi-label classifier for labels that are mostly absent.
+
+    Parameters
+    ----------
+    gate : estimator, optional
+        Binary classifier with `predict_proba`: is any label present? Default: a Keras network suited to X.
+    labeler : estimator, optional
+        Multi-label classifier with `predict_proba`, such as `BalancedBinaryRelevance`. Default: a Keras
+        network suited to X, trained on rows with a label.
+    any_label : str or None, default="auto"
+        Which column equals the OR of the others; it is given by the gate and not fitted.
+    label_names : sequence of str, optional
+        Default: the columns of a data frame `Y`, else label_0, label_1, ...
+    negative_pool : {"positives", "all"}, default="positives"
+        Rows the labeler is trained on: those with a label, or all. Recorded, and decides the merge.
+    calibration_size : float, default=0.2
+        Share of the groups held out of both fits, for calibration and thresholds.
+    gate_recall : float, default=0.95
+        Recall of every label wanted at the gate on the held-out rows.
+    share_trunk : bool, default=False
+        Start the labeler from the gate's trunk, where both are Keras networks of one kind.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    predictor_ : CascadePredictor
+        The finished cascade, which answers all predictions.
+    gate_, labeler_ : fitted estimators
+    gate_threshold_ : GateThreshold
+        The gate's threshold with positives and kept positives of each label.
+    any_label_ : str or None
+    classes_ : ndarray of int, shape (L,)
+    n_features_in_ : int
+        Only where rows are vectors.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from cascade import BalancedBinaryRelevance
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(3000, 2))
+    >>> Y = np.column_stack([X > 1.3, (X > 1.3).any(axis=1)]).astype(int)
+    >>> model = CascadeClassifier(LogisticRegression(), BalancedBinaryRelevance(LogisticRegression()))
+    >>> model.fit(X, Y).any_label_
+    'label_2'
+    >>> proba = model.predict_proba(X)
+    >>> bool(np.all(proba[:, 2] >= proba[:, :2].max(axis=1)))
+    True
+    """
+
+    def __init__(
+        self,
+        gate: Any = None,
+        labeler: Any = None,
+        *,
+        any_label: str | None = "auto",
+        label_names: Any = None,
+        negative_pool: str = "positives",
+        calibration_size: float = 0.2,
+        gate_recall: float = 0.95,
+        share_trunk: bool = False,
+        random_state: int = 0,
+    ) -> None:
+        self.gate = gate
+        self.labeler = labeler
+        self.any_label = any_label
+        self.label_names = label_names
+        self.negative_pool = negative_pool
+        self.calibration_size = calibration_size
+        self.gate_recall = gate_recall
+        self.share_trunk = share_trunk
+        self.random_state = random_state
+
+    def fit(self, X: Any, Y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit gate and labeler, then calibration and thresholds on groups that neither has seen.
+
+        Parameters
+        ----------
+        X : rows, n of them
+            Anything scikit-learn can index, or an object with a length that returns a batch for row numbers.
+        Y : array-like, data frame or sparse matrix of 0/1, shape (n, L)
+        groups : array-like, shape (n,), optional
+            Rows of one group are never on both sides of a split.
+        sample_weight : array-like of float >= 0, shape (n,), optional
+            How many rows of the population each row stands for.
+
+        Raises
+        ------
+        DataError, ConfigError
+        """
+        check_pool(self.negative_pool)
+        if not 0 < self.gate_recall <= 1:
+            raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")
+        labels = check_labels(Y, n_rows(X))
+        names = name_labels(self.label_names if self.label_names is not None else getattr(Y, "columns", None), labels.shape[1])
+        weight = None if sample_weight is None else _check_weight(sample_weight, len(labels))
+        found = find_any_label(labels, names, self.any_label)
+        if found.note:
+            warnings.warn(found.note, stacklevel=2)
+        self.any_label_ = None if found.index is None else names[found.index]
+        held = grouped_holdout(labels, groups, self.calibration_size, self.random_state)
+        self._fit(X, labels, names, found.index, None if groups is None else np.asarray(groups), weight, held)
+        self.classes_ = np.arange(labels.shape[1])
+        if len(getattr(X, "shape", ())) == 2:
+            self.n_features_in_ = int(X.shape[1])
+        return self
+
+    def _fit(
+        self,
+        X: Any,
+        Y: Labels,
+        names: tuple[str, ...],
+        any_index: int | None,
+        groups: NDArray[Any] | None,
+        weight: Floats | None,
+        held: NDArray[np.bool_],
+    ) -> None:
+        fitting, calibrating = np.flatnonzero(~held), np.flatnonzero(held)
+        plan = plan_labels(Y[fitting], any_index)
+        _report_constant(Y[fitting], plan, names)
+        self.gate_ = self._fit_gate(X, Y, fitting, groups, weight)
+        self.labeler_ = self._fit_labeler(X, Y, plan, fitting, groups, weight)
+        logger.info("calibration: %d held-out rows", len(calibrating))
+
+        def labeler_scores(numbers: Rows) -> Floats:
+            if self.labeler_ is None:
+                return np.empty((len(numbers), 0))
+            return log_odds(block_proba(self.labeler_, X, calibrating[numbers], len(plan.learned)))
+
+        gate_z = log_odds(block_proba(self.gate_, X, calibrating, 1)[:, 0])
+        held_weight = None if weight is None else weight[calibrating]
+        rules, self.gate_threshold_ = fit_rules(
+            names, plan, self.negative_pool, gate_z, labeler_scores, Y[calibrating], held_weight, self.gate_recall
+        )
+        provenance = {"data": fingerprint(X, Y, groups), "rows_fitted": len(fitting), "rows_calibrated": len(calibrating)}
+        self.predictor_ = CascadePredictor(self.gate_, self.labeler_, rules, InputSignature.of(X), provenance)
+
+    def _fit_gate(
+        self, X: Any, Y: Labels, rows: Rows, groups: NDArray[Any] | None, weight: Floats | None
+    ) -> Any:
+        target = Y[rows].any(axis=1).astype(np.int64)
+        logger.info("gate: %d rows, %d with a label", len(rows), target.sum())
+        if target.min() == target.max():
+            # Nothing to learn: the prior answers, and the warning about constant labels has said so.
+            return DummyClassifier(strategy="prior").fit(np.zeros((len(target), 1)), target)
+        gate = fresh(self._default("gate", X) if self.gate is None else self.gate, [self.random_state, 0])
+        extra = _pick(rows, groups=groups, sample_weight=weight)
+        return fit_with(gate, subset(X, rows, gate), target, **extra)
+
+    def _fit_labeler(
+        self,
+        X: Any,
+        Y: Labels,
+        plan: LabelPlan,
+        fitting: Rows,
+        groups: NDArray[Any] | None,
+        weight: Floats | None,
+    ) -> Any:
+        if not len(plan.learned):
+            return None
+        rows = fitting[pool_rows(Y[fitting], self.negative_pool)]
+        logger.info("labeler: %d rows, %d labels", len(rows), len(plan.learned))
+        labeler = fresh(self._default("labeler", X) if self.labeler is None else self.labeler, [self.random_state, 1])
+        target = Y[np.ix_(rows, plan.learned)].astype(np.int64)
+        extra = _pick(rows, groups=groups, sample_weight=weight)
+        # One column is a binary problem to scikit-learn's own estimators.
+        y = target[:, 0] if target.shape[1] == 1 else target
+        trunk = self.gate_ if self.share_trunk else None
+        return fit_with(labeler, subset(X, rows, labeler), y, trunk=trunk, **extra)
+
+    def _default(self, role: str, X: Any) -> Any:
+        from cascade.neural import suited_classifier
+
+        return suited_classifier(role, X)
+
+    def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[np.uint8]:
+        """0/1 of shape (n, L); see `CascadePredictor.predict`."""
+        return self._fitted().predict(X, gate_threshold, thresholds)
+
+    def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
+        """Coherent probabilities of shape (n, L)."""
+        return self._fitted().predict_proba(X, gate_threshold)
+
+    def gate_proba(self, X: Any) -> Floats:
+        """Probability that a row has some label; float of shape (n,)."""
+        return self._fitted().gate_proba(X)
+
+    def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
+        """Predict, and tell each row's fate; see `CascadePredictor.examine`."""
+        return self._fitted().examine(X, gate_threshold, thresholds)
+
+    def save(self, path: str | Path) -> None:
+        """Write the finished cascade to a new folder; see `CascadePredictor.save`."""
+        self._fitted().save(path)
+
+    def _fitted(self) -> CascadePredictor:
+        check_is_fitted(self)
+        predictor: CascadePredictor = self.predictor_
+        return predictor
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _check_weight(sample_weight: ArrayLike, n: int) -> Floats:
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n,):
+        raise DataError(f"`sample_weight` must have one value per row ({n}). Received shape {weight.shape}.")
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise DataError("`sample_weight` must be finite and not negative.")
+    return weight
+
+
+def _pick(rows: Rows, **arrays: NDArray[Any] | None) -> dict[str, Any]:
+    return {name: None if values is None else values[rows] for name, values in arrays.items()}
+
+
+def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:
+    for k in sorted(set(range(Y.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
+        always = "always" if Y[:, k].any() else "never"
+        warnings.warn(
+            f"label {names[k]!r} {always} occurs among training rows with a label; "
+            f"it is given its smoothed share {plan.share[k]:.3g} times the gate.",
+            stacklevel=4,
+        )

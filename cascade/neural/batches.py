@@ -1,0 +1,66 @@
+"""Batches for Keras, fetched by row number, so that rows may be files on disk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.rows import Rows, take
+
+
+class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of some rows of `X`, in an order drawn anew each epoch from the seed and the epoch's number.
+
+    Parameters
+    ----------
+    X : rows
+    target : ndarray of float32, shape (n, K)
+    weight : ndarray of float32, shape (n,), or None
+    rows : ndarray of int
+        Rows of `X` to draw from.
+    batch_size : int
+    seed : int, optional
+        None keeps the order of `rows`.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        target: NDArray[np.float32],
+        weight: NDArray[np.float32] | None,
+        rows: Rows,
+        batch_size: int,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.X, self.target, self.weight, self.rows = X, target, weight, rows
+        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+        self._shuffle()
+
+    def __len__(self) -> int:
+        return -(-len(self.rows) // self.batch_size)
+
+    def __getitem__(self, number: int) -> tuple[Any, ...]:
+        rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
+        batch = (as_dense(take(self.X, rows)), self.target[rows])
+        return batch if self.weight is None else (*batch, self.weight[rows])
+
+    def on_epoch_end(self) -> None:
+        """Draw the next epoch's order."""
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self) -> None:
+        if self.seed is None:
+            self.order = self.rows
+        else:
+            self.order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+
+
+def as_dense(batch: Any) -> NDArray[Any]:
+    """Turn one batch of any container into an array that Keras takes; uint8 stays uint8."""
+    values = batch.toarray() if hasattr(batch, "toarray") else np.asarray(batch)
+    return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)

@@ -1,0 +1,195 @@
+"""The adapter: a Keras network with scikit-learn's protocol, binary or multi-label by the shape of Y."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Self
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.errors import ConfigError, DataError
+from cascade.labels import check_labels
+from cascade.neural.batches import IndexedBatches, as_dense
+from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
+from cascade.neural.training import seeded, train
+from cascade.rows import Rows, blocks, n_rows, take
+from cascade.splits import grouped_holdout
+
+Floats = NDArray[np.float64]
+
+ADAPTED_ROWS = 20_000
+
+
+class KerasClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """A Keras network as a scikit-learn classifier.
+
+    Parameters
+    ----------
+    network : str or callable, default="cnn"
+        "mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0", or a function
+        ``network(input_shape, n_outputs, **network_options)`` that returns a model of logits.
+    network_options : dict, optional
+        Options of the network, such as ``{"width": 32}`` or ``{"weights": "imagenet"}``.
+    epochs : int, default=10
+    batch_size : int, default=128
+        Rows a step; prediction uses batches of exactly this many rows, padded.
+    learning_rate : float, default=0.002
+        Start of a cosine that ends at zero.
+    validation_size : float, default=0.1
+        Share of the groups held out for early stopping; 0 trains all epochs on all rows.
+    patience : int, default=3
+        Epochs without a better validation loss before training stops.
+    random_state : int, optional
+        None counts as 0: the same data gives the same network.
+
+    Attributes
+    ----------
+    network_ : keras.Model
+    classes_ : ndarray of int
+        [0, 1] for a binary target, 0 to L - 1 for a multi-label one.
+    multilabel_ : bool
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(400, 2)).astype("float32")
+    >>> model = KerasClassifier("mlp", epochs=2).fit(X, (X > 0).astype(int))
+    >>> model.predict_proba(X).shape
+    (400, 2)
+    """
+
+    fetches_rows = True
+
+    def __init__(
+        self,
+        network: str | Callable[..., keras.Model] = "cnn",
+        network_options: dict[str, Any] | None = None,
+        epochs: int = 10,
+        batch_size: int = 128,
+        learning_rate: float = 2e-3,
+        validation_size: float = 0.1,
+        patience: int = 3,
+        random_state: int | None = None,
+    ) -> None:
+        self.network = network
+        self.network_options = network_options
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_size = validation_size
+        self.patience = patience
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: ArrayLike,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        trunk: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : rows, n of them, each of one shape
+        y : array-like of 0/1, shape (n,) for a binary or (n, L) for a multi-label target
+        groups : array-like, shape (n,), optional
+            The validation rows for early stopping are whole groups.
+        sample_weight : array-like, shape (n,), optional
+        trunk : fitted KerasClassifier, optional
+            Start from its weights in every layer but the head.
+
+        Raises
+        ------
+        ConfigError, DataError
+        """
+        self._check_parameters()
+        labels = check_labels(y, n_rows(X))
+        shape = getattr(X, "shape", None) or np.shape(X)
+        if len(shape) < 2:
+            raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
+        self.multilabel_ = np.ndim(y) == 2
+        self.classes_ = np.arange(labels.shape[1]) if self.multilabel_ else np.array([0, 1])
+        if len(shape) == 2:
+            self.n_features_in_ = int(shape[1])
+        training, validation = self._split(labels, groups)
+        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
+        seed = self.random_state or 0
+        with seeded(seed):
+            self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
+            if trunk is not None:
+                copy_trunk(trunk.network_, self.network_)
+            target = labels.astype(np.float32)
+            train(
+                self.network_,
+                IndexedBatches(X, target, weight, training, self.batch_size, seed),
+                IndexedBatches(X, target, weight, validation, self.batch_size) if len(validation) else None,
+                self.epochs,
+                self.learning_rate,
+                self.patience,
+                "network" if isinstance(self.network, str) is False else str(self.network),
+            )
+        return self
+
+    def _check_parameters(self) -> None:
+        for name in ("epochs", "batch_size", "patience"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must be 1 or more. Received {getattr(self, name)}.")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
+        if not 0 <= self.validation_size < 1:
+            raise ConfigError(f"`validation_size` must lie in [0, 1). Received {self.validation_size}.")
+
+    def _split(self, labels: NDArray[np.uint8], groups: ArrayLike | None) -> tuple[Rows, Rows]:
+        everything = np.arange(len(labels))
+        if not self.validation_size:
+            return everything, everything[:0]
+        held = grouped_holdout(labels, groups, self.validation_size, self.random_state or 0)
+        # Very small samples may hold out nothing, or everything: then all epochs run on all rows.
+        return (everything, everything[:0]) if held.all() or not held.any() else (everything[~held], everything[held])
+
+    def _build(self, X: Any, shape: tuple[int, ...], n_outputs: int, training: Rows) -> keras.Model:
+        sample = as_dense(take(X, training[:1]))
+        options = self.network_options or {}
+        network = build_network(self.network, shape, n_outputs, str(sample.dtype), options)
+        normalizing = [layer for layer in network.layers if layer.name == NORMALIZATION]
+        for layer in normalizing:
+            step = max(1, len(training) // ADAPTED_ROWS)
+            layer.adapt(as_dense(take(X, training[::step])))
+        return network
+
+    def predict_log_odds(self, X: Any) -> Floats:
+        """The network's logits; float of shape (n, n_outputs)."""
+        check_is_fitted(self)
+        logits = [
+            np.asarray(self.network_.predict_on_batch(as_dense(batch)))[: len(rows)]
+            for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size)
+        ]
+        n_outputs = len(self.classes_) if self.multilabel_ else 1
+        return np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probabilities: (n, 2) for a binary target, (n, L) for a multi-label one."""
+        proba = expit(self.predict_log_odds(X))
+        return proba if self.multilabel_ else np.column_stack([1 - proba, proba])
+
+    def predict(self, X: Any) -> NDArray[np.int64]:
+        """Labels at probability 0.5."""
+        bits = (self.predict_log_odds(X) >= 0).astype(np.int64)
+        return bits if self.multilabel_ else bits[:, 0]
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,103 @@
+"""Networks by name. Each ends in logits; everything before the layer `head` is its trunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+from keras import layers
+
+from cascade.errors import ConfigError
+
+Shape = tuple[int, ...]
+Builder = Callable[..., keras.Model]
+
+HEAD = "head"
+NORMALIZATION = "normalization"
+
+
+def mlp(input_shape: Shape, n_outputs: int, dtype: str, width: int = 64, depth: int = 2) -> keras.Model:
+    """Fully connected network on standardised features."""
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = layers.Normalization(name=NORMALIZATION)(inputs)
+    for _ in range(depth):
+        x = layers.Dense(width, activation="relu")(x)
+    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
+
+
+def cnn(input_shape: Shape, n_outputs: int, dtype: str, width: int = 24, flip: bool = False) -> keras.Model:
+    """Small convolutional network: a stem of stride 4, then 3x3 convolutions; 2.8 MFLOP at 64 px and width 24."""
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+    if flip:
+        x = layers.RandomFlip("horizontal")(x)
+    x = layers.Conv2D(width, 7, strides=4, padding="same", activation="relu")(x)
+    x = layers.Conv2D(2 * width, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(8 * width // 3, 3, padding="same", activation="relu")(x)
+    # A bleed is a small bright spot: the mean over the image loses it, the maximum keeps it.
+    x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
+    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
+
+
+def mobilenet_v3_small(
+    input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None
+) -> keras.Model:
+    """MobileNetV3Small of keras.applications with its own preprocessing inside."""
+    return _application(keras.applications.MobileNetV3Small, input_shape, n_outputs, dtype, weights)
+
+
+def efficientnet_v2_b0(input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None) -> keras.Model:
+    """EfficientNetV2B0 of keras.applications with its own preprocessing inside."""
+    return _application(keras.applications.EfficientNetV2B0, input_shape, n_outputs, dtype, weights)
+
+
+def _application(
+    application: Callable[..., keras.Model], input_shape: Shape, n_outputs: int, dtype: str, weights: str | None
+) -> keras.Model:
+    """Put a trunk of three channels (grey images are repeated) under a head; `weights` as in keras.applications."""
+    height, width, channels = input_shape
+    if channels not in (1, 3):
+        raise ConfigError(f"networks of keras.applications take 1 or 3 channels. Received {channels}.")
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = layers.Rescaling(1.0)(inputs)
+    if channels == 1:
+        x = layers.Concatenate()([x, x, x])
+    trunk = application(
+        include_top=False, weights=weights, input_shape=(height, width, 3), pooling="avg", include_preprocessing=True
+    )
+    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(trunk(x)))
+
+
+NETWORKS: dict[str, Builder] = {
+    "mlp": mlp,
+    "cnn": cnn,
+    "mobilenet_v3_small": mobilenet_v3_small,
+    "efficientnet_v2_b0": efficientnet_v2_b0,
+}
+
+
+def build_network(
+    network: str | Builder, input_shape: Shape, n_outputs: int, dtype: str, options: dict[str, Any]
+) -> keras.Model:
+    """Build by name, or by a user's `network(input_shape, n_outputs, **options)` that returns logits."""
+    if callable(network):
+        return network(input_shape, n_outputs, **options)
+    if network not in NETWORKS:
+        raise ConfigError(f"`network` must be a function or one of {sorted(NETWORKS)}. Received {network!r}.")
+    try:
+        return NETWORKS[network](input_shape, n_outputs, dtype, **options)
+    except TypeError as error:
+        raise ConfigError(f"`network_options` do not suit network {network!r}: {error}.") from error
+
+
+def copy_trunk(source: keras.Model, target: keras.Model) -> None:
+    """Give `target` the weights of every layer of `source` before the head."""
+    pairs = list(zip(source.layers[:-1], target.layers[:-1], strict=False))
+    alike = len(source.layers) == len(target.layers) and all(
+        [w.shape for w in a.weights] == [w.shape for w in b.weights] for a, b in pairs
+    )
+    if not alike:
+        raise ConfigError("`share_trunk` needs gate and labeler networks that differ in nothing but the head.")
+    for a, b in pairs:
+        b.set_weights(a.get_weights())

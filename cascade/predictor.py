@@ -1,0 +1,187 @@
+"""A finished cascade: two fitted models and the rules between them, for inference only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cascade.errors import ConfigError, DataError
+from cascade.estimators import block_proba
+from cascade.priors import log_odds
+from cascade.rows import n_rows
+from cascade.rules import Rules
+from cascade.signature import InputSignature
+
+Floats = NDArray[np.float64]
+Thresholds = ArrayLike | Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a cascade says of each row.
+
+    Attributes
+    ----------
+    gate_proba : ndarray of float, shape (n,)
+        Calibrated probability that the row has a label.
+    passed_gate : ndarray of bool, shape (n,)
+        Whether the labeler examined the row.
+    proba : ndarray of float, shape (n, L)
+    labels : ndarray of 0/1, shape (n, L)
+    """
+
+    gate_proba: Floats
+    passed_gate: NDArray[np.bool_]
+    proba: Floats
+    labels: NDArray[np.uint8]
+
+
+class CascadePredictor:
+    """Inference with a fitted cascade.
+
+    Parameters
+    ----------
+    gate : fitted estimator
+    labeler : fitted estimator or None
+        None where no label has anything to learn.
+    rules : Rules
+    signature : InputSignature
+    provenance : dict, optional
+        What is known of the training: data fingerprint, versions.
+
+    Examples
+    --------
+    >>> from cascade import CascadeClassifier
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2000, 2))
+    >>> Y = (X > 1.2).astype(int)
+    >>> model = CascadeClassifier(LogisticRegression(), OneVsRestClassifier(LogisticRegression())).fit(X, Y)
+    >>> model.predictor_.predict([[3.0, -3.0], [-3.0, -3.0]])
+    array([[1, 0],
+           [0, 0]], dtype=uint8)
+    """
+
+    def __init__(
+        self,
+        gate: Any,
+        labeler: Any,
+        rules: Rules,
+        signature: InputSignature,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.gate = gate
+        self.labeler = labeler
+        self.rules = rules
+        self.signature = signature
+        self.provenance = provenance or {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in column order."""
+        return self.rules.labels
+
+    @classmethod
+    def load(cls, path: str | Path) -> CascadePredictor:
+        """Load what `save` wrote; nothing in the folder is run.
+
+        Raises
+        ------
+        ModelRefusedError
+            If a file is changed, missing, extra, or not what it declares to be.
+        """
+        from cascade.store import load_predictor
+
+        return load_predictor(Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write a new folder that `load` reads; whole or not at all.
+
+        Raises
+        ------
+        ModelRefusedError
+            If a part could not be loaded safely again.
+        """
+        from cascade.store import save_predictor
+
+        save_predictor(self, Path(path))
+
+    def gate_proba(self, X: Any) -> Floats:
+        """Calibrated probability that a row has some label; float of shape (n,)."""
+        self._check(X)
+        return self._gate_proba(X)
+
+    def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
+        """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""
+        return self.examine(X, gate_threshold).proba
+
+    def predict(
+        self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None
+    ) -> NDArray[np.uint8]:
+        """0/1 of shape (n, L).
+
+        Parameters
+        ----------
+        X : rows, n of them
+        gate_threshold : float, optional
+            Examine rows with at least this gate probability instead of the fitted threshold.
+        thresholds : array-like (L,), mapping from label name, or float, optional
+            Decision thresholds to use instead of the fitted ones.
+        """
+        return self.examine(X, gate_threshold, thresholds).labels
+
+    def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
+        """Columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
+        n_labels = len(self.labels)
+        if not 1 <= k <= n_labels:
+            raise ConfigError(f"`k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
+        return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
+
+    def examine(
+        self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None
+    ) -> Prediction:
+        """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""
+        self._check(X)
+        limits = self._thresholds(thresholds)
+        gate = self._gate_proba(X)
+        passed = gate >= (self.rules.gate_threshold if gate_threshold is None else gate_threshold)
+        proba = self.rules.proba(gate, passed, self.labeler_log_odds(X, np.flatnonzero(passed)))
+        return Prediction(gate, passed, proba, self.rules.bits(proba, passed, limits))
+
+    def labeler_log_odds(self, X: Any, rows: NDArray[np.intp]) -> Floats:
+        """The labeler's own log-odds (m, K) for some rows, before calibration and merge."""
+        n_learned = len(self.rules.plan.learned)
+        if self.labeler is None:
+            return np.empty((len(rows), 0))
+        return log_odds(block_proba(self.labeler, X, rows, n_learned))
+
+    def _gate_proba(self, X: Any) -> Floats:
+        proba = block_proba(self.gate, X, np.arange(n_rows(X)), 1)[:, 0]
+        if not np.isfinite(proba).all():
+            row = int(np.flatnonzero(~np.isfinite(proba))[0])
+            raise DataError(f"`X` must hold numbers that the gate can score; row {row} gave {proba[row]}.")
+        return self.rules.gate_proba(log_odds(proba))
+
+    def _check(self, X: Any) -> None:
+        self.signature.check(X)
+
+    def _thresholds(self, given: Thresholds) -> Floats:
+        if given is None:
+            return self.rules.thresholds
+        if isinstance(given, Mapping):
+            unknown = sorted(set(given) - set(self.labels))
+            if unknown:
+                raise ConfigError(f"`thresholds` must name labels of {list(self.labels)}. Received {unknown[0]!r}.")
+            named = zip(self.labels, self.rules.thresholds, strict=True)
+            return np.array([float(given.get(label, own)) for label, own in named])
+        values = np.asarray(given, dtype=np.float64)
+        if values.ndim and values.shape != (len(self.labels),):
+            n_labels = len(self.labels)
+            raise ConfigError(f"`thresholds` must have one value per label ({n_labels}). Received {values.size}.")
+        return np.broadcast_to(values, (len(self.labels),)).copy()

@@ -1,0 +1,76 @@
+"""The numbers that turn two stages' log-odds into merged, coherent probabilities and bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from cascade.calibration import Calibration
+from cascade.labels import LabelPlan
+from cascade.merge import MERGES
+from cascade.priors import log_odds
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything a cascade decides beyond its two models; plain numbers, fitted on held-out rows.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        Names in column order.
+    plan : LabelPlan
+        Which columns are `any`, learned, or constant.
+    negative_pool : str
+        Rows the labeler was trained on; decides the merge.
+    gate_calibration, labeler_calibration, merged_calibration : Calibration
+        For the gate, for each learned label on the labeler's population, for each learned label after the merge.
+    gate_threshold : float
+        Rows with a gate probability of at least this are examined.
+    rejected_share : ndarray of float, shape (L,)
+        Probability of a label given some label, among rows that the gate rejects.
+    thresholds : ndarray of float, shape (L,)
+        Decision thresholds of the bits.
+    """
+
+    labels: tuple[str, ...]
+    plan: LabelPlan
+    negative_pool: str
+    gate_calibration: Calibration
+    labeler_calibration: Calibration
+    merged_calibration: Calibration
+    gate_threshold: float
+    rejected_share: Floats
+    thresholds: Floats
+
+    def gate_proba(self, gate_z: Floats) -> Floats:
+        """Calibrated p(a | x) from the gate's log-odds (n,)."""
+        return np.asarray(expit(self.gate_calibration(gate_z[:, None])[:, 0]), dtype=np.float64)
+
+    def merge(self, gate: Floats, labeler_z: Floats) -> Floats:
+        """Merged p(y_k | x) of the learned labels, before their own calibration; float (n, K)."""
+        return MERGES[self.negative_pool](gate, np.asarray(expit(self.labeler_calibration(labeler_z))))
+
+    def proba(self, gate: Floats, passed: Mask, labeler_z: Floats) -> Floats:
+        """Coherent probabilities (n, L) from gate probabilities (n,) and the passed rows' log-odds (m, K)."""
+        proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
+        merged = log_odds(self.merge(gate[passed], labeler_z))
+        proba[np.ix_(passed, self.plan.learned)] = expit(self.merged_calibration(merged))
+        if self.plan.any_index is not None:
+            proba[:, self.plan.any_index] = gate
+            # The labeler saw more than the gate: where it is surer of a label, `any` follows.
+            proba[:, self.plan.any_index] = proba.max(axis=1)
+        return proba
+
+    def bits(self, proba: Floats, passed: Mask, thresholds: Floats | None = None) -> NDArray[np.uint8]:
+        """0/1 of shape (n, L): only rows that passed get a bit, and a label's bit sets that of `any`."""
+        bits = (proba >= (self.thresholds if thresholds is None else thresholds)) & passed[:, None]
+        if self.plan.any_index is not None:
+            bits[:, self.plan.any_index] = bits.any(axis=1)
+        return bits.astype(np.uint8)
