@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,24 @@ class Prediction:
     passed_gate: NDArray[np.bool_]
     proba: Floats
     labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the two models say, before any rule.
+
+    Attributes
+    ----------
+    gate_z : ndarray of float, shape (n,)
+        The gate's log-odds.
+    passed : ndarray of bool, shape (n,)
+    labeler_z : ndarray of float, shape (m, K)
+        The labeler's log-odds of the learned labels, for the m rows that passed.
+    """
+
+    gate_z: Floats
+    passed: NDArray[np.bool_]
+    labeler_z: Floats
 
 
 class CascadePredictor:
@@ -87,6 +105,12 @@ class CascadePredictor:
         """Label names in column order."""
         return self.rules.labels
 
+    def described(self, feature_names: tuple[str, ...] | None, columns: dict[str, str | None]) -> CascadePredictor:
+        """Return the same cascade that also knows its table: feature columns, and which one is group and id."""
+        signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
+        provenance = {**self.provenance, "columns": columns}
+        return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance)
+
     @classmethod
     def load(cls, path: str | Path) -> CascadePredictor:
         """Load what `save` wrote; nothing in the folder is run.
@@ -114,8 +138,8 @@ class CascadePredictor:
 
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""
-        self._check(X)
-        return self._gate_proba(X)
+        self.signature.check(X)
+        return self.rules.gate_proba(self._gate_log_odds(X))
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
         """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""
@@ -147,29 +171,35 @@ class CascadePredictor:
         self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None
     ) -> Prediction:
         """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""
-        self._check(X)
-        limits = self._thresholds(thresholds)
-        gate = self._gate_proba(X)
-        passed = gate >= (self.rules.gate_threshold if gate_threshold is None else gate_threshold)
-        proba = self.rules.proba(gate, passed, self.labeler_log_odds(X, np.flatnonzero(passed)))
-        return Prediction(gate, passed, proba, self.rules.bits(proba, passed, limits))
+        return self.decide(self.score(X, gate_threshold), thresholds)
 
-    def labeler_log_odds(self, X: Any, rows: NDArray[np.intp]) -> Floats:
-        """The labeler's own log-odds (m, K) for some rows, before calibration and merge."""
+    def score(self, X: Any, gate_threshold: float | None = None) -> Scores:
+        """Run both networks, and only them: what the rules then turn into a prediction."""
+        self.signature.check(X)
+        gate_z = self._gate_log_odds(X)
+        threshold = self.rules.gate_threshold if gate_threshold is None else gate_threshold
+        passed = self.rules.gate_proba(gate_z) >= threshold
+        return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed)))
+
+    def decide(self, scores: Scores, thresholds: Thresholds = None) -> Prediction:
+        """Turn both stages' scores into coherent probabilities and bits."""
+        limits = self._thresholds(thresholds)
+        gate = self.rules.gate_proba(scores.gate_z)
+        proba = self.rules.proba(gate, scores.passed, scores.labeler_z)
+        return Prediction(gate, scores.passed, proba, self.rules.bits(proba, scores.passed, limits))
+
+    def _labeler_log_odds(self, X: Any, rows: NDArray[np.intp]) -> Floats:
         n_learned = len(self.rules.plan.learned)
         if self.labeler is None:
             return np.empty((len(rows), 0))
         return log_odds(block_proba(self.labeler, X, rows, n_learned))
 
-    def _gate_proba(self, X: Any) -> Floats:
+    def _gate_log_odds(self, X: Any) -> Floats:
         proba = block_proba(self.gate, X, np.arange(n_rows(X)), 1)[:, 0]
         if not np.isfinite(proba).all():
             row = int(np.flatnonzero(~np.isfinite(proba))[0])
             raise DataError(f"`X` must hold numbers that the gate can score; row {row} gave {proba[row]}.")
-        return self.rules.gate_proba(log_odds(proba))
-
-    def _check(self, X: Any) -> None:
-        self.signature.check(X)
+        return log_odds(proba)
 
     def _thresholds(self, given: Thresholds) -> Floats:
         if given is None:

@@ -67,14 +67,14 @@ def fit_rules(
         negative_pool,
         gate_calibration,
         fit_calibration(labeler_z[in_pool], learned[in_pool], _part(weight, scored[in_pool])),
-        Calibration.identity(len(plan.learned)),
+        Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         threshold.value,
         _rejected_share(Y[~passed], plan),
         np.full(len(names), 0.5),
     )
     examined = passed[scored]
     merged = log_odds(rules.merge(gate[passed], labeler_z[examined]))
-    calibration = fit_calibration(merged, learned[examined], _part(weight, scored[examined]))
+    calibration = fit_calibration(merged, Y[np.ix_(passed, rules.merged_columns)], _part(weight, np.flatnonzero(passed)))
     rules = replace(rules, merged_calibration=calibration)
     proba = rules.proba(gate, passed, labeler_z[examined])
     return replace(rules, thresholds=f1_thresholds(proba, passed, Y)), threshold

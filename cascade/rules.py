@@ -30,7 +30,7 @@ class Rules:
     negative_pool : str
         Rows the labeler was trained on; decides the merge.
     gate_calibration, labeler_calibration, merged_calibration : Calibration
-        For the gate, for each learned label on the labeler's population, for each learned label after the merge.
+        For the gate, for each learned label on the labeler's population, for each of `merged_columns`.
     gate_threshold : float
         Rows with a gate probability of at least this are examined.
     rejected_share : ndarray of float, shape (L,)
@@ -53,18 +53,28 @@ class Rules:
         """Calibrated p(a | x) from the gate's log-odds (n,)."""
         return np.asarray(expit(self.gate_calibration(gate_z[:, None])[:, 0]), dtype=np.float64)
 
+    @property
+    def merged_columns(self) -> NDArray[np.intp]:
+        """Columns that have a calibration after the merge: the learned labels, then `any` if there is one."""
+        last = [] if self.plan.any_index is None else [self.plan.any_index]
+        return np.append(self.plan.learned, np.array(last, dtype=np.intp))
+
     def merge(self, gate: Floats, labeler_z: Floats) -> Floats:
-        """Merged p(y_k | x) of the learned labels, before their own calibration; float (n, K)."""
-        return MERGES[self.negative_pool](gate, np.asarray(expit(self.labeler_calibration(labeler_z))))
+        """Merged probabilities of the merged columns (m, K), before their own calibration.
+
+        `any` is the gate's, or that of the surest label: the labeler saw more than the gate.
+        """
+        merged = MERGES[self.negative_pool](gate, np.asarray(expit(self.labeler_calibration(labeler_z))))
+        if self.plan.any_index is None:
+            return merged
+        return np.column_stack([merged, np.maximum(gate, merged.max(axis=1, initial=0.0))])
 
     def proba(self, gate: Floats, passed: Mask, labeler_z: Floats) -> Floats:
         """Coherent probabilities (n, L) from gate probabilities (n,) and the passed rows' log-odds (m, K)."""
         proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
         merged = log_odds(self.merge(gate[passed], labeler_z))
-        proba[np.ix_(passed, self.plan.learned)] = expit(self.merged_calibration(merged))
+        proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(merged))
         if self.plan.any_index is not None:
-            proba[:, self.plan.any_index] = gate
-            # The labeler saw more than the gate: where it is surer of a label, `any` follows.
             proba[:, self.plan.any_index] = proba.max(axis=1)
         return proba
 

@@ -1,0 +1,162 @@
+"""Whole runs as YAML, checked by pydantic: an unknown key is an error that names the nearest valid one."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cascade.errors import ConfigError
+
+LARGEST = 2**20
+
+
+class Strict(BaseModel):
+    """A part of a config in which only known keys may stand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class DataConfig(Strict):
+    """Where the data is and which columns play which role."""
+
+    path: Path
+    label_file: Path | None = None
+    labels: list[str] | None = None
+    group: str | None = None
+    id: str | None = None
+    allow_missing: bool = False
+    any_label: str | None = "auto"
+    test_size: float = Field(0.2, gt=0, lt=1)
+
+
+class KerasModel(Strict):
+    """A Keras network."""
+
+    kind: Literal["keras"] = "keras"
+    network: Literal["mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0"] | None = None
+    network_options: dict[str, Any] | None = None
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    validation_size: float = Field(0.1, ge=0, lt=1)
+    patience: int = Field(3, ge=1)
+
+
+class SklearnModel(Strict):
+    """A scikit-learn classifier with its own options."""
+
+    kind: Literal["logistic_regression", "random_forest", "hist_gradient_boosting"]
+    options: dict[str, Any] = {}
+
+
+Model = Annotated[KerasModel | SklearnModel, Field(discriminator="kind")]
+
+
+class LabelerConfig(Strict):
+    """How the labels are named: one multi-label model, or balanced binary models in bags."""
+
+    strategy: Literal["multilabel", "balanced"] = "multilabel"
+    model: Model = KerasModel(epochs=40)
+    n_bags: int = Field(10, ge=1)
+    n_jobs: int | None = None
+
+
+class CascadeConfig(Strict):
+    """How both stages become one."""
+
+    negative_pool: Literal["positives", "all"] = "positives"
+    calibration_size: float = Field(0.2, gt=0, lt=1)
+    gate_recall: float = Field(0.95, gt=0, le=1)
+    share_trunk: bool = False
+
+
+class RunConfig(Strict):
+    """One training run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(0, ge=0)
+    data: DataConfig
+    gate: Model = KerasModel()
+    labeler: LabelerConfig = LabelerConfig()
+    cascade: CascadeConfig = CascadeConfig()
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConfig:
+    """Read a config file.
+
+    Parameters
+    ----------
+    path : path
+        YAML without tags.
+    overrides : list of str, optional
+        ``key.key=value`` each, the value in YAML.
+
+    Raises
+    ------
+    ConfigError
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"`{path}` is not a config file; give the path of a YAML file.")
+    if path.stat().st_size > LARGEST:
+        raise ConfigError(f"`{path}` is larger than {LARGEST} bytes, which no config needs.")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"`{path}` is not plain YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"`{path}` must hold keys and values. Received {type(content).__name__}.")
+    for override in overrides or []:
+        _override(content, override)
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"`{path}`: {_first_sentence(error, content)}") from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"`--set` must have the form key.key=value. Received {override!r}.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"`--set {key}` must be given a plain YAML value. Received {text!r}.") from error
+    *parents, last = key.split(".")
+    place = content
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"`--set {key}` does not name a key: {parent!r} holds a value.")
+    place[last] = value
+
+
+def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
+    first = error.errors()[0]
+    kinds = {"keras", "logistic_regression", "random_forest", "hist_gradient_boosting"}
+    where = [str(part) for part in first["loc"] if part not in kinds]
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(error, where[:-1])
+        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
+        return f"unknown key `{key}`; did you mean `{'.'.join([*where[:-1], *near])}`?"
+    if first["type"] == "missing":
+        return f"key `{key}` is missing; it has no default."
+    received = first["input"]
+    return f"`{key}` {first['msg'][0].lower()}{first['msg'][1:]}. Received {received!r}."
+
+
+def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
+    homes: dict[str, list[type[BaseModel]]] = {
+        "": [RunConfig],
+        "data": [DataConfig],
+        "gate": [KerasModel, SklearnModel],
+        "labeler": [LabelerConfig],
+        "labeler.model": [KerasModel, SklearnModel],
+        "cascade": [CascadeConfig],
+    }
+    return [name for model in homes.get(".".join(parents), []) for name in model.model_fields]

@@ -1,0 +1,99 @@
+"""Array files: `.npz` with X and Y, `.npy` with a label file, and the phantom's own pair of both."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cascade.data.columns import Roles, group_column, id_column, label_columns, read_table
+from cascade.data.dataset import Dataset
+from cascade.errors import DataError
+from cascade.labels import check_labels, name_labels
+
+
+def read_npz(path: Path, roles: Roles) -> Dataset:
+    """Read arrays `X` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), `Y`, names and groups."""
+    arrays = _load(path)
+    X = _sparse(arrays) if "X_data" in arrays else arrays.get("X")
+    if X is None:
+        raise DataError(f"`{path}` must hold an array `X`. Received {sorted(arrays)}.")
+    return _assemble(path, check_features(X, path, roles.allow_missing), arrays, roles)
+
+
+def read_npy(path: Path, roles: Roles) -> Dataset:
+    """Read X from a `.npy` file, mapped into memory, and labels from `roles.label_file`."""
+    try:
+        X = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise DataError(f"`{path}` cannot be read as an array: {error}") from error
+    X = check_features(X, path, roles.allow_missing)
+    if roles.label_file is None:
+        return _assemble(path, X, {}, roles)
+    if roles.label_file.suffix == ".npz":
+        return _assemble(roles.label_file, X, _load(roles.label_file), roles)
+    table = read_table(roles.label_file)
+    names = roles.labels or tuple(n for n in table.column_names if n not in (roles.group, roles.id))
+    Y = check_labels(label_columns(table, roles.label_file, names), len(X))
+    groups = group_column(table, roles.label_file, roles.group)
+    return Dataset(X, Y, tuple(names), groups, id_column(table, roles.label_file, roles.id))
+
+
+def read_phantom(folder: Path, roles: Roles) -> Dataset:
+    """Read a folder of `images.npy`, `labels.npz` and `phantom.json`."""
+    X = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+    facts = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
+    return _assemble(folder / "labels.npz", X, _load(folder / "labels.npz"), roles, bool(facts["natural_prevalence"]))
+
+
+def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
+    """Refuse rows that are not numbers, and NaN unless it is allowed."""
+    if not sparse.issparse(X) and (X.ndim < 2 or X.dtype.kind not in "fiub"):
+        raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {X.dtype}.")
+    values = X.data if sparse.issparse(X) else X
+    if values.dtype.kind == "f" and not allow_missing and not np.isfinite(values).all():
+        place = np.argwhere(~np.isfinite(values))[0]
+        where = f"row {place[0]}, column {place[1]}" if len(place) > 1 else f"stored value {place[0]}"
+        raise DataError(f"`{path}` must not hold NaN or infinity; found at {where}. Set `allow_missing` to pass it on.")
+    return X
+
+
+def _load(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (ValueError, OSError, zipfile.BadZipFile) as error:
+        raise DataError(f"`{path}` cannot be read as arrays without pickle: {error}") from error
+
+
+def _sparse(arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
+    parts = tuple(arrays[f"X_{part}"] for part in ("data", "indices", "indptr"))
+    return sparse.csr_matrix(parts, shape=tuple(arrays["X_shape"].tolist()))
+
+
+def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
+    n = X.shape[0]
+    Y, names = None, ()
+    if "Y" in arrays:
+        try:
+            Y = check_labels(arrays["Y"], n)
+            names = name_labels(arrays["label_names"].tolist() if "label_names" in arrays else None, Y.shape[1])
+        except DataError as error:
+            raise DataError(f"`{path}`: {error}") from error
+    if Y is not None and roles.labels is not None:
+        missing = [name for name in roles.labels if name not in names]
+        if missing:
+            raise DataError(f"`{path}` has no label {missing[0]!r}; its labels are {', '.join(names)}.")
+        Y, names = Y[:, [names.index(name) for name in roles.labels]], roles.labels
+    if roles.group is not None and "groups" not in arrays:
+        raise DataError(f"`{path}` has no array `groups`, but group {roles.group!r} was asked for.")
+    per_row = {"groups": arrays.get("groups"), "ids": arrays.get("ids", np.arange(n).astype(str))}
+    for name, values in per_row.items():
+        if values is not None and values.shape != (n,):
+            raise DataError(f"`{path}` must have one of `{name}` per row ({n}). Received shape {values.shape}.")
+    return Dataset(X, Y, names, per_row["groups"], per_row["ids"], natural)

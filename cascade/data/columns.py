@@ -1,0 +1,114 @@
+"""Columns of a table: which are labels, group, identifier; and labels that must be 0 or 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from cascade.errors import DataError
+from cascade.labels import Labels
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which columns of the data play which role.
+
+    Attributes
+    ----------
+    labels : tuple of str, or None
+        Label columns; None takes what the file itself tells.
+    group, id : str or None
+        Column of the group (patient, document) and of the identifier.
+    label_file : path or None
+        Labels of an array file that holds only X.
+    allow_missing : bool
+        Whether NaN features are passed on to estimators that take them.
+    """
+
+    labels: tuple[str, ...] | None = None
+    group: str | None = None
+    id: str | None = None
+    label_file: Path | None = None
+    allow_missing: bool = False
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a CSV or Parquet file."""
+    try:
+        if path.suffix == ".parquet":
+            return pyarrow.parquet.read_table(path)
+        return pyarrow.csv.read_csv(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
+
+
+def require(table: pa.Table, path: Path, names: Sequence[str], role: str) -> None:
+    """Refuse a table that lacks a column."""
+    for name in names:
+        if name not in table.column_names:
+            known = ", ".join(table.column_names[:8])
+            raise DataError(f"`{path}` has no {role} column {name!r}; its columns are {known}.")
+
+
+def label_columns(table: pa.Table, path: Path, names: Sequence[str]) -> Labels:
+    """Read label columns as 0/1 of shape (rows, labels)."""
+    require(table, path, names, "label")
+    return np.column_stack([_binary(table[name], path, name) for name in names])
+
+
+def _binary(column: pa.ChunkedArray, path: Path, name: str) -> NDArray[np.uint8]:
+    kind = column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {_first_odd(column)}.")
+    values = column.cast(pa.float64()).to_numpy() if not pa.types.is_boolean(kind) else column.cast(pa.uint8()).to_numpy()
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+    if len(wrong):
+        row = int(wrong[0])
+        raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {values[row]} at row {row}.")
+    return values.astype(np.uint8)
+
+
+def _first_odd(column: pa.ChunkedArray) -> str:
+    for row, value in enumerate(column.to_pylist()):
+        if str(value) not in ("0", "1"):
+            return f"{value!r} at row {row}"
+    return str(column.type)
+
+
+def group_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any] | None:
+    """Read the group of each row, or None where no group is named."""
+    if name is None:
+        return None
+    require(table, path, [name], "group")
+    values = table[name]
+    if values.null_count:
+        row = int(np.flatnonzero(pc.is_null(values).to_numpy(zero_copy_only=False))[0])
+        raise DataError(f"`{path}` must have a group in column {name!r} on every row. Received none at row {row}.")
+    return np.array([str(value) for value in values.to_pylist()])
+
+
+def id_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any]:
+    """Read the identifiers, or number the rows."""
+    if name is None:
+        return np.arange(table.num_rows).astype(str)
+    require(table, path, [name], "id")
+    values = np.array([str(value) for value in table[name].to_pylist()])
+    refuse_duplicates(values, path, name)
+    return values
+
+
+def refuse_duplicates(values: NDArray[Any], path: Path, name: str) -> None:
+    """Refuse a column in which a value stands twice."""
+    kept, first = np.unique(values, return_index=True)
+    if len(kept) < len(values):
+        row = int(np.setdiff1d(np.arange(len(values)), first)[0])
+        raise DataError(f"`{path}` must name each row once in column {name!r}. Received {values[row]!r} again at row {row}.")

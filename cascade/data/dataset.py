@@ -1,0 +1,52 @@
+"""Rows with their labels, groups and identifiers, wherever they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.labels import Labels
+from cascade.rows import RowSource, Rows, RowView, n_rows, take
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set.
+
+    Attributes
+    ----------
+    X : rows, n of them
+    Y : ndarray of 0/1, shape (n, L), or None
+    label_names : tuple of str
+    groups : ndarray, shape (n,), or None
+    ids : ndarray of str, shape (n,)
+    natural_prevalence : bool
+        False where the labels are known to be more frequent than in nature.
+    feature_names : tuple of str, or None
+        Columns of a feature table.
+    """
+
+    X: Any
+    Y: Labels | None
+    label_names: tuple[str, ...]
+    groups: NDArray[Any] | None
+    ids: NDArray[Any]
+    natural_prevalence: bool = True
+    feature_names: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return n_rows(self.X)
+
+    def part(self, rows: Rows) -> Dataset:
+        """Some rows; images stay where they are."""
+        X = RowView(self.X, rows) if isinstance(self.X, (np.memmap, RowSource)) else take(self.X, rows)
+        return replace(
+            self,
+            X=X,
+            Y=None if self.Y is None else self.Y[rows],
+            groups=None if self.groups is None else self.groups[rows],
+            ids=self.ids[rows],
+        )

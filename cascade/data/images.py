@@ -1,0 +1,108 @@
+"""Image files on disk: found, listed with their labels, and decoded in parallel when rows are asked for."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cascade.data.columns import Roles, group_column, label_columns, read_table, refuse_duplicates, require
+from cascade.data.dataset import Dataset
+from cascade.errors import DataError
+from cascade.rows import RowSource, Rows
+
+SUFFIXES = (".png", ".jpg", ".jpeg")
+FILE_COLUMN = "file"
+MOST_PIXELS = 2**26
+
+
+class ImageFiles(RowSource):
+    """Images of one size, as uint8 of shape (n, height, width, channels); nothing is kept in memory.
+
+    Parameters
+    ----------
+    paths : list of path
+        The first one decides size and channels (grey 1, colour 3).
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self.paths = paths
+        self.dtype = np.dtype(np.uint8)
+        self.mode, size = _look(paths[0])
+        self.shape = (len(paths), size[1], size[0], 1 if self.mode == "L" else 3)
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        batch = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for place, image in enumerate(pool.map(self._decode, np.asarray(rows).tolist())):
+                batch[place] = image
+        return batch
+
+    def _decode(self, row: int) -> NDArray[np.uint8]:
+        path = self.paths[row]
+        _, size = _look(path)
+        if size != (self.shape[2], self.shape[1]):
+            wanted = f"{self.shape[2]}x{self.shape[1]}"
+            raise DataError(f"`{path}` must be {wanted} pixels like the first image. Received {size[0]}x{size[1]}.")
+        try:
+            with Image.open(path) as image:
+                return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
+        except (OSError, SyntaxError, ValueError) as error:
+            raise DataError(f"`{path}` cannot be decoded as an image: {error}.") from error
+
+
+def _look(path: Path) -> tuple[str, tuple[int, int]]:
+    """Read mode and size from the header, before any pixel is expanded."""
+    try:
+        with Image.open(path) as image:
+            mode, size = image.mode, image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"`{path}` cannot be read as an image: {type(error).__name__}.") from error
+    if size[0] * size[1] > MOST_PIXELS:
+        raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
+    return ("L" if mode in ("L", "1", "I;16", "I") else "RGB"), size
+
+
+def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
+    """Read a folder of images with its `labels.csv`; for prediction the list is optional.
+
+    The list has a column `file` (name relative to the folder), one column a label, and optionally a group.
+    """
+    listing = roles.label_file or folder / "labels.csv"
+    if listing.exists():
+        return _read_listed(folder, listing, roles, labelled)
+    if labelled:
+        raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column a label.")
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
+    ids = np.array([path.relative_to(folder).as_posix() for path in paths])
+    return Dataset(ImageFiles(paths), None, (), None, ids)
+
+
+def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
+    table = read_table(listing)
+    require(table, listing, [FILE_COLUMN], "file")
+    files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
+    if not len(files):
+        raise DataError(f"`{listing}` must list at least one image. Received none.")
+    refuse_duplicates(files, listing, FILE_COLUMN)
+    paths = [_inside(folder, listing, name, row) for row, name in enumerate(files.tolist())]
+    group = roles.group or ("patient" if "patient" in table.column_names else None)
+    names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, group, roles.id))
+    Y = label_columns(table, listing, names) if labelled else None
+    return Dataset(ImageFiles(paths), Y, tuple(names), group_column(table, listing, group), files)
+
+
+def _inside(folder: Path, listing: Path, name: str, row: int) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"`{listing}` must name files inside its folder. Received {name!r} at row {row}.")
+    if not path.is_file():
+        raise DataError(f"`{listing}` names a file that does not exist: {name!r} at row {row}.")
+    return path

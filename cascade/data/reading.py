@@ -1,0 +1,62 @@
+"""One entrance for all kinds of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cascade.data.arrays import read_npy, read_npz, read_phantom
+from cascade.data.columns import Roles
+from cascade.data.dataset import Dataset
+from cascade.data.images import read_image_folder
+from cascade.data.tables import read_feature_table
+from cascade.errors import DataError
+
+
+def read_data(
+    path: str | Path, roles: Roles | None = None, labelled: bool = True, features: tuple[str, ...] | None = None
+) -> Dataset:
+    """Read a data set.
+
+    Parameters
+    ----------
+    path : path
+        A folder made by `cascade phantom`, `.npz`, `.npy` with a label file, `.parquet` or `.csv`, or a folder
+        of PNG or JPEG images with `labels.csv`.
+    roles : Roles, optional
+        Which columns are labels, group and identifier, where that is not plain.
+    labelled : bool, default=True
+        Whether labels are needed; prediction does without.
+    features : tuple of str, optional
+        For tables: the columns that a model was trained on.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        The sentence names file, row and column.
+    """
+    path, roles = Path(path), roles or Roles()
+    data = _read(path, roles, labelled, features)
+    if labelled and data.Y is None:
+        raise DataError(f"`{path}` has no labels; name a label file or the label columns.")
+    if not len(data):
+        raise DataError(f"`{path}` must hold at least one row. Received none.")
+    return data
+
+
+def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
+    if not path.exists():
+        raise DataError(f"`{path}` does not exist.")
+    if path.is_dir():
+        phantom = (path / "images.npy").exists() and (path / "phantom.json").exists()
+        return read_phantom(path, roles) if phantom else read_image_folder(path, roles, labelled)
+    if path.suffix == ".npz":
+        return read_npz(path, roles)
+    if path.suffix == ".npy":
+        return read_npy(path, roles)
+    if path.suffix in (".parquet", ".csv"):
+        return read_feature_table(path, roles, labelled, features)
+    raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")

@@ -1,0 +1,5 @@
+"""Save and load finished cascades: plain JSON, Keras archives and skops files, checked before anything is parsed."""
+
+from cascade.store.folder import load_predictor, save_predictor
+
+__all__ = ["load_predictor", "save_predictor"]

@@ -1,0 +1,135 @@
+"""Keras networks as `.keras` archives, looked at as a zip, as JSON and as HDF5 before Keras sees them."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from cascade.errors import ModelRefusedError
+from cascade.neural.classifier import KerasClassifier
+from cascade.neural.training import check_finite
+
+MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+LARGEST_CONFIG = 8 * 2**20
+CODE_LAYERS = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
+
+
+def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
+    """Write the network of a fitted `KerasClassifier` and return what is needed to restore it."""
+    check_finite(estimator.network_)
+    estimator.network_.save(path)
+    check_archive(path)
+    return {
+        "file": path.name,
+        "multilabel": bool(estimator.multilabel_),
+        "n_outputs": len(estimator.classes_) if estimator.multilabel_ else 1,
+        "batch_size": int(estimator.batch_size),
+    }
+
+
+def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
+    """Read a network in Keras' safe mode, after its archive was checked."""
+    import keras
+
+    path = folder / spec["file"]
+    check_archive(path)
+    try:
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ModelRefusedError(f"`{path}` cannot be loaded by Keras in safe mode: {error}") from error
+    check_finite(network)
+    estimator = KerasClassifier(batch_size=int(spec["batch_size"]))
+    estimator.network_ = network
+    estimator.multilabel_ = bool(spec["multilabel"])
+    estimator.classes_ = np.arange(int(spec["n_outputs"])) if estimator.multilabel_ else np.array([0, 1])
+    return estimator
+
+
+def check_archive(path: Path) -> None:
+    """Refuse a `.keras` file that is not what it declares.
+
+    Keras itself expands what the zip directory declares before it looks at it; so the three members must be
+    there, stored, of the size they say, with a config of Keras' own classes and weights no larger than the file.
+    """
+    if not zipfile.is_zipfile(path):
+        raise ModelRefusedError(f"`{path}` is not a Keras archive.")
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        if len(members) != len(MEMBERS) or {member.filename for member in members} != MEMBERS:
+            raise ModelRefusedError(f"`{path}` must hold {sorted(MEMBERS)}. Received {archive.namelist()[:5]}.")
+        for member in members:
+            _check_member(path, member)
+        config = _parse_config(path, archive.read("config.json"))
+        for found in _classes(config):
+            _check_class(path, found)
+        with archive.open("model.weights.h5") as handle, h5py.File(handle, "r") as weights:
+            _check_weights(path, weights)
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+    honest = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
+    if not honest or member.file_size > path.stat().st_size:
+        raise ModelRefusedError(f"`{path}` has a member {member.filename!r} that would expand; Keras stores plainly.")
+    if member.filename != "model.weights.h5" and member.file_size > LARGEST_CONFIG:
+        raise ModelRefusedError(f"`{path}` has a {member.filename} of {member.file_size} bytes, which no network needs.")
+
+
+def _parse_config(path: Path, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ModelRefusedError(f"`{path}` has a config.json that is not readable JSON.") from error
+
+
+def _classes(config: Any) -> Iterator[dict[str, Any]]:
+    """Every object that a config asks Keras to make."""
+    stack = [config]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            if "class_name" in value:
+                yield value
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+
+
+def _check_class(path: Path, found: dict[str, Any]) -> None:
+    module, name = str(found.get("module")), str(found["class_name"])
+    own = module == "keras" or module.startswith("keras.") or (module in ("None", "builtins") and not _is_code(name))
+    if not own or name in CODE_LAYERS or found.get("registered_name") not in (None, name):
+        raise ModelRefusedError(f"`{path}` holds {module}.{name}, which is not a layer of Keras that is plain data.")
+
+
+def _is_code(name: str) -> bool:
+    return name in ("__lambda__", "function")
+
+
+def _check_weights(path: Path, weights: h5py.File) -> None:
+    declared, seen = 0, set()
+    stack: list[h5py.Group] = [weights]
+    while stack:
+        group = stack.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:
+            raise ModelRefusedError(f"`{path}` has weights that contain themselves ({group.name!r}); refused.")
+        seen.add(address)
+        for name in group:
+            link = group.get(name, getlink=True)
+            if not isinstance(link, h5py.HardLink):
+                raise ModelRefusedError(f"`{path}` has weights that link to another place ({name!r}); refused.")
+            member = group[name]
+            if isinstance(member, h5py.Group):
+                stack.append(member)
+                continue
+            if member.external or member.is_virtual:
+                raise ModelRefusedError(f"`{path}` has weights stored outside the archive ({name!r}); refused.")
+            declared += member.nbytes
+    if declared > path.stat().st_size:
+        raise ModelRefusedError(f"`{path}` declares {declared} bytes of weights, more than it holds.")

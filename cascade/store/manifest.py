@@ -1,0 +1,93 @@
+"""`cascade.json`: what a model folder holds, with the digest of every file and of itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from cascade.errors import ModelRefusedError
+
+PROTOCOL = 1
+NAME = "cascade.json"
+LARGEST = 32 * 2**20
+
+FILE_NAME = re.compile(r"[a-z0-9_]+\.(keras|skops)")
+
+
+def write_manifest(folder: Path, content: dict[str, Any]) -> None:
+    """Write the manifest last, when all other files are in place."""
+    files = {path.name: _describe(path) for path in sorted(folder.iterdir())}
+    body = {"protocol": PROTOCOL, **content, "files": files}
+    body["sha256"] = _digest_of(body)
+    (folder / NAME).write_text(json.dumps(body, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Check the folder against its manifest and return it.
+
+    A digest detects damage, not forgery: who can write the folder can write a matching digest. What keeps a
+    forged folder from running code is that no part of it is ever parsed by a loader that could.
+
+    Raises
+    ------
+    ModelRefusedError
+        If anything is changed, missing, extra, a link, or of another protocol.
+    """
+    _refuse_odd_entries(folder)
+    body = _parse(folder / NAME)
+    protocol = body.get("protocol")
+    if protocol != PROTOCOL:
+        raise ModelRefusedError(f"`{folder}` has protocol {protocol!r}; this version reads protocol {PROTOCOL}.")
+    if body.get("sha256") != _digest_of(body):
+        raise ModelRefusedError(f"`{folder / NAME}` was changed after it was written; fetch the model again.")
+    _check_files(folder, body["files"])
+    return body
+
+
+def _refuse_odd_entries(folder: Path) -> None:
+    if not folder.is_dir() or not (folder / NAME).exists():
+        raise ModelRefusedError(f"`{folder}` is not a model folder: it has no {NAME}.")
+    for path in folder.iterdir():
+        if path.is_symlink() or not path.is_file():
+            raise ModelRefusedError(f"`{path}` must be a plain file; links and folders are refused in a model.")
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > LARGEST:
+        raise ModelRefusedError(f"`{path}` is larger than {LARGEST} bytes, which no model needs.")
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ModelRefusedError(f"`{path}` is not readable JSON ({type(error).__name__}); it is damaged.") from error
+    if not isinstance(body, dict):
+        raise ModelRefusedError(f"`{path}` must hold one JSON object. Received {type(body).__name__}.")
+    return body
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def _check_files(folder: Path, files: Any) -> None:
+    if not isinstance(files, dict) or not all(FILE_NAME.fullmatch(str(name)) for name in files):
+        raise ModelRefusedError(f"`{folder / NAME}` names a file that is not a plain model file of its own folder.")
+    present = {path.name for path in folder.iterdir()} - {NAME}
+    for name in sorted(present ^ set(files)):
+        kind = "an extra" if name in present else "a missing"
+        raise ModelRefusedError(f"`{folder / name}` is {kind} file; the folder is not what was saved.")
+    for name, wanted in sorted(files.items()):
+        if _describe(folder / name) != wanted:
+            raise ModelRefusedError(f"`{folder / name}` was changed after it was written; its SHA-256 differs.")
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    with path.open("rb") as handle:
+        return {"sha256": hashlib.file_digest(handle, "sha256").hexdigest(), "bytes": path.stat().st_size}
+
+
+def _digest_of(body: dict[str, Any]) -> str:
+    content = {key: value for key, value in body.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,127 @@
+"""The command line: options in, one pipeline called, one result out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cascade.errors import CascadeError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
+Group = Annotated[str | None, typer.Option(help="Column of the group: patient, study, document.")]
+Id = Annotated[str | None, typer.Option(help="Column of the row's identifier.")]
+Missing = Annotated[bool, typer.Option("--allow-missing", help="Pass NaN features on to the model.")]
+
+
+@app.callback()
+def cascade() -> None:
+    """Multi-label classification in which most rows have no label."""
+
+
+@app.command(epilog="Example: cascade phantom data/phantom")
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    rows: Annotated[int, typer.Option(help="Images to draw; 54214 is the exact table.")] = 54_214,
+    size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same images.")] = 0,
+    format: Annotated[str, typer.Option(help="npy or png.")] = "npy",
+    jobs: Annotated[int, typer.Option(help="Processes; -1 takes all cores.")] = -1,
+    as_json: Json = False,
+) -> None:
+    """Write the built-in data: CT-like images drawn from problem A's exact table, with patients."""
+    from pipelines import phantom as pipeline
+
+    facts = pipeline.run(out, rows, size, seed, format, jobs)
+    natural = "" if facts["natural_prevalence"] else "; rare combinations are above their natural share"
+    _show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
+
+
+@app.command(epilog="Example: cascade train configs/phantom-multilabel.yaml --set gate.epochs=3")
+def train(
+    config: Annotated[Path, typer.Argument(help="YAML file of the run.")],
+    set: Annotated[list[str] | None, typer.Option("--set", help="Override a key: gate.epochs=3.")] = None,
+    models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
+    as_json: Json = False,
+) -> None:
+    """Train a cascade, evaluate it on held-out groups, publish it as models/<name>/<version>/."""
+    from cascade.config import load_config
+    from cascade.report import table
+    from pipelines import train as pipeline
+    from pipelines.progress import show_log
+
+    checked = load_config(config, set)
+    show_log()
+    version, report = pipeline.run(checked, models)
+    _show({"version": str(version), **report}, f"{table(report)}\n\nversion: {version}", as_json)
+
+
+@app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions.parquet")
+def predict(
+    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images.")],
+    output: Annotated[Path, typer.Option(help="File to write, .parquet or .csv.")],
+    exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
+    group: Group = None,
+    id: Id = None,
+    allow_missing: Missing = False,
+    as_json: Json = False,
+) -> None:
+    """Predict every row of INPUT: gate probability, fate, and a probability and a 0/1 for each label."""
+    from cascade.data.columns import Roles
+    from pipelines import predict as pipeline
+    from pipelines.tables import check_format
+
+    for path in (output, exams):
+        if path is not None:
+            check_format(path)
+    summary = pipeline.run(model, source, output, Roles(None, group, id, None, allow_missing), exams)
+    text = "{rows} rows, {rows_past_gate} past the gate, {rows_with_label} with a label -> {output}".format(**summary)
+    _show(summary, text, as_json)
+
+
+@app.command(epilog="Example: cascade evaluate models/phantom-multilabel data/other --json")
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    data: Annotated[Path, typer.Argument(help="Labelled data that the model has not seen.")],
+    labels: Labels = None,
+    group: Group = None,
+    id: Id = None,
+    label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
+    allow_missing: Missing = False,
+    as_json: Json = False,
+) -> None:
+    """Print metrics of a model on labelled data."""
+    from cascade.data.columns import Roles
+    from cascade.report import table
+    from pipelines import evaluate as pipeline
+
+    named = tuple(labels.split(",")) if labels else None
+    report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing))
+    _show(report, table(report), as_json)
+
+
+def _show(result: dict[str, Any], text: str, as_json: bool) -> None:
+    typer.echo(json.dumps(result, allow_nan=False) if as_json else text)
+
+
+def main() -> None:
+    """Run the command line; what goes wrong ends in one sentence and an exit status."""
+    try:
+        app()
+    except CascadeError as error:
+        typer.echo(f"cascade: {error}", err=True)
+        sys.exit(error.exit_status)
+    except OSError as error:
+        typer.echo(f"cascade: {error.strerror or error}: {error.filename or ''}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

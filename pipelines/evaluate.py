@@ -1,0 +1,29 @@
+"""Evaluate a saved cascade on labelled data."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from cascade.data import read_data
+from cascade.data.columns import Roles
+from cascade.errors import DataError
+from cascade.predictor import CascadePredictor
+from cascade.report import evaluate
+from pipelines.models import find_model
+from pipelines.scoring import score_all
+
+
+def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
+    """Return the report of a model on labelled data; label names must be the model's."""
+    predictor = CascadePredictor.load(find_model(model))
+    known = Roles(roles.labels or predictor.labels, roles.group, roles.id, roles.label_file, roles.allow_missing)
+    data = read_data(data_path, known, features=predictor.signature.feature_names)
+    if data.Y is None or data.label_names != predictor.labels:
+        raise DataError(f"`{data_path}` must have the model's labels {list(predictor.labels)}.")
+    started = time.monotonic()
+    scores = score_all(predictor, data)
+    report = evaluate(predictor, scores, data.Y, data.groups)
+    report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
+    return report

@@ -1,0 +1,66 @@
+"""Predict files with a saved cascade and write one row for each, and one for each exam if asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cascade.data import Dataset, read_data
+from cascade.data.columns import Roles
+from cascade.errors import DataError
+from cascade.exams import ExamTable
+from cascade.predictor import CascadePredictor, Prediction
+from cascade.publish import new_file
+from pipelines.models import find_model
+from pipelines.scoring import score_chunks
+from pipelines.tables import open_writer
+
+
+def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None) -> dict[str, Any]:
+    """Predict every row of `source`; return a summary."""
+    predictor = CascadePredictor.load(find_model(model))
+    data = _load(predictor, source, roles)
+    if exams is not None and data.groups is None:
+        raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
+    collected = ExamTable(predictor.labels)
+    counts = {"rows": 0, "rows_past_gate": 0, "rows_with_label": 0}
+    with new_file(output) as aside, open_writer(aside, output.suffix) as write:
+        for part, prediction in _predictions(predictor, data):
+            write(row_table(part, prediction, predictor.labels))
+            if exams is not None:
+                collected.add(part.groups, prediction)
+            counts["rows"] += len(part)
+            counts["rows_past_gate"] += int(prediction.passed_gate.sum())
+            counts["rows_with_label"] += int(prediction.labels.any(axis=1).sum())
+    if exams is not None:
+        with new_file(exams) as aside, open_writer(aside, exams.suffix) as write:
+            write(pa.table(collected.columns()))
+        counts["exams"] = len(collected)
+    return {**counts, "output": str(output), "model": str(find_model(model))}
+
+
+def _load(predictor: CascadePredictor, source: Path, roles: Roles) -> Dataset:
+    trained = predictor.provenance.get("columns", {})
+    known = Roles(None, roles.group or trained.get("group"), roles.id or trained.get("id"), None, roles.allow_missing)
+    return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
+
+
+def _predictions(predictor: CascadePredictor, data: Dataset) -> Iterator[tuple[Dataset, Prediction]]:
+    for part, scores in score_chunks(predictor, data):
+        yield part, predictor.decide(scores)
+
+
+def row_table(part: Dataset, prediction: Prediction, labels: tuple[str, ...]) -> pa.Table:
+    """Columns of the output: id, group, gate probability, fate, then a probability and a bit for each label."""
+    columns: dict[str, Any] = {"id": part.ids}
+    if part.groups is not None:
+        columns["group"] = part.groups
+    columns["gate_probability"] = prediction.gate_proba
+    columns["passed_gate"] = prediction.passed_gate
+    for k, name in enumerate(labels):
+        columns[f"{name}_probability"] = prediction.proba[:, k]
+        columns[name] = prediction.labels[:, k]
+    return pa.table(columns)

@@ -1,0 +1,89 @@
+"""Train a cascade from a config, evaluate it on held-out groups, publish it as a version."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from cascade.building import build_cascade
+from cascade.config import RunConfig
+from cascade.data import Dataset, read_data
+from cascade.data.columns import Roles
+from cascade.predictor import CascadePredictor
+from cascade.publish import new_folder
+from cascade.report import evaluate, table
+from cascade.splits import grouped_holdout
+from pipelines.scoring import score_all
+
+logger = logging.getLogger("cascade.pipeline")
+
+
+def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
+    """Train and publish; return the version's folder and its report."""
+    started = time.monotonic()
+    data = _load(config)
+    training, testing = _split(config, data)
+    predictor = _fit(config, data, training)
+    fitted = time.monotonic()
+    report = _evaluate(predictor, data.part(testing))
+    report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
+    report["natural_prevalence"] = data.natural_prevalence
+    version = _publish(config, predictor, report, models)
+    return version, report
+
+
+def roles_of(config: RunConfig) -> Roles:
+    """Column roles as the config gives them."""
+    given = config.data
+    labels = None if given.labels is None else tuple(given.labels)
+    return Roles(labels, given.group, given.id, given.label_file, given.allow_missing)
+
+
+def _load(config: RunConfig) -> Dataset:
+    data = read_data(config.data.path, roles_of(config))
+    n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
+    logger.info("data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path)
+    if not data.natural_prevalence:
+        logger.warning("data: rare combinations were raised above their natural share; probabilities follow the data")
+    return data
+
+
+def _split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
+    assert data.Y is not None  # noqa: S101 - read_data has made sure
+    held = grouped_holdout(data.Y, data.groups, config.data.test_size, config.seed + 1)
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
+    part = data.part(training)
+    model = build_cascade(config, data).fit(part.X, part.Y, groups=part.groups)
+    predictor: CascadePredictor = model.predictor_
+    return predictor.described(data.feature_names, {"group": config.data.group, "id": config.data.id})
+
+
+def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
+    started = time.monotonic()
+    scores = score_all(predictor, data)
+    rate = len(data) / (time.monotonic() - started)
+    assert data.Y is not None  # noqa: S101 - read_data has made sure
+    report = evaluate(predictor, scores, data.Y, data.groups)
+    report["overall"]["rows_per_second"] = rate
+    return report
+
+
+def _publish(config: RunConfig, predictor: CascadePredictor, report: dict[str, Any], models: Path) -> Path:
+    version = models / config.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    with new_folder(version) as folder:
+        predictor.save(folder / "model")
+        resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        (folder / "config.yaml").write_text(resolved, encoding="utf-8")
+        (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.txt").write_text(table(report) + "\n", encoding="utf-8")
+    return version
