@@ -62,9 +62,7 @@ class BalancedBinaryRelevance(ClassifierMixin, BaseEstimator):  # type: ignore[m
     True
     """
 
-    def __init__(
-        self, estimator: Any, n_bags: int = 10, n_jobs: int | None = None, random_state: int = 0
-    ) -> None:
+    def __init__(self, estimator: Any, n_bags: int = 10, n_jobs: int | None = None, random_state: int = 0) -> None:
         self.estimator = estimator
         self.n_bags = n_bags
         self.n_jobs = n_jobs

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import block_proba, fit_with, fresh
 from cascade.fingerprint import fingerprint
-from cascade.labels import Labels, LabelPlan, check_labels, find_any_label, name_labels, plan_labels
+from cascade.labels import LabelPlan, Labels, check_labels, find_any_label, name_labels, plan_labels
 from cascade.merge import check_pool, pool_rows
 from cascade.predictor import CascadePredictor, Prediction, Thresholds
 from cascade.priors import log_odds
@@ -126,7 +126,9 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 < self.gate_recall <= 1:
             raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")
         labels = check_labels(Y, n_rows(X))
-        names = name_labels(self.label_names if self.label_names is not None else getattr(Y, "columns", None), labels.shape[1])
+        names = name_labels(
+            self.label_names if self.label_names is not None else getattr(Y, "columns", None), labels.shape[1]
+        )
         weight = None if sample_weight is None else _check_weight(sample_weight, len(labels))
         found = find_any_label(labels, names, self.any_label)
         if found.note:
@@ -166,13 +168,15 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rules, self.gate_threshold_ = fit_rules(
             names, plan, self.negative_pool, gate_z, labeler_scores, Y[calibrating], held_weight, self.gate_recall
         )
-        provenance = {"data": fingerprint(X, Y, groups), "rows_fitted": len(fitting), "rows_calibrated": len(calibrating)}
+        provenance = {
+            "data": fingerprint(X, Y, groups),
+            "rows_fitted": len(fitting),
+            "rows_calibrated": len(calibrating),
+        }
         self.predictor_ = CascadePredictor(self.gate_, self.labeler_, rules, InputSignature.of(X), provenance)
 
-    def _fit_gate(
-        self, X: Any, Y: Labels, rows: Rows, groups: NDArray[Any] | None, weight: Floats | None
-    ) -> Any:
-        target = Y[rows].any(axis=1).astype(np.int64)
+    def _fit_gate(self, X: Any, Y: Labels, rows: Rows, groups: NDArray[Any] | None, weight: Floats | None) -> Any:
+        target = np.asarray(Y[rows].any(axis=1), dtype=np.int64)
         logger.info("gate: %d rows, %d with a label", len(rows), target.sum())
         if target.min() == target.max():
             # Nothing to learn: the prior answers, and the warning about constant labels has said so.

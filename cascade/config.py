@@ -30,7 +30,7 @@ class DataConfig(Strict):
     id: str | None = None
     allow_missing: bool = False
     any_label: str | None = "auto"
-    test_size: float = Field(0.2, gt=0, lt=1)
+    test_size: float = Field(default=0.2, gt=0, lt=1)
 
 
 class KerasModel(Strict):
@@ -39,11 +39,11 @@ class KerasModel(Strict):
     kind: Literal["keras"] = "keras"
     network: Literal["mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0"] | None = None
     network_options: dict[str, Any] | None = None
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(128, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    validation_size: float = Field(0.1, ge=0, lt=1)
-    patience: int = Field(3, ge=1)
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    validation_size: float = Field(default=0.1, ge=0, lt=1)
+    patience: int = Field(default=3, ge=1)
 
 
 class SklearnModel(Strict):
@@ -61,7 +61,7 @@ class LabelerConfig(Strict):
 
     strategy: Literal["multilabel", "balanced"] = "multilabel"
     model: Model = KerasModel(epochs=40)
-    n_bags: int = Field(10, ge=1)
+    n_bags: int = Field(default=10, ge=1)
     n_jobs: int | None = None
 
 
@@ -69,8 +69,8 @@ class CascadeConfig(Strict):
     """How both stages become one."""
 
     negative_pool: Literal["positives", "all"] = "positives"
-    calibration_size: float = Field(0.2, gt=0, lt=1)
-    gate_recall: float = Field(0.95, gt=0, le=1)
+    calibration_size: float = Field(default=0.2, gt=0, lt=1)
+    gate_recall: float = Field(default=0.95, gt=0, le=1)
     share_trunk: bool = False
 
 
@@ -78,11 +78,11 @@ class RunConfig(Strict):
     """One training run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     data: DataConfig
     gate: Model = KerasModel()
     labeler: LabelerConfig = LabelerConfig()
-    cascade: CascadeConfig = CascadeConfig()
+    cascade: CascadeConfig = Field(default_factory=CascadeConfig)
 
 
 def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConfig:

@@ -104,7 +104,7 @@ def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "aut
     if len(exact) == 1:
         return AnyLabel(int(exact[0]))
     if len(exact) > 1:
-        twins = ", ".join(names[index] for index in exact)
+        twins = ", ".join(names[index] for index in exact.tolist())
         return AnyLabel(None, f"several columns equal the OR of the others ({twins}), so none is taken as `any`")
     # A column that is `any` holds all positives of the others, so only the fullest one can be meant.
     nearest = int(np.argmax(Y.sum(axis=0)))
@@ -122,9 +122,7 @@ def _named_any_label(
     return AnyLabel(index, _stray_note(Y, names, index, strays, others) if strays[index] else "")
 
 
-def _stray_note(
-    Y: Labels, names: Sequence[str], index: int, strays: NDArray[Any], others: NDArray[np.bool_]
-) -> str:
+def _stray_note(Y: Labels, names: Sequence[str], index: int, strays: NDArray[Any], others: NDArray[np.bool_]) -> str:
     first = int(np.flatnonzero(others[:, index] != Y[:, index].astype(bool))[0])
     return f"`{names[index]}` differs from the OR of the others on {strays[index]} rows (first: row {first})"
 

@@ -13,7 +13,9 @@ Floats = NDArray[np.float64]
 
 def label_auroc(Y: Labels, proba: Floats) -> Floats:
     """Area under the ROC curve of each label; NaN where a label has only one class."""
-    return np.array([roc_auc_score(y, p) if 0 < y.sum() < len(y) else np.nan for y, p in zip(Y.T, proba.T, strict=True)])
+    return np.array(
+        [roc_auc_score(y, p) if 0 < y.sum() < len(y) else np.nan for y, p in zip(Y.T, proba.T, strict=True)]
+    )
 
 
 def label_average_precision(Y: Labels, proba: Floats) -> Floats:
@@ -36,7 +38,8 @@ def label_f1(Y: Labels, bits: Labels) -> Floats:
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Divide, with NaN where the divisor is 0."""
-    return np.divide(above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0)
+    quotient: Floats = np.divide(above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0)
+    return quotient
 
 
 def micro_average_precision(Y: Labels, proba: Floats) -> float:

@@ -145,9 +145,7 @@ class CascadePredictor:
         """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""
         return self.examine(X, gate_threshold).proba
 
-    def predict(
-        self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None
-    ) -> NDArray[np.uint8]:
+    def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[np.uint8]:
         """0/1 of shape (n, L).
 
         Parameters
@@ -167,9 +165,7 @@ class CascadePredictor:
             raise ConfigError(f"`k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
         return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
 
-    def examine(
-        self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None
-    ) -> Prediction:
+    def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
         """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""
         return self.decide(self.score(X, gate_threshold), thresholds)
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.bootstrap import ratio_interval
-from cascade.calibration import Calibration
 from cascade.labels import Labels
+from cascade.merge import MERGES
 from cascade.metrics import (
     label_auroc,
     label_average_precision,
@@ -22,7 +22,7 @@ from cascade.metrics import (
     weighted_log_loss,
 )
 from cascade.predictor import CascadePredictor, Prediction, Scores
-from cascade.rules import MERGES, Rules
+from cascade.rules import Rules
 from cascade.splits import group_numbers
 
 Floats = NDArray[np.float64]
@@ -74,7 +74,7 @@ def evaluate(predictor: CascadePredictor, scores: Scores, Y: Labels, groups: NDA
 
 def _overall(rules: Rules, prediction: Prediction, Y: Labels, columns: dict[str, Floats]) -> dict[str, Any]:
     findings = np.arange(len(rules.labels)) != rules.plan.any_index
-    has_label = Y.any(axis=1, keepdims=True).astype(np.uint8)
+    has_label: Labels = Y.max(axis=1, keepdims=True)
     values = {
         "rows": len(Y),
         "rows_with_label": int(has_label.sum()),
@@ -103,8 +103,8 @@ def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
 
 def merged_proba(rules: Rules, scores: Scores) -> Floats:
     """Shifts undone and stages merged, without any learned calibration."""
-    gate = expit(scores.gate_z)
-    proba = gate[:, None] * np.where(scores.passed[:, None], rules.plan.share, rules.rejected_share)
+    gate: Floats = expit(scores.gate_z)
+    proba: Floats = gate[:, None] * np.where(scores.passed[:, None], rules.plan.share, rules.rejected_share)
     merge = MERGES[rules.negative_pool]
     proba[np.ix_(scores.passed, rules.plan.learned)] = merge(gate[scores.passed], expit(scores.labeler_z))
     if rules.plan.any_index is not None:
@@ -138,7 +138,13 @@ def table(report: dict[str, Any]) -> str:
     head = ["label", *(title for _, title, _ in COLUMNS), "95 % of sum"]
     lines = [head, *(_line(row) for row in report["labels"])]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = ["  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(zip(line, widths, strict=True))) for line in lines]
+    text = [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        )
+        for line in lines
+    ]
     overall = report["overall"]
     summary = [f"{key.replace('_', ' ')}: {_short(value)}" for key, value in overall.items()]
     return "\n".join([*text, "", *summary])

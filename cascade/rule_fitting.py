@@ -51,8 +51,8 @@ def fit_rules(
     rules : Rules
     threshold : GateThreshold
     """
-    has_label = Y.any(axis=1).astype(np.uint8)
-    gate_calibration = fit_calibration(gate_z[:, None], has_label[:, None], weight)
+    has_label: Labels = Y.max(axis=1, keepdims=True)
+    gate_calibration = fit_calibration(gate_z[:, None], has_label, weight)
     gate = np.asarray(expit(gate_calibration(gate_z[:, None])[:, 0]))
     threshold = gate_threshold(gate, Y, recall)
     passed = gate >= threshold.value
@@ -74,7 +74,9 @@ def fit_rules(
     )
     examined = passed[scored]
     merged = log_odds(rules.merge(gate[passed], labeler_z[examined]))
-    calibration = fit_calibration(merged, Y[np.ix_(passed, rules.merged_columns)], _part(weight, np.flatnonzero(passed)))
+    calibration = fit_calibration(
+        merged, Y[np.ix_(passed, rules.merged_columns)], _part(weight, np.flatnonzero(passed))
+    )
     rules = replace(rules, merged_calibration=calibration)
     proba = rules.proba(gate, passed, labeler_z[examined])
     return replace(rules, thresholds=f1_thresholds(proba, passed, Y)), threshold

@@ -59,4 +59,4 @@ def _value_kind(X: Any) -> str | None:
         return None
     if dtype == np.uint8 and not sparse.issparse(X):
         return "uint8"
-    return "number" if np.issubdtype(dtype, np.number) or dtype == bool else str(dtype)
+    return "number" if np.issubdtype(dtype, np.number) or dtype.kind == "b" else str(dtype)

@@ -15,9 +15,7 @@ from pipelines.progress import bar
 CHUNK = 8 * BLOCK
 
 
-def score_chunks(
-    predictor: CascadePredictor, data: Dataset, chunk: int = CHUNK
-) -> Iterator[tuple[Dataset, Scores]]:
+def score_chunks(predictor: CascadePredictor, data: Dataset, chunk: int = CHUNK) -> Iterator[tuple[Dataset, Scores]]:
     """Yield parts of the data with their scores; memory holds one part at a time."""
     with bar(len(data), "rows") as progress:
         for start in range(0, len(data), chunk):

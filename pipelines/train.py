@@ -49,14 +49,16 @@ def roles_of(config: RunConfig) -> Roles:
 def _load(config: RunConfig) -> Dataset:
     data = read_data(config.data.path, roles_of(config))
     n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
-    logger.info("data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path)
+    logger.info(
+        "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path
+    )
     if not data.natural_prevalence:
         logger.warning("data: rare combinations were raised above their natural share; probabilities follow the data")
     return data
 
 
 def _split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
-    assert data.Y is not None  # noqa: S101 - read_data has made sure
+    assert data.Y is not None
     held = grouped_holdout(data.Y, data.groups, config.data.test_size, config.seed + 1)
     return np.flatnonzero(~held), np.flatnonzero(held)
 
@@ -72,7 +74,7 @@ def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
     started = time.monotonic()
     scores = score_all(predictor, data)
     rate = len(data) / (time.monotonic() - started)
-    assert data.Y is not None  # noqa: S101 - read_data has made sure
+    assert data.Y is not None
     report = evaluate(predictor, scores, data.Y, data.groups)
     report["overall"]["rows_per_second"] = rate
     return report

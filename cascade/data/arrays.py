@@ -14,7 +14,7 @@ from scipy import sparse
 from cascade.data.columns import Roles, group_column, id_column, label_columns, read_table
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
-from cascade.labels import check_labels, name_labels
+from cascade.labels import Labels, check_labels, name_labels
 
 
 def read_npz(path: Path, roles: Roles) -> Dataset:
@@ -78,7 +78,8 @@ def _sparse(arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
 
 def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
     n = X.shape[0]
-    Y, names = None, ()
+    Y: Labels | None = None
+    names: tuple[str, ...] = ()
     if "Y" in arrays:
         try:
             Y = check_labels(arrays["Y"], n)
@@ -92,8 +93,8 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
         Y, names = Y[:, [names.index(name) for name in roles.labels]], roles.labels
     if roles.group is not None and "groups" not in arrays:
         raise DataError(f"`{path}` has no array `groups`, but group {roles.group!r} was asked for.")
-    per_row = {"groups": arrays.get("groups"), "ids": arrays.get("ids", np.arange(n).astype(str))}
-    for name, values in per_row.items():
+    groups, ids = arrays.get("groups"), arrays.get("ids", np.arange(n).astype(str))
+    for name, values in (("groups", groups), ("ids", ids)):
         if values is not None and values.shape != (n,):
             raise DataError(f"`{path}` must have one of `{name}` per row ({n}). Received shape {values.shape}.")
-    return Dataset(X, Y, names, per_row["groups"], per_row["ids"], natural)
+    return Dataset(X, Y, names, groups, ids, natural)

@@ -69,12 +69,15 @@ def _binary(column: pa.ChunkedArray, path: Path, name: str) -> NDArray[np.uint8]
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {_first_odd(column)}.")
-    values = column.cast(pa.float64()).to_numpy() if not pa.types.is_boolean(kind) else column.cast(pa.uint8()).to_numpy()
+    values = (
+        column.cast(pa.float64()).to_numpy() if not pa.types.is_boolean(kind) else column.cast(pa.uint8()).to_numpy()
+    )
     wrong = np.flatnonzero(~np.isin(values, (0, 1)))
     if len(wrong):
         row = int(wrong[0])
         raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {values[row]} at row {row}.")
-    return values.astype(np.uint8)
+    bits: NDArray[np.uint8] = values.astype(np.uint8)
+    return bits
 
 
 def _first_odd(column: pa.ChunkedArray) -> str:
@@ -111,4 +114,6 @@ def refuse_duplicates(values: NDArray[Any], path: Path, name: str) -> None:
     kept, first = np.unique(values, return_index=True)
     if len(kept) < len(values):
         row = int(np.setdiff1d(np.arange(len(values)), first)[0])
-        raise DataError(f"`{path}` must name each row once in column {name!r}. Received {values[row]!r} again at row {row}.")
+        raise DataError(
+            f"`{path}` must name each row once in column {name!r}. Received {values[row]!r} again at row {row}."
+        )

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.labels import Labels
-from cascade.rows import RowSource, Rows, RowView, n_rows, take
+from cascade.rows import Rows, RowSource, RowView, n_rows, take
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from PIL import Image
 from cascade.data.columns import Roles, group_column, label_columns, read_table, refuse_duplicates, require
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
-from cascade.rows import RowSource, Rows
+from cascade.rows import Rows, RowSource
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FILE_COLUMN = "file"

@@ -40,9 +40,7 @@ def cnn(input_shape: Shape, n_outputs: int, dtype: str, width: int = 24, flip: b
     return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
 
 
-def mobilenet_v3_small(
-    input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None
-) -> keras.Model:
+def mobilenet_v3_small(input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None) -> keras.Model:
     """MobileNetV3Small of keras.applications with its own preprocessing inside."""
     return _application(keras.applications.MobileNetV3Small, input_shape, n_outputs, dtype, weights)
 
@@ -93,11 +91,12 @@ def build_network(
 
 def copy_trunk(source: keras.Model, target: keras.Model) -> None:
     """Give `target` the weights of every layer of `source` before the head."""
-    pairs = list(zip(source.layers[:-1], target.layers[:-1], strict=False))
-    alike = len(source.layers) == len(target.layers) and all(
-        [w.shape for w in a.weights] == [w.shape for w in b.weights] for a, b in pairs
-    )
-    if not alike:
+    held, wanted = ([layer for layer in network.layers[:-1] if layer.weights] for network in (source, target))
+    if [_shapes(layer) for layer in held] != [_shapes(layer) for layer in wanted]:
         raise ConfigError("`share_trunk` needs gate and labeler networks that differ in nothing but the head.")
-    for a, b in pairs:
-        b.set_weights(a.get_weights())
+    for layer, other in zip(held, wanted, strict=True):
+        other.set_weights(layer.get_weights())
+
+
+def _shapes(layer: keras.Layer) -> list[Shape]:
+    return [tuple(weight.shape) for weight in layer.weights]

@@ -18,7 +18,13 @@ def import_keras() -> None:
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
-            import keras  # noqa: F401
+            import keras
+
+            if keras.backend.backend() == "tensorflow":
+                import tensorflow
+
+                # The search for devices says more, and would otherwise say it at the first network.
+                tensorflow.config.list_logical_devices()
         except BaseException:
             said.seek(0)
             os.write(kept, said.read())

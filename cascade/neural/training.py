@@ -67,12 +67,18 @@ def train(
     except RuntimeError as error:
         if "nan" not in str(error).lower() and "inf" not in str(error).lower():
             raise
-        raise DataError("training met a loss that is not finite; look for NaN in `X` or lower `learning_rate`.") from error
+        raise DataError(
+            "training met a loss that is not finite; look for NaN in `X` or lower `learning_rate`."
+        ) from error
     check_finite(network)
+    # The optimiser's moments would triple the saved file, and inference has no use for them.
+    network.optimizer, network.compiled = None, False
 
 
 def check_finite(network: keras.Model) -> None:
     """Refuse a network with a weight that is NaN or infinite."""
     for weight in network.weights:
         if not np.isfinite(np.asarray(weight)).all():
-            raise ModelRefusedError(f"weight {weight.path!r} is not finite; such a network is neither saved nor loaded.")
+            raise ModelRefusedError(
+                f"weight {weight.path!r} is not finite; such a network is neither saved nor loaded."
+            )

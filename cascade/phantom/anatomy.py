@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Image = NDArray[np.float32]
+Image = NDArray[np.floating[Any]]
 
 AIR, BONE, BRAIN, FLUID = 8.0, 225.0, 108.0, 72.0
 INNER_SKULL = 0.87
@@ -45,7 +46,8 @@ class Slice:
 
     def below(self, distance: Image) -> Image:
         """Soft membership of the region where `distance` (in head units) is negative, one pixel wide."""
-        return (1.0 / (1.0 + np.exp(np.clip(distance / (0.6 * self.pixel), -30, 30)))).astype(np.float32)
+        soft: Image = 1.0 / (1.0 + np.exp(np.clip(distance / (0.6 * self.pixel), -30, 30)))
+        return soft.astype(np.float32)
 
 
 def draw_head(rng: np.random.Generator) -> Head:
@@ -85,7 +87,7 @@ def ventricles(head: Head, place: Slice) -> Image:
     """Soft mask of the two lateral ventricles, mirrored and curved, widest half-way up."""
     width = 0.085 * head.ventricle * (0.35 + np.sin(np.pi * np.clip(place.level, 0.05, 0.95)))
     length = 0.34 * (0.8 + 0.2 * head.ventricle)
-    bend = 0.13 + 0.35 * (place.y - 0.02) ** 2
+    bend: Image = 0.13 + 0.35 * (place.y - 0.02) ** 2
     distance = np.hypot((np.abs(place.x) - bend) / width, (place.y - 0.02) / length) - 1.0
     return place.below(distance * np.float32(width))
 
@@ -96,21 +98,23 @@ def sulci(head: Head, place: Slice) -> Image:
     furrow = np.cos(head.n_sulci * place.angle + head.sulcus_phase + wiggle)
     inside = place.below(place.radius - INNER_SKULL + 0.02)
     deep = place.below(INNER_SKULL - head.sulcus_depth - place.radius)
-    return np.clip((furrow - 0.55) / 0.45, 0, 1).astype(np.float32) * inside * deep
+    dark: Image = np.clip((furrow - 0.55) / 0.45, 0, 1).astype(np.float32)
+    return dark * inside * deep
 
 
 def inner_skull(head: Head, place: Slice) -> Image:
     """Radius of the skull's inner side by angle, with a harmless thickening that looks like a small lens."""
     away = np.angle(np.exp(1j * (place.angle - head.bump_angle))).astype(np.float32)
     bump = head.bump_height * np.exp(-((away / 0.22) ** 2))
-    return (INNER_SKULL - head.skull - bump).astype(np.float32)
+    radius: Image = (INNER_SKULL - head.skull - bump).astype(np.float32)
+    return radius
 
 
 def brain_image(head: Head, place: Slice, rng: np.random.Generator) -> Image:
     """Draw the tissue of a normal slice, before skull and noise."""
     size = place.radius.shape[0]
     mottle = gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), size / 14)
-    image = BRAIN + mottle * np.float32(3.0 / max(float(mottle.std()), 1e-6))
+    image: Image = BRAIN + mottle * np.float32(3.0 / max(float(mottle.std()), 1e-6))
     image += 7.0 * place.below(np.abs(place.radius - 0.70) - 0.14)
     image -= 22.0 * sulci(head, place)
     image += (FLUID - BRAIN) * ventricles(head, place)

@@ -36,7 +36,8 @@ def draw_bleed(rng: np.random.Generator, anchor: float) -> Bleed:
 
 def _away(place: Slice, angle: float) -> Image:
     turned = place.angle - np.float32(angle)
-    return np.arctan2(np.sin(turned), np.cos(turned))
+    away: Image = np.arctan2(np.sin(turned), np.cos(turned))
+    return away
 
 
 def epidural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
@@ -68,8 +69,8 @@ def intraparenchymal(bleed: Bleed, head: Head, place: Slice, strength: float) ->
 def intraventricular(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
     """Blood that settles at the back of the ventricles, often more on one side."""
     surface = 0.24 - (0.16 + 0.28 * bleed.size) * strength
-    side = 1 / (1 + np.exp(-np.clip(place.x * np.sign(np.cos(bleed.phase)) * 40, -30, 30)))
-    share = np.float32(1.0 if bleed.extent > 0.6 else 0.15) + side * np.float32(0.0 if bleed.extent > 0.6 else 0.85)
+    side: Image = 1 / (1 + np.exp(-np.clip(place.x * np.sign(np.cos(bleed.phase)) * 40, -30, 30)))
+    share = np.ones_like(side) if bleed.extent > 0.6 else 0.15 + 0.85 * side
     settled = place.below(np.float32(surface) - place.y)
     return (108.0 + 34.0 * bleed.contrast - FLUID) * share * ventricles(head, place) * settled
 

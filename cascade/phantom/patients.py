@@ -30,9 +30,9 @@ def plan_patients(combinations: NDArray[np.uint8], counts: NDArray[np.int64], se
     rng = np.random.default_rng([seed, 0])
     positive = combinations.any(axis=1)
     runs = _split_in_runs(combinations[positive], counts[positive], rng)
-    stacks = _chain_runs(runs, rng)
+    chains = _chain_runs(runs, rng)
     n_empty = int(counts[~positive].sum())
-    stacks = _surround_with_empty(stacks, n_empty, combinations.shape[1], rng)
+    stacks = _surround_with_empty(chains, n_empty, combinations.shape[1], rng)
     order = rng.permutation(len(stacks))
     return [Patient(number, stacks[index]) for number, index in enumerate(order)]
 

@@ -28,10 +28,10 @@ def render_patient(patient: Patient, size: int, seed: int) -> NDArray[np.uint8]:
     return images
 
 
-def _levels(n_slices: int, rng: np.random.Generator) -> list[float]:
+def _levels(n_slices: int, rng: np.random.Generator) -> NDArray[np.float64]:
     first, last = sorted(rng.uniform(0.0, 0.95, size=2))
     middle, half = (first + last) / 2, max((last - first) / 2, 0.15)
-    return np.clip(np.linspace(middle - half, middle + half, n_slices), 0.0, 0.97).tolist()
+    return np.clip(np.linspace(middle - half, middle + half, n_slices), 0.0, 0.97)
 
 
 def _strengths(findings: NDArray[np.uint8]) -> NDArray[np.float64]:

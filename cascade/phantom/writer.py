@@ -103,9 +103,7 @@ def _write_arrays(
 ) -> None:
     labels = np.vstack([patient.labels for patient in patients])
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(labels), size, size, 1))
-    rendered = Parallel(n_jobs, return_as="generator")(
-        delayed(_render)(task, size, seed) for task in _tasks(patients)
-    )
+    rendered = Parallel(n_jobs, return_as="generator")(delayed(_render)(task, size, seed) for task in _tasks(patients))
     row = 0
     for block in rendered:
         images[row : row + len(block)] = block

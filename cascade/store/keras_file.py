@@ -77,7 +77,9 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
     if not honest or member.file_size > path.stat().st_size:
         raise ModelRefusedError(f"`{path}` has a member {member.filename!r} that would expand; Keras stores plainly.")
     if member.filename != "model.weights.h5" and member.file_size > LARGEST_CONFIG:
-        raise ModelRefusedError(f"`{path}` has a {member.filename} of {member.file_size} bytes, which no network needs.")
+        raise ModelRefusedError(
+            f"`{path}` has a {member.filename} of {member.file_size} bytes, which no network needs."
+        )
 
 
 def _parse_config(path: Path, content: bytes) -> Any:

@@ -38,7 +38,9 @@ def save_skops(estimator: Any, path: Path, name: str) -> None:
         skops.io.dump(estimator, path)
     except Exception as error:
         kind = type(estimator).__name__
-        raise ModelRefusedError(f"`{name}` ({kind}) cannot be saved without running code to load it: {error}") from error
+        raise ModelRefusedError(
+            f"`{name}` ({kind}) cannot be saved without running code to load it: {error}"
+        ) from error
     unknown = _untrusted(path)
     if unknown:
         raise ModelRefusedError(f"`{name}` holds {unknown[0]}, which cannot be loaded safely again; use another part.")
@@ -70,7 +72,9 @@ def _check_archive(path: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-                raise ModelRefusedError(f"`{path}` has a compressed member {member.filename!r}, which skops never writes.")
+                raise ModelRefusedError(
+                    f"`{path}` has a compressed member {member.filename!r}, which skops never writes."
+                )
 
 
 def _check_finite(estimator: Any, name: str) -> None:
