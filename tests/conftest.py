@@ -1,0 +1,50 @@
+"""Small problems with known truth, shared by the tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from scipy.special import expit
+
+from cascade.phantom import write_phantom
+
+# A slow machine is no failure; the seed is fixed so that a run can be repeated.
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+
+class KnownTruth:
+    """Rows with p(y_k | x) known exactly: independent labels, logit p_k = slope * x_k + intercept_k."""
+
+    intercepts = np.array([-6.0, -4.5, -4.5, -4.0])
+    slope = 1.5
+
+    def __init__(self, n: int, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.X = rng.normal(size=(n, 6))
+        self.p = expit(self.slope * self.X[:, :4] + self.intercepts)
+        findings = rng.random(self.p.shape) < self.p
+        self.Y = np.column_stack([findings, findings.any(axis=1)]).astype(np.uint8)
+        self.p_any = 1 - np.prod(1 - self.p, axis=1)
+
+
+@pytest.fixture(scope="session")
+def truth() -> KnownTruth:
+    return KnownTruth(40_000, seed=0)
+
+
+@pytest.fixture(scope="session")
+def phantom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, rows=600, size=32, seed=3)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def png_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data") / "png"
+    write_phantom(folder, rows=64, size=32, seed=4, format="png")
+    return folder

@@ -1,0 +1,248 @@
+"""Laws of the cascade, on logistic regressions, so that they are checked in seconds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
+
+from cascade import BalancedBinaryRelevance, CascadeClassifier
+from cascade.errors import ConfigError, DataError
+from tests.conftest import KnownTruth
+
+LABELERS = {
+    "balanced": BalancedBinaryRelevance(LogisticRegression(), n_bags=3),
+    "one-vs-rest": OneVsRestClassifier(LogisticRegression()),
+    "multi-output": MultiOutputClassifier(LogisticRegression()),
+}
+
+
+@pytest.fixture(scope="module", params=sorted(LABELERS))
+def fitted(request: pytest.FixtureRequest, truth: KnownTruth) -> CascadeClassifier:
+    return CascadeClassifier(LogisticRegression(), LABELERS[request.param]).fit(truth.X, truth.Y)
+
+
+def rows(seed: int, n: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(scale=2.0, size=(n, 6))
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 50))
+def test_bits_only_on_rows_that_passed_and_any_at_least_each_label(
+    fitted: CascadeClassifier, seed: int, n: int
+) -> None:
+    answer = fitted.examine(rows(seed, n))
+    assert not answer.labels[~answer.passed_gate].any()
+    assert np.isfinite(answer.proba).all()
+    assert ((answer.proba >= 0) & (answer.proba <= 1)).all()
+    assert (answer.proba[:, 4:] >= answer.proba[:, :4]).all()
+    assert (answer.labels[:, 4:] >= answer.labels[:, :4]).all()
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), low=st.floats(0, 1), high=st.floats(0, 1))
+def test_a_higher_gate_threshold_never_adds_a_label(
+    fitted: CascadeClassifier, seed: int, low: float, high: float
+) -> None:
+    low, high = sorted((low, high))
+    X = rows(seed, 40)
+    assert (fitted.predict(X, gate_threshold=high) <= fitted.predict(X, gate_threshold=low)).all()
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), n=st.integers(1, 3000), cut=st.integers(1, 2999))
+def test_chunks_never_change_a_bit_of_the_output(fitted: CascadeClassifier, seed: int, n: int, cut: int) -> None:
+    X = rows(seed, n)
+    cut = min(cut, n)
+    parts = [part for part in (X[:cut], X[cut:]) if len(part)]
+    chunked = np.concatenate([fitted.predict_proba(part) for part in parts])
+    np.testing.assert_array_equal(chunked, fitted.predict_proba(X))
+
+
+def test_rejected_rows_get_a_small_probability_and_never_reach_the_labeler(
+    fitted: CascadeClassifier, truth: KnownTruth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+    original = type(fitted.labeler_).predict_proba
+    monkeypatch.setattr(type(fitted.labeler_), "predict_proba", lambda self, X: seen.append(X) or original(self, X))
+    answer = fitted.examine(truth.X)
+    examined = {tuple(row) for batch in seen for row in batch}
+    assert examined == {tuple(row) for row in truth.X[answer.passed_gate]}
+    rejected = answer.proba[~answer.passed_gate]
+    assert (rejected > 0).all()
+    assert rejected.mean() < answer.proba[answer.passed_gate].mean()
+
+
+def test_the_gate_keeps_the_wanted_recall_of_every_label(fitted: CascadeClassifier) -> None:
+    choice = fitted.gate_threshold_
+    assert (choice.kept >= 0.95 * choice.positives - 1e-9).all()
+    # The threshold is the highest that does: one label is kept just so.
+    assert (choice.kept - np.ceil(0.95 * choice.positives) <= 0).any()
+
+
+@pytest.mark.parametrize("negative_pool", ["positives", "all"])
+@pytest.mark.parametrize("name", ["balanced", "one-vs-rest"])
+def test_merged_probabilities_sum_to_the_truth(truth: KnownTruth, name: str, negative_pool: str) -> None:
+    other = KnownTruth(40_000, seed=1)
+    model = CascadeClassifier(LogisticRegression(), LABELERS[name], negative_pool=negative_pool)
+    proba = model.fit(truth.X, truth.Y).predict_proba(other.X)
+    ratio = proba.sum(axis=0) / np.append(other.p.sum(axis=0), other.p_any.sum())
+    # 8,000 calibration rows hold about 48, 180, 180, 290 and 700 positives; four standard errors of each.
+    spread = 4 / np.sqrt(np.append(other.p.sum(axis=0), other.p_any.sum()) / 5)
+    assert (abs(ratio - 1) < spread).all()
+
+
+def test_the_wrong_merge_would_count_the_gate_twice(truth: KnownTruth) -> None:
+    model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"], negative_pool="all")
+    predictor = model.fit(truth.X, truth.Y).predictor_
+    scores = predictor.score(truth.X, gate_threshold=0.0)
+    gate = predictor.rules.gate_proba(scores.gate_z)
+    right = predictor.rules.merge(gate, scores.labeler_z)[:, :4]
+    true = truth.p.sum(axis=0)
+    assert (abs(right.sum(axis=0) / true - 1) < 0.15).all()
+    assert ((gate[:, None] * right).sum(axis=0) < 0.7 * true).all()
+
+
+def test_containers_give_the_same_answer(truth: KnownTruth) -> None:
+    X, Y = truth.X[:4000], truth.Y[:4000]
+    model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(X, Y)
+    names = list("abcdef")
+    frame = pd.DataFrame(X, columns=names)
+    framed = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(frame, sparse.csr_matrix(Y))
+    np.testing.assert_allclose(framed.predict_proba(frame), model.predict_proba(X))
+    with pytest.raises(DataError, match="wanted 'a', received 'b'"):
+        framed.predict(frame[list("bacdef")])
+    thin = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(sparse.csr_matrix(X), Y)
+    np.testing.assert_allclose(thin.predict_proba(sparse.csr_matrix(X)), model.predict_proba(X), rtol=0.02)
+
+
+def test_rows_made_on_demand_are_never_asked_for_all_at_once(truth: KnownTruth) -> None:
+    class Source:
+        largest = 0
+
+        def __len__(self) -> int:
+            return 6000
+
+        def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+            self.largest = max(self.largest, len(numbers))
+            return truth.X[numbers]
+
+    source = Source()
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"]).fit(truth.X[:6000], truth.Y[:6000])
+    model.predictor_.signature = type(model.predictor_.signature)(None, None)
+    np.testing.assert_array_equal(model.predict(source), model.predictor_.predict(truth.X[:6000]))
+    assert source.largest <= 1024
+
+
+def test_groups_are_never_split(truth: KnownTruth) -> None:
+    seen = {}
+
+    class Spy(LogisticRegression):
+        def fit(self, X, y, groups=None):
+            seen["groups"] = set(groups)
+            return super().fit(X, y)
+
+    groups = np.arange(4000) // 8
+    model = CascadeClassifier(Spy(), LABELERS["one-vs-rest"])
+    model.fit(truth.X[:4000], truth.Y[:4000], groups=groups)
+    per_group = 8 * len(seen["groups"])
+    assert per_group == model.predictor_.provenance["rows_fitted"]
+
+
+@pytest.mark.parametrize("Y", [np.zeros((200, 3), int), np.ones((200, 3), int)], ids=["all empty", "all full"])
+def test_labels_without_variation_are_handled_and_reported(Y: np.ndarray) -> None:
+    X = np.random.default_rng(0).normal(size=(200, 2))
+    with pytest.warns(UserWarning):
+        model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(X, Y)
+    proba = model.predict_proba(X)
+    assert np.isfinite(proba).all()
+    assert (abs(proba - Y) < 0.05).all()
+
+
+def test_a_label_that_never_and_one_that_always_occurs() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 2))
+    first = X[:, 0] > 1
+    Y = np.column_stack([first, np.zeros(3000), first | (X[:, 1] > 1)]).astype(int)
+    with pytest.warns(UserWarning) as caught:
+        model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"], any_label=None).fit(X, Y)
+    said = " ".join(str(warning.message) for warning in caught)
+    assert "'label_1' never occurs" in said
+    assert "'label_2' always occurs" in said
+    assert model.predict_proba(X)[:, 1].max() < 0.01
+
+
+def test_one_label_and_one_column() -> None:
+    X = np.random.default_rng(0).normal(size=(1000, 2))
+    with pytest.warns(UserWarning, match="always occurs"):
+        model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"]).fit(X, (X[:, :1] > 1).astype(int))
+    assert model.predict(X).shape == (1000, 1)
+
+
+def test_forests_answer_in_lists(truth: KnownTruth) -> None:
+    model = CascadeClassifier(RandomForestClassifier(10), RandomForestClassifier(10)).fit(truth.X, truth.Y)
+    assert model.predict_proba(truth.X[:10]).shape == (10, 5)
+
+
+def test_thresholds_can_be_given_per_call(fitted: CascadeClassifier, truth: KnownTruth) -> None:
+    assert not fitted.predict(truth.X, thresholds=2.0).any()
+    by_name = fitted.predict(truth.X, gate_threshold=0.0, thresholds={"label_0": 0.0})
+    assert by_name[:, 0].all()
+    with pytest.raises(ConfigError, match=r"`thresholds` must have one value per label \(5\). Received 2."):
+        fitted.predict(truth.X, thresholds=[0.5, 0.5])
+    with pytest.raises(ConfigError, match="nobody"):
+        fitted.predict(truth.X, thresholds={"nobody": 0.5})
+
+
+def test_top_k_is_ordered(fitted: CascadeClassifier, truth: KnownTruth) -> None:
+    top = fitted.predictor_.predict_top_k(truth.X[:50], 2)
+    proba = fitted.predict_proba(truth.X[:50])
+    assert (np.take_along_axis(proba, top, 1)[:, 0] == proba.max(axis=1)).all()
+    with pytest.raises(ConfigError, match="`k`"):
+        fitted.predictor_.predict_top_k(truth.X, 9)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"negative_pool": "some"}, "negative_pool"),
+        ({"gate_recall": 0.0}, "gate_recall"),
+        ({"calibration_size": 1.0}, "held-out share"),
+        ({"label_names": ["a"]}, "label_names"),
+    ],
+)
+def test_wrong_parameters_are_named(truth: KnownTruth, change: dict, sentence: str) -> None:
+    with pytest.raises((ConfigError, DataError), match=sentence):
+        CascadeClassifier(DummyClassifier(), DummyClassifier(), **change).fit(truth.X, truth.Y)
+
+
+def test_sample_weight_is_refused_by_name_where_it_is_not_taken(truth: KnownTruth) -> None:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    model = CascadeClassifier(KNeighborsClassifier(), LABELERS["balanced"])
+    with pytest.raises(ConfigError, match="KNeighborsClassifier"):
+        model.fit(truth.X[:500], truth.Y[:500], sample_weight=np.ones(500))
+
+
+def test_integer_weights_are_repeated_rows(truth: KnownTruth) -> None:
+    X, Y = truth.X[:6000], truth.Y[:6000]
+    weight = np.where(Y[:, 4] > 0, 3.0, 1.0)
+    weighted = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"])
+    gate_only = CascadeClassifier(LogisticRegression(), BalancedBinaryRelevance(LogisticRegression(), n_bags=1))
+    with pytest.raises(ConfigError, match="OneVsRestClassifier"):
+        weighted.fit(X, Y, sample_weight=weight)
+    proba = gate_only.fit(X, Y, sample_weight=weight).predict_proba(X)
+    assert (weight @ proba)[4] / (weight @ Y)[4] == pytest.approx(1.0, abs=0.1)
+
+
+def test_wrong_rows_are_refused_at_predict_time(fitted: CascadeClassifier) -> None:
+    with pytest.raises(DataError, match=r"rows of shape \(6,\). Received \(5,\)"):
+        fitted.predict(np.zeros((3, 5)))
