@@ -17,7 +17,7 @@ from cascade.errors import ConfigError
 from cascade.estimators import fit_with, fresh, positive_proba, refuse_class_weight
 from cascade.labels import Labels, check_labels
 from cascade.priors import log_odds, sampling_shift
-from cascade.rows import n_rows, subset
+from cascade.rows import makes_batches, n_rows, subset
 
 logger = logging.getLogger(__name__)
 
@@ -69,9 +69,9 @@ class BalancedBinaryRelevance(ClassifierMixin, BaseEstimator):  # type: ignore[m
         self.random_state = random_state
 
     @property
-    def fetches_rows(self) -> bool:
-        """Whether the base estimator fetches rows by index, so that nothing is copied by sampling."""
-        return bool(getattr(self.estimator, "fetches_rows", False))
+    def makes_batches(self) -> bool:
+        """Whether the base estimator fetches rows by number, so that nothing is copied by sampling."""
+        return makes_batches(self.estimator)
 
     def fit(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
 from cascade.errors import ConfigError
-from cascade.rows import BLOCK, Rows, blocks
+from cascade.rows import BLOCK, Rows, blocks, makes_batches
 
 Floats = NDArray[np.float64]
 
@@ -60,11 +61,15 @@ def _class_one(proba: Floats, classes: Any) -> Floats:
     return np.asarray(proba[:, held[0]] if len(held) else np.zeros(len(proba)), dtype=np.float64)
 
 
-def block_proba(estimator: Any, X: Any, rows: Rows, n_outputs: int, size: int = BLOCK) -> Floats:
+def block_proba(
+    estimator: Any, X: Any, rows: Rows, n_outputs: int, progress: Callable[[int], object] | None = None
+) -> Floats:
     """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape."""
     result = np.empty((len(rows), n_outputs))
     done = 0
-    for part, batch in blocks(X, rows, size):
+    for part, batch in blocks(X, rows, BLOCK, pad=not makes_batches(estimator)):
         result[done : done + len(part)] = positive_proba(estimator, batch)[: len(part)]
         done += len(part)
+        if progress is not None:
+            progress(done)
     return result

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cascade.rules import Rules
 from cascade.signature import InputSignature
 
 Floats = NDArray[np.float64]
+Progress = Callable[[str, int, int], object]
 Thresholds = ArrayLike | Mapping[str, float] | None
 
 
@@ -169,13 +171,18 @@ class CascadePredictor:
         """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""
         return self.decide(self.score(X, gate_threshold), thresholds)
 
-    def score(self, X: Any, gate_threshold: float | None = None) -> Scores:
-        """Run both networks, and only them: what the rules then turn into a prediction."""
+    def score(self, X: Any, gate_threshold: float | None = None, progress: Progress | None = None) -> Scores:
+        """Run both models, and only them: what the rules then turn into a prediction.
+
+        Rows go through in blocks of one shape, those past the gate in the order in which they came; so how
+        many rows are read at a time never changes the answer. `progress` is called with the stage, the rows
+        done and the rows in all.
+        """
         self.signature.check(X)
-        gate_z = self._gate_log_odds(X)
+        gate_z = self._gate_log_odds(X, progress)
         threshold = self.rules.gate_threshold if gate_threshold is None else gate_threshold
         passed = self.rules.gate_proba(gate_z) >= threshold
-        return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed)))
+        return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed), progress))
 
     def decide(self, scores: Scores, thresholds: Thresholds = None) -> Prediction:
         """Turn both stages' scores into coherent probabilities and bits."""
@@ -184,18 +191,19 @@ class CascadePredictor:
         proba = self.rules.proba(gate, scores.passed, scores.labeler_z)
         return Prediction(gate, scores.passed, proba, self.rules.bits(proba, scores.passed, limits))
 
-    def _labeler_log_odds(self, X: Any, rows: NDArray[np.intp]) -> Floats:
-        n_learned = len(self.rules.plan.learned)
-        if self.labeler is None:
-            return np.empty((len(rows), 0))
-        return log_odds(block_proba(self.labeler, X, rows, n_learned))
-
-    def _gate_log_odds(self, X: Any) -> Floats:
-        proba = block_proba(self.gate, X, np.arange(n_rows(X)), 1)[:, 0]
+    def _gate_log_odds(self, X: Any, progress: Progress | None = None) -> Floats:
+        rows = np.arange(n_rows(X))
+        proba = block_proba(self.gate, X, rows, 1, _of_stage("gate", len(rows), progress))[:, 0]
         if not np.isfinite(proba).all():
             row = int(np.flatnonzero(~np.isfinite(proba))[0])
             raise DataError(f"`X` must hold numbers that the gate can score; row {row} gave {proba[row]}.")
         return log_odds(proba)
+
+    def _labeler_log_odds(self, X: Any, rows: NDArray[np.intp], progress: Progress | None = None) -> Floats:
+        n_learned = len(self.rules.plan.learned)
+        if self.labeler is None:
+            return np.empty((len(rows), 0))
+        return log_odds(block_proba(self.labeler, X, rows, n_learned, _of_stage("labeler", len(rows), progress)))
 
     def _thresholds(self, given: Thresholds) -> Floats:
         if given is None:
@@ -211,3 +219,11 @@ class CascadePredictor:
             n_labels = len(self.labels)
             raise ConfigError(f"`thresholds` must have one value per label ({n_labels}). Received {values.size}.")
         return np.broadcast_to(values, (len(self.labels),)).copy()
+
+
+def _of_stage(stage: str, total: int, progress: Progress | None) -> Callable[[int], object] | None:
+    return None if progress is None else partial(_tell, progress, stage, total)
+
+
+def _tell(progress: Progress, stage: str, total: int, done: int) -> None:
+    progress(stage, done, total)

@@ -69,18 +69,23 @@ def take(X: Any, rows: Rows) -> Any:
     return X[rows] if is_source(X) else _safe_indexing(X, rows)
 
 
+def makes_batches(estimator: Any) -> bool:
+    """Tell whether `estimator` fetches rows by number itself, in batches of one fixed shape."""
+    return bool(getattr(estimator, "makes_batches", False))
+
+
 def subset(X: Any, rows: Rows, estimator: Any) -> Any:
-    """Give `estimator` some rows of `X`: a view if it fetches by index itself, else the rows."""
-    if getattr(estimator, "fetches_rows", False) and hasattr(X, "dtype"):
+    """Give `estimator` some rows of `X`: a view if it fetches by number itself, else the rows."""
+    if makes_batches(estimator) and hasattr(X, "dtype"):
         return RowView(X, rows)
     return take(X, rows)
 
 
-def blocks(X: Any, rows: Rows, size: int = BLOCK) -> Iterator[tuple[Rows, Any]]:
-    """Yield row numbers with their batch, the batch always padded to `size` rows by its last one."""
+def blocks(X: Any, rows: Rows, size: int, pad: bool = True) -> Iterator[tuple[Rows, Any]]:
+    """Yield row numbers with their batch, the last batch padded to `size` rows by repeating its last row."""
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         batch = take(X, part)
-        if len(part) < size:
+        if pad and len(part) < size:
             batch = take(batch, np.minimum(np.arange(size), len(part) - 1))
         yield part, batch

@@ -12,7 +12,7 @@ from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 from cascade.report import evaluate
 from pipelines.models import find_model
-from pipelines.scoring import score_all
+from pipelines.progress import StageBars
 
 
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     if data.Y is None or data.label_names != predictor.labels:
         raise DataError(f"`{data_path}` must have the model's labels {list(predictor.labels)}.")
     started = time.monotonic()
-    scores = score_all(predictor, data)
+    scores = predictor.score(data.X, progress=StageBars())
     report = evaluate(predictor, scores, data.Y, data.groups)
     report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
     return report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,12 @@ import pyarrow as pa
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.errors import DataError
-from cascade.exams import ExamTable
+from cascade.exams import exam_table
 from cascade.predictor import CascadePredictor, Prediction
 from cascade.publish import new_file
 from pipelines.models import find_model
-from pipelines.scoring import score_chunks
-from pipelines.tables import open_writer
+from pipelines.progress import StageBars
+from pipelines.tables import FORMATS
 
 
 def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None) -> dict[str, Any]:
@@ -25,32 +24,31 @@ def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | Non
     data = _load(predictor, source, roles)
     if exams is not None and data.groups is None:
         raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
-    collected = ExamTable(predictor.labels)
-    counts = {"rows": 0, "rows_past_gate": 0, "rows_with_label": 0}
-    with new_file(output) as aside, open_writer(aside, output.suffix) as write:
-        for part, prediction in _predictions(predictor, data):
-            write(row_table(part, prediction, predictor.labels))
-            if exams is not None:
-                collected.add(part.groups, prediction)
-            counts["rows"] += len(part)
-            counts["rows_past_gate"] += int(prediction.passed_gate.sum())
-            counts["rows_with_label"] += int(prediction.labels.any(axis=1).sum())
+    prediction = predictor.decide(predictor.score(data.X, progress=StageBars()))
+    _write(output, row_table(data, prediction, predictor.labels))
+    summary = {
+        "rows": len(data),
+        "rows_past_gate": int(prediction.passed_gate.sum()),
+        "rows_with_label": int(prediction.labels.any(axis=1).sum()),
+        "output": str(output),
+        "model": str(find_model(model)),
+    }
     if exams is not None:
-        with new_file(exams) as aside, open_writer(aside, exams.suffix) as write:
-            write(pa.table(collected.columns()))
-        counts["exams"] = len(collected)
-    return {**counts, "output": str(output), "model": str(find_model(model))}
+        table = exam_table(data.groups, prediction, predictor.labels)
+        _write(exams, pa.table(table))
+        summary["exams"] = len(table["group"])
+    return summary
+
+
+def _write(output: Path, table: pa.Table) -> None:
+    with new_file(output) as aside:
+        FORMATS[output.suffix](table, aside)
 
 
 def _load(predictor: CascadePredictor, source: Path, roles: Roles) -> Dataset:
     trained = predictor.provenance.get("columns", {})
     known = Roles(None, roles.group or trained.get("group"), roles.id or trained.get("id"), None, roles.allow_missing)
     return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
-
-
-def _predictions(predictor: CascadePredictor, data: Dataset) -> Iterator[tuple[Dataset, Prediction]]:
-    for part, scores in score_chunks(predictor, data):
-        yield part, predictor.decide(scores)
 
 
 def row_table(part: Dataset, prediction: Prediction, labels: tuple[str, ...]) -> pa.Table:

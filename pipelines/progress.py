@@ -10,6 +10,22 @@ from contextlib import contextmanager
 from tqdm import tqdm
 
 
+class StageBars:
+    """One bar for each stage of a prediction, made when the stage begins."""
+
+    def __init__(self) -> None:
+        self.bars: dict[str, tqdm[None]] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Move the bar of `stage` to `done` of `total` rows."""
+        if stage not in self.bars:
+            self.bars[stage] = tqdm(total=total, desc=stage, unit=" rows", file=sys.stderr, mininterval=0.5)
+        shown = self.bars[stage]
+        shown.update(done - shown.n)
+        if done == total:
+            shown.close()
+
+
 @contextmanager
 def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """A bar with rate and time left; yields the function that moves it."""

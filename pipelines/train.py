@@ -20,7 +20,7 @@ from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
 from cascade.splits import grouped_holdout
-from pipelines.scoring import score_all
+from pipelines.progress import StageBars
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -72,7 +72,7 @@ def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
 
 def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
     started = time.monotonic()
-    scores = score_all(predictor, data)
+    scores = predictor.score(data.X, progress=StageBars())
     rate = len(data) / (time.monotonic() - started)
     assert data.Y is not None
     report = evaluate(predictor, scores, data.Y, data.groups)

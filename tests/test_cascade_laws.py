@@ -160,7 +160,7 @@ def test_groups_are_never_split(truth: KnownTruth) -> None:
 @pytest.mark.parametrize("Y", [np.zeros((200, 3), int), np.ones((200, 3), int)], ids=["all empty", "all full"])
 def test_labels_without_variation_are_handled_and_reported(Y: np.ndarray) -> None:
     X = np.random.default_rng(0).normal(size=(200, 2))
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="occurs among training rows"):
         model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(X, Y)
     proba = model.predict_proba(X)
     assert np.isfinite(proba).all()
@@ -172,7 +172,7 @@ def test_a_label_that_never_and_one_that_always_occurs() -> None:
     X = rng.normal(size=(3000, 2))
     first = X[:, 0] > 1
     Y = np.column_stack([first, np.zeros(3000), first | (X[:, 1] > 1)]).astype(int)
-    with pytest.warns(UserWarning) as caught:
+    with pytest.warns(UserWarning, match="occurs among") as caught:
         model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"], any_label=None).fit(X, Y)
     said = " ".join(str(warning.message) for warning in caught)
     assert "'label_1' never occurs" in said

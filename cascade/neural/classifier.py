@@ -63,7 +63,7 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     (400, 2)
     """
 
-    fetches_rows = True
+    makes_batches = True
 
     def __init__(
         self,

@@ -1,0 +1,172 @@
+"""The Keras adapter: scikit-learn's manners, same seed same network, shapes fixed, NaN stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+
+from cascade import BalancedBinaryRelevance, CascadeClassifier, KerasClassifier
+from cascade.data import read_data
+from cascade.errors import ConfigError, DataError
+from cascade.neural.batches import IndexedBatches
+from cascade.neural.networks import NETWORKS, build_network
+from cascade.rows import RowView
+
+
+@pytest.fixture(scope="module")
+def table() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    X = rng.normal(3, 5, size=(3000, 4)).astype(np.float32)
+    return X, (X[:, :2] > 5).astype(int)
+
+
+def test_binary_and_multilabel_targets(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table
+    binary = KerasClassifier("mlp", epochs=5).fit(X, Y[:, 0])
+    assert binary.predict_proba(X).shape == (3000, 2)
+    assert roc_auc_score(Y[:, 0], binary.predict_proba(X)[:, 1]) > 0.98
+    many = KerasClassifier("mlp", epochs=5).fit(X, Y)
+    assert many.predict_proba(X).shape == (3000, 2)
+    assert roc_auc_score(Y, many.predict_proba(X)) > 0.98
+    assert many.predict(X).shape == Y.shape
+    np.testing.assert_array_equal(binary.classes_, [0, 1])
+
+
+def test_clone_keeps_every_parameter() -> None:
+    model = KerasClassifier("cnn", network_options={"width": 12}, epochs=3, random_state=4)
+    assert clone(model).get_params() == model.get_params()
+
+
+def test_same_seed_same_network_and_another_seed_another(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table
+    answers = [KerasClassifier("mlp", epochs=2, random_state=s).fit(X, Y).predict_proba(X) for s in (1, 1, 2)]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert not np.array_equal(answers[0], answers[2])
+
+
+def test_training_leaves_the_callers_random_numbers_alone(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table
+    np.random.seed(5)  # noqa: NPY002
+    expected = np.random.random()  # noqa: NPY002
+    np.random.seed(5)  # noqa: NPY002
+    KerasClassifier("mlp", epochs=1).fit(X[:200], Y[:200])
+    assert np.random.random() == expected  # noqa: NPY002
+
+
+def test_an_epoch_sees_each_row_once_in_an_order_of_its_own() -> None:
+    X = np.arange(50, dtype=np.float32)[:, None]
+    batches = IndexedBatches(X, np.zeros((50, 1), np.float32), None, np.arange(50), 8, seed=1)
+    orders = []
+    for _ in range(2):
+        orders.append(np.concatenate([batches[i][0][:, 0] for i in range(len(batches))]))
+        batches.on_epoch_end()
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(50))
+    assert not np.array_equal(*orders)
+
+
+def test_nan_ends_training_with_a_sentence(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table
+    broken = X.copy()
+    broken[7, 0] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        KerasClassifier("mlp", epochs=2, validation_size=0).fit(broken, Y)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"network": "vgg"}, "`network` must be a function or one of"),
+        ({"network": "cnn", "network_options": {"depth": 3}}, "network_options"),
+        ({"epochs": 0}, "`epochs` must be 1 or more. Received 0"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"validation_size": 1.0}, "validation_size"),
+    ],
+)
+def test_wrong_parameters_are_named(options: dict, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        KerasClassifier(**options).fit(np.zeros((20, 32, 32, 1), np.uint8), np.arange(20) % 2)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_v2_b0"])
+def test_applications_take_grey_and_colour(name: str) -> None:
+    for channels in (1, 3):
+        network = build_network(name, (32, 32, channels), 5, "uint8", {})
+        assert network.predict_on_batch(np.zeros((2, 32, 32, channels), np.uint8)).shape == (2, 5)
+    with pytest.raises(ConfigError, match="1 or 3 channels"):
+        NETWORKS[name]((32, 32, 2), 5, "uint8")
+
+
+def test_weights_come_from_a_file(tmp_path: Path) -> None:
+    trunk = keras.applications.MobileNetV3Small(
+        include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg", include_preprocessing=True
+    )
+    trunk.save_weights(tmp_path / "trunk.weights.h5")
+    options = {"weights": str(tmp_path / "trunk.weights.h5")}
+    network = build_network("mobilenet_v3_small", (32, 32, 3), 2, "uint8", options)
+    held = network.layers[-2].get_weights()
+    for ours, theirs in zip(held, trunk.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def two_blocks(input_shape: tuple[int, ...], n_outputs: int, units: int = 4) -> keras.Model:
+    inputs = keras.Input(input_shape)
+    return keras.Model(inputs, keras.layers.Dense(n_outputs)(keras.layers.Dense(units, activation="relu")(inputs)))
+
+
+def test_a_users_own_network(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table
+    model = KerasClassifier(two_blocks, network_options={"units": 7}, epochs=1).fit(X, Y)
+    assert model.network_.layers[1].units == 7
+
+
+def test_the_labeler_starts_from_the_gates_trunk(phantom_folder: Path) -> None:
+    data = read_data(phantom_folder)
+    gate = KerasClassifier("cnn", {"width": 6}, epochs=1)
+    frozen = KerasClassifier("cnn", {"width": 6, "flip": True}, epochs=1, learning_rate=1e-12, batch_size=32)
+    model = CascadeClassifier(gate, frozen, share_trunk=True).fit(data.X, data.Y, groups=data.groups)
+    ours, theirs = (stage.network_.trainable_weights[0] for stage in (model.labeler_, model.gate_))
+    np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    other = KerasClassifier("cnn", {"width": 9}, epochs=1)
+    with pytest.raises(ConfigError, match="share_trunk"):
+        CascadeClassifier(gate, other, share_trunk=True).fit(data.X, data.Y, groups=data.groups)
+
+
+def test_images_on_disk_and_in_memory_give_the_same_cascade(png_folder: Path) -> None:
+    data = read_data(png_folder)
+    held = data.X[np.arange(len(data))]
+    model = CascadeClassifier(
+        KerasClassifier("cnn", {"width": 6}, epochs=1, batch_size=16),
+        BalancedBinaryRelevance(KerasClassifier("cnn", {"width": 6}, epochs=1, batch_size=16), n_bags=1),
+    )
+    on_disk = clone(model).fit(data.X, data.Y, groups=data.groups).predict_proba(data.X)
+    in_memory = clone(model).fit(held, data.Y, groups=data.groups).predict_proba(held)
+    np.testing.assert_array_equal(on_disk, in_memory)
+
+
+def test_how_many_rows_are_read_at_a_time_never_changes_a_bit(
+    phantom_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = read_data(phantom_folder)
+    network = KerasClassifier("cnn", epochs=1, batch_size=64)
+    predictor = CascadeClassifier(network, network).fit(data.X, data.Y, groups=data.groups).predictor_
+    whole = predictor.predict_proba(data.X, gate_threshold=0.1)
+    for block in (64, 128, 640):
+        monkeypatch.setattr("cascade.estimators.BLOCK", block)
+        np.testing.assert_array_equal(predictor.predict_proba(data.X, gate_threshold=0.1), whole)
+    # Float kernels may round by the place in a batch, so separate calls agree to rounding only.
+    single = predictor.predict_proba(RowView(data.X, np.array([7])), gate_threshold=0.1)
+    np.testing.assert_allclose(single[0], whole[7], atol=1e-6)
+
+
+def test_newcomers_get_suited_networks(phantom_folder: Path, table: tuple[np.ndarray, np.ndarray]) -> None:
+    from cascade.neural import suited_classifier
+
+    assert suited_classifier("gate", read_data(phantom_folder).X).network == "cnn"
+    assert suited_classifier("labeler", table[0]).network == "mlp"
+    with pytest.raises(DataError, match="default network"):
+        suited_classifier("gate", ["text"])

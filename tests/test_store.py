@@ -1,0 +1,321 @@
+"""Saved models: nothing changes on the way, nothing odd is loaded, nothing in a folder can run code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.errors import ConfigError, ModelRefusedError
+from cascade.store.keras_file import check_archive
+from cascade.store.manifest import _digest_of
+from tests.conftest import KnownTruth
+
+KERAS = {"epochs": 1, "batch_size": 64}
+
+
+def small(truth: KnownTruth, gate: object, labeler: object) -> CascadeClassifier:
+    return CascadeClassifier(gate, labeler).fit(truth.X[:4000].astype(np.float32), truth.Y[:4000])
+
+
+@pytest.fixture(scope="module")
+def keras_model(truth: KnownTruth) -> CascadeClassifier:
+    balanced = BalancedBinaryRelevance(KerasClassifier("mlp", **KERAS), n_bags=1)
+    return small(truth, KerasClassifier("mlp", **KERAS), balanced)
+
+
+@pytest.fixture(scope="module")
+def saved(keras_model: CascadeClassifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "model"
+    keras_model.save(folder)
+    return folder
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "model"))
+
+
+PREDICT = """
+import sys, numpy as np
+from cascade import CascadePredictor
+np.save(sys.argv[3], CascadePredictor.load(sys.argv[1]).predict_proba(np.load(sys.argv[2])))
+"""
+
+
+def predicted_elsewhere(folder: Path, X: np.ndarray, tmp_path: Path) -> np.ndarray:
+    np.save(tmp_path / "X.npy", X)
+    arguments = [str(folder), str(tmp_path / "X.npy"), str(tmp_path / "P.npy")]
+    subprocess.run([sys.executable, "-c", PREDICT, *arguments], check=True, capture_output=True)
+    return np.load(tmp_path / "P.npy")
+
+
+def test_another_process_predicts_the_same_bits(
+    keras_model: CascadeClassifier, saved: Path, truth: KnownTruth, tmp_path: Path
+) -> None:
+    X = truth.X[4000:5500].astype(np.float32)
+    np.testing.assert_array_equal(predicted_elsewhere(saved, X, tmp_path), keras_model.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("gate", "labeler"),
+    [
+        (LogisticRegression(), BalancedBinaryRelevance(LogisticRegression(), n_bags=2)),
+        (HistGradientBoostingClassifier(max_iter=5), MultiOutputClassifier(HistGradientBoostingClassifier(max_iter=5))),
+        (make_pipeline(StandardScaler(), LogisticRegression()), RandomForestClassifier(3)),
+        (MLPClassifier(max_iter=3), MLPClassifier(max_iter=3)),
+    ],
+    ids=["linear", "boosting", "pipeline and forest", "mlp"],
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_scikit_learn_parts_come_back_the_same(
+    truth: KnownTruth, tmp_path: Path, gate: object, labeler: object
+) -> None:
+    model = small(truth, gate, labeler)
+    model.save(tmp_path / "model")
+    loaded = CascadePredictor.load(tmp_path / "model")
+    X = truth.X[4000:6000].astype(np.float32)
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert loaded.labels == model.predictor_.labels
+
+
+def test_no_file_is_a_pickle(saved: Path) -> None:
+    for path in saved.iterdir():
+        assert path.suffix in {".json", ".keras", ".skops"}
+        with path.open("rb") as handle:
+            assert handle.read(2) != b"\x80\x04"
+
+
+def test_nothing_is_overwritten(keras_model: CascadeClassifier, saved: Path) -> None:
+    with pytest.raises(ConfigError, match="exists already"):
+        keras_model.save(saved)
+
+
+def test_every_changed_byte_is_noticed(copy: Path) -> None:
+    rng = np.random.default_rng(0)
+    for path in sorted(copy.iterdir()):
+        original = path.read_bytes()
+        for place in [0, len(original) - 2, *rng.integers(0, len(original), 4)]:
+            changed = bytearray(original)
+            changed[place] ^= 1
+            path.write_bytes(bytes(changed))
+            with pytest.raises(ModelRefusedError, match=path.name):
+                CascadePredictor.load(copy)
+        path.write_bytes(original)
+    CascadePredictor.load(copy)
+
+
+def test_missing_and_extra_files_and_links_are_named(copy: Path) -> None:
+    (copy / "gate.keras").rename(copy / "spare.keras")
+    with pytest.raises(ModelRefusedError, match=r"gate\.keras` is a missing file"):
+        CascadePredictor.load(copy)
+    (copy / "spare.keras").rename(copy / "gate.keras")
+    (copy / "extra.py").write_text("")
+    with pytest.raises(ModelRefusedError, match=r"extra\.py` is an extra file"):
+        CascadePredictor.load(copy)
+    (copy / "extra.py").unlink()
+    outside = copy.parent / "gate.keras"
+    (copy / "gate.keras").rename(outside)
+    (copy / "gate.keras").symlink_to(outside)
+    with pytest.raises(ModelRefusedError, match="links"):
+        CascadePredictor.load(copy)
+
+
+def forge(folder: Path, **changes: object) -> None:
+    """Change the manifest and give it a digest that fits, as someone who means harm would."""
+    body = json.loads((folder / "cascade.json").read_text())
+    body.update(changes)
+    for path in folder.iterdir():
+        if path.name in body["files"] and "files" not in changes:
+            import hashlib
+
+            content = path.read_bytes()
+            body["files"][path.name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    body["sha256"] = _digest_of(body)
+    (folder / "cascade.json").write_text(json.dumps(body))
+
+
+def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:
+    forge(copy, protocol=99)
+    with pytest.raises(ModelRefusedError, match="protocol 99"):
+        CascadePredictor.load(copy)
+    forge(copy, protocol=1, gate={"kind": "skops", "file": "../other.skops"})
+    with pytest.raises(ModelRefusedError, match="outside"):
+        CascadePredictor.load(copy)
+    forge(copy, gate={"kind": "pickle", "file": "gate.keras"})
+    with pytest.raises(ModelRefusedError, match="unknown kind 'pickle'"):
+        CascadePredictor.load(copy)
+    forge(copy, rules={})
+    with pytest.raises(ModelRefusedError, match="manifest"):
+        CascadePredictor.load(copy)
+    forge(copy, files={"../../etc/passwd": {"sha256": "", "bytes": 1}})
+    with pytest.raises(ModelRefusedError, match="not a plain model file"):
+        CascadePredictor.load(copy)
+
+
+def rewrite(path: Path, **members: bytes) -> None:
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    content.update({name.replace("__", "."): value for name, value in members.items()})
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, value in content.items():
+            archive.writestr(name, value)
+
+
+def test_an_archive_that_would_expand_is_refused_at_once(copy: Path) -> None:
+    path = copy / "gate.keras"
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, value in content.items():
+            archive.writestr(name, value + (b" " * 200_000_000 if name == "config.json" else b""))
+    forge(copy)
+    started = time.monotonic()
+    with pytest.raises(ModelRefusedError, match="would expand"):
+        CascadePredictor.load(copy)
+    assert time.monotonic() - started < 5
+
+
+def lambda_config(content: bytes) -> bytes:
+    config = json.loads(content)
+    config["config"]["layers"][1] = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": "x"}}
+    return json.dumps(config).encode()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda_config, "Lambda"),
+        (lambda content: content.replace(b'"keras.layers"', b'"os.path"', 1), r"os\.path"),
+        (lambda content: content[:-5], "readable JSON"),
+        (lambda content: b"[" * 200_000, "readable JSON"),
+    ],
+    ids=["lambda", "foreign module", "cut", "deep"],
+)
+def test_configs_that_could_run_code_are_refused(copy: Path, change: object, sentence: str) -> None:
+    path = copy / "gate.keras"
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("config.json")
+    rewrite(path, config__json=change(content))
+    forge(copy)
+    with pytest.raises(ModelRefusedError, match=sentence):
+        CascadePredictor.load(copy)
+
+
+def weights_of(path: Path) -> io.BytesIO:
+    with zipfile.ZipFile(path) as archive:
+        return io.BytesIO(archive.read("model.weights.h5"))
+
+
+def test_weights_that_point_elsewhere_or_lie_about_their_size_are_refused(copy: Path) -> None:
+    path = copy / "gate.keras"
+    held = weights_of(path)
+    with h5py.File(held, "a") as weights:
+        weights["elsewhere"] = h5py.ExternalLink("/etc/passwd", "x")
+    original = path.read_bytes()
+    rewrite(path, model__weights__h5=held.getvalue())
+    with pytest.raises(ModelRefusedError, match="link"):
+        check_archive(path)
+    path.write_bytes(original)
+    held = weights_of(path)
+    with h5py.File(held, "a") as weights:
+        weights.create_dataset("huge", shape=(10**10,), dtype="f4", chunks=(1000,))
+    rewrite(path, model__weights__h5=held.getvalue())
+    with pytest.raises(ModelRefusedError, match="declares"):
+        check_archive(path)
+
+
+def test_weights_that_are_not_finite_are_neither_loaded_nor_saved(
+    copy: Path, truth: KnownTruth, tmp_path: Path
+) -> None:
+    path = copy / "gate.keras"
+    held = weights_of(path)
+    with h5py.File(held, "a") as weights:
+        found = []
+        weights.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        weights[next(name for name in found if "head" in name or "dense" in name)][...] = np.nan
+    rewrite(path, model__weights__h5=held.getvalue())
+    forge(copy)
+    with pytest.raises(ModelRefusedError, match="not finite"):
+        CascadePredictor.load(copy)
+    model = small(truth, LogisticRegression(), BalancedBinaryRelevance(LogisticRegression(), n_bags=1))
+    model.gate_.coef_[0, 0] = np.inf
+    with pytest.raises(ModelRefusedError, match="coef_"):
+        model.save(tmp_path / "broken")
+    assert not (tmp_path / "broken").exists()
+
+
+def double(X: np.ndarray) -> np.ndarray:
+    return 2 * X
+
+
+class Home(LogisticRegression):
+    """A user's own class, which another process could not trust."""
+
+
+@pytest.mark.parametrize(
+    "gate",
+    [make_pipeline(FunctionTransformer(double), LogisticRegression()), Home()],
+    ids=["function", "own class"],
+)
+def test_what_could_not_be_loaded_safely_is_refused_when_it_is_saved(
+    truth: KnownTruth, tmp_path: Path, gate: object
+) -> None:
+    model = small(truth, gate, BalancedBinaryRelevance(LogisticRegression(), n_bags=1))
+    with pytest.raises(ModelRefusedError, match=r"`gate` holds tests\.test_store\.(double|Home)"):
+        model.save(tmp_path / "model")
+    assert os.listdir(tmp_path) == []
+
+
+def test_column_transformers_are_saved(truth: KnownTruth, tmp_path: Path) -> None:
+    gate = make_pipeline(ColumnTransformer([("scale", StandardScaler(), [0, 1])]), LogisticRegression())
+    model = small(truth, gate, BalancedBinaryRelevance(LogisticRegression(), n_bags=1))
+    model.save(tmp_path / "model")
+    X = truth.X[:100].astype(np.float32)
+    np.testing.assert_array_equal(CascadePredictor.load(tmp_path / "model").predict_proba(X), model.predict_proba(X))
+
+
+SAVE_FOREVER = """
+import sys, itertools
+from cascade import CascadePredictor
+predictor = CascadePredictor.load(sys.argv[1])
+print("ready", flush=True)
+for number in itertools.count():
+    predictor.save(f"{sys.argv[2]}/v{number:05d}")
+"""
+
+
+def test_a_killed_save_leaves_no_half_version(truth: KnownTruth, tmp_path: Path) -> None:
+    model = small(truth, LogisticRegression(), BalancedBinaryRelevance(LogisticRegression(), n_bags=4))
+    model.save(tmp_path / "model")
+    rng = np.random.default_rng(0)
+    for attempt in range(4):
+        target = tmp_path / f"out{attempt}"
+        target.mkdir()
+        arguments = [sys.executable, "-c", SAVE_FOREVER, str(tmp_path / "model"), str(target)]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
+            process.stdout.readline()
+            time.sleep(float(rng.uniform(0.2, 0.8)))
+            process.kill()
+        versions = sorted(target.glob("v*"))
+        for version in versions:
+            CascadePredictor.load(version)
