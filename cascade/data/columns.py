@@ -115,5 +115,5 @@ def refuse_duplicates(values: NDArray[Any], path: Path, name: str) -> None:
     if len(kept) < len(values):
         row = int(np.setdiff1d(np.arange(len(values)), first)[0])
         raise DataError(
-            f"`{path}` must name each row once in column {name!r}. Received {values[row]!r} again at row {row}."
+            f"`{path}` must name each row once in column {name!r}. Received {str(values[row])!r} again at row {row}."
         )

@@ -32,12 +32,13 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
         raise DataError(f"`{path}` is a table: name its label columns with `labels`.")
     names = roles.labels or ()
     Y = label_columns(table, path, names) if labelled else None
+    present = {name if labelled or name in table.column_names else None for name in (roles.group, roles.id)}
+    groups = group_column(table, path, roles.group if roles.group in present else None)
+    ids = id_column(table, path, roles.id if roles.id in present else None)
     chosen = features or tuple(n for n in table.column_names if n not in {*names, roles.group, roles.id})
     columns = [_numbers(table, path, name, roles.allow_missing) for name in chosen]
     if not columns:
         raise DataError(f"`{path}` must have at least one feature column besides labels, group and id.")
-    groups = group_column(table, path, roles.group if labelled or roles.group in table.column_names else None)
-    ids = id_column(table, path, roles.id if labelled or roles.id in table.column_names else None)
     return Dataset(np.column_stack(columns), Y, tuple(names), groups, ids, feature_names=tuple(chosen))
 
 

@@ -45,7 +45,7 @@ def epidural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
     half = 0.26 + 0.16 * bleed.extent
     thickness = (0.13 + 0.11 * bleed.size) * strength
     lens = thickness * np.clip(1 - (_away(place, bleed.angle) / half) ** 2, -1, 1)
-    return 44.0 * bleed.contrast * place.below(inner_skull(head, place) - lens - place.radius)
+    return 64.0 * bleed.contrast * place.below(inner_skull(head, place) - lens - place.radius)
 
 
 def subdural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:

@@ -1,0 +1,239 @@
+"""The command line as a user meets it: real processes, real files, exit statuses and single sentences."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+import yaml
+
+from cascade import CascadePredictor
+from cascade.config import RunConfig, load_config
+from cascade.data import read_data
+from cascade.errors import ConfigError
+
+CASCADE = str(Path(sys.executable).with_name("cascade"))
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([CASCADE, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def config(phantom_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    network = {"kind": "keras", "network": "cnn", "network_options": {"width": 12}, "epochs": 2}
+    content = {
+        "name": "tiny",
+        "data": {"path": str(phantom_folder)},
+        "gate": network,
+        "labeler": {"strategy": "balanced", "n_bags": 1, "model": network},
+        "cascade": {"share_trunk": True},
+    }
+    path = tmp_path_factory.mktemp("configs") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def models(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    done = run("train", config, "--models", folder, "--json")
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout.json").write_text(done.stdout)
+    (folder / "stderr.txt").write_text(done.stderr)
+    return folder
+
+
+def test_training_tells_its_progress_and_publishes_a_whole_version(models: Path) -> None:
+    result = json.loads((models / "stdout.json").read_text())
+    said = (models / "stderr.txt").read_text()
+    for word in ("data:", "gate:", "epoch 1/2", "label 4: 1 bags fitted", "calibration:"):
+        assert word in said
+    version = Path(result["version"])
+    assert {path.name for path in version.iterdir()} == {"model", "config.yaml", "report.json", "report.txt"}
+    report = json.loads((version / "report.json").read_text())
+    assert [row["label"] for row in report["labels"]][-1] == "any"
+    assert report["overall"]["rows"] > 0
+    assert RunConfig.model_validate(yaml.safe_load((version / "config.yaml").read_text())).name == "tiny"
+    text = (version / "report.txt").read_text()
+    for word in ("AUROC", "gate recall", "count ratio", "weighted log loss", "share past gate", "rows per second"):
+        assert word in text
+
+
+def test_the_same_seed_gives_the_same_numbers(models: Path, config: Path, tmp_path: Path) -> None:
+    again = json.loads(run("train", config, "--models", tmp_path, "--json").stdout)
+    first = json.loads((models / "stdout.json").read_text())
+    assert again["labels"] == first["labels"]
+    other = json.loads(run("train", config, "--models", tmp_path, "--json", "--set", "seed=1").stdout)
+    assert other["labels"] != first["labels"]
+
+
+def test_predicting_a_folder_of_images(models: Path, png_folder: Path, tmp_path: Path) -> None:
+    output, exams = tmp_path / "rows.parquet", tmp_path / "exams.csv"
+    done = run("predict", models / "tiny", png_folder, "--output", output, "--exams", exams, "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout)
+    table = pyarrow.parquet.read_table(output)
+    data = read_data(png_folder)
+    predictor = CascadePredictor.load(next((models / "tiny").glob("*/model")))
+    expected = predictor.examine(data.X)
+    assert table["id"].to_pylist() == data.ids.tolist()
+    np.testing.assert_array_equal(table["gate_probability"], expected.gate_proba)
+    np.testing.assert_array_equal(table["passed_gate"], expected.passed_gate)
+    for k, name in enumerate(predictor.labels):
+        np.testing.assert_array_equal(table[name], expected.labels[:, k])
+        np.testing.assert_array_equal(table[f"{name}_probability"], expected.proba[:, k])
+    assert summary["rows_past_gate"] == expected.passed_gate.sum()
+    collected = pyarrow.csv.read_csv(exams)
+    for group, bit, largest in zip(
+        collected["group"].to_pylist(),
+        collected["any"].to_pylist(),
+        collected["any_probability"].to_pylist(),
+        strict=True,
+    ):
+        rows = data.groups == group
+        assert bit == expected.labels[rows, -1].max()
+        assert largest == pytest.approx(expected.proba[rows, -1].max())
+
+
+def test_evaluating_agrees_with_the_training_report_on_the_same_rows(models: Path, phantom_folder: Path) -> None:
+    done = run("evaluate", models / "tiny", phantom_folder, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    data = read_data(phantom_folder)
+    assert [row["positives"] for row in report["labels"]] == data.Y.sum(axis=0).tolist()
+
+
+def test_a_table_from_training_to_prediction(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(2000, 3))
+    labels = features[:, :2] + rng.normal(size=(2000, 2)) > 1.5
+    columns = {"key": [f"k{n}" for n in range(2000)], "site": np.arange(2000) // 10}
+    columns |= {f"f{k}": features[:, k] for k in range(3)} | {"a": labels[:, 0] * 1, "b": labels[:, 1] * 1}
+    pyarrow.csv.write_csv(pyarrow.table(columns), tmp_path / "all.csv")
+    # The table to predict has its columns in another order, and no labels.
+    pyarrow.csv.write_csv(pyarrow.table(columns).select(["f2", "f0", "key", "f1"]), tmp_path / "new.csv")
+    content = {
+        "name": "table",
+        "data": {"path": str(tmp_path / "all.csv"), "labels": ["a", "b"], "group": "site", "id": "key"},
+        "gate": {"kind": "logistic_regression"},
+        "labeler": {"strategy": "multilabel", "model": {"kind": "logistic_regression", "options": {"C": 0.5}}},
+    }
+    (tmp_path / "table.yaml").write_text(yaml.safe_dump(content))
+    trained = run("train", tmp_path / "table.yaml", "--models", tmp_path / "models")
+    assert trained.returncode == 0, trained.stderr
+    assert "version:" in trained.stdout
+    done = run("predict", tmp_path / "models" / "table", tmp_path / "new.csv", "--output", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    out = pyarrow.csv.read_csv(tmp_path / "out.csv")
+    assert out["id"].to_pylist() == columns["key"]
+    predictor = CascadePredictor.load(next((tmp_path / "models").glob("table/*/model")))
+    np.testing.assert_allclose(out["a_probability"], predictor.predict_proba(features.astype(np.float32))[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["train", "nowhere.yaml"], 2, "is not a config file"),
+        (["predict", "nowhere", "x.npz", "--output", "out.txt"], 2, "must end in"),
+        (["predict", "nowhere", "x.npz", "--output", "out.csv"], 4, "holds no model"),
+        (["phantom", "out", "--rows", "5"], 2, "at least 32"),
+        (["phantom"], 2, "Missing argument"),
+        (["dance"], 2, "No such command"),
+    ],
+)
+def test_errors_are_one_sentence_with_a_status(
+    arguments: list[str], status: int, sentence: str, tmp_path: Path
+) -> None:
+    done = subprocess.run([CASCADE, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == status
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_data_ends_with_status_3(models: Path, config: Path, tmp_path: Path) -> None:
+    done = run("train", config, "--models", tmp_path, "--set", f"data.path={tmp_path / 'nothing'}")
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)
+    np.save(tmp_path / "X.npy", np.zeros((3, 16, 16, 1), np.uint8))
+    done = run("predict", models / "tiny", tmp_path / "X.npy", "--output", tmp_path / "out.csv")
+    assert done.returncode == 3
+    assert "(32, 32, 1)" in done.stderr
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("gate.epoch=3", "unknown key `gate.epoch`; did you mean `gate.epochs`?"),
+        ("labeler.model.epcohs=3", "did you mean `labeler.model.epochs`?"),
+        ("dta.path=x", "did you mean `data`?"),
+        ("data.test_siz=0.1", "did you mean `data.test_size`?"),
+        ("cascade.gate_recal=0.9", "did you mean `cascade.gate_recall`?"),
+        ("gate.epochs=0", "`gate.epochs` input should be greater than or equal to 1. Received 0."),
+        ("gate.kind=svm", "Received"),
+        ("seed", "form key.key=value"),
+        ("name.x=1", "does not name a key"),
+        ("data=null", "`data`"),
+    ],
+)
+def test_wrong_keys_name_the_nearest_valid_one(config: Path, override: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(config, [override])
+    assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["- 1", "a: [", "!!python/object/apply:os.system ['true']"])
+def test_files_that_are_no_config_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_config(tmp_path / "bad.yaml")
+
+
+def test_overrides_reach_the_run(config: Path) -> None:
+    assert load_config(config, ["gate.epochs=7"]).gate.epochs == 7
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_loads_and_opens_with_its_command(path: Path) -> None:
+    load_config(path)
+    first = path.read_text().splitlines()[0]
+    assert first == f"# cascade train configs/{path.name}"
+    assert "# Expected" in path.read_text()
+
+
+@pytest.mark.parametrize("command", ["phantom", "train", "predict", "evaluate"])
+def test_help_has_an_example(command: str) -> None:
+    assert f"Example: cascade {command}" in run(command, "--help").stdout
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = "import sys, pipelines.cli; sys.exit(bool({'numpy', 'sklearn', 'keras', 'tensorflow'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_importing_the_library_and_its_heart_loads_no_keras() -> None:
+    code = (
+        "import sys, cascade; from cascade import CascadeClassifier, CascadePredictor;"
+        "sys.exit(bool({'keras', 'tensorflow', 'imblearn'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_killed_training_leaves_no_half_version(config: Path, tmp_path: Path) -> None:
+    arguments = [CASCADE, "train", str(config), "--models", str(tmp_path)]
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "labeler:" in line:
+                break
+        time.sleep(0.5)
+        process.kill()
+    assert list(tmp_path.rglob("cascade.json")) == []

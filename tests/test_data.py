@@ -1,0 +1,201 @@
+"""Every kind of input reads the same rows, and bad input gets one sentence with file, row and column."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from PIL import Image
+from scipy import sparse
+
+from cascade.data import read_data
+from cascade.data.columns import Roles
+from cascade.errors import DataError
+
+NAMES = ["a", "b"]
+X = np.arange(12, dtype=np.float32).reshape(4, 3)
+Y = np.array([[0, 1], [0, 0], [1, 1], [0, 0]], np.uint8)
+
+
+def table(**changes: object) -> pa.Table:
+    columns = {"id": ["r0", "r1", "r2", "r3"], "patient": ["p", "p", "q", "q"], "f0": X[:, 0], "f1": X[:, 1]}
+    return pa.table({**columns, "f2": X[:, 2], "a": Y[:, 0], "b": Y[:, 1], **changes})
+
+
+ROLES = Roles(labels=("a", "b"), group="patient", id="id")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_feature_tables(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"table{suffix}"
+    {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}[suffix](table(), path)
+    data = read_data(path, ROLES)
+    np.testing.assert_array_equal(data.X, X)
+    np.testing.assert_array_equal(data.Y, Y)
+    assert data.groups.tolist() == ["p", "p", "q", "q"]
+    assert data.ids.tolist() == ["r0", "r1", "r2", "r3"]
+    assert data.feature_names == ("f0", "f1", "f2")
+
+
+def test_npz_dense_sparse_and_npy_with_a_label_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "dense.npz", X=X, Y=Y, label_names=np.array(NAMES), groups=np.array(list("ppqq")))
+    thin = sparse.csr_matrix(X)
+    parts = {"X_data": thin.data, "X_indices": thin.indices, "X_indptr": thin.indptr, "X_shape": thin.shape}
+    np.savez(tmp_path / "thin.npz", Y=Y, **parts)
+    np.save(tmp_path / "X.npy", X)
+    pyarrow.csv.write_csv(table().select(["id", "patient", "a", "b"]), tmp_path / "labels.csv")
+    dense, thinned = read_data(tmp_path / "dense.npz"), read_data(tmp_path / "thin.npz")
+    listed = read_data(tmp_path / "X.npy", Roles(None, "patient", "id", tmp_path / "labels.csv"))
+    np.testing.assert_array_equal(dense.X, X)
+    np.testing.assert_array_equal(thinned.X.toarray(), X)
+    np.testing.assert_array_equal(listed.X, X)
+    for data in (dense, thinned, listed):
+        np.testing.assert_array_equal(data.Y, Y)
+    assert dense.label_names == listed.label_names == ("a", "b")
+    assert read_data(tmp_path / "X.npy", labelled=False).Y is None
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(4):
+        pixels = rng.integers(0, 255, (20, 24), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.{'png' if number % 2 else 'jpg'}")
+    write_list(folder, [[f"{n}.{'png' if n % 2 else 'jpg'}", *Y[n]] for n in range(4)])
+    return folder
+
+
+def write_list(folder: Path, rows: list[list[object]], head: tuple[str, ...] = ("file", "a", "b")) -> None:
+    with (folder / "labels.csv").open("w", newline="") as handle:
+        csv.writer(handle).writerows([head, *rows])
+
+
+def test_image_folders_are_decoded_when_asked_for(images: Path) -> None:
+    data = read_data(images)
+    assert data.X.shape == (4, 20, 24, 1)
+    np.testing.assert_array_equal(data.Y, Y)
+    with Image.open(images / "1.png") as image:
+        np.testing.assert_array_equal(data.X[np.array([1])][0, :, :, 0], np.asarray(image))
+    (images / "3.png").write_bytes(b"not an image any more")
+    data.X[np.array([0, 1, 2])]
+    with pytest.raises(DataError, match=r"3\.png` cannot be read as an image"):
+        data.X[np.array([3])]
+
+
+def test_image_folders_without_a_list_can_be_predicted(images: Path) -> None:
+    (images / "labels.csv").unlink()
+    data = read_data(images, labelled=False)
+    assert data.ids.tolist() == ["0.jpg", "1.png", "2.jpg", "3.png"]
+    with pytest.raises(DataError, match=r"labels\.csv"):
+        read_data(images)
+
+
+@pytest.mark.parametrize(
+    ("rows", "head", "sentence"),
+    [
+        ([["0.jpg", 0, 1], ["0.jpg", 0, 0]], ("file", "a", "b"), r"'0\.jpg' again at row 1"),
+        ([["0.jpg", 0, 2]], ("file", "a", "b"), r"0 or 1 in label column 'b'\. Received 2\.0 at row 0"),
+        ([["0.jpg", 0, "x"]], ("file", "a", "b"), r"label column 'b'\. Received 'x' at row 0"),
+        ([["0.jpg", 0, 1], ["1.png", 0, ""]], ("file", "a", "b"), r"label column 'b'\. Received nan at row 1"),
+        ([["0.jpg", 0, 1]], ("name", "a", "b"), "no file column 'file'"),
+        ([["9.jpg", 0, 1]], ("file", "a", "b"), r"does not exist: '9\.jpg' at row 0"),
+        ([["../images/0.jpg", 0, 1]], ("file", "a", "b"), None),
+        ([["../../secret.png", 0, 1]], ("file", "a", "b"), "inside its folder"),
+        ([["0.jpg", 0, "p"], ["1.png", 0, ""]], ("file", "a", "patient"), None),
+    ],
+    ids=["duplicate", "two", "text", "empty", "no file column", "absent", "roundabout", "outside", "group"],
+)
+def test_bad_lists_are_named(images: Path, rows: list, head: tuple[str, ...], sentence: str | None) -> None:
+    write_list(images, rows, head)
+    if sentence is None:
+        assert len(read_data(images)) == len(rows)
+        return
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_data(images)
+    assert "labels.csv" in str(caught.value)
+
+
+def test_images_of_another_size_and_bombs_are_named_before_they_are_decoded(images: Path) -> None:
+    data = read_data(images)
+    Image.new("L", (24, 21)).save(images / "1.png")
+    with pytest.raises(DataError, match=r"1\.png` must be 24x20 pixels like the first image. Received 24x21"):
+        data.X[np.array([1])]
+    Image.new("1", (30_000, 30_000)).save(images / "1.png")
+    with pytest.raises(DataError, match=r"1\.png`"):
+        data.X[np.array([1])]
+
+
+def test_truncated_images_are_named(images: Path) -> None:
+    data = read_data(images)
+    content = (images / "1.png").read_bytes()
+    (images / "1.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataError, match=r"1\.png` cannot be decoded"):
+        data.X[np.array([1])]
+
+
+@pytest.mark.parametrize(
+    ("changes", "roles", "sentence"),
+    [
+        ({}, Roles(("a", "zzz"), "patient", "id"), "no label column 'zzz'"),
+        ({}, Roles(("a", "b"), "site", "id"), "no group column 'site'"),
+        ({"patient": ["p", None, "q", "q"]}, ROLES, "group in column 'patient' on every row. Received none at row 1"),
+        ({"f1": [0.0, np.nan, 1.0, 2.0]}, ROLES, "NaN in feature column 'f1'; found at row 1"),
+        ({"f1": ["x", "y", "z", "w"]}, ROLES, "numbers in feature column 'f1'. Received string"),
+        ({"b": [0, 1, 3, 0]}, ROLES, r"label column 'b'. Received 3.0 at row 2"),
+        ({"id": ["r0", "r1", "r1", "r3"]}, ROLES, "'r1' again at row 2"),
+        ({}, Roles(), "name its label columns"),
+    ],
+    ids=["label", "group", "group value", "nan", "text", "label value", "id", "no labels"],
+)
+def test_bad_tables_are_named(tmp_path: Path, changes: dict, roles: Roles, sentence: str) -> None:
+    path = tmp_path / "table.parquet"
+    pyarrow.parquet.write_table(table(**changes), path)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_data(path, roles)
+    assert "table.parquet" in str(caught.value)
+
+
+def test_nan_features_pass_where_it_is_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    pyarrow.parquet.write_table(table(f1=[0.0, np.nan, 1.0, 2.0]), path)
+    data = read_data(path, Roles(("a", "b"), "patient", "id", None, allow_missing=True))
+    assert np.isnan(data.X[1, 1])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "sentence"),
+    [
+        ({"Y": Y}, "must hold an array `X`"),
+        ({"X": X, "Y": Y[:2]}, r"one row per row of `X` \(4\). Received 2"),
+        ({"X": X, "Y": Y, "groups": np.arange(3)}, r"one of `groups` per row \(4\)"),
+        ({"X": X, "Y": Y, "label_names": np.array(["a"])}, "one name per label"),
+        ({"X": np.array([[1.0, np.inf]]), "Y": Y[:1]}, "found at row 0, column 1"),
+        ({"X": X[:, 0], "Y": Y}, r"rows of numbers. Received shape \(4,\)"),
+        ({"X": np.array([[{}]], dtype=object), "Y": Y[:1]}, "without pickle"),
+        ({"X": X}, "has no labels"),
+    ],
+    ids=["no X", "short Y", "groups", "names", "infinity", "flat", "pickle", "no Y"],
+)
+def test_bad_array_files_are_named(tmp_path: Path, arrays: dict, sentence: str) -> None:
+    np.savez(tmp_path / "data.npz", **arrays)
+    with pytest.raises(DataError, match=sentence) as caught:
+        read_data(tmp_path / "data.npz")
+    assert "data.npz" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["nothing.npz", "data.xlsx", "torn.npz", "torn.parquet", "empty"])
+def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "empty":
+        path.mkdir()
+    elif name != "nothing.npz":
+        path.write_bytes(b"torn")
+    with pytest.raises(DataError, match=name):
+        read_data(path, Roles(labels=("a",)), labelled=name != "empty")
