@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,14 +22,30 @@ from cascade.labels import LabelPlan, Labels, check_labels, find_any_label, name
 from cascade.merge import check_pool, pool_rows
 from cascade.predictor import CascadePredictor, Prediction, Thresholds
 from cascade.priors import log_odds
-from cascade.rows import Rows, n_rows, subset
+from cascade.rows import Rows, makes_batches, n_rows, subset
 from cascade.rule_fitting import fit_rules
+from cascade.rules import Rules
 from cascade.signature import InputSignature
 from cascade.splits import grouped_holdout
 
 logger = logging.getLogger(__name__)
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Examples:
+    """Validated training data: rows, labels, and what comes with each row."""
+
+    X: Any
+    Y: Labels
+    groups: NDArray[Any] | None
+    weight: Floats | None
+
+    def extra(self, rows: Rows) -> dict[str, Any]:
+        """Give the fit arguments that belong to some rows."""
+        given = {"groups": self.groups, "sample_weight": self.weight}
+        return {name: None if values is None else values[rows] for name, values in given.items()}
 
 
 class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -126,85 +143,76 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if not 0 < self.gate_recall <= 1:
             raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")
         labels = check_labels(Y, n_rows(X))
-        names = name_labels(
-            self.label_names if self.label_names is not None else getattr(Y, "columns", None), labels.shape[1]
-        )
-        weight = None if sample_weight is None else _check_weight(sample_weight, len(labels))
+        columns = getattr(Y, "columns", None) if self.label_names is None else self.label_names
+        names = name_labels(columns, labels.shape[1])
         found = find_any_label(labels, names, self.any_label)
         if found.note:
             warnings.warn(found.note, stacklevel=2)
         self.any_label_ = None if found.index is None else names[found.index]
-        held = grouped_holdout(labels, groups, self.calibration_size, self.random_state)
-        self._fit(X, labels, names, found.index, None if groups is None else np.asarray(groups), weight, held)
         self.classes_ = np.arange(labels.shape[1])
         if len(getattr(X, "shape", ())) == 2:
             self.n_features_in_ = int(X.shape[1])
+        weight = None if sample_weight is None else _check_weight(sample_weight, len(labels))
+        self._fit(_Examples(X, labels, None if groups is None else np.asarray(groups), weight), names, found.index)
         return self
 
-    def _fit(
-        self,
-        X: Any,
-        Y: Labels,
-        names: tuple[str, ...],
-        any_index: int | None,
-        groups: NDArray[Any] | None,
-        weight: Floats | None,
-        held: NDArray[np.bool_],
-    ) -> None:
+    def _fit(self, examples: _Examples, names: tuple[str, ...], any_index: int | None) -> None:
+        X, Y = examples.X, examples.Y
+        held = grouped_holdout(Y, examples.groups, self.calibration_size, self.random_state)
         fitting, calibrating = np.flatnonzero(~held), np.flatnonzero(held)
         plan = plan_labels(Y[fitting], any_index)
         _report_constant(Y[fitting], plan, names)
-        self.gate_ = self._fit_gate(X, Y, fitting, groups, weight)
-        self.labeler_ = self._fit_labeler(X, Y, plan, fitting, groups, weight)
+        self.gate_ = self._fit_gate(examples, fitting)
+        self.labeler_ = self._fit_labeler(examples, fitting, plan)
         logger.info("calibration: %d held-out rows", len(calibrating))
-
-        def labeler_scores(numbers: Rows) -> Floats:
-            if self.labeler_ is None:
-                return np.empty((len(numbers), 0))
-            return log_odds(block_proba(self.labeler_, X, calibrating[numbers], len(plan.learned)))
-
-        gate_z = log_odds(block_proba(self.gate_, X, calibrating, 1)[:, 0])
-        held_weight = None if weight is None else weight[calibrating]
-        rules, self.gate_threshold_ = fit_rules(
-            names, plan, self.negative_pool, gate_z, labeler_scores, Y[calibrating], held_weight, self.gate_recall
-        )
+        rules = self._fit_rules(examples, calibrating, names, plan)
         provenance = {
-            "data": fingerprint(X, Y, groups),
+            "data": fingerprint(X, Y, examples.groups),
             "rows_fitted": len(fitting),
             "rows_calibrated": len(calibrating),
         }
         self.predictor_ = CascadePredictor(self.gate_, self.labeler_, rules, InputSignature.of(X), provenance)
 
-    def _fit_gate(self, X: Any, Y: Labels, rows: Rows, groups: NDArray[Any] | None, weight: Floats | None) -> Any:
-        target = np.asarray(Y[rows].any(axis=1), dtype=np.int64)
+    def _fit_gate(self, examples: _Examples, rows: Rows) -> Any:
+        target = np.asarray(examples.Y[rows].any(axis=1), dtype=np.int64)
         logger.info("gate: %d rows, %d with a label", len(rows), target.sum())
         if target.min() == target.max():
             # Nothing to learn: the prior answers, and the warning about constant labels has said so.
             return DummyClassifier(strategy="prior").fit(np.zeros((len(target), 1)), target)
-        gate = fresh(self._default("gate", X) if self.gate is None else self.gate, [self.random_state, 0])
-        extra = _pick(rows, groups=groups, sample_weight=weight)
-        return fit_with(gate, subset(X, rows, gate), target, **extra)
+        gate = fresh(self._default("gate", examples.X) if self.gate is None else self.gate, [self.random_state, 0])
+        return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
 
-    def _fit_labeler(
-        self,
-        X: Any,
-        Y: Labels,
-        plan: LabelPlan,
-        fitting: Rows,
-        groups: NDArray[Any] | None,
-        weight: Floats | None,
-    ) -> Any:
+    def _fit_labeler(self, examples: _Examples, fitting: Rows, plan: LabelPlan) -> Any:
         if not len(plan.learned):
             return None
-        rows = fitting[pool_rows(Y[fitting], self.negative_pool)]
+        rows = fitting[pool_rows(examples.Y[fitting], self.negative_pool)]
         logger.info("labeler: %d rows, %d labels", len(rows), len(plan.learned))
-        labeler = fresh(self._default("labeler", X) if self.labeler is None else self.labeler, [self.random_state, 1])
-        target = Y[np.ix_(rows, plan.learned)].astype(np.int64)
-        extra = _pick(rows, groups=groups, sample_weight=weight)
+        chosen = self._default("labeler", examples.X) if self.labeler is None else self.labeler
+        labeler = fresh(chosen, [self.random_state, 1])
+        target = examples.Y[np.ix_(rows, plan.learned)].astype(np.int64)
         # One column is a binary problem to scikit-learn's own estimators.
         y = target[:, 0] if target.shape[1] == 1 else target
-        trunk = self.gate_ if self.share_trunk else None
-        return fit_with(labeler, subset(X, rows, labeler), y, trunk=trunk, **extra)
+        trunk = self._trunk(labeler) if self.share_trunk else None
+        return fit_with(labeler, subset(examples.X, rows, labeler), y, trunk=trunk, **examples.extra(rows))
+
+    def _fit_rules(self, examples: _Examples, rows: Rows, names: tuple[str, ...], plan: LabelPlan) -> Rules:
+        def labeler_scores(numbers: Rows) -> Floats:
+            if self.labeler_ is None:
+                return np.empty((len(numbers), 0))
+            return log_odds(block_proba(self.labeler_, examples.X, rows[numbers], len(plan.learned)))
+
+        gate_z = log_odds(block_proba(self.gate_, examples.X, rows, 1)[:, 0])
+        weight = examples.extra(rows)["sample_weight"]
+        rules, self.gate_threshold_ = fit_rules(
+            names, plan, self.negative_pool, gate_z, labeler_scores, examples.Y[rows], weight, self.gate_recall
+        )
+        return rules
+
+    def _trunk(self, labeler: Any) -> Any:
+        if not (makes_batches(self.gate_) and makes_batches(labeler)):
+            kinds = f"{type(self.gate_).__name__} and {type(labeler).__name__}"
+            raise ConfigError(f"`share_trunk` needs Keras networks as gate and labeler. Received {kinds}.")
+        return self.gate_
 
     def _default(self, role: str, X: Any) -> Any:
         from cascade.neural import suited_classifier
@@ -251,10 +259,6 @@ def _check_weight(sample_weight: ArrayLike, n: int) -> Floats:
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise DataError("`sample_weight` must be finite and not negative.")
     return weight
-
-
-def _pick(rows: Rows, **arrays: NDArray[Any] | None) -> dict[str, Any]:
-    return {name: None if values is None else values[rows] for name, values in arrays.items()}
 
 
 def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:

@@ -160,7 +160,7 @@ def test_groups_are_never_split(truth: KnownTruth) -> None:
 @pytest.mark.parametrize("Y", [np.zeros((200, 3), int), np.ones((200, 3), int)], ids=["all empty", "all full"])
 def test_labels_without_variation_are_handled_and_reported(Y: np.ndarray) -> None:
     X = np.random.default_rng(0).normal(size=(200, 2))
-    with pytest.warns(UserWarning, match="occurs among training rows"):
+    with pytest.warns(UserWarning, match=r"occurs among|equal the OR"):
         model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(X, Y)
     proba = model.predict_proba(X)
     assert np.isfinite(proba).all()
@@ -241,6 +241,12 @@ def test_integer_weights_are_repeated_rows(truth: KnownTruth) -> None:
         weighted.fit(X, Y, sample_weight=weight)
     proba = gate_only.fit(X, Y, sample_weight=weight).predict_proba(X)
     assert (weight @ proba)[4] / (weight @ Y)[4] == pytest.approx(1.0, abs=0.1)
+
+
+def test_a_shared_trunk_needs_networks(truth: KnownTruth) -> None:
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"], share_trunk=True)
+    with pytest.raises(ConfigError, match="Received LogisticRegression and BalancedBinaryRelevance"):
+        model.fit(truth.X[:2000], truth.Y[:2000])
 
 
 def test_wrong_rows_are_refused_at_predict_time(fitted: CascadeClassifier) -> None:

@@ -41,19 +41,19 @@ def _away(place: Slice, angle: float) -> Image:
 
 
 def epidural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
-    """A lens under the skull: short, thick in the middle."""
+    """A lens under the skull: short, thick in the middle, dim while it is fresh."""
     half = 0.26 + 0.16 * bleed.extent
-    thickness = (0.13 + 0.11 * bleed.size) * strength
+    thickness = (0.15 + 0.11 * bleed.size) * strength
     lens = thickness * np.clip(1 - (_away(place, bleed.angle) / half) ** 2, -1, 1)
-    return 64.0 * bleed.contrast * place.below(inner_skull(head, place) - lens - place.radius)
+    return 44.0 * bleed.contrast * place.below(inner_skull(head, place) - lens - place.radius)
 
 
 def subdural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
     """A crescent along the skull: long, thin, of even thickness."""
     half = 0.75 + 0.65 * bleed.extent
-    thickness = (0.07 + 0.09 * bleed.size) * strength
+    thickness = (0.05 + 0.07 * bleed.size) * strength
     crescent = thickness * np.clip(1 - (_away(place, bleed.angle) / half) ** 4, -1, 1)
-    return 66.0 * bleed.contrast * place.below(inner_skull(head, place) - crescent - place.radius)
+    return 82.0 * bleed.contrast * place.below(inner_skull(head, place) - crescent - place.radius)
 
 
 def intraparenchymal(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:

@@ -53,20 +53,27 @@ def _chain_runs(runs: list[tuple[Combination, int]], rng: np.random.Generator) -
     waiting: dict[Combination, list[int]] = {}
     for combination, length in runs:
         waiting.setdefault(combination, []).append(length)
+    # Rich combinations first: they find nested ones to stand beside.
     kinds = sorted(waiting, key=lambda combination: (-sum(combination), combination))
     stacks = []
     for kind in kinds:
         while waiting[kind]:
-            members = [(kind, waiting[kind].pop())]
-            for _ in range(int(rng.integers(0, 3))):
-                nested = [other for other in kinds if waiting[other] and _is_nested(other, kind)]
-                if not nested:
-                    break
-                chosen = nested[int(rng.integers(len(nested)))]
-                members.append((chosen, waiting[chosen].pop()))
-            order = rng.permutation(len(members))
-            stacks.append([np.tile(np.array(members[i][0], np.uint8), (members[i][1], 1)) for i in order])
+            stacks.append(_draw_stack(kind, kinds, waiting, rng))
     return stacks
+
+
+def _draw_stack(
+    kind: Combination, kinds: list[Combination], waiting: dict[Combination, list[int]], rng: np.random.Generator
+) -> list[NDArray[np.uint8]]:
+    """Take one run of `kind` and up to two nested ones out of `waiting`, in random order."""
+    members = [(kind, waiting[kind].pop())]
+    for _ in range(int(rng.integers(0, 3))):
+        nested = [other for other in kinds if waiting[other] and _is_nested(other, kind)]
+        if nested:
+            chosen = nested[int(rng.integers(len(nested)))]
+            members.append((chosen, waiting[chosen].pop()))
+    order = rng.permutation(len(members))
+    return [np.tile(np.array(members[i][0], np.uint8), (members[i][1], 1)) for i in order]
 
 
 def _is_nested(inner: Combination, outer: Combination) -> bool:
