@@ -129,9 +129,12 @@ def _override(content: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     place = content
     for parent in parents:
-        place = place.setdefault(parent, {})
-        if not isinstance(place, dict):
+        held = place.get(parent, {})
+        if not isinstance(held, dict):
             raise ConfigError(f"`--set {key}` does not name a key: {parent!r} holds a value.")
+        # A copy: with YAML's anchors two keys may share one mapping, and only this one is meant.
+        place[parent] = dict(held)
+        place = place[parent]
     place[last] = value
 
 

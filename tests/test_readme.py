@@ -51,7 +51,9 @@ def test_cascade_commands_run_in_order(tmp_path: Path) -> None:
 
 def test_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for target in set(re.findall(r"`?make (\w+)", README)):
+    targets = set(re.findall(r"[`$] ?make (\w+)", README))
+    assert targets == {"demo", "test"}
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
