@@ -42,10 +42,10 @@ def _away(place: Slice, angle: float) -> Image:
 
 def epidural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
     """A lens under the skull: short, thick in the middle, dim while it is fresh."""
-    half = 0.26 + 0.16 * bleed.extent
-    thickness = (0.15 + 0.11 * bleed.size) * strength
+    half = 0.28 + 0.18 * bleed.extent
+    thickness = (0.10 + 0.10 * bleed.size) * strength
     lens = thickness * np.clip(1 - (_away(place, bleed.angle) / half) ** 2, -1, 1)
-    return 44.0 * bleed.contrast * place.below(inner_skull(head, place) - lens - place.radius)
+    return 41.0 * bleed.contrast * place.below(inner_skull(head, place) - lens - place.radius)
 
 
 def subdural(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:
