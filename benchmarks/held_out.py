@@ -60,8 +60,10 @@ def run_fold(config: RunConfig, data: Dataset, folds: np.ndarray, fold: int, see
     }
 
 
-def summarise(data: Dataset, by_fold: list[dict], by_seed: list[dict]) -> dict[str, Any]:
-    """One line a label, from pooled folds and from repeated seeds."""
+def summarise(data: Dataset, answers: dict[tuple[int, int], dict]) -> dict[str, Any]:
+    """One line a label, from the folds of the first seed and from the seeds on the first fold."""
+    by_fold = [answer for (_, seed), answer in answers.items() if seed == 0]
+    by_seed = [answer for (fold, _), answer in answers.items() if fold == 0]
     rows = np.concatenate([answer["rows"] for answer in by_fold])
     Y, group = data.Y[rows], group_numbers(data.groups[rows], len(rows))
     pooled = {key: np.concatenate([a[key] for a in by_fold]) for key in ("proba", "uncorrected", "merged", "passed")}
@@ -125,16 +127,17 @@ def main() -> None:
     answers: dict[str, dict[tuple[int, int], dict]] = {config.name: {} for config in configs}
     for job in jobs:
         for config in configs:
-            print(f"fold and seed {job}: {config.name}", file=sys.stderr)
+            print(f"fold and seed {job}: {config.name}", file=sys.stderr, flush=True)
             answers[config.name][job] = run_fold(config, data, folds, *job)
-    results = {}
+        # Kept after every job: an interrupted run still tells what it has.
+        save({config.name: summarise(data, answers[config.name]) for config in configs}, options.output)
     for config in configs:
-        held = answers[config.name]
-        by_fold = [held[fold, 0] for fold in range(options.folds)]
-        results[config.name] = summarise(data, by_fold, [held[0, seed] for seed in range(options.seeds)])
-        show(config.name, results[config.name])
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        show(config.name, summarise(data, answers[config.name]))
+
+
+def save(results: dict[str, Any], output: Path) -> None:
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

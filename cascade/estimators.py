@@ -22,7 +22,8 @@ def fresh(estimator: Any, seed: Any) -> Any:
     parameters = copy.get_params(deep=True)
     names = sorted(name for name in parameters if name.split("__")[-1] == "random_state" and parameters[name] is None)
     words = np.random.SeedSequence(seed).generate_state(max(len(names), 1))
-    return copy.set_params(**{name: int(word >> 1) for name, word in zip(names, words, strict=False)})
+    copy.set_params(**{name: int(word >> 1) for name, word in zip(names, words, strict=False)})
+    return copy
 
 
 def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> Any:
