@@ -9,12 +9,10 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError
-from cascade.estimators import fit_with, fresh, positive_proba, refuse_class_weight
+from cascade.estimators import MultilabelClassifier, fit_with, fresh, positive_proba, refuse_class_weight
 from cascade.labels import Labels, check_labels
 from cascade.priors import log_odds, sampling_shift
 from cascade.rows import makes_batches, n_rows, subset
@@ -24,7 +22,7 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 
-class BalancedBinaryRelevance(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class BalancedBinaryRelevance(MultilabelClassifier):
     """One balanced binary model per label, in several bags.
 
     Each bag keeps all rows of the rarer side of a label and as many of the other side, drawn at random by
@@ -133,7 +131,7 @@ class BalancedBinaryRelevance(ClassifierMixin, BaseEstimator):  # type: ignore[m
         answer = np.tile(log_odds(self.share_), (n_rows(X), 1))
         for k, bags in enumerate(self.estimators_):
             if bags:
-                answer[:, k] = np.mean([log_odds(positive_proba(bag, X)[:, 0]) for bag in bags], axis=0)
+                answer[:, k] = np.mean([log_odds(positive_proba(bag, X, 1)[:, 0]) for bag in bags], axis=0)
                 answer[:, k] += self.prior_shift_[k]
         return answer
 
@@ -144,13 +142,6 @@ class BalancedBinaryRelevance(ClassifierMixin, BaseEstimator):  # type: ignore[m
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Labels at probability 0.5; int of shape (n, L)."""
         return (self.predict_proba(X) >= 0.5).astype(np.int64)
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.multi_label = True
-        tags.target_tags.multi_output = True
-        return tags
 
 
 def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.intp]:

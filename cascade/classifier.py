@@ -10,13 +10,11 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.dummy import DummyClassifier
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
-from cascade.estimators import block_proba, fit_with, fresh
+from cascade.estimators import MultilabelClassifier, block_proba, fit_with, fresh
 from cascade.fingerprint import fingerprint
 from cascade.labels import LabelPlan, Labels, check_labels, find_any_label, name_labels, plan_labels
 from cascade.merge import check_pool, pool_rows
@@ -48,7 +46,7 @@ class _Examples:
         return {name: None if values is None else values[rows] for name, values in given.items()}
 
 
-class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class CascadeClassifier(MultilabelClassifier):
     """Two-stage multi-label classifier for labels that are mostly absent.
 
     Parameters
@@ -243,13 +241,6 @@ class CascadeClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         predictor: CascadePredictor = self.predictor_
         return predictor
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.multi_label = True
-        tags.target_tags.multi_output = True
-        return tags
 
 
 def _check_weight(sample_weight: ArrayLike, n: int) -> Floats:

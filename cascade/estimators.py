@@ -7,13 +7,25 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import Tags
 from sklearn.utils.validation import has_fit_parameter
 
 from cascade.errors import ConfigError
 from cascade.rows import BLOCK, Rows, blocks, makes_batches
 
 Floats = NDArray[np.float64]
+
+
+class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of classifiers for a binary or multi-label target, as scikit-learn's tags tell it."""
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
 
 
 def fresh(estimator: Any, seed: Any) -> Any:
@@ -41,20 +53,23 @@ def refuse_class_weight(estimator: Any, role: str) -> None:
             raise ConfigError(f"`{role}` must not re-weight by itself; set its `{name}` to None. Received {value!r}.")
 
 
-def positive_proba(estimator: Any, X: Any) -> Floats:
-    """Probability of a 1 for each output; float of shape (n, K) from any of scikit-learn's layouts."""
+def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
+    """Probability of a 1 for each output; float of shape (n, n_outputs) from any of scikit-learn's layouts.
+
+    Only the number of outputs tells two labels from the two classes of one label.
+    """
     answer = estimator.predict_proba(X)
     if isinstance(answer, list):
         columns = [_class_one(p, classes) for p, classes in zip(answer, estimator.classes_, strict=True)]
-        return np.column_stack(columns)
-    answer = np.asarray(answer, dtype=np.float64)
-    classes = getattr(estimator, "classes_", None)
-    binary = classes is not None and not isinstance(classes, list) and np.array_equal(classes, [0, 1])
-    if binary and answer.shape[1] == 2 and not getattr(estimator, "multilabel_", False):
-        return answer[:, 1:]
-    if classes is not None and len(classes) == 1 and answer.shape[1] == 1 and np.ndim(classes[0]) == 0:
-        return _class_one(answer, classes)[:, None] if classes[0] in (0, 1) else answer
-    return answer
+        answer = np.column_stack(columns)
+    elif n_outputs == 1 and not (isinstance(estimator, MultilabelClassifier) and answer.shape[1] == 1):
+        answer = _class_one(np.asarray(answer), estimator.classes_)[:, None]
+    if answer.shape[1] != n_outputs:
+        kind = type(estimator).__name__
+        raise ConfigError(
+            f"{kind}.predict_proba must give {n_outputs} columns, one a label. Received {answer.shape[1]}."
+        )
+    return np.asarray(answer, dtype=np.float64)
 
 
 def _class_one(proba: Floats, classes: Any) -> Floats:
@@ -69,7 +84,7 @@ def block_proba(
     result = np.empty((len(rows), n_outputs))
     done = 0
     for part, batch in blocks(X, rows, BLOCK, pad=not makes_batches(estimator)):
-        result[done : done + len(part)] = positive_proba(estimator, batch)[: len(part)]
+        result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]
         done += len(part)
         if progress is not None:
             progress(done)

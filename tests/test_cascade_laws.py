@@ -13,6 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neural_network import MLPClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.errors import ConfigError, DataError
@@ -185,6 +186,20 @@ def test_one_label_and_one_column() -> None:
     with pytest.warns(UserWarning, match="always occurs"):
         model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"]).fit(X, (X[:, :1] > 1).astype(int))
     assert model.predict(X).shape == (1000, 1)
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 3])
+@pytest.mark.parametrize(
+    "labeler", [*LABELERS.values(), MLPClassifier((4,), max_iter=300), RandomForestClassifier(10)], ids=repr
+)
+def test_two_labels_are_not_two_classes(labeler: object, n_labels: int) -> None:
+    """Each label's probability must follow its own feature, whatever the layout of predict_proba."""
+    X = np.random.default_rng(0).normal(size=(4000, 4))
+    Y = (X[:, : n_labels + 1] > 1).astype(int)
+    model = CascadeClassifier(LogisticRegression(), labeler).fit(X, Y)
+    proba = model.predict_proba(X)
+    for k in range(n_labels + 1):
+        assert proba[Y[:, k] > 0, k].mean() > 3 * proba[Y[:, k] == 0, k].mean()
 
 
 def test_forests_answer_in_lists(truth: KnownTruth) -> None:

@@ -9,11 +9,10 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
+from cascade.estimators import MultilabelClassifier
 from cascade.labels import check_labels
 from cascade.neural.batches import IndexedBatches, as_dense
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
@@ -26,7 +25,7 @@ Floats = NDArray[np.float64]
 ADAPTED_ROWS = 20_000
 
 
-class KerasClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class KerasClassifier(MultilabelClassifier):
     """A Keras network as a scikit-learn classifier.
 
     Parameters
@@ -183,10 +182,3 @@ class KerasClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Labels at probability 0.5."""
         bits = (self.predict_log_odds(X) >= 0).astype(np.int64)
         return bits if self.multilabel_ else bits[:, 0]
-
-    def __sklearn_tags__(self) -> Tags:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.multi_label = True
-        tags.target_tags.multi_output = True
-        return tags
