@@ -16,6 +16,8 @@ from cascade.data.dataset import Dataset
 from cascade.errors import DataError
 from cascade.labels import Labels, check_labels, name_labels
 
+CHECKED_ROWS = 65_536
+
 
 def read_npz(path: Path, roles: Roles) -> Dataset:
     """Read arrays `X` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), `Y`, names and groups."""
@@ -56,11 +58,21 @@ def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
     if not sparse.issparse(X) and (X.ndim < 2 or X.dtype.kind not in "fiub"):
         raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {X.dtype}.")
     values = X.data if sparse.issparse(X) else X
-    if values.dtype.kind == "f" and not allow_missing and not np.isfinite(values).all():
-        place = np.argwhere(~np.isfinite(values))[0]
+    place = None if allow_missing or values.dtype.kind != "f" else _first_odd(values)
+    if place is not None:
         where = f"row {place[0]}, column {place[1]}" if len(place) > 1 else f"stored value {place[0]}"
         raise DataError(f"`{path}` must not hold NaN or infinity; found at {where}. Set `allow_missing` to pass it on.")
     return X
+
+
+def _first_odd(values: NDArray[Any]) -> list[int] | None:
+    """Find the first value that is not finite, a part at a time: a mapped file need not fit into memory."""
+    for start in range(0, len(values), CHECKED_ROWS):
+        odd = np.argwhere(~np.isfinite(values[start : start + CHECKED_ROWS]))
+        if len(odd):
+            first: list[int] = odd[0].tolist()
+            return [start + first[0], *first[1:]]
+    return None
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
