@@ -154,5 +154,5 @@ def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.in
 
 
 def _kept(side: NDArray[np.uint8], rows: NDArray[np.intp], weight: Floats) -> float:
-    """Share of the weight of one side that the sample kept."""
-    return float(weight[rows] @ side[rows] / (weight @ side))
+    """Share of the weight of one side that the sample kept; rounding must not lift it above 1."""
+    return min(1.0, float(weight[rows] @ side[rows] / (weight @ side)))

@@ -49,7 +49,8 @@ def ratio_interval(
     outside = (1 - confidence) / 2
     low, high = np.full((2, above.shape[1]), np.nan)
     defined = np.isfinite(draws).any(axis=0)
-    low[defined], high[defined] = np.nanquantile(draws[:, defined], [outside, 1 - outside], axis=0)
+    if defined.any():
+        low[defined], high[defined] = np.nanquantile(draws[:, defined], [outside, 1 - outside], axis=0)
     return low, high
 
 

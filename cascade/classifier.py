@@ -131,7 +131,7 @@ class CascadeClassifier(MultilabelClassifier):
         groups : array-like, shape (n,), optional
             Rows of one group are never on both sides of a split.
         sample_weight : array-like of float >= 0, shape (n,), optional
-            How many rows of the population each row stands for.
+            How many rows of the population each row stands for; only the ratios count.
 
         Raises
         ------
@@ -158,7 +158,11 @@ class CascadeClassifier(MultilabelClassifier):
         X, Y = examples.X, examples.Y
         held = grouped_holdout(Y, examples.groups, self.calibration_size, self.random_state)
         fitting, calibrating = np.flatnonzero(~held), np.flatnonzero(held)
-        plan = plan_labels(Y[fitting], any_index)
+        if not len(fitting) or not len(calibrating):
+            raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
+        if not Y[calibrating].any():
+            warnings.warn("no held-out row has a label: every row is examined, nothing is calibrated.", stacklevel=3)
+        plan = plan_labels(Y[fitting], any_index, examples.extra(fitting)["sample_weight"])
         _report_constant(Y[fitting], plan, names)
         self.gate_ = self._fit_gate(examples, fitting)
         self.labeler_ = self._fit_labeler(examples, fitting, plan)
@@ -249,7 +253,11 @@ def _check_weight(sample_weight: ArrayLike, n: int) -> Floats:
         raise DataError(f"`sample_weight` must have one value per row ({n}). Received shape {weight.shape}.")
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise DataError("`sample_weight` must be finite and not negative.")
-    return weight
+    if not weight.any():
+        raise DataError("`sample_weight` must be positive on some row. Received only zeros.")
+    # Only the ratios count: a mean of 1 keeps counts and priors on the scale of rows.
+    scaled: Floats = weight / weight.mean()
+    return scaled
 
 
 def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:

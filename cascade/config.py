@@ -106,7 +106,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConf
         raise ConfigError(f"`{path}` is larger than {LARGEST} bytes, which no config needs.")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"`{path}` is not plain YAML: {str(error).splitlines()[0]}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"`{path}` must hold keys and values. Received {type(content).__name__}.")
@@ -124,7 +124,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise ConfigError(f"`--set` must have the form key.key=value. Received {override!r}.")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"`--set {key}` must be given a plain YAML value. Received {text!r}.") from error
     *parents, last = key.split(".")
     place = content
@@ -141,7 +141,7 @@ def _override(content: dict[str, Any], override: str) -> None:
 def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
     first = error.errors()[0]
     kinds = {"keras", "logistic_regression", "random_forest", "hist_gradient_boosting"}
-    where = [str(part) for part in first["loc"] if part not in kinds]
+    where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in kinds]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(error, where[:-1])

@@ -145,13 +145,14 @@ class LabelPlan:
     share: NDArray[np.float64]
 
 
-def plan_labels(Y: Labels, any_index: int | None) -> LabelPlan:
+def plan_labels(Y: Labels, any_index: int | None, weight: NDArray[np.float64] | None = None) -> LabelPlan:
     """Decide which columns the labeler can learn from the training rows `Y`.
 
     A label that never, or always, occurs among rows with a label has nothing to learn; it gets its share there
     with half a count added (Jeffreys), so that no probability is exactly 0 or 1.
     """
     positives = Y[Y.any(axis=1)]
-    count, n = positives.sum(axis=0, dtype=np.int64), len(positives)
-    learned = np.flatnonzero((count > 0) & (count < n))
-    return LabelPlan(any_index, learned[learned != any_index], (count + 0.5) / (n + 1.0))
+    count = positives.sum(axis=0, dtype=np.int64)
+    learned = np.flatnonzero((count > 0) & (count < len(positives)))
+    counted = Y.any(axis=1) * (np.ones(len(Y)) if weight is None else weight)
+    return LabelPlan(any_index, learned[learned != any_index], (counted @ Y + 0.5) / (counted.sum() + 1.0))

@@ -193,17 +193,15 @@ class CascadePredictor:
 
     def _gate_log_odds(self, X: Any, progress: Progress | None = None) -> Floats:
         rows = np.arange(n_rows(X))
-        proba = block_proba(self.gate, X, rows, 1, _of_stage("gate", len(rows), progress))[:, 0]
-        if not np.isfinite(proba).all():
-            row = int(np.flatnonzero(~np.isfinite(proba))[0])
-            raise DataError(f"`X` must hold numbers that the gate can score; row {row} gave {proba[row]}.")
-        return log_odds(proba)
+        proba = block_proba(self.gate, X, rows, 1, _of_stage("gate", len(rows), progress))
+        return log_odds(_finite(proba, rows, "gate"))[:, 0]
 
     def _labeler_log_odds(self, X: Any, rows: NDArray[np.intp], progress: Progress | None = None) -> Floats:
         n_learned = len(self.rules.plan.learned)
         if self.labeler is None:
             return np.empty((len(rows), 0))
-        return log_odds(block_proba(self.labeler, X, rows, n_learned, _of_stage("labeler", len(rows), progress)))
+        proba = block_proba(self.labeler, X, rows, n_learned, _of_stage("labeler", len(rows), progress))
+        return log_odds(_finite(proba, rows, "labeler"))
 
     def _thresholds(self, given: Thresholds) -> Floats:
         if given is None:
@@ -219,6 +217,13 @@ class CascadePredictor:
             n_labels = len(self.labels)
             raise ConfigError(f"`thresholds` must have one value per label ({n_labels}). Received {values.size}.")
         return np.broadcast_to(values, (len(self.labels),)).copy()
+
+
+def _finite(proba: Floats, rows: NDArray[np.intp], stage: str) -> Floats:
+    odd = np.flatnonzero(~np.isfinite(proba).all(axis=1))
+    if len(odd):
+        raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[odd[0]]} gave NaN.")
+    return proba
 
 
 def _of_stage(stage: str, total: int, progress: Progress | None) -> Callable[[int], object] | None:

@@ -54,7 +54,7 @@ def fit_rules(
     has_label: Labels = Y.max(axis=1, keepdims=True)
     gate_calibration = fit_calibration(gate_z[:, None], has_label, weight)
     gate = np.asarray(expit(gate_calibration(gate_z[:, None])[:, 0]))
-    threshold = gate_threshold(gate, Y, recall)
+    threshold = gate_threshold(gate, Y, recall, weight)
     passed = gate >= threshold.value
 
     scored = np.flatnonzero(passed | pool_rows(Y, negative_pool))
@@ -69,7 +69,7 @@ def fit_rules(
         fit_calibration(labeler_z[in_pool], learned[in_pool], _part(weight, scored[in_pool])),
         Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         threshold.value,
-        _rejected_share(Y[~passed], plan),
+        _rejected_share(Y[~passed], plan, _part(weight, np.flatnonzero(~passed))),
         np.full(len(names), 0.5),
     )
     examined = passed[scored]
@@ -79,17 +79,17 @@ def fit_rules(
     )
     rules = replace(rules, merged_calibration=calibration)
     proba = rules.proba(gate, passed, labeler_z[examined])
-    return replace(rules, thresholds=f1_thresholds(proba, passed, Y)), threshold
+    return replace(rules, thresholds=f1_thresholds(proba, passed, Y, weight)), threshold
 
 
 def _part(weight: Floats | None, rows: NDArray[np.intp]) -> Floats | None:
     return None if weight is None else weight[rows]
 
 
-def _rejected_share(Y: Labels, plan: LabelPlan) -> Floats:
+def _rejected_share(Y: Labels, plan: LabelPlan, weight: Floats | None) -> Floats:
     """Share of each label among rejected rows with a label, with one such row added at the training's shares."""
-    positives = Y[Y.any(axis=1)]
-    share = (positives.sum(axis=0) + plan.share) / (len(positives) + 1.0)
+    counted = Y.any(axis=1) * (np.ones(len(Y)) if weight is None else weight)
+    share = (counted @ Y + plan.share) / (counted.sum() + 1.0)
     if plan.any_index is not None:
         share[plan.any_index] = 1.0
     return np.asarray(share, dtype=np.float64)

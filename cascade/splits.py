@@ -74,8 +74,12 @@ def grouped_holdout(Y: Labels, groups: ArrayLike | None, size: float, seed: int)
     inverse, order = _dealing_order(Y, groups, rng)
     # Systematic sampling down the sorted list: every stretch of it gives its share.
     steps = np.floor(np.arange(len(order) + 1) * size + rng.uniform())
+    chosen = np.diff(steps) > 0
+    # With very few groups the steps may take none, or all.
+    if len(order) > 1 and (chosen.all() or not chosen.any()):
+        chosen = np.arange(len(order)) == 0 if not chosen.any() else np.arange(len(order)) > 0
     held = np.zeros(len(order), dtype=bool)
-    held[order] = np.diff(steps) > 0
+    held[order] = chosen
     return held[inverse]
 
 

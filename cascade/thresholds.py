@@ -33,7 +33,7 @@ class GateThreshold:
     kept: NDArray[np.int64]
 
 
-def gate_threshold(gate: Floats, Y: Labels, recall: float) -> GateThreshold:
+def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None = None) -> GateThreshold:
     """Find the highest threshold that keeps `recall` of the positives of every label.
 
     Parameters
@@ -42,6 +42,8 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float) -> GateThreshold:
         Gate probabilities of held-out rows.
     Y : ndarray of 0/1, shape (n, L)
     recall : float in (0, 1]
+    weight : ndarray of float, shape (n,), optional
+        How many rows of the population each row stands for.
 
     Returns
     -------
@@ -54,18 +56,21 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float) -> GateThreshold:
     0.4
     """
     positives = Y.sum(axis=0, dtype=np.int64)
-    highest = [_keep(gate[Y[:, k] > 0], recall) for k in np.flatnonzero(positives)]
+    weights = np.ones(len(gate)) if weight is None else weight
+    highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(positives)]
     value = min(highest, default=0.0)
     return GateThreshold(value, recall, positives, Y[gate >= value].sum(axis=0, dtype=np.int64))
 
 
-def _keep(scores: Floats, recall: float) -> float:
+def _keep(scores: Floats, weight: Floats, recall: float) -> float:
+    order = np.argsort(-scores, kind="stable")
+    kept = np.cumsum(weight[order])
     # The small number keeps 0.95 * 20 = 19.000000000000004 from asking for 20.
-    needed = int(np.ceil(recall * len(scores) - 1e-9))
-    return float(np.sort(scores)[len(scores) - max(needed, 1)])
+    last = int(np.searchsorted(kept, recall * kept[-1] - 1e-9))
+    return float(scores[order][min(last, len(scores) - 1)])
 
 
-def f1_thresholds(proba: Floats, passed: NDArray[np.bool_], Y: Labels) -> Floats:
+def f1_thresholds(proba: Floats, passed: NDArray[np.bool_], Y: Labels, weight: Floats | None = None) -> Floats:
     """Choose each label's threshold for the largest F1, where only rows past the gate can get a bit.
 
     Parameters
@@ -74,6 +79,7 @@ def f1_thresholds(proba: Floats, passed: NDArray[np.bool_], Y: Labels) -> Floats
         Merged probabilities.
     passed : ndarray of bool, shape (n,)
     Y : ndarray of 0/1, shape (n, L)
+    weight : ndarray of float, shape (n,), optional
 
     Returns
     -------
@@ -81,13 +87,13 @@ def f1_thresholds(proba: Floats, passed: NDArray[np.bool_], Y: Labels) -> Floats
         0.5 for a label without a positive that passed.
     """
     scores = np.where(passed[:, None], proba, 0.0)
-    return np.array([_best_f1(score, y) for score, y in zip(scores.T, Y.T, strict=True)])
+    return np.array([_best_f1(score, y, weight) for score, y in zip(scores.T, Y.T, strict=True)])
 
 
-def _best_f1(score: Floats, y: NDArray[np.uint8]) -> float:
+def _best_f1(score: Floats, y: NDArray[np.uint8], weight: Floats | None) -> float:
     if not np.any(score[y > 0] > 0):
         return 0.5
-    precision, recall, threshold = precision_recall_curve(y, score)
+    precision, recall, threshold = precision_recall_curve(y, score, sample_weight=weight)
     total = precision[:-1] + recall[:-1]
     f1 = 2 * precision[:-1] * recall[:-1] / np.where(total > 0, total, 1.0)
     return float(threshold[int(np.argmax(np.where(threshold > 0, f1, -1.0)))])

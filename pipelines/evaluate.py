@@ -18,7 +18,9 @@ from pipelines.progress import StageBars
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     """Return the report of a model on labelled data; label names must be the model's."""
     predictor = CascadePredictor.load(find_model(model))
-    known = Roles(roles.labels or predictor.labels, roles.group, roles.id, roles.label_file, roles.allow_missing)
+    trained = predictor.provenance.get("columns", {})
+    group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
+    known = Roles(roles.labels or predictor.labels, group, row_id, roles.label_file, roles.allow_missing)
     data = read_data(data_path, known, features=predictor.signature.feature_names)
     if data.Y is None or data.label_names != predictor.labels:
         raise DataError(f"`{data_path}` must have the model's labels {list(predictor.labels)}.")

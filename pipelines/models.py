@@ -15,7 +15,7 @@ def find_model(path: Path) -> Path:
         return path
     if (path / "model" / MANIFEST).exists():
         return path / "model"
-    versions = sorted(found.parent for found in path.glob(f"*/model/{MANIFEST}"))
+    versions = sorted(found.parent for found in path.glob(f"[!.]*/model/{MANIFEST}"))
     if not versions:
         raise ModelRefusedError(f"`{path}` holds no model; give a folder that `cascade train` wrote.")
     return versions[-1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,9 @@ from sklearn.neural_network import MLPClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.errors import ConfigError, DataError
+from cascade.rule_fitting import fit_rules
+from cascade.splits import grouped_holdout
+from cascade.thresholds import gate_threshold
 from tests.conftest import KnownTruth
 
 LABELERS = {
@@ -143,25 +148,85 @@ def test_rows_made_on_demand_are_never_asked_for_all_at_once(truth: KnownTruth) 
     assert source.largest <= 1024
 
 
-def test_groups_are_never_split(truth: KnownTruth) -> None:
-    seen = {}
+class Witness(LogisticRegression):
+    """Notes the groups that it was fitted on and every row that it was asked about."""
 
-    class Spy(LogisticRegression):
-        def fit(self, X, y, groups=None):
-            seen["groups"] = set(groups)
-            return super().fit(X, y)
+    fitted_groups: ClassVar[list[set[int]]] = []
 
-    groups = np.arange(4000) // 8
-    model = CascadeClassifier(Spy(), LABELERS["one-vs-rest"])
-    model.fit(truth.X[:4000], truth.Y[:4000], groups=groups)
-    per_group = 8 * len(seen["groups"])
-    assert per_group == model.predictor_.provenance["rows_fitted"]
+    def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> Witness:
+        self.fitted_groups.append(set(np.asarray(groups).tolist()))
+        return super().fit(X, y)
+
+
+def test_calibration_sees_only_groups_that_no_fit_has_seen(truth: KnownTruth, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibrated = {}
+
+    def watched(*arguments: Any) -> Any:
+        calibrated["Y"] = arguments[5]
+        return fit_rules(*arguments)
+
+    monkeypatch.setattr("cascade.classifier.fit_rules", watched)
+    Witness.fitted_groups.clear()
+    X, Y, groups = truth.X[:4000], truth.Y[:4000], np.arange(4000) // 8
+    CascadeClassifier(Witness(), BalancedBinaryRelevance(Witness(), n_bags=2)).fit(X, Y, groups=groups)
+    held = grouped_holdout(Y, groups, 0.2, 0)
+    assert set().union(*Witness.fitted_groups) <= set(groups[~held].tolist())
+    assert Witness.fitted_groups[0] == set(groups[~held].tolist())
+    np.testing.assert_array_equal(calibrated["Y"], Y[held])
+
+
+def test_overconfident_stages_are_calibrated_on_rows_they_have_not_seen(truth: KnownTruth) -> None:
+    """Unpruned trees are certain of every row that they were fitted on; only other rows can correct them."""
+    other = KnownTruth(20_000, seed=2)
+    forest = RandomForestClassifier(20, random_state=0)
+    model = CascadeClassifier(forest, forest).fit(truth.X[:20_000], truth.Y[:20_000])
+    predictor = model.predictor_
+    ratio = predictor.predict_proba(other.X).sum(axis=0) / other.Y.sum(axis=0)
+    spread = 4 / np.sqrt(other.Y.sum(axis=0) / 5)
+    assert (abs(ratio - 1) < spread).all()
+
+
+def test_rejected_rows_get_the_share_that_rejected_rows_have(truth: KnownTruth) -> None:
+    other = KnownTruth(40_000, seed=2)
+    model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"], gate_recall=0.6)
+    predictor = model.fit(truth.X, truth.Y).predictor_
+    lost = other.Y[~predictor.examine(other.X).passed_gate]
+    lost = lost[lost.any(axis=1)]
+    share, n = lost.mean(axis=0), len(lost) / 5
+    spread = 4 * np.sqrt(share * (1 - share) / n) + 1 / n
+    assert (abs(predictor.rules.rejected_share - share) < spread).all()
+
+
+def test_a_weight_is_the_row_repeated() -> None:
+    rng = np.random.default_rng(0)
+    gate, Y = rng.random(300), (rng.random((300, 3)) < 0.2).astype(np.uint8)
+    weight = rng.integers(1, 5, 300)
+    weighted = gate_threshold(gate, Y, 0.9, weight.astype(float)).value
+    assert weighted == gate_threshold(np.repeat(gate, weight), np.repeat(Y, weight, axis=0), 0.9).value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_groups_are_enough_and_one_is_not(truth: KnownTruth, seed: int) -> None:
+    X, Y = truth.X[:4000], truth.Y[:4000]
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"], random_state=seed)
+    model.fit(X, Y, groups=np.arange(4000) // 2000)
+    assert model.predictor_.provenance["rows_calibrated"] == 2000
+    with pytest.raises(DataError, match="at least two groups"):
+        model.fit(X, Y, groups=np.zeros(4000))
+
+
+def test_real_weights_are_taken_by_balanced_models(truth: KnownTruth) -> None:
+    weight = np.random.default_rng(0).random(4000)
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"])
+    small = model.fit(truth.X[:4000], truth.Y[:4000], sample_weight=weight / weight.sum()).predict_proba(truth.X)
+    large = model.fit(truth.X[:4000], truth.Y[:4000], sample_weight=weight).predict_proba(truth.X)
+    np.testing.assert_allclose(small, large, rtol=1e-3)
 
 
 @pytest.mark.parametrize("Y", [np.zeros((200, 3), int), np.ones((200, 3), int)], ids=["all empty", "all full"])
 def test_labels_without_variation_are_handled_and_reported(Y: np.ndarray) -> None:
     X = np.random.default_rng(0).normal(size=(200, 2))
-    with pytest.warns(UserWarning, match=r"occurs among|equal the OR"):
+    with pytest.warns(UserWarning, match=r"occurs among|equal the OR|no held-out row"):
         model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(X, Y)
     proba = model.predict_proba(X)
     assert np.isfinite(proba).all()
@@ -188,6 +253,7 @@ def test_one_label_and_one_column() -> None:
     assert model.predict(X).shape == (1000, 1)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("n_labels", [1, 2, 3])
 @pytest.mark.parametrize(
     "labeler", [*LABELERS.values(), MLPClassifier((4,), max_iter=300), RandomForestClassifier(10)], ids=repr

@@ -108,7 +108,7 @@ def test_image_folders_without_a_list_can_be_predicted(images: Path) -> None:
         ([["9.jpg", 0, 1]], ("file", "a", "b"), r"does not exist: '9\.jpg' at row 0"),
         ([["../images/0.jpg", 0, 1]], ("file", "a", "b"), None),
         ([["../../secret.png", 0, 1]], ("file", "a", "b"), "inside its folder"),
-        ([["0.jpg", 0, "p"], ["1.png", 0, ""]], ("file", "a", "patient"), None),
+        ([["0.jpg", 0, "p"], ["1.png", 0, ""]], ("file", "a", "patient"), "group in column 'patient' on every row"),
     ],
     ids=["duplicate", "two", "text", "empty", "no file column", "absent", "roundabout", "outside", "group"],
 )

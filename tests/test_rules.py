@@ -103,6 +103,11 @@ def test_bootstrap_over_groups_is_wider_than_over_rows() -> None:
     assert high - low > 2 * (row_high - row_low)
 
 
+def test_bootstrap_without_any_positive_is_undefined_not_an_error() -> None:
+    low, high = ratio_interval(np.ones((5, 2)), np.zeros((5, 2)), np.arange(5))
+    assert np.isnan([*low, *high]).all()
+
+
 def test_bootstrap_covers_the_truth_as_often_as_promised() -> None:
     rng = np.random.default_rng(3)
     hits = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ CHECKED_ROWS = 65_536
 def read_npz(path: Path, roles: Roles) -> Dataset:
     """Read arrays `X` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), `Y`, names and groups."""
     arrays = _load(path)
-    X = _sparse(arrays) if "X_data" in arrays else arrays.get("X")
+    X = _sparse(path, arrays) if "X_data" in arrays else arrays.get("X")
     if X is None:
         raise DataError(f"`{path}` must hold an array `X`. Received {sorted(arrays)}.")
     return _assemble(path, check_features(X, path, roles.allow_missing), arrays, roles)
@@ -30,16 +31,13 @@ def read_npz(path: Path, roles: Roles) -> Dataset:
 
 def read_npy(path: Path, roles: Roles) -> Dataset:
     """Read X from a `.npy` file, mapped into memory, and labels from `roles.label_file`."""
-    try:
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError) as error:
-        raise DataError(f"`{path}` cannot be read as an array: {error}") from error
+    X = _map(path)
     X = check_features(X, path, roles.allow_missing)
     if roles.label_file is None:
         return _assemble(path, X, {}, roles)
     if roles.label_file.suffix == ".npz":
         return _assemble(roles.label_file, X, _load(roles.label_file), roles)
-    table = read_table(roles.label_file)
+    table = read_table(roles.label_file, (roles.group, roles.id))
     names = roles.labels or tuple(n for n in table.column_names if n not in (roles.group, roles.id))
     Y = check_labels(label_columns(table, roles.label_file, names), len(X))
     groups = group_column(table, roles.label_file, roles.group)
@@ -48,9 +46,9 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
 
 def read_phantom(folder: Path, roles: Roles) -> Dataset:
     """Read a folder of `images.npy`, `labels.npz` and `phantom.json`."""
-    X = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
     facts = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
-    return _assemble(folder / "labels.npz", X, _load(folder / "labels.npz"), roles, bool(facts["natural_prevalence"]))
+    natural = bool(facts.get("natural_prevalence", True))
+    return _assemble(folder / "labels.npz", _map(folder / "images.npy"), _load(folder / "labels.npz"), roles, natural)
 
 
 def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
@@ -75,17 +73,36 @@ def _first_odd(values: NDArray[Any]) -> list[int] | None:
     return None
 
 
+def _map(path: Path) -> NDArray[Any]:
+    try:
+        X = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"`{path}` cannot be read as an array: {error}") from error
+    if not isinstance(X, np.ndarray):
+        raise DataError(f"`{path}` must hold a single array. Received an archive.")
+    return X
+
+
 def _load(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        arrays = np.load(path, allow_pickle=False)
+        if not isinstance(arrays, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array, not an archive")
+        with arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"`{path}` cannot be read as arrays without pickle: {error}") from error
 
 
-def _sparse(arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
-    parts = tuple(arrays[f"X_{part}"] for part in ("data", "indices", "indptr"))
-    return sparse.csr_matrix(parts, shape=tuple(arrays["X_shape"].tolist()))
+def _sparse(path: Path, arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
+    try:
+        parts = tuple(arrays[f"X_{part}"] for part in ("data", "indices", "indptr"))
+        matrix = sparse.csr_matrix(parts, shape=tuple(arrays["X_shape"].tolist()))
+        # Indices out of range would read outside of memory.
+        matrix.check_format(full_check=True)
+    except (KeyError, ValueError, TypeError) as error:
+        raise DataError(f"`{path}` does not hold a valid CSR matrix: {error}") from error
+    return matrix
 
 
 def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
@@ -103,7 +120,7 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
         if missing:
             raise DataError(f"`{path}` has no label {missing[0]!r}; its labels are {', '.join(names)}.")
         Y, names = Y[:, [names.index(name) for name in roles.labels]], roles.labels
-    if roles.group is not None and "groups" not in arrays:
+    if roles.group is not None and "groups" not in arrays and Y is not None:
         raise DataError(f"`{path}` has no array `groups`, but group {roles.group!r} was asked for.")
     groups, ids = arrays.get("groups"), arrays.get("ids", np.arange(n).astype(str))
     for name, values in (("groups", groups), ("ids", ids)):

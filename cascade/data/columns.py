@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
@@ -41,19 +40,23 @@ class Roles:
     allow_missing: bool = False
 
 
-def read_table(path: Path) -> pa.Table:
-    """Read a CSV or Parquet file."""
+def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:
+    """Read a CSV or Parquet file; columns in `named` hold names, which stay text."""
     try:
         if path.suffix == ".parquet":
             return pyarrow.parquet.read_table(path)
-        return pyarrow.csv.read_csv(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        # Names such as 007 are no numbers, whatever they look like.
+        text = {name: pa.string() for name in named if name is not None}
+        return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=text))
+    except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
 
 
 def require(table: pa.Table, path: Path, names: Sequence[str], role: str) -> None:
     """Refuse a table that lacks a column."""
     for name in names:
+        if table.column_names.count(name) > 1:
+            raise DataError(f"`{path}` has {table.column_names.count(name)} columns {name!r}; each must be there once.")
         if name not in table.column_names:
             known = ", ".join(table.column_names[:8])
             raise DataError(f"`{path}` has no {role} column {name!r}; its columns are {known}.")
@@ -61,6 +64,8 @@ def require(table: pa.Table, path: Path, names: Sequence[str], role: str) -> Non
 
 def label_columns(table: pa.Table, path: Path, names: Sequence[str]) -> Labels:
     """Read label columns as 0/1 of shape (rows, labels)."""
+    if not names:
+        raise DataError(f"`{path}` must have at least one label column. Received none.")
     require(table, path, names, "label")
     return np.column_stack([_binary(table[name], path, name) for name in names])
 
@@ -92,11 +97,11 @@ def group_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any] 
     if name is None:
         return None
     require(table, path, [name], "group")
-    values = table[name]
-    if values.null_count:
-        row = int(np.flatnonzero(pc.is_null(values).to_numpy(zero_copy_only=False))[0])
-        raise DataError(f"`{path}` must have a group in column {name!r} on every row. Received none at row {row}.")
-    return np.array([str(value) for value in values.to_pylist()])
+    values = [None if value is None else str(value) for value in table[name].to_pylist()]
+    for row, value in enumerate(values):
+        if not value:
+            raise DataError(f"`{path}` must have a group in column {name!r} on every row. Received none at row {row}.")
+    return np.array(values)
 
 
 def id_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any]:

@@ -19,6 +19,7 @@ from cascade.rows import Rows, RowSource
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FILE_COLUMN = "file"
 MOST_PIXELS = 2**26
+MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
 
 class ImageFiles(RowSource):
@@ -63,9 +64,11 @@ def _look(path: Path) -> tuple[str, tuple[int, int]]:
             mode, size = image.mode, image.size
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"`{path}` cannot be read as an image: {type(error).__name__}.") from error
+    if mode not in MODES:
+        raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
-    return ("L" if mode in ("L", "1", "I;16", "I") else "RGB"), size
+    return MODES[mode], size
 
 
 def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
@@ -86,14 +89,16 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
 
 
 def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
-    table = read_table(listing)
+    table = read_table(listing, (FILE_COLUMN, "patient", roles.group, roles.id))
     require(table, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
     if not len(files):
         raise DataError(f"`{listing}` must list at least one image. Received none.")
     refuse_duplicates(files, listing, FILE_COLUMN)
     paths = [_inside(folder, listing, name, row) for row, name in enumerate(files.tolist())]
-    group = roles.group or ("patient" if "patient" in table.column_names else None)
+    group: str | None = roles.group or "patient"
+    if group not in table.column_names and not (labelled and roles.group):
+        group = None
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, group, roles.id))
     Y = label_columns(table, listing, names) if labelled else None
     return Dataset(ImageFiles(paths), Y, tuple(names), group_column(table, listing, group), files)

@@ -27,7 +27,7 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
     features : tuple of str, optional
         Columns a model was trained on; default all that play no other role.
     """
-    table = read_table(path)
+    table = read_table(path, (roles.group, roles.id))
     if labelled and roles.labels is None:
         raise DataError(f"`{path}` is a table: name its label columns with `labels`.")
     names = roles.labels or ()

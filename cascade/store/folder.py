@@ -40,16 +40,53 @@ def save_predictor(predictor: CascadePredictor, path: Path) -> None:
 
 def load_predictor(path: Path) -> CascadePredictor:
     """Read a folder that `save_predictor` wrote."""
-    body = read_manifest(path)
     try:
-        rules = _rules_from_json(body["rules"])
-        signature = _signature_from_json(body["signature"])
-        gate_spec, labeler_spec, provenance = body["gate"], body["labeler"], body["provenance"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelRefusedError(f"`{path}` has a manifest without a valid {error}; it cannot be used.") from error
-    gate = load_part(gate_spec, path)
-    labeler = None if labeler_spec is None else load_part(labeler_spec, path)
-    return CascadePredictor(gate, labeler, rules, signature, provenance)
+        return _load(path)
+    except ModelRefusedError:
+        raise
+    except Exception as error:
+        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
+        kind = type(error).__name__
+        raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
+
+
+def _load(path: Path) -> CascadePredictor:
+    body = read_manifest(path)
+    rules = _rules_from_json(body["rules"])
+    _check_rules(rules)
+    provenance = body["provenance"]
+    if not isinstance(provenance, dict):
+        raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
+    gate = load_part(body["gate"], path)
+    labeler = None if body["labeler"] is None else load_part(body["labeler"], path)
+    if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
+        raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
+    return CascadePredictor(gate, labeler, rules, _signature_from_json(body["signature"]), provenance)
+
+
+def _check_rules(rules: Rules) -> None:
+    """Refuse rules whose lengths, columns or numbers cannot be those of a fitted cascade."""
+    n, learned, any_index = len(rules.labels), rules.plan.learned.tolist(), rules.plan.any_index
+    columns = [*learned, *([] if any_index is None else [any_index])]
+    calibrations = [(rules.gate_calibration, 1), (rules.labeler_calibration, len(learned))]
+    pairs = [*calibrations, (rules.merged_calibration, len(columns))]
+    sound = (
+        n > 0
+        and len(set(rules.labels)) == n
+        and len(set(columns)) == len(columns)
+        and all(0 <= column < n for column in columns)
+        and all(c.slope.shape == c.intercept.shape == (width,) for c, width in pairs)
+        and all(np.isfinite(c.slope).all() and np.isfinite(c.intercept).all() for c, _ in pairs)
+        and all(_is_share(values, n) for values in (rules.plan.share, rules.rejected_share))
+        and rules.thresholds.shape == (n,)
+        and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
+    )
+    if not sound:
+        raise ModelRefusedError("the manifest's rules do not fit together; the model was not written by `save`.")
+
+
+def _is_share(values: Any, n: int) -> bool:
+    return values.shape == (n,) and bool(((values >= 0) & (values <= 1)).all())
 
 
 def _versions() -> dict[str, str]:

@@ -17,6 +17,7 @@ from cascade.neural.training import check_finite
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
+LARGEST_BATCH = 2**16
 CODE_LAYERS = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
 
 
@@ -38,6 +39,10 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     import keras
 
     path = folder / spec["file"]
+    if not 1 <= int(spec["batch_size"]) <= LARGEST_BATCH:
+        raise ModelRefusedError(
+            f"`{path}` asks for batches of {spec['batch_size']} rows; 1 to {LARGEST_BATCH} are valid."
+        )
     check_archive(path)
     try:
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -68,6 +73,7 @@ def check_archive(path: Path) -> None:
         config = _parse_config(path, archive.read("config.json"))
         for found in _classes(config):
             _check_class(path, found)
+        _check_widths(path, config)
         with archive.open("model.weights.h5") as handle, h5py.File(handle, "r") as weights:
             _check_weights(path, weights)
 
@@ -111,6 +117,18 @@ def _check_class(path: Path, found: dict[str, Any]) -> None:
 
 def _is_code(name: str) -> bool:
     return name in ("__lambda__", "function")
+
+
+def _check_widths(path: Path, config: Any) -> None:
+    """Refuse a layer wider than the whole file: Keras would allocate it before it looks at the weights."""
+    stack = [config]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            wide = [value.get(key) for key in ("units", "filters", "output_dim", "input_dim")]
+            if any(isinstance(width, int) and width > path.stat().st_size // 4 for width in wide):
+                raise ModelRefusedError(f"`{path}` declares a layer wider than the weights that it holds.")
+        stack.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
 
 
 def _check_weights(path: Path, weights: h5py.File) -> None:
