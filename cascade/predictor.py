@@ -83,7 +83,7 @@ class CascadePredictor:
     >>> X = rng.normal(size=(2000, 2))
     >>> Y = (X > 1.2).astype(int)
     >>> model = CascadeClassifier(LogisticRegression(), OneVsRestClassifier(LogisticRegression())).fit(X, Y)
-    >>> model.predictor_.predict([[3.0, -3.0], [-3.0, -3.0]])
+    >>> model.predictor_.predict([[3.0, 0.5], [-3.0, -3.0]])
     array([[1, 0],
            [0, 0]], dtype=uint8)
     """
