@@ -76,8 +76,8 @@ def grouped_holdout(Y: Labels, groups: ArrayLike | None, size: float, seed: int)
     steps = np.floor(np.arange(len(order) + 1) * size + rng.uniform())
     chosen = np.diff(steps) > 0
     # With very few groups the steps may take none, or all.
-    if len(order) > 1 and (chosen.all() or not chosen.any()):
-        chosen = np.arange(len(order)) == 0 if not chosen.any() else np.arange(len(order)) > 0
+    if len(order) > 1 and chosen.all() == chosen.any():
+        chosen[0] = not chosen[0]
     held = np.zeros(len(order), dtype=bool)
     held[order] = chosen
     return held[inverse]

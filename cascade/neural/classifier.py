@@ -132,7 +132,7 @@ class KerasClassifier(MultilabelClassifier):
                 self.epochs,
                 self.learning_rate,
                 self.patience,
-                "network" if isinstance(self.network, str) is False else str(self.network),
+                self.network if isinstance(self.network, str) else "network",
             )
         return self
 

@@ -71,9 +71,10 @@ def check_archive(path: Path) -> None:
         for member in members:
             _check_member(path, member)
         config = _parse_config(path, archive.read("config.json"))
-        for found in _classes(config):
-            _check_class(path, found)
-        _check_widths(path, config)
+        for found in _objects(config):
+            if "class_name" in found:
+                _check_class(path, found)
+            _check_width(path, found)
         with archive.open("model.weights.h5") as handle, h5py.File(handle, "r") as weights:
             _check_weights(path, weights)
 
@@ -95,14 +96,13 @@ def _parse_config(path: Path, content: bytes) -> Any:
         raise ModelRefusedError(f"`{path}` has a config.json that is not readable JSON.") from error
 
 
-def _classes(config: Any) -> Iterator[dict[str, Any]]:
-    """Every object that a config asks Keras to make."""
+def _objects(config: Any) -> Iterator[dict[str, Any]]:
+    """Every JSON object inside a config, at any depth."""
     stack = [config]
     while stack:
         value = stack.pop()
         if isinstance(value, dict):
-            if "class_name" in value:
-                yield value
+            yield value
             stack.extend(value.values())
         elif isinstance(value, list):
             stack.extend(value)
@@ -119,16 +119,11 @@ def _is_code(name: str) -> bool:
     return name in ("__lambda__", "function")
 
 
-def _check_widths(path: Path, config: Any) -> None:
+def _check_width(path: Path, found: dict[str, Any]) -> None:
     """Refuse a layer wider than the whole file: Keras would allocate it before it looks at the weights."""
-    stack = [config]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            wide = [value.get(key) for key in ("units", "filters", "output_dim", "input_dim")]
-            if any(isinstance(width, int) and width > path.stat().st_size // 4 for width in wide):
-                raise ModelRefusedError(f"`{path}` declares a layer wider than the weights that it holds.")
-        stack.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+    wide = [found.get(key) for key in ("units", "filters", "output_dim", "input_dim")]
+    if any(isinstance(width, int) and width > path.stat().st_size // 4 for width in wide):
+        raise ModelRefusedError(f"`{path}` declares a layer wider than the weights that it holds.")
 
 
 def _check_weights(path: Path, weights: h5py.File) -> None:
