@@ -16,12 +16,13 @@ import h5py
 import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.errors import ConfigError, ModelRefusedError
@@ -221,6 +222,85 @@ def test_configs_that_could_run_code_are_refused(copy: Path, change: object, sen
         CascadePredictor.load(copy)
 
 
+def wide_config(content: bytes) -> bytes:
+    config = json.loads(content)
+    for layer in config["config"]["layers"]:
+        layer.pop("build_config", None)
+        if layer["class_name"] == "Dense":
+            layer["config"]["units"] = 200_000
+    return json.dumps(config).encode()
+
+
+def test_a_network_wider_than_its_file_is_refused_before_it_takes_memory(copy: Path) -> None:
+    import resource
+
+    path = copy / "gate.keras"
+    with zipfile.ZipFile(path) as archive:
+        content = archive.read("config.json")
+    rewrite(path, config__json=wide_config(content))
+    forge(copy)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelRefusedError, match="more than it holds"):
+        CascadePredictor.load(copy)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kilobytes; 160 GB were declared
+
+
+def test_a_network_with_another_number_of_outputs_is_refused(copy: Path) -> None:
+    gate = json.loads((copy / "cascade.json").read_text())["gate"]
+    forge(copy, gate={**gate, "n_outputs": 3, "multilabel": True})
+    with pytest.raises(ModelRefusedError, match="must give 3 logits"):
+        CascadePredictor.load(copy)
+
+
+def forge_tree(folder: Path, change: object) -> None:
+    """Change the nodes of the gate's decision tree inside its skops file."""
+    path = folder / "gate.skops"
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    for name, value in content.items():
+        array = np.load(io.BytesIO(value)) if name.endswith(".npy") else np.empty(0)
+        if array.dtype.names is not None:
+            change(array)
+            held = io.BytesIO()
+            np.save(held, array)
+            content[name] = held.getvalue()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, value in content.items():
+            archive.writestr(name, value)
+    forge(folder)
+
+
+def first(field: str, value: int) -> object:
+    def change(nodes: np.ndarray) -> None:
+        nodes[field][0] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("gate", "field", "value"),
+    [
+        (DecisionTreeClassifier(max_depth=3), "left_child", 10**6),
+        (DecisionTreeClassifier(max_depth=3), "right_child", 0),
+        (DecisionTreeClassifier(max_depth=3), "feature", 10**6),
+        (DecisionTreeClassifier(max_depth=3), "feature", -7),
+        (HistGradientBoostingClassifier(max_iter=2), "right", 10**6),
+        (HistGradientBoostingClassifier(max_iter=2), "left", 0),
+        (HistGradientBoostingClassifier(max_iter=2), "feature_idx", 10**6),
+        (HistGradientBoostingClassifier(max_iter=2), "is_categorical", 1),
+    ],
+    ids=lambda value: str(value).split("(")[0],
+)
+def test_a_forged_tree_is_refused(truth: KnownTruth, tmp_path: Path, gate: object, field: str, value: int) -> None:
+    labeler = BalancedBinaryRelevance(LogisticRegression(), n_bags=1)
+    small(truth, gate, labeler).save(tmp_path / "model")
+    forge_tree(tmp_path / "model", lambda nodes: None)
+    CascadePredictor.load(tmp_path / "model")
+    forge_tree(tmp_path / "model", first(field, value))
+    with pytest.raises(ModelRefusedError, match="nodes point outside"):
+        CascadePredictor.load(tmp_path / "model")
+
+
 def weights_of(path: Path) -> io.BytesIO:
     with zipfile.ZipFile(path) as archive:
         return io.BytesIO(archive.read("model.weights.h5"))
@@ -284,6 +364,12 @@ def test_what_could_not_be_loaded_safely_is_refused_when_it_is_saved(
     with pytest.raises(ModelRefusedError, match=r"`gate` holds tests\.test_store\.(double|Home)"):
         model.save(tmp_path / "model")
     assert os.listdir(tmp_path) == []
+
+
+def test_kinds_that_a_forged_file_could_crash_are_refused(truth: KnownTruth, tmp_path: Path) -> None:
+    model = small(truth, GradientBoostingClassifier(n_estimators=2), BalancedBinaryRelevance(LogisticRegression()))
+    with pytest.raises(ModelRefusedError, match="GradientBoostingClassifier"):
+        model.save(tmp_path / "model")
 
 
 def test_column_transformers_are_saved(truth: KnownTruth, tmp_path: Path) -> None:

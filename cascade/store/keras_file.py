@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import h5py
+import keras
 import numpy as np
 
 from cascade.errors import ModelRefusedError
@@ -36,28 +38,32 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
 
 def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     """Read a network in Keras' safe mode, after its archive was checked."""
-    import keras
-
     path = folder / spec["file"]
     if not 1 <= int(spec["batch_size"]) <= LARGEST_BATCH:
         raise ModelRefusedError(
             f"`{path}` asks for batches of {spec['batch_size']} rows; 1 to {LARGEST_BATCH} are valid."
         )
-    check_archive(path)
+    config = check_archive(path)
+    n_outputs = int(spec["n_outputs"])
     try:
+        _check_memory(path, config)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except ModelRefusedError:
+        raise
     except Exception as error:
         raise ModelRefusedError(f"`{path}` cannot be loaded by Keras in safe mode: {error}") from error
     check_finite(network)
+    if network.output_shape != (None, n_outputs):
+        raise ModelRefusedError(f"`{path}` must give {n_outputs} logits a row. Received {network.output_shape}.")
     estimator = KerasClassifier(batch_size=int(spec["batch_size"]))
     estimator.network_ = network
     estimator.multilabel_ = bool(spec["multilabel"])
-    estimator.classes_ = np.arange(int(spec["n_outputs"])) if estimator.multilabel_ else np.array([0, 1])
+    estimator.classes_ = np.arange(n_outputs) if estimator.multilabel_ else np.array([0, 1])
     return estimator
 
 
-def check_archive(path: Path) -> None:
-    """Refuse a `.keras` file that is not what it declares.
+def check_archive(path: Path) -> Any:
+    """Refuse a `.keras` file that is not what it declares; return its config.
 
     Keras itself expands what the zip directory declares before it looks at it; so the three members must be
     there, stored, of the size they say, with a config of Keras' own classes and weights no larger than the file.
@@ -74,9 +80,9 @@ def check_archive(path: Path) -> None:
         for found in _objects(config):
             if "class_name" in found:
                 _check_class(path, found)
-            _check_width(path, found)
         with archive.open("model.weights.h5") as handle, h5py.File(handle, "r") as weights:
             _check_weights(path, weights)
+    return config
 
 
 def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
@@ -119,11 +125,13 @@ def _is_code(name: str) -> bool:
     return name in ("__lambda__", "function")
 
 
-def _check_width(path: Path, found: dict[str, Any]) -> None:
-    """Refuse a layer wider than the whole file: Keras would allocate it before it looks at the weights."""
-    wide = [found.get(key) for key in ("units", "filters", "output_dim", "input_dim")]
-    if any(isinstance(width, int) and width > path.stat().st_size // 4 for width in wide):
-        raise ModelRefusedError(f"`{path}` declares a layer wider than the weights that it holds.")
+def _check_memory(path: Path, config: Any) -> None:
+    """Refuse a network with more weights than its file holds: Keras would allocate them before it looks."""
+    with keras.StatelessScope(initialize_variables=False):
+        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        declared = sum(math.prod(weight.shape) for weight in network.weights)
+    if declared > path.stat().st_size:
+        raise ModelRefusedError(f"`{path}` declares {declared} weights, more than it holds.")
 
 
 def _check_weights(path: Path, weights: h5py.File) -> None:

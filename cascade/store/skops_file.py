@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from cascade.errors import ModelRefusedError
+from cascade.store.compiled import check_compiled, objects_inside
 
 TRUSTED = frozenset(
     {
@@ -30,6 +31,7 @@ def save_skops(estimator: Any, path: Path, name: str) -> None:
     """Write `estimator`, or refuse it by name if it holds a type that would not be loaded again."""
     import skops.io
 
+    check_compiled(estimator, name)
     _check_finite(estimator, name)
     try:
         skops.io.dump(estimator, path)
@@ -52,6 +54,7 @@ def load_skops(path: Path) -> Any:
     if unknown:
         raise ModelRefusedError(f"`{path}` holds {unknown[0]}, a type that is not trusted; it was not loaded.")
     estimator = skops.io.load(path, trusted=sorted(TRUSTED))
+    check_compiled(estimator, str(path))
     _check_finite(estimator, str(path))
     return estimator
 
@@ -80,14 +83,10 @@ def _check_finite(estimator: Any, name: str) -> None:
             raise ModelRefusedError(f"`{name}` has a weight in {attribute!r} that is not finite; it is refused.")
 
 
-def _coefficients(value: Any) -> Iterator[tuple[str, Any]]:
+def _coefficients(estimator: Any) -> Iterator[tuple[str, Any]]:
     """Every fitted coefficient of an estimator and of those inside it."""
-    inside = vars(value).items() if isinstance(value, BaseEstimator) else ()
-    for attribute, held in inside:
-        if attribute in ("coef_", "intercept_", "coefs_", "intercepts_"):
-            for array in held if isinstance(held, list) else [held]:
-                yield attribute, np.asarray(array.todense() if hasattr(array, "todense") else array, dtype=np.float64)
-        for member in held if isinstance(held, (list, tuple)) else [held]:
-            if isinstance(member, tuple):
-                member = member[-1]
-            yield from _coefficients(member)
+    for owner in objects_inside(estimator):
+        for attribute, held in vars(owner).items() if isinstance(owner, BaseEstimator) else ():
+            if attribute in ("coef_", "intercept_", "coefs_", "intercepts_"):
+                for array in held if isinstance(held, list) else [held]:
+                    yield attribute, np.asarray(array.toarray() if hasattr(array, "toarray") else array, np.float64)
