@@ -92,6 +92,8 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         """
         if self.n_bags < 1:
             raise ConfigError(f"`n_bags` must be 1 or more. Received {self.n_bags}.")
+        if self.n_jobs == 0:
+            raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
         refuse_class_weight(self.estimator, "estimator")
         labels = check_labels(Y, n_rows(X))
         weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
@@ -102,7 +104,8 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         return self
 
     def _fit_bags(self, X: Any, Y: Labels, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
-        varying = [k for k in range(Y.shape[1]) if 0 < Y[:, k].sum() < len(Y)]
+        counted = Y[weight > 0]
+        varying = np.flatnonzero(counted.any(axis=0) & ~counted.all(axis=0)).tolist()
         fitted = Parallel(self.n_jobs, return_as="generator")(
             delayed(self._fit_one)(X, Y[:, k], weight, extra, trunk, (self.random_state, k, bag))
             for k in varying
@@ -119,7 +122,9 @@ class BalancedBinaryRelevance(MultilabelClassifier):
     def _fit_one(
         self, X: Any, y: NDArray[np.uint8], weight: Floats, extra: dict[str, Any], trunk: Any, seed: tuple[int, ...]
     ) -> tuple[Any, float]:
-        rows = _balanced_rows(y, seed)
+        # Rows that stand for nobody are not drawn: a side that holds only them would have no share.
+        counted = np.flatnonzero(weight > 0)
+        rows = counted[_balanced_rows(y[counted], seed)]
         estimator = fresh(self.estimator, seed)
         sampled = {name: values[rows] for name, values in extra.items()}
         fit_with(estimator, subset(X, rows, estimator), y[rows], trunk=trunk, **sampled)

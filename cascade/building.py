@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn.utils import get_tags
+
 from cascade.balanced import BalancedBinaryRelevance
 from cascade.classifier import CascadeClassifier
 from cascade.config import KerasModel, Model, RunConfig, SklearnModel
@@ -33,15 +35,27 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
 def build_model(model: Model, data: Dataset) -> Any:
     """Make one estimator."""
     if isinstance(model, KerasModel):
+        _refuse_missing(data, "a network")
         from cascade.neural import KerasClassifier
 
         options = model.model_dump(exclude={"kind"})
         options["network"] = model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
         return KerasClassifier(**options)
+    if len(data.X.shape) > 2:
+        raise ConfigError(f"{model.kind} takes vectors, and the data holds images; use `kind: keras`.")
     try:
-        return _sklearn_class(model)(**model.options)
-    except TypeError as error:
-        raise ConfigError(f"`options` do not suit {model.kind}: {error}.") from error
+        estimator = _sklearn_class(model)(**model.options)
+        estimator._validate_params()
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
+    if not get_tags(estimator).input_tags.allow_nan:
+        _refuse_missing(data, model.kind)
+    return estimator
+
+
+def _refuse_missing(data: Dataset, kind: str) -> None:
+    if data.has_missing():
+        raise ConfigError(f"{kind} does not take missing features; fill them in or use hist_gradient_boosting.")
 
 
 def _multilabel(model: Model, data: Dataset) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from cascade.errors import ConfigError
 
@@ -63,6 +63,13 @@ class LabelerConfig(Strict):
     model: Model = KerasModel(epochs=40)
     n_bags: int = Field(default=10, ge=1)
     n_jobs: int | None = None
+
+    @field_validator("n_jobs")
+    @classmethod
+    def _check_n_jobs(cls, value: int | None) -> int | None:
+        if value == 0:
+            raise ValueError("must not be 0; -1 takes all cores")
+        return value
 
 
 class CascadeConfig(Strict):

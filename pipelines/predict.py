@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from cascade.predictor import CascadePredictor, Prediction
 from cascade.publish import new_file
 from pipelines.models import find_model
 from pipelines.progress import StageBars
-from pipelines.tables import FORMATS
+from pipelines.tables import FORMATS, check_columns
 
 
 def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None) -> dict[str, Any]:
     """Predict every row of `source`; return a summary."""
     predictor = CascadePredictor.load(find_model(model))
+    check_columns(predictor.labels)
     data = _load(predictor, source, roles)
     if exams is not None and data.groups is None:
         raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
@@ -46,8 +48,13 @@ def _write(output: Path, table: pa.Table) -> None:
 
 
 def _load(predictor: CascadePredictor, source: Path, roles: Roles) -> Dataset:
-    trained = predictor.provenance.get("columns", {})
-    known = Roles(None, roles.group or trained.get("group"), roles.id or trained.get("id"), None, roles.allow_missing)
+    remembered = {role: name for role, name in predictor.provenance.get("columns", {}).items() if name is not None}
+    known = replace(
+        roles,
+        group=roles.group or remembered.get("group"),
+        id=roles.id or remembered.get("id"),
+        optional=frozenset(remembered.values()) - {roles.group, roles.id},
+    )
     return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
 
 

@@ -9,9 +9,17 @@ from typing import Any
 import pyarrow.csv
 import pyarrow.parquet
 
-from cascade.errors import ConfigError
+from cascade.errors import ConfigError, DataError
 
 FORMATS: dict[str, Callable[..., Any]] = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
+
+
+def check_columns(labels: tuple[str, ...]) -> None:
+    """Refuse label names that would meet another column in a table of predictions."""
+    taken = ["id", "group", "rows", "gate_probability", "passed_gate", *(f"{label}_probability" for label in labels)]
+    clash = sorted(set(labels) & set(taken))
+    if clash:
+        raise DataError(f"label {clash[0]!r} has the name of another column of the output; rename it.")
 
 
 def check_format(path: Path) -> Path:

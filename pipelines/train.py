@@ -21,6 +21,7 @@ from cascade.publish import new_folder
 from cascade.report import evaluate, table
 from cascade.splits import grouped_holdout
 from pipelines.progress import StageBars
+from pipelines.tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -48,6 +49,7 @@ def roles_of(config: RunConfig) -> Roles:
 
 def _load(config: RunConfig) -> Dataset:
     data = read_data(config.data.path, roles_of(config))
+    check_columns(data.label_names)
     n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
     logger.info(
         "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path

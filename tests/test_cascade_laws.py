@@ -305,6 +305,17 @@ def test_wrong_parameters_are_named(truth: KnownTruth, change: dict, sentence: s
         CascadeClassifier(DummyClassifier(), DummyClassifier(), **change).fit(truth.X, truth.Y)
 
 
+def test_rows_without_weight_are_as_if_absent(truth: KnownTruth) -> None:
+    X, Y = truth.X[:3000], truth.Y[:3000]
+    weight = np.ones(len(Y))
+    weight[np.flatnonzero(Y[:, 3] == 0)[5:]] = 0.0
+    kept = weight > 0
+    model = BalancedBinaryRelevance(LogisticRegression(), n_bags=3)
+    weighted = model.fit(X, Y, sample_weight=weight).predict_proba(X)
+    np.testing.assert_allclose(weighted, model.fit(X[kept], Y[kept], sample_weight=weight[kept]).predict_proba(X))
+    assert np.isfinite(weighted).all()
+
+
 def test_sample_weight_is_refused_by_name_where_it_is_not_taken(truth: KnownTruth) -> None:
     from sklearn.neighbors import KNeighborsClassifier
 

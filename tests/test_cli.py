@@ -136,7 +136,7 @@ def test_a_table_from_training_to_prediction(tmp_path: Path) -> None:
     out = pyarrow.csv.read_csv(tmp_path / "out.csv")
     assert out["id"].to_pylist() == columns["key"]
     predictor = CascadePredictor.load(next((tmp_path / "models").glob("table/*/model")))
-    np.testing.assert_allclose(out["a_probability"], predictor.predict_proba(features.astype(np.float32))[:, 0])
+    np.testing.assert_allclose(out["a_probability"], predictor.predict_proba(features)[:, 0])
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,7 @@ def test_a_table_from_training_to_prediction(tmp_path: Path) -> None:
         (["predict", "nowhere", "x.npz", "--output", "out.txt"], 2, "must end in"),
         (["predict", "nowhere", "x.npz", "--output", "out.csv"], 4, "holds no model"),
         (["phantom", "out", "--rows", "5"], 2, "at least 32"),
+        (["phantom", "out", "--rows", "40", "--jobs", "0"], 2, "`n_jobs` must not be 0"),
         (["phantom"], 2, "Missing argument"),
         (["dance"], 2, "No such command"),
     ],
@@ -158,6 +159,45 @@ def test_errors_are_one_sentence_with_a_status(
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def table_config(folder: Path, columns: dict[str, object], **changes: object) -> Path:
+    pyarrow.csv.write_csv(pyarrow.table(columns), folder / "all.csv")
+    content = {
+        "name": "table",
+        "data": {"path": str(folder / "all.csv"), "labels": ["a", "b"], "allow_missing": True},
+        "gate": {"kind": "logistic_regression"},
+        "labeler": {"strategy": "multilabel", "model": {"kind": "logistic_regression"}},
+    }
+    content["data"] |= changes
+    (folder / "table.yaml").write_text(yaml.safe_dump(content))
+    return folder / "table.yaml"
+
+
+@pytest.mark.parametrize(
+    ("changes", "override", "status", "sentence"),
+    [
+        ({}, "gate.options.C=-1", 2, "`options` do not suit logistic_regression"),
+        ({}, "gate.options.c=1", 2, "`options` do not suit logistic_regression"),
+        ({"f": [0.1, None] * 50}, "seed=0", 2, "logistic_regression does not take missing features"),
+        ({"f": [0.1, None] * 50}, "labeler.model.kind=keras", 2, "a network does not take missing features"),
+        ({"id": [0, 1] * 50}, "data.labels=[a, id]", 3, "label 'id' has the name of another column"),
+        ({"a_probability": [0, 1] * 50}, "data.labels=[a, a_probability]", 3, "label 'a_probability' has the name"),
+    ],
+)
+def test_what_the_models_cannot_take_is_said_before_training(
+    tmp_path: Path, changes: dict[str, object], override: str, status: int, sentence: str
+) -> None:
+    columns = {"f": np.linspace(0, 1, 100), "a": [0, 1, 0, 0] * 25, "b": [0, 0, 0, 1] * 25, **changes}
+    config = table_config(tmp_path, columns)
+    done = run("train", config, "--models", tmp_path / "models", "--set", override)
+    assert (done.returncode, sentence in done.stderr, "Traceback" in done.stderr) == (status, True, False), done.stderr
+
+
+def test_vectors_are_asked_for_where_a_model_takes_no_images(config: Path, tmp_path: Path) -> None:
+    done = run("train", config, "--models", tmp_path, "--set", "gate={kind: logistic_regression}")
+    assert done.returncode == 2
+    assert "takes vectors" in done.stderr
 
 
 def test_bad_data_ends_with_status_3(models: Path, config: Path, tmp_path: Path) -> None:
@@ -183,6 +223,7 @@ def test_bad_data_ends_with_status_3(models: Path, config: Path, tmp_path: Path)
         ("seed", "form key.key=value"),
         ("name.x=1", "does not name a key"),
         ("data=null", "`data`"),
+        ("labeler.n_jobs=0", "must not be 0"),
     ],
 )
 def test_wrong_keys_name_the_nearest_valid_one(config: Path, override: str, sentence: str) -> None:

@@ -60,6 +60,26 @@ def test_npz_dense_sparse_and_npy_with_a_label_file(tmp_path: Path) -> None:
     assert read_data(tmp_path / "X.npy", labelled=False).Y is None
 
 
+def test_large_whole_numbers_are_not_rounded(tmp_path: Path) -> None:
+    stamps = np.array([1_790_000_001, 1_790_000_002, 1_790_000_003, 2**40 + 1])
+    pyarrow.csv.write_csv(table(f0=stamps), tmp_path / "t.csv")
+    np.testing.assert_array_equal(read_data(tmp_path / "t.csv", ROLES).X[:, 0], stamps)
+
+
+@pytest.mark.parametrize("role", ["group", "id"])
+def test_a_column_asked_for_by_name_must_be_there(images: Path, tmp_path: Path, role: str) -> None:
+    pyarrow.csv.write_csv(table().select(["f0", "f1"]), tmp_path / "t.csv")
+    np.savez(tmp_path / "t.npz", X=X)
+    for source in (images, tmp_path / "t.csv", tmp_path / "t.npz"):
+        with pytest.raises(DataError, match="'patiant'"):
+            read_data(source, Roles(**{role: "patiant"}), labelled=False)
+        # What a model merely remembers from its training may be absent.
+        read_data(source, Roles(**{role: "patiant"}, optional=frozenset({"patiant"})), labelled=False)
+    (images / "labels.csv").unlink()
+    with pytest.raises(DataError, match="'patiant'"):
+        read_data(images, Roles(**{role: "patiant"}), labelled=False)
+
+
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     folder = tmp_path / "images"
@@ -87,6 +107,12 @@ def test_image_folders_are_decoded_when_asked_for(images: Path) -> None:
     data.X[np.array([0, 1, 2])]
     with pytest.raises(DataError, match=r"3\.png` cannot be read as an image"):
         data.X[np.array([3])]
+
+
+def test_images_are_named_by_the_column_asked_for(images: Path) -> None:
+    write_list(images, [["0.jpg", 0, 1, "007"], ["1.png", 1, 0, "008"]], ("file", "a", "b", "study"))
+    data = read_data(images, Roles(id="study"))
+    assert (data.ids.tolist(), data.label_names) == (["007", "008"], ("a", "b"))
 
 
 def test_image_folders_without_a_list_can_be_predicted(images: Path) -> None:

@@ -120,8 +120,10 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
         if missing:
             raise DataError(f"`{path}` has no label {missing[0]!r}; its labels are {', '.join(names)}.")
         Y, names = Y[:, [names.index(name) for name in roles.labels]], roles.labels
-    if roles.group is not None and "groups" not in arrays and Y is not None:
-        raise DataError(f"`{path}` has no array `groups`, but group {roles.group!r} was asked for.")
+    wanted = roles.within(())
+    for role, name, array in (("group", wanted.group, "groups"), ("id", wanted.id, "ids")):
+        if name is not None and array not in arrays:
+            raise DataError(f"`{path}` has no array `{array}`, but {role} {name!r} was asked for.")
     groups, ids = arrays.get("groups"), arrays.get("ids", np.arange(n).astype(str))
     for name, values in (("groups", groups), ("ids", ids)):
         if values is not None and values.shape != (n,):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Roles:
         Labels of an array file that holds only X.
     allow_missing : bool
         Whether NaN features are passed on to estimators that take them.
+    optional : frozenset of str
+        Columns that may be absent, such as those a model remembers from its training.
     """
 
     labels: tuple[str, ...] | None = None
@@ -38,6 +40,13 @@ class Roles:
     id: str | None = None
     label_file: Path | None = None
     allow_missing: bool = False
+    optional: frozenset[str] = frozenset()
+
+    def within(self, columns: Sequence[str]) -> Roles:
+        """Forget the group and identifier that are optional and not among `columns`."""
+        absent = self.optional - set(columns)
+        group, row_id = (None if name in absent else name for name in (self.group, self.id))
+        return replace(self, group=group, id=row_id)
 
 
 def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cascade.labels import Labels
 from cascade.rows import Rows, RowSource, RowView, n_rows, take
@@ -39,6 +40,12 @@ class Dataset:
 
     def __len__(self) -> int:
         return n_rows(self.X)
+
+    def has_missing(self) -> bool:
+        """Whether a feature is NaN; images have none."""
+        values = self.X.data if sparse.issparse(self.X) else self.X
+        # The minimum of numbers and NaN is NaN, and takes no second array of that size.
+        return isinstance(values, np.ndarray) and values.dtype.kind == "f" and bool(np.isnan(values.min(initial=0)))
 
     def part(self, rows: Rows) -> Dataset:
         """Some rows; images stay where they are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cascade.data.columns import Roles, group_column, label_columns, read_table, refuse_duplicates, require
+from cascade.data.columns import (
+    Roles,
+    group_column,
+    id_column,
+    label_columns,
+    read_table,
+    refuse_duplicates,
+    require,
+)
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
 from cascade.rows import Rows, RowSource
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FILE_COLUMN = "file"
+PATIENT_COLUMN = "patient"
 MOST_PIXELS = 2**26
 MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
@@ -81,6 +91,9 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
         return _read_listed(folder, listing, roles, labelled)
     if labelled:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column a label.")
+    wanted = roles.within(())
+    if wanted.group or wanted.id:
+        raise DataError(f"`{folder}` must hold `labels.csv` with a column {wanted.group or wanted.id!r}.")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
@@ -89,19 +102,19 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
 
 
 def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
-    table = read_table(listing, (FILE_COLUMN, "patient", roles.group, roles.id))
+    table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
     require(table, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
     if not len(files):
         raise DataError(f"`{listing}` must list at least one image. Received none.")
     refuse_duplicates(files, listing, FILE_COLUMN)
     paths = [_inside(folder, listing, name, row) for row, name in enumerate(files.tolist())]
-    group: str | None = roles.group or "patient"
-    if group not in table.column_names and not (labelled and roles.group):
-        group = None
-    names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, group, roles.id))
+    optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
+    roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional).within(table.column_names)
+    names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
     Y = label_columns(table, listing, names) if labelled else None
-    return Dataset(ImageFiles(paths), Y, tuple(names), group_column(table, listing, group), files)
+    ids = files if roles.id is None else id_column(table, listing, roles.id)
+    return Dataset(ImageFiles(paths), Y, tuple(names), group_column(table, listing, roles.group), ids)
 
 
 def _inside(folder: Path, listing: Path, name: str, row: int) -> Path:

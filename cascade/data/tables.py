@@ -30,11 +30,10 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
     table = read_table(path, (roles.group, roles.id))
     if labelled and roles.labels is None:
         raise DataError(f"`{path}` is a table: name its label columns with `labels`.")
+    roles = roles.within(table.column_names)
     names = roles.labels or ()
     Y = label_columns(table, path, names) if labelled else None
-    present = {name if labelled or name in table.column_names else None for name in (roles.group, roles.id)}
-    groups = group_column(table, path, roles.group if roles.group in present else None)
-    ids = id_column(table, path, roles.id if roles.id in present else None)
+    groups, ids = group_column(table, path, roles.group), id_column(table, path, roles.id)
     chosen = features or tuple(n for n in table.column_names if n not in {*names, roles.group, roles.id})
     columns = [_numbers(table, path, name, roles.allow_missing) for name in chosen]
     if not columns:
@@ -42,14 +41,14 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
     return Dataset(np.column_stack(columns), Y, tuple(names), groups, ids, feature_names=tuple(chosen))
 
 
-def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDArray[np.float32]:
+def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDArray[np.float64]:
     if name not in table.column_names:
         raise DataError(f"`{path}` has no feature column {name!r}, which the model was trained on.")
     column = table[name]
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise DataError(f"`{path}` must hold numbers in feature column {name!r}. Received {kind}.")
-    values = np.asarray(column.to_numpy(), dtype=np.float32)
+    values = np.asarray(column.to_numpy(), dtype=np.float64)
     odd = np.flatnonzero(~np.isfinite(values))
     if len(odd) and not allow_missing:
         raise DataError(f"`{path}` must not hold NaN in feature column {name!r}; found at row {odd[0]}.")

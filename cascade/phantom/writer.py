@@ -76,6 +76,8 @@ def write_phantom(
         raise ConfigError(f"`size` must be at least {SMALLEST_SIZE} pixels. Received {size}.")
     if seed < 0:
         raise ConfigError(f"`seed` must be 0 or more. Received {seed}.")
+    if n_jobs == 0:
+        raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
     combinations, counts, natural = combination_counts(rows)
     patients = plan_patients(combinations, counts, seed)
     facts = {
