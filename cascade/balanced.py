@@ -13,9 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError
 from cascade.estimators import MultilabelClassifier, fit_with, fresh, positive_proba, refuse_class_weight
-from cascade.labels import Labels, check_labels
+from cascade.features import check_rows
+from cascade.labels import Labels
 from cascade.priors import log_odds, sampling_shift
 from cascade.rows import makes_batches, n_rows, subset
+from cascade.targets import read_target
+from cascade.weights import check_weight
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +50,8 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         Mean over the bags of the log-odds added at predict time.
     share_ : ndarray of float, shape (L,)
         Smoothed prevalence on the rows given; the answer for a constant label.
-    classes_ : ndarray of int, shape (L,)
+    classes_ : ndarray
+        0 to L - 1, or the two classes of a vector.
 
     Examples
     --------
@@ -74,7 +78,7 @@ class BalancedBinaryRelevance(MultilabelClassifier):
     def fit(
         self,
         X: Any,
-        Y: ArrayLike,
+        y: Any,
         groups: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         trunk: Any = None,
@@ -84,7 +88,7 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         Parameters
         ----------
         X : rows, n of them
-        Y : array-like of 0/1, shape (n, L)
+        y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
         groups, sample_weight : array-like, shape (n,), optional
             Handed to the base estimator row by row.
         trunk : fitted estimator, optional
@@ -95,12 +99,13 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         if self.n_jobs == 0:
             raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
         refuse_class_weight(self.estimator, "estimator")
-        labels = check_labels(Y, n_rows(X))
-        weight = np.ones(len(labels)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+        X = check_rows(self, X, reset=True)
+        labels, self.target_form_ = read_target(y, n_rows(X))
+        weight = check_weight(sample_weight, len(labels))
         extra = {"groups": groups, "sample_weight": sample_weight}
         self._fit_bags(X, labels, weight, {k: np.asarray(v) for k, v in extra.items() if v is not None}, trunk)
         self.share_ = (weight @ labels + 0.5) / (weight.sum() + 1.0)
-        self.classes_ = np.arange(labels.shape[1])
+        self.classes_ = self.target_form_.classes
         return self
 
     def _fit_bags(self, X: Any, Y: Labels, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
@@ -133,6 +138,7 @@ class BalancedBinaryRelevance(MultilabelClassifier):
     def predict_log_odds(self, X: Any) -> Floats:
         """Corrected log-odds of each label; float of shape (n, L)."""
         check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
         answer = np.tile(log_odds(self.share_), (n_rows(X), 1))
         for k, bags in enumerate(self.estimators_):
             if bags:
@@ -141,12 +147,25 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         return answer
 
     def predict_proba(self, X: Any) -> Floats:
-        """Probability of each label on the population of the rows given to `fit`; float of shape (n, L)."""
-        return np.asarray(expit(self.predict_log_odds(X)), dtype=np.float64)
+        """Probability of each label on the population of the rows given to `fit`.
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """Labels at probability 0.5; int of shape (n, L)."""
-        return (self.predict_proba(X) >= 0.5).astype(np.int64)
+        Float of shape (n, L), or (n, 2) where the target was a vector.
+        """
+        proba: Floats = expit(self.predict_log_odds(X))
+        return self.target_form_.proba(proba)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Corrected log-odds, positive where `predict` gives a 1; float of shape (n, L), or (n,) for a vector."""
+        margin = self.predict_log_odds(X)
+        return self.target_form_.decision(margin)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels at probability 0.5; int of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        bits = self.predict_log_odds(X) > 0
+        return self.target_form_.decode(bits.astype(np.int64))
+
+    def _parts(self) -> list[Any]:
+        return [self.estimator]
 
 
 def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.intp]:

@@ -15,8 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import MultilabelClassifier, block_proba, fit_with, fresh
+from cascade.features import check_rows
 from cascade.fingerprint import fingerprint
-from cascade.labels import LabelPlan, Labels, check_labels, find_any_label, name_labels, plan_labels
+from cascade.labels import LabelPlan, Labels, find_any_label, name_labels, plan_labels
 from cascade.merge import check_pool, pool_rows
 from cascade.predictor import CascadePredictor, Prediction, Thresholds
 from cascade.priors import log_odds
@@ -25,6 +26,9 @@ from cascade.rule_fitting import fit_rules
 from cascade.rules import Rules
 from cascade.signature import InputSignature
 from cascade.splits import grouped_holdout
+from cascade.targets import read_target
+from cascade.thresholds import check_decision
+from cascade.weights import check_weight
 
 logger = logging.getLogger(__name__)
 
@@ -59,13 +63,15 @@ class CascadeClassifier(MultilabelClassifier):
     any_label : str or None, default="auto"
         Which column equals the OR of the others; it is given by the gate and not fitted.
     label_names : sequence of str, optional
-        Default: the columns of a data frame `Y`, else label_0, label_1, ...
+        Default: the columns of a data frame `y`, else label_0, label_1, ...
     negative_pool : {"positives", "all"}, default="positives"
         Rows the labeler is trained on: those with a label, or all. Recorded, and decides the merge.
     calibration_size : float, default=0.2
         Share of the groups held out of both fits, for calibration and thresholds.
     gate_recall : float, default=0.95
         Recall of every label wanted at the gate on the held-out rows.
+    decision : "f1" or float, default="f1"
+        Bits by the threshold of largest F1 of each label, or by one threshold for all probabilities.
     share_trunk : bool, default=False
         Start the labeler from the gate's trunk, where both are Keras networks of one kind.
     random_state : int, default=0
@@ -78,7 +84,8 @@ class CascadeClassifier(MultilabelClassifier):
     gate_threshold_ : GateThreshold
         The gate's threshold with positives and kept positives of each label.
     any_label_ : str or None
-    classes_ : ndarray of int, shape (L,)
+    classes_ : ndarray
+        0 to L - 1, or the two classes of a vector.
     n_features_in_ : int
         Only where rows are vectors.
 
@@ -107,6 +114,7 @@ class CascadeClassifier(MultilabelClassifier):
         negative_pool: str = "positives",
         calibration_size: float = 0.2,
         gate_recall: float = 0.95,
+        decision: str | float = "f1",
         share_trunk: bool = False,
         random_state: int = 0,
     ) -> None:
@@ -117,17 +125,18 @@ class CascadeClassifier(MultilabelClassifier):
         self.negative_pool = negative_pool
         self.calibration_size = calibration_size
         self.gate_recall = gate_recall
+        self.decision = decision
         self.share_trunk = share_trunk
         self.random_state = random_state
 
-    def fit(self, X: Any, Y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
         """Fit gate and labeler, then calibration and thresholds on groups that neither has seen.
 
         Parameters
         ----------
         X : rows, n of them
             Anything scikit-learn can index, or an object with a length that returns a batch for row numbers.
-        Y : array-like, data frame or sparse matrix of 0/1, shape (n, L)
+        y : array-like, data frame or sparse matrix of 0/1, shape (n, L), or of two classes, shape (n,)
         groups : array-like, shape (n,), optional
             Rows of one group are never on both sides of a split.
         sample_weight : array-like of float >= 0, shape (n,), optional
@@ -138,19 +147,19 @@ class CascadeClassifier(MultilabelClassifier):
         DataError, ConfigError
         """
         check_pool(self.negative_pool)
+        check_decision(self.decision)
         if not 0 < self.gate_recall <= 1:
             raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")
-        labels = check_labels(Y, n_rows(X))
-        columns = getattr(Y, "columns", None) if self.label_names is None else self.label_names
+        X = check_rows(self, X, reset=True, min_rows=2)
+        labels, self.target_form_ = read_target(y, n_rows(X))
+        columns = getattr(y, "columns", None) if self.label_names is None else self.label_names
         names = name_labels(columns, labels.shape[1])
         found = find_any_label(labels, names, self.any_label)
         if found.note:
             warnings.warn(found.note, stacklevel=2)
         self.any_label_ = None if found.index is None else names[found.index]
-        self.classes_ = np.arange(labels.shape[1])
-        if len(getattr(X, "shape", ())) == 2:
-            self.n_features_in_ = int(X.shape[1])
-        weight = None if sample_weight is None else _check_weight(sample_weight, len(labels))
+        self.classes_ = self.target_form_.classes
+        weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         self._fit(_Examples(X, labels, None if groups is None else np.asarray(groups), weight), names, found.index)
         return self
 
@@ -206,7 +215,15 @@ class CascadeClassifier(MultilabelClassifier):
         gate_z = log_odds(block_proba(self.gate_, examples.X, rows, 1)[:, 0])
         weight = examples.extra(rows)["sample_weight"]
         rules, self.gate_threshold_ = fit_rules(
-            names, plan, self.negative_pool, gate_z, labeler_scores, examples.Y[rows], weight, self.gate_recall
+            names,
+            plan,
+            self.negative_pool,
+            gate_z,
+            labeler_scores,
+            examples.Y[rows],
+            weight,
+            self.gate_recall,
+            self.decision,
         )
         return rules
 
@@ -221,43 +238,42 @@ class CascadeClassifier(MultilabelClassifier):
 
         return suited_classifier(role, X)
 
-    def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[np.uint8]:
-        """0/1 of shape (n, L); see `CascadePredictor.predict`."""
-        return self._fitted().predict(X, gate_threshold, thresholds)
+    def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[Any]:
+        """0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        answer = self.examine(X, gate_threshold, thresholds)
+        return self.target_form_.decode(answer.labels)
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
-        """Coherent probabilities of shape (n, L)."""
-        return self._fitted().predict_proba(X, gate_threshold)
+        """Coherent probabilities of shape (n, L), or (n, 2) where the target was a vector."""
+        answer = self.examine(X, gate_threshold)
+        return self.target_form_.proba(answer.proba)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds above the decision threshold, positive where `predict` gives a 1; (n, L), or (n,) for a vector."""
+        answer = self.examine(X)
+        return self.target_form_.decision(self.predictor_.rules.margin(answer.proba, answer.passed_gate))
 
     def gate_proba(self, X: Any) -> Floats:
         """Probability that a row has some label; float of shape (n,)."""
-        return self._fitted().gate_proba(X)
+        predictor = self._fitted()
+        return predictor.gate_proba(check_rows(self, X, reset=False))
 
     def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
         """Predict, and tell each row's fate; see `CascadePredictor.examine`."""
-        return self._fitted().examine(X, gate_threshold, thresholds)
+        predictor = self._fitted()
+        return predictor.examine(check_rows(self, X, reset=False), gate_threshold, thresholds)
 
     def save(self, path: str | Path) -> None:
         """Write the finished cascade to a new folder; see `CascadePredictor.save`."""
         self._fitted().save(path)
 
+    def _parts(self) -> list[Any]:
+        return [self.gate, self.labeler]
+
     def _fitted(self) -> CascadePredictor:
         check_is_fitted(self)
         predictor: CascadePredictor = self.predictor_
         return predictor
-
-
-def _check_weight(sample_weight: ArrayLike, n: int) -> Floats:
-    weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n,):
-        raise DataError(f"`sample_weight` must have one value per row ({n}). Received shape {weight.shape}.")
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise DataError("`sample_weight` must be finite and not negative.")
-    if not weight.any():
-        raise DataError("`sample_weight` must be positive on some row. Received only zeros.")
-    # Only the ratios count: a mean of 1 keeps counts and priors on the scale of rows.
-    scaled: Floats = weight / weight.mean()
-    return scaled
 
 
 def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:

@@ -78,6 +78,7 @@ class CascadeConfig(Strict):
     negative_pool: Literal["positives", "all"] = "positives"
     calibration_size: float = Field(default=0.2, gt=0, lt=1)
     gate_recall: float = Field(default=0.95, gt=0, le=1)
+    decision: Literal["f1"] | Annotated[float, Field(gt=0, lt=1)] = "f1"
     share_trunk: bool = False
 
 

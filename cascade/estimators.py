@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils import Tags
+from sklearn.utils import InputTags, Tags, get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from cascade.errors import ConfigError
@@ -25,7 +25,21 @@ class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
+        inner = [_input_tags(part) for part in self._parts()]
+        tags.input_tags.sparse = all(part.sparse for part in inner)
+        tags.input_tags.allow_nan = bool(inner) and all(part.allow_nan for part in inner)
         return tags
+
+    def _parts(self) -> list[Any]:
+        """Estimators that the rows are handed on to: what these take is taken."""
+        return []
+
+
+def _input_tags(part: Any) -> InputTags:
+    # A part that says nothing of itself refuses by itself; None is a network, which takes no NaN.
+    if hasattr(part, "__sklearn_tags__"):
+        return get_tags(part).input_tags
+    return InputTags(sparse=True, allow_nan=part is not None)
 
 
 def fresh(estimator: Any, seed: Any) -> Any:

@@ -82,7 +82,7 @@ def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "aut
     Y : ndarray of 0/1, shape (n, L)
     names : sequence of str, length L
     any_label : str or None
-        "auto" searches, a name decides, None says that there is none.
+        "auto" searches, a name decides, None says that there is none. An only label is always `any`.
 
     Returns
     -------
@@ -98,6 +98,9 @@ def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "aut
     strays = (others != Y.astype(bool)).sum(axis=0)
     if any_label is None:
         return AnyLabel(None)
+    if any_label == "auto" and Y.shape[1] == 1:
+        # The only label is present exactly where some label is.
+        return AnyLabel(0)
     if any_label != "auto":
         return _named_any_label(Y, names, any_label, strays, others)
     exact = np.flatnonzero((strays == 0) & Y.any(axis=0))

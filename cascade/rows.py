@@ -51,7 +51,7 @@ class RowView(RowSource):
 
 def is_source(X: Any) -> bool:
     """Tell whether `X` makes its rows on demand rather than holding them."""
-    held = isinstance(X, (list, tuple, np.ndarray)) or sparse.issparse(X) or hasattr(X, "columns")
+    held = isinstance(X, (list, tuple, np.ndarray)) or sparse.issparse(X) or hasattr(X, "columns") or hasattr(X, "iloc")
     return not held and hasattr(X, "__len__") and hasattr(X, "__getitem__")
 
 

@@ -14,7 +14,7 @@ from cascade.labels import LabelPlan, Labels
 from cascade.merge import pool_rows
 from cascade.priors import log_odds
 from cascade.rules import Rules
-from cascade.thresholds import GateThreshold, f1_thresholds, gate_threshold
+from cascade.thresholds import GateThreshold, decision_thresholds, gate_threshold
 
 Floats = NDArray[np.float64]
 LabelerScores = Callable[[NDArray[np.intp]], Floats]
@@ -29,6 +29,7 @@ def fit_rules(
     Y: Labels,
     weight: Floats | None,
     recall: float,
+    decision: str | float,
 ) -> tuple[Rules, GateThreshold]:
     """Fit the rules.
 
@@ -45,6 +46,8 @@ def fit_rules(
     weight : ndarray of float, shape (n,), optional
     recall : float
         Recall of every label wanted at the gate.
+    decision : "f1" or float
+        How bits are set.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def fit_rules(
     )
     rules = replace(rules, merged_calibration=calibration)
     proba = rules.proba(gate, passed, labeler_z[examined])
-    return replace(rules, thresholds=f1_thresholds(proba, passed, Y, weight)), threshold
+    return replace(rules, thresholds=decision_thresholds(decision, proba, passed, Y, weight)), threshold
 
 
 def _part(weight: Floats | None, rows: NDArray[np.intp]) -> Floats | None:

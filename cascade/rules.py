@@ -78,6 +78,13 @@ class Rules:
             proba[:, self.plan.any_index] = proba.max(axis=1)
         return proba
 
+    def margin(self, proba: Floats, passed: Mask) -> Floats:
+        """Log-odds above the decision threshold (n, L), with the sign of the bit that the rules set."""
+        margin = log_odds(proba) - log_odds(self.thresholds)
+        on = self.bits(proba, passed) > 0
+        least = np.finfo(np.float64).tiny
+        return np.where(on, np.maximum(margin, least), np.minimum(margin, -least))
+
     def bits(self, proba: Floats, passed: Mask, thresholds: Floats | None = None) -> NDArray[np.uint8]:
         """0/1 of shape (n, L): only rows that passed get a bit, and a label's bit sets that of `any`."""
         bits = (proba >= (self.thresholds if thresholds is None else thresholds)) & passed[:, None]

@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import precision_recall_curve
 
+from cascade.errors import ConfigError
 from cascade.labels import Labels
 
 Floats = NDArray[np.float64]
+
+SUREST_REJECTED = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
     Returns
     -------
     GateThreshold
-        With no positive at all the threshold is 0: every row is examined.
+        With no positive at all the threshold is 0: every row is examined. It is at most 0.5: a row more likely
+        than not to have a label is always examined.
 
     Examples
     --------
@@ -58,7 +62,7 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
     positives = Y.sum(axis=0, dtype=np.int64)
     weights = np.ones(len(gate)) if weight is None else weight
     highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(positives)]
-    value = min(highest, default=0.0)
+    value = min([*highest, SUREST_REJECTED]) if highest else 0.0
     return GateThreshold(value, recall, positives, Y[gate >= value].sum(axis=0, dtype=np.int64))
 
 
@@ -68,6 +72,21 @@ def _keep(scores: Floats, weight: Floats, recall: float) -> float:
     # The small number keeps 0.95 * 20 = 19.000000000000004 from asking for 20.
     last = int(np.searchsorted(kept, recall * kept[-1] - 1e-9))
     return float(scores[order][min(last, len(scores) - 1)])
+
+
+def check_decision(decision: str | float) -> None:
+    """Refuse a way of setting bits that is none."""
+    if decision != "f1" and not (isinstance(decision, (int, float)) and 0 < decision < 1):
+        raise ConfigError(f"`decision` must be 'f1' or a threshold between 0 and 1. Received {decision!r}.")
+
+
+def decision_thresholds(
+    decision: str | float, proba: Floats, passed: NDArray[np.bool_], Y: Labels, weight: Floats | None = None
+) -> Floats:
+    """Threshold of each label, shape (L,): that of the largest F1, or one number for all."""
+    if isinstance(decision, str):
+        return f1_thresholds(proba, passed, Y, weight)
+    return np.full(Y.shape[1], float(decision))
 
 
 def f1_thresholds(proba: Floats, passed: NDArray[np.bool_], Y: Labels, weight: Floats | None = None) -> Floats:

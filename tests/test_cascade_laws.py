@@ -124,7 +124,7 @@ def test_containers_give_the_same_answer(truth: KnownTruth) -> None:
     frame = pd.DataFrame(X, columns=names)
     framed = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(frame, sparse.csr_matrix(Y))
     np.testing.assert_allclose(framed.predict_proba(frame), model.predict_proba(X))
-    with pytest.raises(DataError, match="wanted 'a', received 'b'"):
+    with pytest.raises(DataError, match="same order"):
         framed.predict(frame[list("bacdef")])
     thin = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(sparse.csr_matrix(X), Y)
     np.testing.assert_allclose(thin.predict_proba(sparse.csr_matrix(X)), model.predict_proba(X), rtol=0.02)
@@ -248,9 +248,8 @@ def test_a_label_that_never_and_one_that_always_occurs() -> None:
 
 def test_one_label_and_one_column() -> None:
     X = np.random.default_rng(0).normal(size=(1000, 2))
-    with pytest.warns(UserWarning, match="always occurs"):
-        model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"]).fit(X, (X[:, :1] > 1).astype(int))
-    assert model.predict(X).shape == (1000, 1)
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"]).fit(X, (X[:, :1] > 1).astype(int))
+    assert (model.predict(X).shape, model.any_label_) == ((1000, 1), "label_0")
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -342,5 +341,5 @@ def test_a_shared_trunk_needs_networks(truth: KnownTruth) -> None:
 
 
 def test_wrong_rows_are_refused_at_predict_time(fitted: CascadeClassifier) -> None:
-    with pytest.raises(DataError, match=r"rows of shape \(6,\). Received \(5,\)"):
+    with pytest.raises(DataError, match="5 features, but CascadeClassifier is expecting 6"):
         fitted.predict(np.zeros((3, 5)))

@@ -74,6 +74,8 @@ def test_nan_ends_training_with_a_sentence(table: tuple[np.ndarray, np.ndarray])
     broken = X.copy()
     broken[7, 0] = np.nan
     with pytest.raises(DataError, match="not finite"):
+        KerasClassifier("mlp", epochs=2, validation_size=0).fit(RowView(broken, np.arange(len(Y))), Y)
+    with pytest.raises(DataError, match="contains NaN"):
         KerasClassifier("mlp", epochs=2, validation_size=0).fit(broken, Y)
 
 

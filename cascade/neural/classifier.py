@@ -13,12 +13,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import MultilabelClassifier
-from cascade.labels import check_labels
+from cascade.features import check_rows
 from cascade.neural.batches import IndexedBatches, as_dense
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
 from cascade.neural.training import seeded, train
 from cascade.rows import Rows, blocks, n_rows, take
 from cascade.splits import grouped_holdout
+from cascade.targets import read_target
+from cascade.weights import check_weight
 
 Floats = NDArray[np.float64]
 
@@ -50,9 +52,8 @@ class KerasClassifier(MultilabelClassifier):
     Attributes
     ----------
     network_ : keras.Model
-    classes_ : ndarray of int
-        [0, 1] for a binary target, 0 to L - 1 for a multi-label one.
-    multilabel_ : bool
+    classes_ : ndarray
+        The two classes of a binary target, 0 to L - 1 for a multi-label one.
 
     Examples
     --------
@@ -87,7 +88,7 @@ class KerasClassifier(MultilabelClassifier):
     def fit(
         self,
         X: Any,
-        y: ArrayLike,
+        y: Any,
         groups: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         trunk: Any = None,
@@ -97,7 +98,7 @@ class KerasClassifier(MultilabelClassifier):
         Parameters
         ----------
         X : rows, n of them, each of one shape
-        y : array-like of 0/1, shape (n,) for a binary or (n, L) for a multi-label target
+        y : array-like of two classes, shape (n,), or of 0/1, shape (n, L)
         groups : array-like, shape (n,), optional
             The validation rows for early stopping are whole groups.
         sample_weight : array-like, shape (n,), optional
@@ -109,16 +110,14 @@ class KerasClassifier(MultilabelClassifier):
         ConfigError, DataError
         """
         self._check_parameters()
-        labels = check_labels(y, n_rows(X))
+        X = check_rows(self, X, reset=True)
+        labels, self.target_form_ = read_target(y, n_rows(X))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
-        self.multilabel_ = np.ndim(y) == 2
-        self.classes_ = np.arange(labels.shape[1]) if self.multilabel_ else np.array([0, 1])
-        if len(shape) == 2:
-            self.n_features_in_ = int(shape[1])
+        self.classes_ = self.target_form_.classes
         training, validation = self._split(labels, groups)
-        weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float32)
+        weight = None if sample_weight is None else check_weight(sample_weight, len(labels)).astype(np.float32)
         seed = self.random_state or 0
         with seeded(seed):
             self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
@@ -166,19 +165,25 @@ class KerasClassifier(MultilabelClassifier):
     def predict_log_odds(self, X: Any) -> Floats:
         """The network's logits; float of shape (n, n_outputs)."""
         check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
         logits = [
             np.asarray(self.network_.predict_on_batch(as_dense(batch)))[: len(rows)]
             for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size)
         ]
-        n_outputs = len(self.classes_) if self.multilabel_ else 1
+        n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
         return np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
 
     def predict_proba(self, X: Any) -> Floats:
         """Probabilities: (n, 2) for a binary target, (n, L) for a multi-label one."""
-        proba = expit(self.predict_log_odds(X))
-        return proba if self.multilabel_ else np.column_stack([1 - proba, proba])
+        proba: Floats = expit(self.predict_log_odds(X))
+        return self.target_form_.proba(proba)
 
-    def predict(self, X: Any) -> NDArray[np.int64]:
+    def decision_function(self, X: Any) -> Floats:
+        """The network's logits: (n, L), or (n,) for a binary target."""
+        margin = self.predict_log_odds(X)
+        return self.target_form_.decision(margin)
+
+    def predict(self, X: Any) -> NDArray[Any]:
         """Labels at probability 0.5."""
-        bits = (self.predict_log_odds(X) >= 0).astype(np.int64)
-        return bits if self.multilabel_ else bits[:, 0]
+        bits = self.predict_log_odds(X) > 0
+        return self.target_form_.decode(bits.astype(np.int64))

@@ -16,6 +16,7 @@ import numpy as np
 from cascade.errors import ModelRefusedError
 from cascade.neural.classifier import KerasClassifier
 from cascade.neural.training import check_finite
+from cascade.targets import TargetForm
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
@@ -30,8 +31,8 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
     check_archive(path)
     return {
         "file": path.name,
-        "multilabel": bool(estimator.multilabel_),
-        "n_outputs": len(estimator.classes_) if estimator.multilabel_ else 1,
+        "multilabel": not estimator.target_form_.is_vector,
+        "n_outputs": 1 if estimator.target_form_.is_vector else len(estimator.classes_),
         "batch_size": int(estimator.batch_size),
     }
 
@@ -57,8 +58,8 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
         raise ModelRefusedError(f"`{path}` must give {n_outputs} logits a row. Received {network.output_shape}.")
     estimator = KerasClassifier(batch_size=int(spec["batch_size"]))
     estimator.network_ = network
-    estimator.multilabel_ = bool(spec["multilabel"])
-    estimator.classes_ = np.arange(n_outputs) if estimator.multilabel_ else np.array([0, 1])
+    estimator.target_form_ = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])
+    estimator.classes_ = estimator.target_form_.classes
     return estimator
 
 

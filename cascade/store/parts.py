@@ -11,6 +11,7 @@ from cascade.balanced import BalancedBinaryRelevance
 from cascade.errors import ModelRefusedError
 from cascade.store.manifest import FILE_NAME
 from cascade.store.skops_file import load_skops, save_skops
+from cascade.targets import TargetForm
 
 Spec = dict[str, Any]
 
@@ -60,5 +61,6 @@ def _load_balanced(spec: Spec, folder: Path) -> BalancedBinaryRelevance:
     model.estimators_ = [[load_part(bag, folder) for bag in bags] for bags in spec["bags"]]
     model.prior_shift_ = np.array(spec["prior_shift"], dtype=np.float64)
     model.share_ = np.array(spec["share"], dtype=np.float64)
-    model.classes_ = np.arange(len(model.share_))
+    model.target_form_ = TargetForm.matrix(len(model.share_))
+    model.classes_ = model.target_form_.classes
     return model

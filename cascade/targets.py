@@ -1,0 +1,103 @@
+"""How a target was given, a matrix of labels or a vector of two classes, so that answers come in the same form."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from cascade.errors import DataError
+from cascade.labels import Labels, check_labels
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TargetForm:
+    """The form of a target.
+
+    Attributes
+    ----------
+    classes : ndarray
+        The values of a vector, smaller one first; column numbers 0 to L - 1 of a matrix.
+    is_vector : bool
+    """
+
+    classes: NDArray[Any]
+    is_vector: bool
+
+    @classmethod
+    def matrix(cls, n_labels: int) -> TargetForm:
+        """Form of a label matrix."""
+        return cls(np.arange(n_labels), is_vector=False)
+
+    def decode(self, bits: NDArray[Any]) -> NDArray[Any]:
+        """Turn 0/1 of shape (n, L) into what `predict` returns."""
+        if not self.is_vector:
+            return bits.astype(np.int64)
+        decoded: NDArray[Any] = self.classes[np.minimum(bits[:, 0], len(self.classes) - 1)]
+        return decoded
+
+    def proba(self, proba: Floats) -> Floats:
+        """Turn probabilities of a 1, of shape (n, L), into what `predict_proba` returns."""
+        if not self.is_vector:
+            return proba
+        return np.column_stack([1 - proba, proba]) if len(self.classes) > 1 else np.ones_like(proba)
+
+    def decision(self, margin: Floats) -> Floats:
+        """Turn margins of shape (n, L) into what `decision_function` returns."""
+        return margin[:, 0] if self.is_vector else margin
+
+
+def read_target(y: Any, n_rows: int) -> tuple[Labels, TargetForm]:
+    """Validate a target and take it apart into 0/1 and its form.
+
+    Parameters
+    ----------
+    y : array-like or sparse matrix of 0/1, shape (n, L), or array-like of at most two classes, shape (n,)
+    n_rows : int
+        Rows that `X` has.
+
+    Returns
+    -------
+    labels : ndarray of uint8, shape (n, L) or (n, 1)
+    form : TargetForm
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> labels, form = read_target(["no", "yes", "no"], 3)
+    >>> form.decode(labels).tolist()
+    ['no', 'yes', 'no']
+    """
+    if y is None:
+        raise DataError("the estimator requires y to be passed, but the target y is None.")
+    values = y if sparse.issparse(y) else np.asarray(y)
+    if values.ndim != 1:
+        labels = check_labels(values, n_rows)
+        return labels, TargetForm.matrix(labels.shape[1])
+    if len(values) != n_rows:
+        raise DataError(f"`y` must have one value per row of `X` ({n_rows}). Received {len(values)}.")
+    classes = _two_classes(values)
+    return (values == classes[-1])[:, None].astype(np.uint8) * (len(classes) > 1), TargetForm(classes, is_vector=True)
+
+
+def _two_classes(values: NDArray[Any]) -> NDArray[Any]:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        raise DataError("`y` must not hold NaN or infinity.")
+    check_classification_targets(values)
+    kind = type_of_target(values, input_name="y")
+    if kind != "binary":
+        raise DataError(
+            f"Only binary classification is supported. The type of the target is {kind}; give a 0/1 matrix of labels."
+        )
+    classes = np.unique(values)
+    numbers = values.dtype.kind in "biuf" and np.isin(classes, (0, 1)).all()
+    return np.array([0, 1], dtype=values.dtype) if numbers else classes
