@@ -43,6 +43,30 @@ def phantom(
     _show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
 
 
+@app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
+def lint(
+    data: Annotated[list[Path], typer.Argument(help="Labelled data; several are taken as splits of one another.")],
+    labels: Labels = None,
+    group: Group = None,
+    id: Id = None,
+    label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
+    any_label: Annotated[str, typer.Option(help="Column that says that some label is present.")] = "auto",
+    fail_on: Annotated[str, typer.Option(help="Level that ends in status 5: note, warning, error or never.")] = "error",
+    as_json: Json = False,
+) -> None:
+    """Tell what is odd or dangerous in labels, before any training."""
+    from cascade.data.columns import Roles
+    from pipelines import lint as pipeline
+
+    levels = pipeline.levels_from(fail_on)
+    named = tuple(labels.split(",")) if labels else None
+    facts, findings = pipeline.run(data, Roles(named, group, id, label_file, True), any_label)
+    result = {"data": facts, "findings": [vars(finding) for finding in findings]}
+    _show(result, pipeline.text(facts, findings), as_json)
+    if any(finding.level in levels for finding in findings):
+        raise typer.Exit(5)
+
+
 @app.command(epilog="Example: cascade train configs/phantom-multilabel.yaml --set gate.epochs=3")
 def train(
     config: Annotated[Path, typer.Argument(help="YAML file of the run.")],

@@ -1,0 +1,68 @@
+"""Examine the labels of one data set, or of several that are splits of one another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cascade.data import Dataset, read_data
+from cascade.data.columns import Roles
+from cascade.errors import ConfigError, DataError
+from cascade.lint import LEVELS, Finding, lint, shared_groups
+
+
+def levels_from(lowest: str) -> tuple[str, ...]:
+    """Levels that are at least as serious as `lowest`; none for "never"."""
+    if lowest not in (*LEVELS, "never"):
+        raise ConfigError(f"`--fail-on` must be one of {[*LEVELS, 'never']}. Received {lowest!r}.")
+    return () if lowest == "never" else LEVELS[LEVELS.index(lowest) :]
+
+
+def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[str, Any], list[Finding]]:
+    """Return facts for each path, and all findings, most serious first."""
+    read = {str(path): read_data(path, roles) for path in paths}
+    facts, findings = {}, []
+    for path, data in read.items():
+        facts[path], found = lint(data.Y, data.label_names, data.groups, any_label)
+        findings += [Finding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in found]
+    if len(read) > 1:
+        findings = [*_between(read), *findings]
+    return facts, findings
+
+
+def _between(read: dict[str, Dataset]) -> list[Finding]:
+    names = {data.label_names for data in read.values()}
+    if len(names) > 1:
+        first, second, *_ = sorted(names)
+        raise DataError(f"splits must have the same labels in the same order. Received {first} and {second}.")
+    without = [path for path, data in read.items() if data.groups is None]
+    if without:
+        raise DataError(f"`{without[0]}` has no groups to compare splits by; name the group column with --group.")
+    return shared_groups({path: data.groups for path, data in read.items() if data.groups is not None})
+
+
+def text(facts: dict[str, Any], findings: list[Finding]) -> str:
+    """Lay facts and findings out to read."""
+    return "\n\n".join([*(_one(path, fact) for path, fact in facts.items()), "\n".join(map(_line, findings))])
+
+
+def _one(path: str, fact: dict[str, Any]) -> str:
+    empty = fact["empty_rows"] / fact["rows"]
+    head = (
+        f"{path}: {fact['rows']} rows, {fact['groups']} groups, {empty:.1%} of the rows without a label, "
+        f"{fact['combinations']} combinations, {fact['combinations_on_one_row']} of them on one row; "
+        f"MeanIR {fact['mean_imbalance_ratio']:.1f}, SCUMBLE {fact['scumble']:.3f}"
+    )
+    width = max(len(label["label"]) for label in fact["labels"])
+    columns = f"{'label':{width}}{'rows':>8}{'groups':>8}{'share':>8}{'IRLbl':>8}{'provable recall':>17}"
+    return "\n".join([head, "", columns, *(_label(label, width) for label in fact["labels"])])
+
+
+def _label(label: dict[str, Any], width: int) -> str:
+    rarity = "-" if label["imbalance_ratio"] is None else f"{label['imbalance_ratio']:.1f}"
+    counts = f"{label['positives']:8d}{label['groups']:8d}{label['prevalence']:8.4f}"
+    return f"{label['label']:{width}}{counts}{rarity:>8}{label['provable_recall']:17.3f}"
+
+
+def _line(finding: Finding) -> str:
+    return f"{finding.level:8}{finding.code:14}{finding.message}"

@@ -1,0 +1,135 @@
+"""What lint says must be so: problem A's published figures, Keras' own weights, and each rule on a case that has it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest
+
+from cascade.certificate import positives_needed, recall_bound
+from cascade.imbalance import imbalance_ratio, scumble
+from cascade.lint import lint, shared_groups
+from cascade.phantom.table import LABELS, full_table
+from cascade.recipes import balanced_sample_weight, keras_class_weight
+from tests.test_cli import run
+
+
+@pytest.fixture(scope="module")
+def problem_a() -> np.ndarray:
+    combinations, counts = full_table()
+    return np.repeat(combinations, counts, axis=0)
+
+
+def test_the_four_figures_of_problem_a(problem_a: np.ndarray) -> None:
+    keras_weight = keras_class_weight(problem_a)
+    assert round(keras_weight.empty_share, 3) == 0.856
+    assert round(keras_weight.empty_weight_share, 3) == 0.981
+    assert keras_weight.unused.tolist() == [LABELS.index("any")]
+    sampled = balanced_sample_weight(problem_a)
+    assert (round(sampled.top_share, 3), round(sampled.effective_rows, 1)) == (0.654, 4.6)
+
+
+class Recorder(keras.losses.Loss):
+    """Keeps the weights with which Keras calls its loss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[np.ndarray] = []
+
+    def __call__(self, y_true: object, y_pred: object, sample_weight: object = None) -> object:
+        self.seen.append(np.asarray(sample_weight))
+        return keras.ops.mean(y_pred)
+
+    def call(self, y_true: object, y_pred: object) -> object:
+        return keras.ops.mean(y_pred)
+
+
+def test_keras_weighs_rows_as_we_say(problem_a: np.ndarray) -> None:
+    Y = np.random.default_rng(0).permutation(problem_a)[:512].astype(np.float32)
+    count = Y.sum(axis=0)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(6)])
+    loss = Recorder()
+    model.compile(loss=loss, optimizer="sgd", run_eagerly=True)
+    weights = {k: float(len(Y) / (6 * count[k])) for k in range(6)}
+    model.fit(np.zeros((512, 2)), Y, class_weight=weights, batch_size=512, shuffle=False, epochs=1, verbose=0)
+    of_row = loss.seen[0].ravel()
+    assert of_row.shape == (512,)
+    empty = Y.sum(axis=1) == 0
+    assert keras_class_weight(Y.astype(np.uint8)).empty_weight_share == pytest.approx(
+        of_row[empty].sum() / of_row.sum()
+    )
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 5)), elements=st.integers(0, 1)))
+def test_any_labels_can_be_examined(Y: np.ndarray) -> None:
+    facts, findings = lint(Y, groups=np.arange(len(Y)) // 2)
+    json.dumps(facts)
+    absent = {finding.message.split("'")[1] for finding in findings if finding.code == "absent"}
+    assert absent == {f"label_{k}" for k in np.flatnonzero(~Y.any(axis=0))}
+    assert 0.0 <= scumble(Y) < 1.0
+    assert np.nanmin(imbalance_ratio(Y), initial=1.0) >= 1.0
+
+
+@given(st.integers(1, 300), st.data())
+def test_the_bound_agrees_with_scipys_exact_test(positives: int, data: st.DataObject) -> None:
+    kept = data.draw(st.integers(0, positives))
+    exact = binomtest(kept, positives, alternative="greater").proportion_ci(0.95, method="exact").low
+    assert recall_bound(kept, positives) == pytest.approx(exact, abs=1e-9)
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.9, 0.95, 0.99])
+def test_one_positive_fewer_would_not_do(recall: float) -> None:
+    needed = positives_needed(recall)
+    assert recall_bound(needed, needed) >= recall > recall_bound(needed - 1, needed - 1)
+
+
+def codes(Y: np.ndarray, **options: object) -> set[tuple[str, str]]:
+    return {(finding.level, finding.code) for finding in lint(Y, **options)[1]}
+
+
+def test_each_rule_finds_what_it_is_for(problem_a: np.ndarray) -> None:
+    found = codes(problem_a, names=LABELS)
+    assert {("note", "any"), ("note", "combination"), ("note", "class_weight")} <= found
+    assert not any(level == "error" for level, _ in found)
+    Y = np.zeros((400, 4), np.uint8)
+    Y[:40, 0] = Y[:40, 1] = Y[:20, 2] = 1
+    found = codes(Y, groups=np.arange(400) // 20)
+    assert {("error", "absent"), ("warning", "duplicate"), ("note", "implied"), ("error", "split")} <= found
+    Y[:, 3] = 1
+    assert ("error", "constant") in codes(Y)
+    stray = problem_a.copy()
+    stray[np.flatnonzero(stray[:, 5] == 0)[0], 5] = 1
+    messages = [finding.message for finding in lint(stray, LABELS)[1] if finding.level == "warning"]
+    assert any("`any` differs from the OR of the others on 1 rows" in message for message in messages)
+
+
+def test_groups_on_both_sides_are_found() -> None:
+    assert shared_groups({"a": np.arange(5), "b": np.arange(5, 9)}) == []
+    (finding,) = shared_groups({"a": np.arange(5), "b": np.arange(3, 9), "c": np.arange(90, 99)})
+    assert (finding.level, finding.code) == ("error", "leakage")
+    assert "2 groups stand in both a and b (first: '3')" in finding.message
+
+
+def test_the_command_ends_with_status_5_when_asked_to(tmp_path: Path) -> None:
+    rows = "\n".join(f"{n / 7},{n % 4 == 0:d},{n % 6 == 0:d},p{n // 4}" for n in range(400))
+    (tmp_path / "a.csv").write_text(f"f,a,b,patient\n{rows}\n")
+    (tmp_path / "b.csv").write_text(f"f,a,b,patient\n{rows}\n")
+    options = ["--labels", "a,b", "--group", "patient"]
+    clean = run("lint", tmp_path / "a.csv", *options)
+    assert (clean.returncode, "Traceback" in clean.stderr) == (0, False), clean.stderr
+    assert "provable recall" in clean.stdout
+    strict = run("lint", tmp_path / "a.csv", *options, "--fail-on", "warning", "--json")
+    assert strict.returncode == 5
+    assert {"data", "findings"} == set(json.loads(strict.stdout))
+    leaking = run("lint", tmp_path / "a.csv", tmp_path / "b.csv", *options)
+    assert (leaking.returncode, "100 groups stand in both" in leaking.stdout) == (5, True)
+    assert run("lint", tmp_path / "a.csv", *options, "--fail-on", "never").returncode == 0
+    wrong = run("lint", tmp_path / "a.csv", *options, "--fail-on", "often")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
