@@ -87,8 +87,9 @@ def _dealing_order(Y: Labels, groups: ArrayLike | None, rng: np.random.Generator
     """Number the groups, and order them by the rarest label that each contains."""
     inverse = group_numbers(groups, len(Y))
     count = Y.sum(axis=0, dtype=np.int64)
-    rank = np.argsort(np.argsort(count, kind="stable"))
-    row_key = np.where(Y.any(axis=1), np.min(np.where(Y > 0, rank, len(count)), axis=1), len(count))
+    # With the columns sorted by rarity, a row's first label is its rarest; bytes only, for thousands of labels.
+    rarest = Y[:, np.argsort(count, kind="stable")].argmax(axis=1)
+    row_key = np.where(Y.any(axis=1), rarest, len(count))
     n_groups = int(inverse.max(initial=-1)) + 1
     group_key = np.full(n_groups, len(count))
     np.minimum.at(group_key, inverse, row_key)
