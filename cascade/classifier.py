@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.dummy import DummyClassifier
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
@@ -157,6 +158,7 @@ class CascadeClassifier(MultilabelClassifier):
         found = find_any_label(labels, names, self.any_label)
         if found.note:
             warnings.warn(found.note, stacklevel=2)
+        logger.info("any: %s", "no column" if found.index is None else f"column {names[found.index]!r} is the gate")
         self.any_label_ = None if found.index is None else names[found.index]
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
@@ -171,8 +173,11 @@ class CascadeClassifier(MultilabelClassifier):
             raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
         if not Y[calibrating].any():
             warnings.warn("no held-out row has a label: every row is examined, nothing is calibrated.", stacklevel=3)
+        _report_unseen(Y[fitting], Y[calibrating], names)
         plan = plan_labels(Y[fitting], any_index, examples.extra(fitting)["sample_weight"])
         _report_constant(Y[fitting], plan, names)
+        _check_stage(self.gate, "gate", 1)
+        _check_stage(self.labeler, "labeler", len(plan.learned))
         self.gate_ = self._fit_gate(examples, fitting)
         self.labeler_ = self._fit_labeler(examples, fitting, plan)
         logger.info("calibration: %d held-out rows", len(calibrating))
@@ -274,6 +279,33 @@ class CascadeClassifier(MultilabelClassifier):
         check_is_fitted(self)
         predictor: CascadePredictor = self.predictor_
         return predictor
+
+
+def _check_stage(estimator: Any, role: str, n_labels: int) -> None:
+    """Refuse a stage that could only fail after the other one was trained."""
+    if estimator is None:
+        return
+    kind = type(estimator).__name__
+    if not hasattr(estimator, "predict_proba"):
+        raise ConfigError(f"`{role}` must have `predict_proba`; {kind} has none. Wrap it in CalibratedClassifierCV.")
+    if n_labels > 1 and hasattr(estimator, "__sklearn_tags__"):
+        tags = get_tags(estimator)
+        if not (tags.target_tags.multi_output or (tags.classifier_tags and tags.classifier_tags.multi_label)):
+            raise ConfigError(
+                f"`{role}` must take {n_labels} labels at once; wrap {kind} in BalancedBinaryRelevance or "
+                "MultiOutputClassifier."
+            )
+
+
+def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...]) -> None:
+    if not calibrating.any():
+        return
+    for k in np.flatnonzero(fitting.any(axis=0) & ~calibrating.any(axis=0)):
+        warnings.warn(
+            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, its threshold is 0.5, "
+            "and the gate does not watch over it.",
+            stacklevel=4,
+        )
 
 
 def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
 
 from cascade.errors import ConfigError
 
@@ -53,7 +53,13 @@ class SklearnModel(Strict):
     options: dict[str, Any] = {}
 
 
-Model = Annotated[KerasModel | SklearnModel, Field(discriminator="kind")]
+def _family(model: Any) -> str:
+    """Which of the two models a part of a config describes; a network where nothing is said."""
+    kind = model.get("kind", "keras") if isinstance(model, dict) else getattr(model, "kind", "keras")
+    return "keras" if kind == "keras" else "sklearn"
+
+
+Model = Annotated[Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")], Discriminator(_family)]
 
 
 class LabelerConfig(Strict):
@@ -93,6 +99,19 @@ class RunConfig(Strict):
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
 
 
+class UniqueKeys(yaml.SafeLoader):
+    """YAML without tags, in which a key stands once in a mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a repeated key; the last one would win without a word."""
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
+
+
 def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConfig:
     """Read a config file.
 
@@ -113,7 +132,7 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConf
     if path.stat().st_size > LARGEST:
         raise ConfigError(f"`{path}` is larger than {LARGEST} bytes, which no config needs.")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"`{path}` is not plain YAML: {str(error).splitlines()[0]}.") from error
     if not isinstance(content, dict):
@@ -147,9 +166,9 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 
 def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
-    first = error.errors()[0]
-    kinds = {"keras", "logistic_regression", "random_forest", "hist_gradient_boosting"}
-    where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in kinds]
+    # A misspelt key is the cause where another one is then missing.
+    first = min(error.errors(), key=lambda found: (found["loc"][-1] != "kind", found["type"] != "extra_forbidden"))
+    where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in ("keras", "sklearn")]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(error, where[:-1])

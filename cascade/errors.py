@@ -15,6 +15,10 @@ class ConfigError(CascadeError, ValueError):
     exit_status = 2
 
 
+class MissingExtraError(ConfigError, ImportError):
+    """An optional part of the installation is needed and not there."""
+
+
 class DataError(CascadeError, ValueError):
     """The data cannot be used as it is; the sentence names file, row and column."""
 

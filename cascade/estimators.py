@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import InputTags, Tags, get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from cascade.errors import ConfigError
+from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.rows import BLOCK, Rows, blocks, makes_batches
 
 Floats = NDArray[np.float64]
@@ -72,7 +72,13 @@ def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
 
     Only the number of outputs tells two labels from the two classes of one label.
     """
-    answer = estimator.predict_proba(X)
+    try:
+        answer = estimator.predict_proba(X)
+    except CascadeError:
+        raise
+    except ValueError as error:
+        kind, reason = type(estimator).__name__, str(error).splitlines()[0]
+        raise DataError(f"`X` holds rows that {kind} does not take: {reason}") from error
     if isinstance(answer, list):
         columns = [_class_one(p, classes) for p, classes in zip(answer, estimator.classes_, strict=True)]
         answer = np.column_stack(columns)

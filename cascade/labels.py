@@ -111,7 +111,7 @@ def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "aut
         return AnyLabel(None, f"several columns equal the OR of the others ({twins}), so none is taken as `any`")
     # A column that is `any` holds all positives of the others, so only the fullest one can be meant.
     nearest = int(np.argmax(Y.sum(axis=0)))
-    if Y.shape[1] > 2 and 0 < strays[nearest] <= STRAY_SHARE * max(int(Y[:, nearest].sum()), 1):
+    if Y.shape[1] > 2 and 0 < strays[nearest] <= max(STRAY_SHARE * int(Y[:, nearest].sum()), 1):
         return AnyLabel(None, _stray_note(Y, names, nearest, strays, others) + ", so it is not taken as `any`")
     return AnyLabel(None)
 

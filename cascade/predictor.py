@@ -163,8 +163,10 @@ class CascadePredictor:
     def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
         """Columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
         n_labels = len(self.labels)
-        if not 1 <= k <= n_labels:
-            raise ConfigError(f"`k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
+        if not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
+            raise ConfigError(
+                f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
+            )
         return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
 
     def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
@@ -179,8 +181,10 @@ class CascadePredictor:
         done and the rows in all.
         """
         self.signature.check(X)
-        gate_z = self._gate_log_odds(X, progress)
         threshold = self.rules.gate_threshold if gate_threshold is None else gate_threshold
+        if not (_is_number(threshold) and 0 <= threshold <= 1):
+            raise ConfigError(f"`gate_threshold` must lie between 0 and 1. Received {threshold!r}.")
+        gate_z = self._gate_log_odds(X, progress)
         passed = self.rules.gate_proba(gate_z) >= threshold
         return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed), progress))
 
@@ -211,12 +215,19 @@ class CascadePredictor:
             if unknown:
                 raise ConfigError(f"`thresholds` must name labels of {list(self.labels)}. Received {unknown[0]!r}.")
             named = zip(self.labels, self.rules.thresholds, strict=True)
-            return np.array([float(given.get(label, own)) for label, own in named])
+            given = [given.get(label, own) for label, own in named]
+        wrong = [value for value in np.ravel(np.asarray(given, dtype=object)) if not _is_number(value) or value < 0]
+        if wrong:
+            raise ConfigError(f"`thresholds` must be numbers of 0 or more; above 1 is never. Received {wrong[0]!r}.")
         values = np.asarray(given, dtype=np.float64)
         if values.ndim and values.shape != (len(self.labels),):
             n_labels = len(self.labels)
             raise ConfigError(f"`thresholds` must have one value per label ({n_labels}). Received {values.size}.")
         return np.broadcast_to(values, (len(self.labels),)).copy()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and bool(np.isfinite(value))
 
 
 def _finite(proba: Floats, rows: NDArray[np.intp], stage: str) -> Floats:

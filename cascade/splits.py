@@ -103,4 +103,8 @@ def group_numbers(groups: ArrayLike | Any | None, n_rows: int) -> Rows:
     values = np.asarray(groups)
     if values.shape != (n_rows,):
         raise DataError(f"`groups` must have one value per row ({n_rows}). Received shape {values.shape}.")
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise DataError(
+            f"`groups` must hold a group on every row. Received NaN at row {np.flatnonzero(values != values)[0]}."
+        )
     return np.unique(values, return_inverse=True)[1].astype(np.intp)

@@ -11,7 +11,13 @@ import typer
 
 from cascade.errors import CascadeError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
@@ -100,11 +106,13 @@ def predict(
     """Predict every row of INPUT: gate probability, fate, and a probability and a 0/1 for each label."""
     from cascade.data.columns import Roles
     from pipelines import predict as pipeline
+    from pipelines.progress import show_log
     from pipelines.tables import check_format
 
     for path in (output, exams):
         if path is not None:
             check_format(path)
+    show_log(quiet=True)
     summary = pipeline.run(model, source, output, Roles(None, group, id, None, allow_missing), exams)
     text = "{rows} rows, {rows_past_gate} past the gate, {rows_with_label} with a label -> {output}".format(**summary)
     _show(summary, text, as_json)
@@ -125,8 +133,10 @@ def evaluate(
     from cascade.data.columns import Roles
     from cascade.report import table
     from pipelines import evaluate as pipeline
+    from pipelines.progress import show_log
 
     named = tuple(labels.split(",")) if labels else None
+    show_log(quiet=True)
     report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing))
     _show(report, table(report), as_json)
 

@@ -20,10 +20,11 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     predictor = CascadePredictor.load(find_model(model))
     trained = predictor.provenance.get("columns", {})
     group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
-    known = Roles(roles.labels or predictor.labels, group, row_id, roles.label_file, roles.allow_missing)
+    if roles.labels is not None and set(roles.labels) != set(predictor.labels):
+        raise DataError(f"`--labels` must name the model's labels {list(predictor.labels)}.")
+    known = Roles(predictor.labels, group, row_id, roles.label_file, roles.allow_missing)
     data = read_data(data_path, known, features=predictor.signature.feature_names)
-    if data.Y is None or data.label_names != predictor.labels:
-        raise DataError(f"`{data_path}` must have the model's labels {list(predictor.labels)}.")
+    assert data.Y is not None
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
     report = evaluate(predictor, scores, data.Y, data.groups)

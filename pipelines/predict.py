@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
-from cascade.errors import DataError
+from cascade.errors import ConfigError, DataError
 from cascade.exams import exam_table
 from cascade.predictor import CascadePredictor, Prediction
 from cascade.publish import new_file
@@ -21,6 +21,7 @@ from pipelines.tables import FORMATS, check_columns
 
 def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None) -> dict[str, Any]:
     """Predict every row of `source`; return a summary."""
+    _check_outputs(source, output, exams)
     predictor = CascadePredictor.load(find_model(model))
     check_columns(predictor.labels)
     data = _load(predictor, source, roles)
@@ -40,6 +41,15 @@ def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | Non
         _write(exams, pa.table(table))
         summary["exams"] = len(table["group"])
     return summary
+
+
+def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
+    """Refuse to write over the input, inside of it, or one output over the other."""
+    for path in (output, exams):
+        if path is not None and path.resolve().is_relative_to(source.resolve()):
+            raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another file.")
+    if exams is not None and exams.resolve() == output.resolve():
+        raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` for both.")
 
 
 def _write(output: Path, table: pa.Table) -> None:

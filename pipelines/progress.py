@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -40,3 +41,9 @@ def show_log(quiet: bool = False) -> None:
     logger = logging.getLogger("cascade")
     logger.handlers = [handler]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
+    """A warning as a line for users, without the place in the code."""
+    logging.getLogger("cascade").warning("warning: %s", message)

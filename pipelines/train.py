@@ -16,6 +16,7 @@ from cascade.building import build_cascade
 from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
+from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
@@ -25,11 +26,16 @@ from pipelines.tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
+FEWEST_GROUPS = 3
+MOST_LISTED = 12
+
 
 def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     """Train and publish; return the version's folder and its report."""
     started = time.monotonic()
     data = _load(config)
+    # An output that cannot be written must not be found out after the training.
+    (models / config.name).mkdir(parents=True, exist_ok=True)
     training, testing = _split(config, data)
     predictor = _fit(config, data, training)
     fitted = time.monotonic()
@@ -54,9 +60,22 @@ def _load(config: RunConfig) -> Dataset:
     logger.info(
         "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path
     )
+    if data.feature_names is not None:
+        logger.info("features: %s", _listed(data.feature_names))
+    logger.info("labels: %s; group: %s", _listed(data.label_names), "none" if data.groups is None else "given")
+    if n_groups < FEWEST_GROUPS:
+        raise DataError(
+            f"`{config.data.path}` must hold at least {FEWEST_GROUPS} groups, for fitting, calibration and test. "
+            f"Received {n_groups}."
+        )
     if not data.natural_prevalence:
         logger.warning("data: rare combinations were raised above their natural share; probabilities follow the data")
     return data
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"{len(names)} ({', '.join(names[:MOST_LISTED])}{more})"
 
 
 def _split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:

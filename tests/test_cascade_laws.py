@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
+from sklearn.svm import LinearSVC
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.errors import ConfigError, DataError
@@ -272,6 +273,41 @@ def test_forests_answer_in_lists(truth: KnownTruth) -> None:
     assert model.predict_proba(truth.X[:10]).shape == (10, 5)
 
 
+@pytest.mark.parametrize("value", [np.nan, -1.0, "x", [0.5, np.nan, 0.5, 0.5, 0.5]])
+def test_thresholds_that_are_no_numbers_are_refused(truth: KnownTruth, value: object) -> None:
+    model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"]).fit(truth.X[:3000], truth.Y[:3000])
+    with pytest.raises(ConfigError, match="`thresholds`"):
+        model.predict(truth.X[:3], thresholds=value)
+    with pytest.raises(ConfigError, match="`gate_threshold`"):
+        model.predict(truth.X[:3], gate_threshold=value)
+    with pytest.raises(ConfigError, match="whole number"):
+        model.predictor_.predict_top_k(truth.X[:3], 1.5)
+
+
+@pytest.mark.parametrize(
+    ("gate", "labeler", "sentence"),
+    [
+        (LogisticRegression(), LogisticRegression(), "`labeler` must take 4 labels at once; wrap LogisticRegression"),
+        (LinearSVC(), LABELERS["balanced"], "`gate` must have `predict_proba`; LinearSVC has none"),
+    ],
+)
+def test_parts_that_could_only_fail_later_are_refused_at_once(
+    truth: KnownTruth, gate: object, labeler: object, sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        CascadeClassifier(gate, labeler).fit(truth.X[:3000], truth.Y[:3000])
+
+
+def test_a_label_that_no_held_out_row_has_is_reported() -> None:
+    X = np.random.default_rng(0).normal(size=(600, 3))
+    Y = (X[:, :2] > 1).astype(int)
+    Y[:, 1] = 0
+    Y[:3, 1] = 1
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"])
+    with pytest.warns(UserWarning, match="label 'label_1' has no positive among the held-out rows"):
+        model.fit(X, Y, groups=np.maximum(np.arange(600) // 3, 1))
+
+
 def test_thresholds_can_be_given_per_call(fitted: CascadeClassifier, truth: KnownTruth) -> None:
     assert not fitted.predict(truth.X, thresholds=2.0).any()
     by_name = fitted.predict(truth.X, gate_threshold=0.0, thresholds={"label_0": 0.0})
@@ -315,6 +351,7 @@ def test_rows_without_weight_are_as_if_absent(truth: KnownTruth) -> None:
     assert np.isfinite(weighted).all()
 
 
+@pytest.mark.filterwarnings("ignore:label 'label_0' has no positive")
 def test_sample_weight_is_refused_by_name_where_it_is_not_taken(truth: KnownTruth) -> None:
     from sklearn.neighbors import KNeighborsClassifier
 

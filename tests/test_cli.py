@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -224,6 +225,7 @@ def test_bad_data_ends_with_status_3(models: Path, config: Path, tmp_path: Path)
         ("name.x=1", "does not name a key"),
         ("data=null", "`data`"),
         ("labeler.n_jobs=0", "must not be 0"),
+        ("gate={epoch: 3}", "unknown key `gate.epoch`; did you mean `gate.epochs`?"),
     ],
 )
 def test_wrong_keys_name_the_nearest_valid_one(config: Path, override: str, sentence: str) -> None:
@@ -232,11 +234,63 @@ def test_wrong_keys_name_the_nearest_valid_one(config: Path, override: str, sent
     assert sentence in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["- 1", "a: [", "!!python/object/apply:os.system ['true']"])
+def test_a_model_is_a_network_where_nothing_is_said(tmp_path: Path) -> None:
+    (tmp_path / "short.yaml").write_text("name: short\ndata: {path: x}\n")
+    assert load_config(tmp_path / "short.yaml", ["gate.epochs=3"]).gate.epochs == 3
+    (tmp_path / "wrong.yaml").write_text("name: wrong\ndta: {path: x}\n")
+    with pytest.raises(ConfigError, match="unknown key `dta`; did you mean `data`"):
+        load_config(tmp_path / "wrong.yaml")
+
+
+@pytest.mark.parametrize(
+    "content", ["name: a\nname: b\ndata: {path: x}", "- 1", "a: [", "!!python/object/apply:os.system ['true']"]
+)
 def test_files_that_are_no_config_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "bad.yaml").write_text(content)
     with pytest.raises(ConfigError, match=r"bad\.yaml"):
         load_config(tmp_path / "bad.yaml")
+
+
+def test_no_output_is_written_over_the_input_or_the_other_one(models: Path, png_folder: Path, tmp_path: Path) -> None:
+    before = (png_folder / "labels.csv").read_bytes()
+    done = run("predict", models / "tiny", png_folder, "--output", png_folder / "labels.csv")
+    assert (done.returncode, "over the input" in done.stderr) == (2, True)
+    assert (png_folder / "labels.csv").read_bytes() == before
+    done = run("predict", models / "tiny", png_folder, "--output", tmp_path / "a.csv", "--exams", tmp_path / "a.csv")
+    assert (done.returncode, "two files" in done.stderr) == (2, True)
+
+
+def test_an_image_that_breaks_during_training_is_named(config: Path, png_folder: Path, tmp_path: Path) -> None:
+    broken = Path(shutil.copytree(png_folder, tmp_path / "png"))
+    victim = sorted((broken / "images").rglob("*.png"))[5]
+    victim.write_bytes(victim.read_bytes()[:-200])
+    done = run("train", config, "--models", tmp_path / "models", "--set", f"data.path={broken}")
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False), done.stderr
+    assert victim.name in done.stderr
+
+
+def test_training_tells_what_it_reads(models: Path) -> None:
+    said = (models / "stderr.txt").read_text()
+    assert "labels: 6 (epidural, " in said
+    assert "any: column 'any' is the gate" in said
+
+
+WITHOUT_KERAS = """
+import sys
+sys.modules["keras"] = None
+from pipelines.cli import main
+sys.argv = ["cascade", *sys.argv[1:]]
+main()
+"""
+
+
+def test_without_keras_the_missing_extra_is_named(models: Path, config: Path, png_folder: Path, tmp_path: Path) -> None:
+    predict = ["predict", models / "tiny", png_folder, "--output", tmp_path / "out.csv"]
+    for command in (["train", config, "--models", tmp_path], predict):
+        arguments = [sys.executable, "-c", WITHOUT_KERAS, *map(str, command)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert "cascade-multilabel[keras]" in done.stderr
 
 
 def test_overrides_reach_the_run(config: Path) -> None:

@@ -66,6 +66,22 @@ def test_large_whole_numbers_are_not_rounded(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_data(tmp_path / "t.csv", ROLES).X[:, 0], stamps)
 
 
+def test_columns_that_stand_twice_and_tables_without_rows_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").write_text("f,f,a\n1,2,0\n")
+    (tmp_path / "head.csv").write_text("f,g,a\n")
+    for name, sentence in (("twice", "2 columns 'f'"), ("head", "at least one row")):
+        with pytest.raises(DataError, match=sentence):
+            read_data(tmp_path / f"{name}.csv", Roles(labels=("a",)))
+
+
+def test_arrays_need_a_group_and_an_id_on_every_row(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=X, Y=Y, groups=np.array([0, 1, np.nan, 2]))
+    np.savez(tmp_path / "b.npz", X=X, Y=Y, ids=np.zeros(4))
+    for name, sentence in (("a", "found NaN"), ("b", "again at row 1")):
+        with pytest.raises(DataError, match=sentence):
+            read_data(tmp_path / f"{name}.npz")
+
+
 @pytest.mark.parametrize("role", ["group", "id"])
 def test_a_column_asked_for_by_name_must_be_there(images: Path, tmp_path: Path, role: str) -> None:
     pyarrow.csv.write_csv(table().select(["f0", "f1"]), tmp_path / "t.csv")
@@ -172,7 +188,7 @@ def test_truncated_images_are_named(images: Path) -> None:
         ({}, Roles(("a", "zzz"), "patient", "id"), "no label column 'zzz'"),
         ({}, Roles(("a", "b"), "site", "id"), "no group column 'site'"),
         ({"patient": ["p", None, "q", "q"]}, ROLES, "group in column 'patient' on every row. Received none at row 1"),
-        ({"f1": [0.0, np.nan, 1.0, 2.0]}, ROLES, "NaN in feature column 'f1'; found at row 1"),
+        ({"f1": [0.0, np.nan, 1.0, 2.0]}, ROLES, "NaN or infinity in feature column 'f1'; found at row 1"),
         ({"f1": ["x", "y", "z", "w"]}, ROLES, "numbers in feature column 'f1'. Received string"),
         ({"b": [0, 1, 3, 0]}, ROLES, r"label column 'b'. Received 3.0 at row 2"),
         ({"id": ["r0", "r1", "r1", "r3"]}, ROLES, "'r1' again at row 2"),
@@ -204,7 +220,7 @@ def test_nan_features_pass_where_it_is_allowed(tmp_path: Path) -> None:
         ({"X": X, "Y": Y, "label_names": np.array(["a"])}, "one name per label"),
         ({"X": np.array([[1.0, np.inf]]), "Y": Y[:1]}, "found at row 0, column 1"),
         ({"X": X[:, 0], "Y": Y}, r"rows of numbers. Received shape \(4,\)"),
-        ({"X": np.array([[{}]], dtype=object), "Y": Y[:1]}, "without pickle"),
+        ({"X": np.array([[{}]], dtype=object), "Y": Y[:1]}, "or hold objects"),
         ({"X": X}, "has no labels"),
     ],
     ids=["no X", "short Y", "groups", "names", "infinity", "flat", "pickle", "no Y"],

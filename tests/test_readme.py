@@ -65,3 +65,15 @@ def test_config_blocks_are_configs(block: str) -> None:
 def test_pictures_and_links_exist() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / target).exists()
+
+
+def test_the_page_on_configuration_lists_every_key_with_its_default() -> None:
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    config = RunConfig.model_validate({"name": "x", "data": {"path": "x"}}).model_dump(mode="json")
+    for part in ("data", "labeler", "cascade"):
+        for key, value in config[part].items():
+            (line,) = [line for line in page.splitlines() if line.startswith(f"| `{part}.{key}`")]
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                assert f"| {value} |" in line
+    for key in config["gate"]:
+        assert f"`{key}" in page

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.columns import Roles, group_column, id_column, label_columns, read_table
+from cascade.data.columns import Roles, group_column, id_column, label_columns, read_table, refuse_duplicates
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
 from cascade.labels import Labels, check_labels, name_labels
@@ -77,7 +77,7 @@ def _map(path: Path) -> NDArray[Any]:
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"`{path}` cannot be read as an array: {error}") from error
+        raise DataError(f"`{path}` is not a readable .npy of a plain array; it may be cut, or hold objects.") from error
     if not isinstance(X, np.ndarray):
         raise DataError(f"`{path}` must hold a single array. Received an archive.")
     return X
@@ -91,7 +91,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         with arrays:
             return {name: arrays[name] for name in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"`{path}` cannot be read as arrays without pickle: {error}") from error
+        raise DataError(f"`{path}` is not a readable .npz of plain arrays; it may be cut, or hold objects.") from error
 
 
 def _sparse(path: Path, arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
@@ -128,4 +128,8 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
     for name, values in (("groups", groups), ("ids", ids)):
         if values is not None and values.shape != (n,):
             raise DataError(f"`{path}` must have one of `{name}` per row ({n}). Received shape {values.shape}.")
+        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise DataError(f"`{path}` must have one of `{name}` on every row; found NaN.")
+    if "ids" in arrays:
+        refuse_duplicates(ids, path, "ids")
     return Dataset(X, Y, names, groups, ids, natural)

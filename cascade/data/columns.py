@@ -52,20 +52,28 @@ class Roles:
 def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:
     """Read a CSV or Parquet file; columns in `named` hold names, which stay text."""
     try:
-        if path.suffix == ".parquet":
-            return pyarrow.parquet.read_table(path)
-        # Names such as 007 are no numbers, whatever they look like.
-        text = {name: pa.string() for name in named if name is not None}
-        return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=text))
+        table = _read(path, named)
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
+    names, times = np.unique(table.column_names, return_counts=True)
+    if (times > 1).any():
+        raise DataError(f"`{path}` has {times.max()} columns {str(names[times.argmax()])!r}; each must be there once.")
+    if not table.num_rows:
+        raise DataError(f"`{path}` must hold at least one row. Received none.")
+    return table
+
+
+def _read(path: Path, named: Sequence[str | None]) -> pa.Table:
+    if path.suffix == ".parquet":
+        return pyarrow.parquet.read_table(path)
+    # Names such as 007 are no numbers, whatever they look like.
+    text = {name: pa.string() for name in named if name is not None}
+    return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=text))
 
 
 def require(table: pa.Table, path: Path, names: Sequence[str], role: str) -> None:
     """Refuse a table that lacks a column."""
     for name in names:
-        if table.column_names.count(name) > 1:
-            raise DataError(f"`{path}` has {table.column_names.count(name)} columns {name!r}; each must be there once.")
         if name not in table.column_names:
             known = ", ".join(table.column_names[:8])
             raise DataError(f"`{path}` has no {role} column {name!r}; its columns are {known}.")

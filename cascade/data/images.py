@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -23,6 +24,7 @@ from cascade.data.columns import (
 )
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
+from cascade.labels import Labels
 from cascade.rows import Rows, RowSource
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -54,12 +56,21 @@ class ImageFiles(RowSource):
                 batch[place] = image
         return batch
 
-    def _decode(self, row: int) -> NDArray[np.uint8]:
-        path = self.paths[row]
+    def check_sizes(self) -> None:
+        """Read the header of every file and refuse one of another size."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(self._check_size, self.paths):
+                pass
+
+    def _check_size(self, path: Path) -> None:
         _, size = _look(path)
         if size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(f"`{path}` must be {wanted} pixels like the first image. Received {size[0]}x{size[1]}.")
+
+    def _decode(self, row: int) -> NDArray[np.uint8]:
+        path = self.paths[row]
+        self._check_size(path)
         try:
             with Image.open(path) as image:
                 return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
@@ -112,9 +123,21 @@ def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> D
     optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
     roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional).within(table.column_names)
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
-    Y = label_columns(table, listing, names) if labelled else None
+    Y = _labels(table, listing, names, roles) if labelled else None
     ids = files if roles.id is None else id_column(table, listing, roles.id)
-    return Dataset(ImageFiles(paths), Y, tuple(names), group_column(table, listing, roles.group), ids)
+    images = ImageFiles(paths)
+    if labelled:
+        # A run must not fall over a stray size after the gate was trained.
+        images.check_sizes()
+    return Dataset(images, Y, tuple(names), group_column(table, listing, roles.group), ids)
+
+
+def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles) -> Labels:
+    try:
+        return label_columns(table, listing, names)
+    except DataError as error:
+        hint = "" if roles.labels else " Every column but file, group and id is a label; name the labels with `labels`."
+        raise DataError(f"{error}{hint}") from error
 
 
 def _inside(folder: Path, listing: Path, name: str, row: int) -> Path:

@@ -50,6 +50,12 @@ def read_data(
 def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
+    if roles.label_file is not None and not (path.is_dir() or path.suffix == ".npy"):
+        raise DataError(f"`{path}` holds its own labels; a label file goes with .npy files and folders of images.")
+    if roles.label_file is not None and not roles.label_file.exists():
+        raise DataError(f"`{roles.label_file}` does not exist.")
+    if roles.group is not None and roles.group in (roles.labels or ()):
+        raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")
     if path.is_dir():
         phantom = (path / "images.npy").exists() and (path / "phantom.json").exists()
         return read_phantom(path, roles) if phantom else read_image_folder(path, roles, labelled)

@@ -47,9 +47,15 @@ def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDA
     column = table[name]
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise DataError(f"`{path}` must hold numbers in feature column {name!r}. Received {kind}.")
+        raise DataError(
+            f"`{path}` must hold numbers in feature column {name!r}. Received {kind}; leave it out, "
+            "or name it as group or id."
+        )
     values = np.asarray(column.to_numpy(), dtype=np.float64)
     odd = np.flatnonzero(~np.isfinite(values))
     if len(odd) and not allow_missing:
-        raise DataError(f"`{path}` must not hold NaN in feature column {name!r}; found at row {odd[0]}.")
+        raise DataError(
+            f"`{path}` must not hold NaN or infinity in feature column {name!r}; found at row {odd[0]}. Set "
+            "`allow_missing` to pass NaN on."
+        )
     return values

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.errors import CascadeError
 from cascade.rows import Rows, take
 
 
@@ -24,6 +25,11 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     batch_size : int
     seed : int, optional
         None keeps the order of `rows`.
+
+    Attributes
+    ----------
+    error : CascadeError or None
+        Why a row could not be fetched.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         super().__init__()
         self.X, self.target, self.weight, self.rows = X, target, weight, rows
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+        self.error: CascadeError | None = None
         self._shuffle()
 
     def __len__(self) -> int:
@@ -45,7 +52,12 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
-        batch = (as_dense(take(self.X, rows)), self.target[rows])
+        try:
+            batch: tuple[Any, ...] = (as_dense(take(self.X, rows)), self.target[rows])
+        except CascadeError as error:
+            # Keras wraps what a batch raises in words of its own; the cause is kept for who reads them.
+            self.error = error
+            raise
         return batch if self.weight is None else (*batch, self.weight[rows])
 
     def on_epoch_end(self) -> None:

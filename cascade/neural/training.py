@@ -64,8 +64,9 @@ def train(
         callbacks.append(stop)
     try:
         network.fit(batches, validation_data=validation, epochs=epochs, callbacks=callbacks, verbose=0)
-    except RuntimeError as error:
-        if "nan" not in str(error).lower() and "inf" not in str(error).lower():
+    except Exception as error:
+        _raise_cause(batches, validation)
+        if not (isinstance(error, RuntimeError) and any(word in str(error).lower() for word in ("nan", "inf"))):
             raise
         raise DataError(
             "training met a loss that is not finite; look for NaN in `X` or lower `learning_rate`."
@@ -73,6 +74,12 @@ def train(
     check_finite(network)
     # The optimiser's moments would triple the saved file, and inference has no use for them.
     network.optimizer, network.compiled = None, False
+
+
+def _raise_cause(*fetched: IndexedBatches | None) -> None:
+    for batches in fetched:
+        if batches is not None and batches.error is not None:
+            raise batches.error from None
 
 
 def check_finite(network: keras.Model) -> None:

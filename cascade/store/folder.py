@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cascade.calibration import Calibration
-from cascade.errors import ModelRefusedError
+from cascade.errors import ConfigError, ModelRefusedError
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
@@ -42,7 +42,7 @@ def load_predictor(path: Path) -> CascadePredictor:
     """Read a folder that `save_predictor` wrote."""
     try:
         return _load(path)
-    except ModelRefusedError:
+    except (ModelRefusedError, ConfigError):
         raise
     except Exception as error:
         # A folder that was written by something else can be wrong in any way; none may end in a traceback.

@@ -16,11 +16,17 @@ from cascade.targets import TargetForm
 Spec = dict[str, Any]
 
 
+def import_keras() -> None:
+    """Import Keras the quiet way, or say what is missing, before a module that needs it is read."""
+    import cascade.neural  # noqa: F401
+
+
 def save_part(estimator: Any, folder: Path, name: str) -> Spec:
     """Write a fitted estimator to one or more files called `name...`; return how to read it."""
     if isinstance(estimator, BalancedBinaryRelevance):
         return _save_balanced(estimator, folder, name)
     if hasattr(estimator, "network_"):
+        import_keras()
         from cascade.store.keras_file import save_network
 
         return {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
@@ -36,6 +42,7 @@ def load_part(spec: Spec, folder: Path) -> Any:
     if not FILE_NAME.fullmatch(str(spec.get("file"))):
         raise ModelRefusedError(f"`{folder}` names a part outside its own folder: {spec.get('file')!r}.")
     if kind == "keras":
+        import_keras()
         from cascade.store.keras_file import load_network
 
         return load_network(spec, folder)
