@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cascade.balanced import BalancedBinaryRelevance
     from cascade.classifier import CascadeClassifier
+    from cascade.model_selection import GroupedMultilabelSplit
     from cascade.neural import KerasClassifier
     from cascade.predictor import CascadePredictor
 
 __version__ = "0.1.0"
-__all__ = ["BalancedBinaryRelevance", "CascadeClassifier", "CascadePredictor", "KerasClassifier"]
+__all__ = [
+    "BalancedBinaryRelevance",
+    "CascadeClassifier",
+    "CascadePredictor",
+    "GroupedMultilabelSplit",
+    "KerasClassifier",
+]
 
 _HOMES = {
     "BalancedBinaryRelevance": "cascade.balanced",
     "CascadeClassifier": "cascade.classifier",
     "CascadePredictor": "cascade.predictor",
+    "GroupedMultilabelSplit": "cascade.model_selection",
     "KerasClassifier": "cascade.neural",
 }
 

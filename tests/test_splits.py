@@ -3,35 +3,96 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold, cross_val_predict
 
+from cascade import BalancedBinaryRelevance, GroupedMultilabelSplit
+from cascade.errors import ConfigError
 from cascade.phantom.patients import plan_patients
 from cascade.phantom.table import combination_counts
-from cascade.splits import grouped_folds, grouped_holdout
+from cascade.splits import fold_shares, grouped_folds, grouped_holdout
 
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(1, 40))
-def test_groups_stay_whole_and_counts_differ_by_at_most_one(seed: int, n_splits: int, n_groups: int) -> None:
+def test_groups_stay_whole_and_every_row_has_a_fold(seed: int, n_splits: int, n_groups: int) -> None:
     rng = np.random.default_rng(seed)
     groups = rng.integers(n_groups, size=200)
     Y = (rng.random((200, 3)) < [0.02, 0.1, 0.3]).astype(np.uint8)
     folds = grouped_folds(Y, groups, n_splits, seed)
+    assert ((folds >= 0) & (folds < n_splits)).all()
     for group in np.unique(groups):
         assert len(np.unique(folds[groups == group])) == 1
-    sizes = np.bincount([folds[groups == g][0] for g in np.unique(groups)], minlength=n_splits)
-    assert sizes.max() - sizes.min() <= 1
+
+
+@given(st.integers(0, 1000), st.integers(2, 6), st.integers(20, 200))
+def test_rows_of_one_label_are_spread_to_within_one(seed: int, n_splits: int, n: int) -> None:
+    Y = np.random.default_rng(seed).integers(2, size=(n, 1)).astype(np.uint8)
+    folds = grouped_folds(Y, None, n_splits, seed)
+    for side in (Y[:, 0] == 0, Y[:, 0] == 1):
+        counts = np.bincount(folds[side], minlength=n_splits)
+        assert counts.max() - counts.min() <= 1
+
+
+@given(st.integers(0, 200))
+def test_sparse_labels_give_the_same_folds(seed: int) -> None:
+    Y = (np.random.default_rng(seed).random((80, 5)) < 0.1).astype(np.uint8)
+    np.testing.assert_array_equal(grouped_folds(Y, None, 3, seed), grouped_folds(sparse.csr_array(Y), None, 3, seed))
+
+
+def problem_a() -> tuple[np.ndarray, np.ndarray]:
+    combinations, counts, _ = combination_counts()
+    patients = plan_patients(combinations, counts, seed=0)
+    groups = np.repeat([patient.number for patient in patients], [len(patient.labels) for patient in patients])
+    return np.vstack([patient.labels for patient in patients]), groups
 
 
 def test_a_holdout_holds_its_share_of_each_label_of_problem_a() -> None:
-    combinations, counts, _ = combination_counts()
-    patients = plan_patients(combinations, counts, seed=0)
-    Y = np.vstack([patient.labels for patient in patients])
-    groups = np.repeat([patient.number for patient in patients], [len(patient.labels) for patient in patients])
+    Y, groups = problem_a()
     held = grouped_holdout(Y, groups, 0.2, seed=1)
     assert not set(groups[held]) & set(groups[~held])
     share = Y[held].sum(axis=0) / Y.sum(axis=0)
-    assert (abs(share - 0.2) < 0.05).all()
+    assert (abs(share - 0.2) < 0.01).all()
+
+
+def test_folds_of_problem_a_are_more_even_than_those_of_scikit_learn_and_no_group_straddles() -> None:
+    Y, groups = problem_a()
+    ours = np.empty(len(Y), dtype=int)
+    theirs = np.empty(len(Y), dtype=int)
+    for fold, (_, test) in enumerate(GroupedMultilabelSplit(5).split(Y, Y, groups)):
+        ours[test] = fold
+    for fold, (_, test) in enumerate(GroupKFold(5).split(Y, Y, groups)):
+        theirs[test] = fold
+    uneven = [abs(fold_shares(Y, folds, 5) - 0.2).max() for folds in (ours, theirs)]
+    assert uneven[0] < 0.01 < uneven[1]
+    assert all(len(set(ours[groups == group])) == 1 for group in np.unique(groups)[:200])
+
+
+def test_the_splitter_serves_cross_validation() -> None:
+    rng = np.random.default_rng(0)
+    X, groups = rng.normal(size=(600, 3)), np.repeat(np.arange(100), 6)
+    Y = (X[:, :2] > 1).astype(int)
+    model = BalancedBinaryRelevance(LogisticRegression(), n_bags=2)
+    splitter = GroupedMultilabelSplit(3)
+    assert splitter.get_n_splits() == 3
+    proba = cross_val_predict(model, X, Y, groups=groups, cv=splitter, method="predict_proba")
+    assert proba.shape == Y.shape
+
+
+def test_labels_in_too_few_groups_are_named() -> None:
+    Y = np.zeros((30, 2), int)
+    Y[:2, 0] = 1
+    Y[::2, 1] = 1
+    with pytest.warns(UserWarning, match=r"1 labels are found in fewer groups than 3 folds.*columns \[0\]"):
+        list(GroupedMultilabelSplit(3).split(Y, Y))
+    groups = np.repeat([0, 1, 2, 3], [24, 2, 2, 2])
+    with pytest.warns(UserWarning, match="more than 0.05 from even"):
+        list(GroupedMultilabelSplit(3).split(Y, Y[:, 1:], groups))
+    with pytest.raises(ConfigError, match="`y` must be given"):
+        list(GroupedMultilabelSplit(3).split(Y))
 
 
 def test_the_seed_decides() -> None:
