@@ -1,4 +1,4 @@
-"""Platt calibration on rows of natural prevalence, with a slope that stays near 1 where data is short."""
+"""Calibration on rows of natural prevalence: Platt's, beta or isotonic, always on log-odds."""
 
 from __future__ import annotations
 
@@ -7,38 +7,91 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
+from sklearn.isotonic import IsotonicRegression
+
+from cascade.errors import ConfigError
 
 Floats = NDArray[np.float64]
 
+METHODS = ("platt", "beta", "isotonic", "none")
+
 SLOPE_SPREAD = 0.25
-"""Standard deviation of the prior of the slope around 1: a few rare positives cannot turn the scale over."""
+"""Standard deviation of the prior of a slope around 1: a few rare positives cannot turn the scale over."""
+
+WIDEST = 50.0
+"""Log-odds that none exceeds, so that a line between its negative and itself leaves all as they are."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """logit p = slope * z + intercept, one pair per column; 1 and 0 leave a column as it is.
+    """logit p = high * softplus(z) - low * softplus(-z) + intercept, one triple per column.
+
+    With low = high this is Platt's slope * z + intercept, with two slopes the beta calibration; 1, 1 and 0 leave
+    a column as it is.
 
     Attributes
     ----------
-    slope, intercept : ndarray of float, shape (L,)
+    low, high, intercept : ndarray of float, shape (L,)
     """
 
-    slope: Floats
+    low: Floats
+    high: Floats
     intercept: Floats
 
     @classmethod
     def identity(cls, n_columns: int) -> Calibration:
         """Change nothing."""
-        return cls(np.ones(n_columns), np.zeros(n_columns))
+        return cls(np.ones(n_columns), np.ones(n_columns), np.zeros(n_columns))
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.intercept)
 
     def __call__(self, z: Floats) -> Floats:
         """Calibrate log-odds `z` of shape (n, L)."""
-        return z * self.slope + self.intercept
+        # With equal slopes the two softplus terms are z itself; this way no digit is lost.
+        return self.low * z + (self.high - self.low) * np.logaddexp(0, z) + self.intercept
 
 
-def fit_calibration(z: Floats, Y: NDArray[np.uint8], weight: Floats | None = None) -> Calibration:
-    """Fit one Platt calibration per column.
+@dataclass(frozen=True)
+class IsotonicCalibration:
+    """A rising line of log-odds through knots, flat beyond them, one per column.
+
+    Attributes
+    ----------
+    knots, values : tuple of ndarray of float, length L
+    """
+
+    knots: tuple[Floats, ...]
+    values: tuple[Floats, ...]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.knots)
+
+    def __call__(self, z: Floats) -> Floats:
+        """Calibrate log-odds `z` of shape (n, L)."""
+        columns = zip(z.T, self.knots, self.values, strict=True)
+        return np.array([np.interp(column, knot, value) for column, knot, value in columns]).reshape(z.shape[::-1]).T
+
+
+AnyCalibration = Calibration | IsotonicCalibration
+
+
+def check_method(method: str) -> str:
+    """Return `method` if it is one."""
+    if method not in METHODS:
+        raise ConfigError(f"`calibration` must be one of {list(METHODS)}. Received {method!r}.")
+    return method
+
+
+def fit_calibration(
+    z: Floats, Y: NDArray[np.uint8], weight: Floats | None = None, method: str = "platt"
+) -> AnyCalibration:
+    """Fit one calibration per column.
 
     Parameters
     ----------
@@ -47,16 +100,19 @@ def fit_calibration(z: Floats, Y: NDArray[np.uint8], weight: Floats | None = Non
     Y : ndarray of 0/1, shape (n, L)
     weight : ndarray of float, shape (n,), optional
         How many rows of the population each row stands for.
+    method : {"platt", "beta", "isotonic", "none"}, default="platt"
 
     Returns
     -------
-    Calibration
+    Calibration or IsotonicCalibration
         A column without both classes is left as it is.
 
     References
     ----------
     Platt (1999), Probabilistic outputs for support vector machines: the targets (n1 + 1) / (n1 + 2) and
     1 / (n0 + 2) keep the likelihood finite when the classes separate.
+    Kull, Silva Filho & Flach (2017), Beta calibration.
+    Zadrozny & Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates.
 
     Examples
     --------
@@ -67,25 +123,51 @@ def fit_calibration(z: Floats, Y: NDArray[np.uint8], weight: Floats | None = Non
     -1.0
     """
     weights = np.ones(len(z)) if weight is None else weight
-    fitted = [_fit_column(column, y, weights) for column, y in zip(z.T, Y.T, strict=True)]
-    slope, intercept = np.array(fitted, dtype=np.float64).reshape(-1, 2).T
-    return Calibration(slope, intercept)
+    columns = list(zip(z.T, Y.T, strict=True))
+    if method == "none" or not columns:
+        return Calibration.identity(len(columns))
+    if method == "isotonic":
+        lines = [_fit_isotonic(column, y, weights) for column, y in columns]
+        return IsotonicCalibration(tuple(knots for knots, _ in lines), tuple(values for _, values in lines))
+    fitted = [_fit_slopes(column, y, weights, one_slope=method == "platt") for column, y in columns]
+    return Calibration(*np.array(fitted, dtype=np.float64).T)
 
 
-def _fit_column(z: Floats, y: NDArray[np.uint8], weight: Floats) -> tuple[float, float]:
+def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool) -> tuple[float, float, float]:
     n_positive, n_negative = float(weight @ y), float(weight @ (1 - y.astype(np.float64)))
     if not n_positive or not n_negative:
-        return 1.0, 0.0
+        return 1.0, 1.0, 0.0
     target = np.where(y, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    above = np.logaddexp(0, z)
+    features = z[:, None] if one_slope else np.column_stack([z - above, above])
+    n_slopes = features.shape[1]
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
-        slope, intercept = parameters
-        score = slope * z + intercept
+        slopes, intercept = parameters[:-1], parameters[-1]
+        score = features @ slopes + intercept
         excess = weight * (expit(score) - target)
-        pull = (slope - 1) / SLOPE_SPREAD**2
-        value = weight @ (np.logaddexp(0, score) - target * score) + 0.5 * pull * (slope - 1)
-        return float(value), np.array([excess @ z + pull, excess.sum()])
+        pull = (slopes - 1) / SLOPE_SPREAD**2
+        value = weight @ (np.logaddexp(0, score) - target * score) + 0.5 * pull @ (slopes - 1)
+        return float(value), np.append(excess @ features + pull, excess.sum())
 
-    start = np.array([1.0, 0.0])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
-    return float(found.x[0]), float(found.x[1])
+    bounds = [(0.0, None)] * n_slopes + [(None, None)]
+    found = minimize(loss, np.append(np.ones(n_slopes), 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(found[0]), float(found[n_slopes - 1]), float(found[-1])
+
+
+def _fit_isotonic(z: Floats, y: NDArray[np.uint8], weight: Floats) -> tuple[Floats, Floats]:
+    n_positive, total = float(weight @ y), float(weight.sum())
+    if not 0 < n_positive < total:
+        return np.array([-WIDEST, WIDEST]), np.array([-WIDEST, WIDEST])
+    line = IsotonicRegression(out_of_bounds="clip").fit(z, y, sample_weight=weight)
+    levels, block = np.unique(line.predict(z), return_inverse=True)
+    size = np.bincount(block, weights=weight)
+    # Half a row at the prevalence keeps a block of one class from answering 0 or 1.
+    shrunk = (levels * size + 0.5 * n_positive / total) / (size + 0.5)
+    value = IsotonicRegression().fit_transform(np.arange(len(levels)), shrunk, sample_weight=size)
+    first = np.full(len(levels), np.inf)
+    last = np.full(len(levels), -np.inf)
+    np.minimum.at(first, block, z)
+    np.maximum.at(last, block, z)
+    knots, kept = np.unique(np.column_stack([first, last]).ravel(), return_index=True)
+    return knots, np.asarray(logit(np.repeat(value, 2)[kept]))

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
 
+from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 
 LARGEST = 2**20
@@ -78,13 +79,30 @@ class LabelerConfig(Strict):
         return value
 
 
+def _checked(decision: Any) -> Any:
+    try:
+        check_decision(decision)
+    except ConfigError as error:
+        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
+        raise ValueError(str(error).split(" ", 1)[1].split(" Received ")[0].rstrip(".")) from error
+    return decision
+
+
+Checked = Annotated[Any, AfterValidator(_checked)]
+
+
 class CascadeConfig(Strict):
     """How both stages become one."""
 
-    negative_pool: Literal["positives", "all"] = "positives"
+    negative_pool: Literal["positives", "all", "gated"] = "positives"
+    calibration: Literal["platt", "beta", "isotonic", "none"] = "platt"
     calibration_size: float = Field(default=0.2, gt=0, lt=1)
+    calibration_folds: int | None = Field(default=None, ge=2)
     gate_recall: float = Field(default=0.95, gt=0, le=1)
-    decision: Literal["f1"] | Annotated[float, Field(gt=0, lt=1)] = "f1"
+    decision: Checked = "f1"
+    label_decisions: dict[str, Checked] | None = None
+    coherence: Literal["lift", "labels", "any"] = "lift"
+    rejected: Literal["share", "zero"] = "share"
     share_trunk: bool = False
 
 

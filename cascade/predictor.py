@@ -184,6 +184,11 @@ class CascadePredictor:
         threshold = self.rules.gate_threshold if gate_threshold is None else gate_threshold
         if not (_is_number(threshold) and 0 <= threshold <= 1):
             raise ConfigError(f"`gate_threshold` must lie between 0 and 1. Received {threshold!r}.")
+        if self.rules.negative_pool == "gated" and threshold < self.rules.gate_threshold:
+            raise ConfigError(
+                f"`gate_threshold` must be at least {self.rules.gate_threshold:.6g}: the labeler was trained on rows "
+                f"past it (negative_pool='gated'). Received {threshold:.6g}."
+            )
         gate_z = self._gate_log_odds(X, progress)
         passed = self.rules.gate_proba(gate_z) >= threshold
         return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed), progress))

@@ -8,13 +8,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cascade.calibration import Calibration
+from cascade.calibration import AnyCalibration
+from cascade.errors import ConfigError
 from cascade.labels import LabelPlan
 from cascade.merge import MERGES
 from cascade.priors import log_odds
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+COHERENCES = ("lift", "labels", "any")
+"""Where the bit of `any` and those of the labels disagree: "lift" sets `any` with each label and lets it stand alone,
+"labels" makes it exactly their OR, "any" clears labels without it and sets the surest label where it stands alone."""
+
+
+def check_coherence(coherence: str) -> str:
+    """Return `coherence` if it is one."""
+    if coherence not in COHERENCES:
+        raise ConfigError(f"`coherence` must be one of {list(COHERENCES)}. Received {coherence!r}.")
+    return coherence
 
 
 @dataclass(frozen=True)
@@ -29,25 +41,31 @@ class Rules:
         Which columns are `any`, learned, or constant.
     negative_pool : str
         Rows the labeler was trained on; decides the merge.
-    gate_calibration, labeler_calibration, merged_calibration : Calibration
+    gate_calibration, labeler_calibration, merged_calibration : AnyCalibration
         For the gate, for each learned label on the labeler's population, for each of `merged_columns`.
     gate_threshold : float
         Rows with a gate probability of at least this are examined.
     rejected_share : ndarray of float, shape (L,)
-        Probability of a label given some label, among rows that the gate rejects.
+        Probability of a label given some label, among rows that the gate rejects; zeros for hard zeros.
+    rejected_interval : ndarray of float, shape (2, L)
+        95 % interval of the share of rejected rows that have the label.
     thresholds : ndarray of float, shape (L,)
         Decision thresholds of the bits.
+    coherence : str
+        Which of `any` and the labels decides where they disagree; see `COHERENCES`.
     """
 
     labels: tuple[str, ...]
     plan: LabelPlan
     negative_pool: str
-    gate_calibration: Calibration
-    labeler_calibration: Calibration
-    merged_calibration: Calibration
+    gate_calibration: AnyCalibration
+    labeler_calibration: AnyCalibration
+    merged_calibration: AnyCalibration
     gate_threshold: float
     rejected_share: Floats
+    rejected_interval: Floats
     thresholds: Floats
+    coherence: str
 
     def gate_proba(self, gate_z: Floats) -> Floats:
         """Calibrated p(a | x) from the gate's log-odds (n,)."""
@@ -86,8 +104,22 @@ class Rules:
         return np.where(on, np.maximum(margin, least), np.minimum(margin, -least))
 
     def bits(self, proba: Floats, passed: Mask, thresholds: Floats | None = None) -> NDArray[np.uint8]:
-        """0/1 of shape (n, L): only rows that passed get a bit, and a label's bit sets that of `any`."""
-        bits = (proba >= (self.thresholds if thresholds is None else thresholds)) & passed[:, None]
+        """0/1 of shape (n, L): only rows that passed get a bit, and `any` agrees with the labels."""
+        limits = self.thresholds if thresholds is None else thresholds
+        bits = (proba >= limits) & passed[:, None]
         if self.plan.any_index is not None:
-            bits[:, self.plan.any_index] = bits.any(axis=1)
+            self._agree(bits, proba, limits, self.plan.any_index)
         return bits.astype(np.uint8)
+
+    def _agree(self, bits: Mask, proba: Floats, limits: Floats, index: int) -> None:
+        """Make `any`, which is column `index`, and the labels agree, in place."""
+        labels = np.flatnonzero(np.arange(len(self.labels)) != index)
+        if self.coherence == "any" and len(labels):
+            bits[:, labels] &= bits[:, [index]]
+            bare = np.flatnonzero(bits[:, index] & ~bits[:, labels].any(axis=1))
+            surest = np.argmax(log_odds(proba[np.ix_(bare, labels)]) - log_odds(limits[labels]), axis=1)
+            bits[bare, labels[surest]] = True
+        elif self.coherence == "labels" and len(labels):
+            bits[:, index] = bits[:, labels].any(axis=1)
+        else:
+            bits[:, index] = bits.any(axis=1)

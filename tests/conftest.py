@@ -30,6 +30,10 @@ class KnownTruth:
         self.Y = np.column_stack([findings, findings.any(axis=1)]).astype(np.uint8)
         self.p_any = 1 - np.prod(1 - self.p, axis=1)
 
+    def p_and_any(self) -> np.ndarray:
+        """True probabilities in the order of the columns of Y."""
+        return np.column_stack([self.p, self.p_any])
+
 
 @pytest.fixture(scope="session")
 def truth() -> KnownTruth:

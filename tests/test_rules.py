@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import f1_score, log_loss
+from sklearn.metrics import log_loss
 
 from cascade.bootstrap import ratio_interval
 from cascade.calibration import fit_calibration
+from cascade.gate_threshold import gate_threshold
 from cascade.metrics import label_auroc, label_average_precision, label_f1, weighted_log_loss
-from cascade.thresholds import f1_thresholds, gate_threshold
 
 
 def test_calibration_agrees_with_logistic_regression_where_data_is_plenty() -> None:
@@ -22,7 +22,7 @@ def test_calibration_agrees_with_logistic_regression_where_data_is_plenty() -> N
     y = (rng.random(z.shape) < expit(0.7 * z - 2)).astype(np.uint8)
     fitted = fit_calibration(z, y)
     plain = LogisticRegression(C=np.inf).fit(z, y[:, 0])
-    assert fitted.slope[0] == pytest.approx(plain.coef_[0, 0], abs=0.005)
+    assert fitted.low[0] == pytest.approx(plain.coef_[0, 0], abs=0.005)
     assert fitted.intercept[0] == pytest.approx(plain.intercept_[0], abs=0.005)
 
 
@@ -32,7 +32,7 @@ def test_a_weight_of_two_is_the_row_twice() -> None:
     weight = rng.integers(1, 4, 300).astype(float)
     repeated = fit_calibration(np.repeat(z, weight.astype(int), axis=0), np.repeat(y, weight.astype(int), axis=0))
     weighted = fit_calibration(z, y, weight)
-    assert weighted.slope[0] == pytest.approx(repeated.slope[0], abs=1e-3)
+    assert weighted.low[0] == pytest.approx(repeated.low[0], abs=1e-3)
     assert weighted.intercept[0] == pytest.approx(repeated.intercept[0], abs=1e-3)
 
 
@@ -42,10 +42,10 @@ def test_few_positives_leave_the_slope_near_one_and_never_negative() -> None:
     y = np.zeros((5000, 1), np.uint8)
     y[np.argsort(z[:, 0])[:3]] = 1
     fitted = fit_calibration(z, y)
-    assert 0.0 <= fitted.slope[0] <= 1.0
+    assert 0.0 <= fitted.low[0] <= 1.0
     assert expit(fitted(z)).sum() == pytest.approx(3, abs=1.5)
     untouched = fit_calibration(z, np.zeros_like(y))
-    assert (untouched.slope[0], untouched.intercept[0]) == (1.0, 0.0)
+    assert (untouched.low[0], untouched.intercept[0]) == (1.0, 0.0)
 
 
 @given(seed=st.integers(0, 5000), recall=st.floats(0.05, 1.0))
@@ -62,20 +62,6 @@ def test_the_gate_threshold_is_the_highest_that_keeps_every_label(seed: int, rec
     higher = np.unique(gate[(gate > found) & (gate <= 0.5)])
     if Y.any() and len(higher):
         assert not keeps(higher[0])
-
-
-@given(seed=st.integers(0, 5000))
-def test_f1_thresholds_are_the_best_there_are(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    proba, Y = rng.random((40, 2)).round(2), (rng.random((40, 2)) < 0.3).astype(np.uint8)
-    passed = rng.random(40) < 0.7
-    chosen = f1_thresholds(proba, passed, Y)
-    for k in range(2):
-        if not Y[passed, k].any():
-            assert chosen[k] == 0.5
-            continue
-        scores = {t: f1_score(Y[:, k], passed & (proba[:, k] >= t)) for t in np.unique(proba[passed, k]) if t > 0}
-        assert f1_score(Y[:, k], passed & (proba[:, k] >= chosen[k])) == pytest.approx(max(scores.values()))
 
 
 @given(seed=st.integers(0, 5000))

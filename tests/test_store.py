@@ -27,7 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.store.keras_file import check_archive
-from cascade.store.manifest import _digest_of
+from cascade.store.manifest import PROTOCOL, _digest_of
 from tests.conftest import KnownTruth
 
 KERAS = {"epochs": 1, "batch_size": 64}
@@ -159,7 +159,7 @@ def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:
     forge(copy, protocol=99)
     with pytest.raises(ModelRefusedError, match="protocol 99"):
         CascadePredictor.load(copy)
-    forge(copy, protocol=1, gate={"kind": "skops", "file": "../other.skops"})
+    forge(copy, protocol=PROTOCOL, gate={"kind": "skops", "file": "../other.skops"})
     with pytest.raises(ModelRefusedError, match="outside"):
         CascadePredictor.load(copy)
     forge(copy, gate={"kind": "pickle", "file": "gate.keras"})

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from cascade.calibration import Calibration
+from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
-from cascade.rules import Rules
+from cascade.rules import Rules, check_coherence
 from cascade.signature import InputSignature
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
@@ -75,14 +75,26 @@ def _check_rules(rules: Rules) -> None:
         and len(set(rules.labels)) == n
         and len(set(columns)) == len(columns)
         and all(0 <= column < n for column in columns)
-        and all(c.slope.shape == c.intercept.shape == (width,) for c, width in pairs)
-        and all(np.isfinite(c.slope).all() and np.isfinite(c.intercept).all() for c, _ in pairs)
+        and all(c.n_columns == width and _is_calibration(c) for c, width in pairs)
         and all(_is_share(values, n) for values in (rules.plan.share, rules.rejected_share))
+        and rules.rejected_interval.shape == (2, n)
         and rules.thresholds.shape == (n,)
         and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
     )
     if not sound:
         raise ModelRefusedError("the manifest's rules do not fit together; the model was not written by `save`.")
+
+
+def _is_calibration(calibration: AnyCalibration) -> bool:
+    if isinstance(calibration, Calibration):
+        triple = (calibration.low, calibration.high, calibration.intercept)
+        return all(side.shape == (calibration.n_columns,) and bool(np.isfinite(side).all()) for side in triple)
+    pairs = zip(calibration.knots, calibration.values, strict=True)
+    return all(x.shape == y.shape and x.ndim == 1 and len(x) and _is_rising(x) and _is_rising(y) for x, y in pairs)
+
+
+def _is_rising(values: Any) -> bool:
+    return bool(np.isfinite(values).all() and (np.diff(values) >= 0).all())
 
 
 def _is_share(values: Any, n: int) -> bool:
@@ -106,16 +118,28 @@ def _rules_to_json(rules: Rules) -> dict[str, Any]:
     body["plan"]["learned"] = rules.plan.learned.tolist()
     body["plan"]["share"] = rules.plan.share.tolist()
     for name in CALIBRATIONS:
-        body[name] = {side: values.tolist() for side, values in body[name].items()}
-    for name in ("rejected_share", "thresholds"):
+        body[name] = _calibration_to_json(getattr(rules, name))
+    for name in ("rejected_share", "rejected_interval", "thresholds"):
         body[name] = body[name].tolist()
     return body
+
+
+def _calibration_to_json(calibration: AnyCalibration) -> dict[str, Any]:
+    if isinstance(calibration, IsotonicCalibration):
+        return {side: [column.tolist() for column in getattr(calibration, side)] for side in ("knots", "values")}
+    return {side: getattr(calibration, side).tolist() for side in ("low", "high", "intercept")}
+
+
+def _calibration_from_json(body: dict[str, Any]) -> AnyCalibration:
+    if "knots" in body:
+        return IsotonicCalibration(tuple(map(_floats, body["knots"])), tuple(map(_floats, body["values"])))
+    return Calibration(_floats(body["low"]), _floats(body["high"]), _floats(body["intercept"]))
 
 
 def _rules_from_json(body: dict[str, Any]) -> Rules:
     plan = body["plan"]
     any_index = plan["any_index"]
-    parts = {name: Calibration(_floats(body[name]["slope"]), _floats(body[name]["intercept"])) for name in CALIBRATIONS}
+    parts = {name: _calibration_from_json(body[name]) for name in CALIBRATIONS}
     return Rules(
         labels=tuple(map(str, body["labels"])),
         plan=LabelPlan(
@@ -126,7 +150,9 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         negative_pool=check_pool(body["negative_pool"]),
         gate_threshold=float(body["gate_threshold"]),
         rejected_share=_floats(body["rejected_share"]),
+        rejected_interval=_floats(body["rejected_interval"]),
         thresholds=_floats(body["thresholds"]),
+        coherence=check_coherence(body["coherence"]),
         **parts,
     )
 

@@ -1,0 +1,170 @@
+"""Fit a whole cascade: both models, and the rules on rows that neither has seen."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import DataError
+from cascade.examples import Examples
+from cascade.gate_threshold import GateThreshold
+from cascade.labels import LabelPlan, Labels, plan_labels
+from cascade.merge import pool_rows
+from cascade.rows import Rows
+from cascade.rule_fitting import GateRules, Wishes, fit_gate_rules, fit_rules
+from cascade.rules import Rules
+from cascade.splits import grouped_folds, grouped_holdout
+from cascade.stages import Stages, gate_log_odds, labeler_log_odds
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+POOL_FOLDS = 3
+"""Gates fitted to find out which fitting rows a gate that has not seen them lets pass."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted cascade in its parts.
+
+    Attributes
+    ----------
+    gate, labeler : fitted estimators; the labeler None where no label has anything to learn
+    rules : Rules
+    gate_threshold : GateThreshold
+    rows_fitted, rows_calibrated : int
+    """
+
+    gate: Any
+    labeler: Any
+    rules: Rules
+    gate_threshold: GateThreshold
+    rows_fitted: int
+    rows_calibrated: int
+
+
+def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float) -> Fitted:
+    """Fit both models on most groups, and the rules on a share `size` of them held out."""
+    held = grouped_holdout(examples.Y, examples.groups, size, stages.random_state)
+    fitting, calibrating = np.flatnonzero(~held), np.flatnonzero(held)
+    if not len(fitting) or not len(calibrating):
+        raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
+    Y = examples.Y
+    plan = _plan(examples, [fitting])
+    _report_unseen(Y[fitting], Y[calibrating], examples.names)
+    stages.check(len(plan.learned))
+
+    gate = stages.fit_gate(examples, fitting)
+    gate_z = gate_log_odds(gate, examples.X, calibrating)
+    weight = examples.extra(calibrating)["sample_weight"]
+    gate_rules = fit_gate_rules(gate_z, Y[calibrating], weight, wishes)
+    passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, wishes)
+    pool = fitting[pool_rows(Y[fitting], wishes.negative_pool, passed)]
+    labeler = stages.fit_labeler(examples, pool, plan, gate)
+    logger.info("calibration: %d held-out rows", len(calibrating))
+
+    def labeler_scores(numbers: Rows) -> Floats:
+        return labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
+
+    rules = fit_rules(examples.names, plan, gate_rules, gate_z, labeler_scores, Y[calibrating], weight, wishes)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, len(fitting), len(calibrating))
+
+
+def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int) -> Fitted:
+    """Fit the rules on out-of-fold answers for every row, then both models on all rows.
+
+    Where data is short this spends none of it: each row's answer comes from models that have not seen its group.
+    The final models have seen more rows than those that the rules were fitted on.
+    """
+    X, Y, rows = examples.X, examples.Y, np.arange(len(examples.Y))
+    folds = grouped_folds(Y, examples.groups, n_folds, stages.random_state)
+    if len(np.unique(folds)) < n_folds:
+        raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
+    plan = _plan(examples, [np.flatnonzero(folds != fold) for fold in range(n_folds)])
+    stages.check(len(plan.learned))
+
+    gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
+    gate_rules = fit_gate_rules(gate_z, Y, examples.weight, wishes)
+    passed = gate_rules.proba(gate_z) >= gate_rules.threshold.value
+    in_pool = pool_rows(Y, wishes.negative_pool, passed)
+    labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
+    for fold in range(n_folds):
+        training, asked = (in_pool & (folds != fold)).nonzero()[0], ((in_pool | passed) & (folds == fold)).nonzero()[0]
+        labeler = stages.fit_labeler(examples, training, plan, fold_gates[fold], (fold,))
+        labeler_z[asked] = labeler_log_odds(labeler, X, asked, plan)
+    rules = fit_rules(
+        examples.names, plan, gate_rules, gate_z, lambda numbers: labeler_z[numbers], Y, examples.weight, wishes
+    )
+    gate = stages.fit_gate(examples, rows)
+    labeler = stages.fit_labeler(examples, np.flatnonzero(in_pool), plan, gate)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, len(rows), len(rows))
+
+
+def _gate_out_of_fold(stages: Stages, examples: Examples, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
+    """Log-odds (len(rows),) from gates that have not seen the row's fold, and those gates."""
+    z = np.empty(len(rows))
+    gates = []
+    for fold in range(int(folds.max()) + 1):
+        gate = stages.fit_gate(examples, rows[folds != fold], (fold,))
+        z[folds == fold] = gate_log_odds(gate, examples.X, rows[folds == fold])
+        gates.append(gate)
+    return z, gates
+
+
+def _passed_out_of_fold(
+    stages: Stages, examples: Examples, fitting: Rows, gate_rules: GateRules, wishes: Wishes
+) -> Mask | None:
+    """Mark the fitting rows that gates fitted without them let pass; None where the pool does not ask."""
+    if wishes.negative_pool != "gated":
+        return None
+    groups = None if examples.groups is None else examples.groups[fitting]
+    folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
+    z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
+    # Smaller gates may have another scale, so theirs is a calibration of its own; the threshold is the served one.
+    own = fit_gate_rules(z, examples.Y[fitting], examples.extra(fitting)["sample_weight"], wishes)
+    return own.proba(z) >= gate_rules.threshold.value
+
+
+def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
+    """Plan the columns; one is learned only if it can be in every training that will be done."""
+    plans = [
+        plan_labels(examples.Y[rows], examples.any_index, examples.extra(rows)["sample_weight"]) for rows in trainings
+    ]
+    learned = plans[0].learned
+    for plan in plans[1:]:
+        learned = np.intersect1d(learned, plan.learned)
+    everywhere = np.unique(np.concatenate(trainings))
+    share = plan_labels(examples.Y[everywhere], examples.any_index, examples.extra(everywhere)["sample_weight"]).share
+    plan = replace(plans[0], learned=learned, share=share)
+    _report_constant(examples.Y[everywhere], plan, examples.names)
+    return plan
+
+
+def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...]) -> None:
+    if not calibrating.any():
+        warnings.warn("no held-out row has a label: every row is examined, nothing is calibrated.", stacklevel=4)
+        return
+    for k in np.flatnonzero(fitting.any(axis=0) & ~calibrating.any(axis=0)):
+        warnings.warn(
+            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, its threshold is that "
+            "of largest expected F1, and the gate does not watch over it.",
+            stacklevel=4,
+        )
+
+
+def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:
+    for k in sorted(set(range(Y.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
+        count = int(Y[:, k].sum())
+        seldom = "never" if count == 0 else "always" if count == Y.any(axis=1).sum() else "too seldom"
+        warnings.warn(
+            f"label {names[k]!r} {seldom} occurs among training rows with a label; "
+            f"it is given its smoothed share {plan.share[k]:.3g} times the gate.",
+            stacklevel=5,
+        )

@@ -1,0 +1,143 @@
+"""Pools and folds: who is fitted on what; no answer that rules are fitted on comes from a model that saw it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
+from cascade.errors import ConfigError, DataError
+from tests.conftest import KnownTruth
+
+
+class Witness(LogisticRegression):
+    """Notes the rows that each fit is given, by their first feature, which is unique."""
+
+    fits: ClassVar[list[set[float]]] = []
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Witness:
+        self.fits.append(set(X[:, 0].tolist()))
+        return super().fit(X, y)
+
+
+class WitnessLabeler(MultiOutputClassifier):
+    """Notes the rows that the labeler is given."""
+
+    rows: ClassVar[list[set[float]]] = []
+
+    def fit(self, X: np.ndarray, Y: np.ndarray) -> WitnessLabeler:
+        self.rows.append(set(X[:, 0].tolist()))
+        return super().fit(X, Y)
+
+
+@pytest.fixture
+def watched() -> type[Witness]:
+    Witness.fits.clear()
+    WitnessLabeler.rows.clear()
+    return Witness
+
+
+def test_the_gated_pool_is_positives_and_false_alarms_of_gates_that_have_not_seen_them(
+    watched: type[Witness], truth: KnownTruth
+) -> None:
+    X, Y = truth.X[:8000], truth.Y[:8000]
+    labeler = WitnessLabeler(LogisticRegression())
+    model = CascadeClassifier(watched(), labeler, negative_pool="gated", gate_recall=0.8).fit(X, Y)
+    final, *fold_gates = watched.fits
+    assert len(fold_gates) == 3
+    assert set().union(*fold_gates) == final
+    assert all(len(final - fold) > 0.3 * len(final) for fold in fold_gates)
+    positives = {x for x in X[Y.any(axis=1), 0].tolist() if x in final}
+    (pool,) = WitnessLabeler.rows
+    assert positives < pool < final
+    # The false alarms are as many as the served gate gives on new rows, to within sampling error.
+    other = KnownTruth(20_000, seed=3)
+    empty = ~other.Y.any(axis=1)
+    rate = model.examine(other.X[empty]).passed_gate.mean()
+    n_empty = len(final) - len(positives)
+    assert abs((len(pool) - len(positives)) / n_empty - rate) < 4 * np.sqrt(rate / n_empty) + 0.01
+
+
+def test_a_gated_labeler_is_not_asked_below_its_threshold(truth: KnownTruth) -> None:
+    labeler = BalancedBinaryRelevance(LogisticRegression(), n_bags=2)
+    model = CascadeClassifier(LogisticRegression(), labeler, negative_pool="gated").fit(truth.X, truth.Y)
+    threshold = model.predictor_.rules.gate_threshold
+    model.predict(truth.X[:100], gate_threshold=min(1.0, threshold * 2))
+    with pytest.raises(ConfigError, match="`gate_threshold` must be at least"):
+        model.predict(truth.X[:100], gate_threshold=threshold / 2)
+
+
+def test_crossing_leaves_each_fold_out_and_ends_on_everything(watched: type[Witness], truth: KnownTruth) -> None:
+    X, Y = truth.X[:3000], truth.Y[:3000]
+    groups = np.arange(3000) // 6
+    labeler = WitnessLabeler(LogisticRegression())
+    model = CascadeClassifier(watched(), labeler, calibration_folds=4).fit(X, Y, groups=groups)
+    *fold_gates, final = watched.fits
+    assert len(fold_gates) == 4
+    assert final == set(X[:, 0].tolist())
+    left_out = [final - fold for fold in fold_gates]
+    assert sum(map(len, left_out)) == 3000
+    assert set().union(*left_out) == final
+    group_of = dict(zip(X[:, 0].tolist(), groups.tolist(), strict=True))
+    for fold, rows in zip(fold_gates, left_out, strict=True):
+        assert not {group_of[x] for x in fold} & {group_of[x] for x in rows}
+    for fold, pool in zip(fold_gates, WitnessLabeler.rows, strict=False):
+        assert pool < fold
+    assert WitnessLabeler.rows[-1] == set(X[Y.any(axis=1), 0].tolist())
+    assert model.predictor_.provenance["rows_calibrated"] == 3000
+
+
+@pytest.mark.parametrize("pool", ["positives", "all", "gated"])
+def test_models_that_know_their_rows_by_heart_are_calibrated_by_crossing(truth: KnownTruth, pool: str) -> None:
+    """One nearest neighbour answers 0 or 1 for every row it was fitted on; only other rows can correct it."""
+    neighbours = KNeighborsClassifier(1)
+    model = CascadeClassifier(neighbours, neighbours, negative_pool=pool, calibration_folds=3)
+    model.fit(truth.X[:6000], truth.Y[:6000])
+    other = KnownTruth(20_000, seed=2)
+    ratio = model.predict_proba(other.X).sum(axis=0) / other.Y.sum(axis=0)
+    spread = 4 / np.sqrt(truth.Y[:6000].sum(axis=0))
+    assert (abs(ratio - 1) < spread).all()
+
+
+@pytest.mark.parametrize("method", ["platt", "beta", "isotonic", "none"])
+def test_every_calibration_is_saved_and_right_for_models_that_need_none(
+    truth: KnownTruth, method: str, tmp_path: Path
+) -> None:
+    labeler = MultiOutputClassifier(LogisticRegression())
+    model = CascadeClassifier(LogisticRegression(), labeler, calibration=method).fit(truth.X, truth.Y)
+    proba = model.predict_proba(truth.X)
+    model.save(tmp_path / "model")
+    np.testing.assert_array_equal(CascadePredictor.load(tmp_path / "model").predict_proba(truth.X), proba)
+    held_out = truth.Y.sum(axis=0) / 5
+    assert (abs(proba.sum(axis=0) / truth.p_and_any().sum(axis=0) - 1) < 4 / np.sqrt(held_out)).all()
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"calibration": "temperature"}, "`calibration` must be one of"),
+        ({"calibration_folds": 1}, "`calibration_folds` must be 2 or more"),
+        ({"negative_pool": "none"}, "`negative_pool` must be one of"),
+        ({"coherence": "none"}, "`coherence` must be one of"),
+        ({"rejected": "nan"}, "`rejected` must be one of"),
+        ({"label_decisions": {"b": "f1"}}, "`label_decisions` must name labels of"),
+        ({"label_decisions": {"label_0": {"cost": 1}}}, r"`label_decisions\['label_0'\]` must be 'f1'"),
+    ],
+)
+def test_wishes_that_cannot_be_granted_are_refused_before_any_fit(wish: dict[str, Any], sentence: str) -> None:
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    with pytest.raises(ConfigError, match=sentence):
+        CascadeClassifier(LogisticRegression(), LogisticRegression(), **wish).fit(X, (X > 1).astype(int))
+
+
+def test_fewer_groups_than_folds_are_refused() -> None:
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), calibration_folds=5)
+    with pytest.raises(DataError, match=r"`calibration_folds` groups \(5\)"):
+        model.fit(X, (X > 1).astype(int), groups=np.arange(100) % 3)
