@@ -1,0 +1,262 @@
+"""The honest comparison: contenders on the same grouped folds, paired, with what each costs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from cascade.contenders import REFERENCE
+from cascade.errors import CascadeError, DataError
+from cascade.estimators import MultilabelClassifier, fit_with
+from cascade.labels import Labels, find_any_label
+from cascade.metrics import label_auroc, label_f1, mean_defined, weighted_log_loss
+from cascade.resampling import draw_multiplicities, weighted_average_precision
+from cascade.rows import subset
+from cascade.splits import Rows, group_numbers, grouped_folds
+from cascade.work import operations_per_row
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class FoldAnswer:
+    """What one contender said of the rows of one fold.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (m,)
+    proba : ndarray of float, shape (m, L)
+    bits : ndarray of 0/1, shape (m, L)
+    share_past_gate, operations, fit_seconds, rows_per_second : float
+        NaN where it has no gate, or its arithmetic is not known.
+    """
+
+    rows: Rows
+    proba: Floats
+    bits: Labels
+    share_past_gate: float
+    operations: float
+    fit_seconds: float
+    rows_per_second: float
+
+
+def compare(
+    contenders: Mapping[str, Any],
+    X: Any,
+    Y: Labels,
+    names: tuple[str, ...],
+    groups: NDArray[Any] | None = None,
+    n_folds: int = 3,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Fit every contender on the same folds and put them side by side.
+
+    Parameters
+    ----------
+    contenders : mapping from name to unfitted classifier
+    X : rows, n of them
+    Y : ndarray of 0/1, shape (n, L)
+    names : tuple of str, length L
+    groups : ndarray, shape (n,), optional
+    n_folds, seed : int
+
+    Returns
+    -------
+    dict
+        `contenders`: one dict each, undefined values None, a contender that failed with its `error`;
+        `verdict`: which to use, and why.
+    """
+    folds = grouped_folds(Y, groups, n_folds, seed)
+    any_index = find_any_label(Y, names).index
+    answers: dict[str, list[FoldAnswer]] = {}
+    errors: dict[str, str] = {}
+    for name, contender in contenders.items():
+        try:
+            answers[name] = [_run_fold(contender, X, Y, groups, folds, fold, name) for fold in range(n_folds)]
+        except (CascadeError, ValueError) as error:
+            errors[name] = str(error).splitlines()[0]
+            logger.warning("%s failed: %s", name, errors[name])
+    if not answers:
+        raise DataError(f"no contender could be fitted; the first failed with: {next(iter(errors.values()))}")
+    group = group_numbers(groups, len(Y))
+    quality = {name: _resampled_precision(found, Y, group, any_index, seed) for name, found in answers.items()}
+    rows = [_row(name, found, Y, any_index, quality) for name, found in answers.items()]
+    rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
+    return {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
+
+
+def _run_fold(
+    contender: Any, X: Any, Y: Labels, groups: NDArray[Any] | None, folds: Rows, fold: int, name: str
+) -> FoldAnswer:
+    training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    model = clone(contender)
+    started = time.monotonic()
+    given = None if groups is None else groups[training]
+    fit_with(model, subset(X, training, model), Y[training], groups=given)
+    fitted = time.monotonic()
+    held = subset(X, testing, model)
+    if hasattr(model, "examine"):
+        answer = model.examine(held)
+        proba, bits, share = answer.proba, answer.labels, float(answer.passed_gate.mean())
+        operations = operations_per_row(model.gate_) + share * operations_per_row(model.labeler_)
+    else:
+        proba, bits, share = model.predict_proba(held), None, float("nan")
+        operations = _operations(model)
+    rate = len(testing) / (time.monotonic() - fitted)
+    if bits is None:
+        bits = model.predict(held).astype(np.uint8)
+    seconds = fitted - started
+    logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, seconds, rate)
+    return FoldAnswer(testing, proba, bits, share, operations, seconds, rate)
+
+
+def _operations(model: MultilabelClassifier) -> float:
+    if hasattr(model, "gate_"):
+        return operations_per_row(model.gate_) + operations_per_row(model.labeler_)
+    return operations_per_row(model)
+
+
+def _resampled_precision(
+    found: list[FoldAnswer], Y: Labels, group: Rows, any_index: int | None, seed: int
+) -> tuple[Floats, Floats]:
+    """Macro average precision of the findings, mean over folds: as it is, and for draws of groups."""
+    findings = np.flatnonzero(np.arange(Y.shape[1]) != any_index)
+    per_fold = []
+    for number, answer in enumerate(found):
+        truth, proba = Y[np.ix_(answer.rows, findings)], answer.proba[:, findings]
+        # The same draws for every contender: their differences are paired.
+        times = draw_multiplicities(group[answer.rows], DRAWS, (seed, number))
+        per_fold.append(np.nanmean(weighted_average_precision(truth, proba, times), axis=1))
+    mean = np.mean(per_fold, axis=0)
+    return mean[:1], mean[1:]
+
+
+def _row(
+    name: str,
+    found: list[FoldAnswer],
+    Y: Labels,
+    any_index: int | None,
+    quality: dict[str, tuple[Floats, Floats]],
+) -> dict[str, Any]:
+    order = np.concatenate([answer.rows for answer in found])
+    truth = Y[order]
+    proba, bits = np.concatenate([a.proba for a in found]), np.concatenate([a.bits for a in found])
+    findings = np.flatnonzero(np.arange(Y.shape[1]) != any_index)
+    true = truth[:, findings].sum(axis=0)
+    common = true >= np.median(true)
+    ratio = proba[:, findings].sum(axis=0) / np.maximum(true, 1)
+    point, draws = quality[name]
+    values = {
+        "macro_average_precision": point[0],
+        "macro_average_precision_low": np.quantile(draws, 0.025),
+        "macro_average_precision_high": np.quantile(draws, 0.975),
+        "macro_f1": mean_defined(label_f1(truth[:, findings], bits[:, findings])),
+        "any_auroc": np.nan if any_index is None else label_auroc(truth[:, [any_index]], proba[:, [any_index]])[0],
+        "log_loss": weighted_log_loss(truth, proba, any_index),
+        "sum_ratio_smallest": ratio[common].min(),
+        "sum_ratio_largest": ratio[common].max(),
+        "incoherent_share": _incoherent(proba, bits, findings, any_index),
+        "share_past_gate": np.mean([answer.share_past_gate for answer in found]),
+        "operations_per_row": np.mean([answer.operations for answer in found]),
+        "fit_seconds": np.mean([answer.fit_seconds for answer in found]),
+        "rows_per_second": np.mean([answer.rows_per_second for answer in found]),
+    }
+    if REFERENCE in quality and name != REFERENCE:
+        own, (flat, flat_draws) = draws, quality[REFERENCE]
+        values["difference"] = point[0] - flat[0]
+        values["difference_low"], values["difference_high"] = np.quantile(own - flat_draws, [0.025, 0.975])
+    plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
+    return {"contender": name, **plain}
+
+
+def _incoherent(proba: Floats, bits: Labels, findings: Rows, any_index: int | None) -> float:
+    """Share of rows on which `any` is less probable than a label, or a label's bit is set without that of `any`."""
+    if any_index is None:
+        return float("nan")
+    less = proba[:, any_index] < proba[:, findings].max(axis=1) - 1e-12
+    without = (bits[:, any_index] == 0) & bits[:, findings].any(axis=1)
+    return float((less | without).mean())
+
+
+def verdict(rows: list[dict[str, Any]]) -> str:
+    """One sentence: which contender to use, and why."""
+    sound = {row["contender"]: row for row in rows if "error" not in row}
+    best = max(sound.values(), key=lambda row: row["macro_average_precision"])
+    flat = sound.get(REFERENCE)
+    if flat is None or best is flat:
+        cheaper = _cheaper(sound, flat)
+        return f"Use {best['contender']}: no contender has a higher macro average precision{cheaper}."
+    gain, low = best["difference"], best["difference_low"]
+    if low > 0:
+        return (
+            f"Use {best['contender']}: its macro average precision is {gain:.3f} above that of the flat model "
+            f"(95 % {low:.3f} to {best['difference_high']:.3f})."
+        )
+    return (
+        f"Use {REFERENCE}: {best['contender']} is {gain:.3f} above it in macro average precision, which is within "
+        f"chance (95 % {low:.3f} to {best['difference_high']:.3f}){_cheaper(sound, flat)}."
+    )
+
+
+def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any] | None) -> str:
+    """Name a cascade that is not worse and needs less than two thirds of the arithmetic, if there is one."""
+    if flat is None or flat["operations_per_row"] is None:
+        return ""
+    equal = [
+        row
+        for row in sound.values()
+        if row.get("difference_high") is not None
+        and row["contender"].startswith("cascade")
+        and row["difference_high"] > 0
+        and row["operations_per_row"] is not None
+        and row["operations_per_row"] < flat["operations_per_row"] / 1.5
+    ]
+    if not equal:
+        return ""
+    least = min(equal, key=lambda row: row["operations_per_row"])
+    times = flat["operations_per_row"] / least["operations_per_row"]
+    return (
+        f"; where compute counts, {least['contender']} is not clearly worse at {times:.1f} times less arithmetic a row"
+    )
+
+
+COLUMNS = (
+    ("macro_average_precision", "macro AP", "{:.3f}"),
+    ("difference", "to flat", "{:+.3f}"),
+    ("macro_f1", "F1", "{:.3f}"),
+    ("any_auroc", "AUROC any", "{:.3f}"),
+    ("log_loss", "log loss", "{:.4f}"),
+    ("incoherent_share", "incoherent", "{:.3f}"),
+    ("share_past_gate", "past gate", "{:.2f}"),
+    ("operations_per_row", "ops/row", "{:.3g}"),
+    ("fit_seconds", "fit s", "{:.1f}"),
+    ("rows_per_second", "rows/s", "{:.0f}"),
+)
+
+
+def table(result: dict[str, Any]) -> str:
+    """Lay a comparison out as a Markdown table and its verdict."""
+    head = ["contender", *(title for _, title, _ in COLUMNS), "sums"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in result["contenders"]:
+        cells = [row["error"]] if "error" in row else _cells(row)
+        lines.append("| " + " | ".join([row["contender"], *cells]) + " |")
+    return "\n".join([*lines, "", result["verdict"]])
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in COLUMNS]
+    if row.get("difference") is not None:
+        cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+    return [*cells, f"{row['sum_ratio_smallest']:.2f}-{row['sum_ratio_largest']:.2f}"]

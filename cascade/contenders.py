@@ -1,0 +1,81 @@
+"""The models that `compare` puts beside each other, made of one base learner."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.multioutput import MultiOutputClassifier
+
+from cascade.balanced import BalancedBinaryRelevance
+from cascade.classifier import CascadeClassifier
+from cascade.flat import FlatClassifier
+from cascade.literal_recipe import LiteralRecipe
+from cascade.rows import makes_batches
+
+REFERENCE = "flat"
+
+
+def contenders(
+    gate: Any,
+    binary: Any,
+    multilabel: Any = None,
+    *,
+    n_bags: int = 10,
+    calibration_folds: int | None = None,
+    any_label: str | None = "auto",
+    random_state: int = 0,
+    pools: tuple[str, ...] = ("positives", "gated"),
+    **cascade_options: Any,
+) -> dict[str, Any]:
+    """Make the unfitted contenders by name.
+
+    Parameters
+    ----------
+    gate, binary : binary classifiers with `predict_proba`
+        Gate of the cascades and the recipe, and base learner of all models of one label.
+    multilabel : multi-label classifier, optional
+        Base learner of the flat model and of one labeler. Default: one `binary` a label.
+    n_bags : int, default=10
+    calibration_folds : int, optional
+    any_label : str or None, default="auto"
+    random_state : int, default=0
+    pools : tuple of str
+        Negative pools that each labeler is tried with.
+    **cascade_options
+        Further parameters of `CascadeClassifier`.
+
+    Returns
+    -------
+    dict
+        Flat; flat with balanced class weights, where the base learner has them; the peer stack, where rows can be
+        copied; the literal recipe; a cascade for each labeler and pool.
+    """
+    together = MultiOutputClassifier(clone(binary)) if multilabel is None else multilabel
+    common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
+    found: dict[str, Any] = {REFERENCE: FlatClassifier(together, **common)}
+    if multilabel is None and "class_weight" in binary.get_params():
+        weighted = MultiOutputClassifier(clone(binary).set_params(class_weight="balanced"))
+        found["flat, weighted loss"] = FlatClassifier(weighted, **common)
+    if not makes_batches(binary):
+        found["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
+    found["literal recipe"] = LiteralRecipe(gate, binary, random_state)
+    labelers = {
+        "multi-label": together,
+        "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, random_state=random_state),
+    }
+    for pool in pools:
+        for kind, labeler in labelers.items():
+            found[f"cascade, {kind}, {pool}"] = CascadeClassifier(
+                gate, labeler, any_label=any_label, negative_pool=pool, **common, **cascade_options
+            )
+    return found
+
+
+def _peer_stack(binary: Any, random_state: int) -> Any:
+    from imblearn.pipeline import make_pipeline
+    from imblearn.under_sampling import RandomUnderSampler
+
+    stack = make_pipeline(RandomUnderSampler(random_state=random_state), clone(binary))
+    return MultiOutputClassifier(CalibratedClassifierCV(stack, cv=3))

@@ -1,0 +1,132 @@
+"""The flat model: every label from every row, without a gate; what a cascade has to be better than."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.decisions import Decision, decision_thresholds, each_decision
+from cascade.errors import DataError
+from cascade.estimators import MultilabelClassifier, block_proba, fit_with, fresh
+from cascade.features import check_rows
+from cascade.labels import Labels
+from cascade.rows import Rows, n_rows, subset
+from cascade.splits import grouped_folds, grouped_holdout
+from cascade.targets import read_target
+from cascade.weights import check_weight
+
+Floats = NDArray[np.float64]
+
+
+class FlatClassifier(MultilabelClassifier):
+    """A multi-label model as it is, with decision thresholds from rows that it has not seen.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Multi-label classifier with `predict_proba`.
+    decision : decision, default="f1"
+        As in `CascadeClassifier`.
+    calibration_size : float, default=0.2
+        Share of the rows, whole groups, held out for the thresholds.
+    calibration_folds : int, optional
+        Choose the thresholds on out-of-fold answers for all rows instead.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    estimator_ : fitted estimator
+    thresholds_ : ndarray of float, shape (L,)
+    classes_ : ndarray
+        0 to L - 1, or the two classes of a vector.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multioutput import MultiOutputClassifier
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> model = FlatClassifier(MultiOutputClassifier(LogisticRegression())).fit(X, (X > 1).astype(int))
+    >>> model.predict([[3.0, 0.0]])
+    array([[1, 0]])
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        decision: Decision = "f1",
+        calibration_size: float = 0.2,
+        calibration_folds: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.decision = decision
+        self.calibration_size = calibration_size
+        self.calibration_folds = calibration_folds
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model, and the thresholds on rows that it has not seen.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
+        groups, sample_weight : array-like, shape (n,), optional
+        """
+        X = check_rows(self, X, reset=True, min_rows=2)
+        Y, self.target_form_ = read_target(y, n_rows(X))
+        names = [str(k) for k in range(Y.shape[1])]
+        decisions = each_decision(self.decision, None, names)
+        weight = None if sample_weight is None else check_weight(sample_weight, len(Y))
+        given = {"groups": None if groups is None else np.asarray(groups), "sample_weight": weight}
+        rows = np.arange(len(Y))
+        if self.calibration_folds is None:
+            held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
+            self.estimator_ = self._fit_one(X, Y, rows[~held], given)
+            asked, proba = rows[held], block_proba(self.estimator_, X, rows[held], Y.shape[1])
+        else:
+            asked, proba = rows, self._out_of_fold(X, Y, groups, self.calibration_folds, given)
+            self.estimator_ = self._fit_one(X, Y, rows, given)
+        passed = np.ones(len(asked), dtype=bool)
+        asked_weight = None if weight is None else weight[asked]
+        self.thresholds_ = decision_thresholds(decisions, names, proba, passed, Y[asked], asked_weight)
+        self.classes_ = self.target_form_.classes
+        return self
+
+    def _fit_one(self, X: Any, Y: Labels, rows: Rows, given: dict[str, Any]) -> Any:
+        if not len(rows):
+            raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
+        estimator = fresh(self.estimator, [self.random_state, 2])
+        y = Y[rows].astype(np.int64)
+        extra = {name: None if values is None else values[rows] for name, values in given.items()}
+        return fit_with(estimator, subset(X, rows, estimator), y[:, 0] if y.shape[1] == 1 else y, **extra)
+
+    def _out_of_fold(self, X: Any, Y: Labels, groups: Any, n_folds: int, given: dict[str, Any]) -> Floats:
+        folds = grouped_folds(Y, groups, n_folds, self.random_state)
+        proba = np.empty(Y.shape)
+        for fold in range(n_folds):
+            model = self._fit_one(X, Y, np.flatnonzero(folds != fold), given)
+            asked = np.flatnonzero(folds == fold)
+            proba[asked] = block_proba(model, X, asked, Y.shape[1])
+        return proba
+
+    def predict_proba(self, X: Any) -> Floats:
+        """The model's probabilities as they are; float of shape (n, L), or (n, 2) where the target was a vector."""
+        return self.target_form_.proba(self._proba(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        bits = self._proba(X) >= self.thresholds_
+        return self.target_form_.decode(bits.astype(np.int64))
+
+    def _proba(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return block_proba(self.estimator_, X, np.arange(n_rows(X)), len(self.thresholds_))
+
+    def _parts(self) -> list[Any]:
+        return [self.estimator]
