@@ -68,7 +68,7 @@ def text(path: Path, not_labels: tuple[str, ...], group: str | None) -> Table:
 
 def arrays(path: Path) -> Table:
     held = np.load(path, allow_pickle=False)
-    groups = held["groups"] if "groups" in held else None
+    groups = held.get("groups")
     if "X_data" in held:
         X: Any = sparse.csr_matrix((held["X_data"], held["X_indices"], held["X_indptr"]), shape=held["X_shape"])
     else:
