@@ -29,3 +29,9 @@ class ModelRefusedError(CascadeError, ValueError):
     """A model cannot be saved or loaded safely."""
 
     exit_status = 4
+
+
+class CertificateError(CascadeError, ValueError):
+    """The rows cannot prove what was asked for: finished, but the answer is no."""
+
+    exit_status = 5
