@@ -19,6 +19,7 @@ from cascade.examples import Examples
 from cascade.features import check_rows
 from cascade.fingerprint import fingerprint
 from cascade.fitting import fit_crossed, fit_held_out
+from cascade.gate_policy import GatePolicy
 from cascade.labels import find_any_label, name_labels
 from cascade.predictor import CascadePredictor, Prediction, Thresholds
 from cascade.rows import n_rows
@@ -59,6 +60,9 @@ class CascadeClassifier(MultilabelClassifier):
         on everything. For short data; costs that many more fits.
     gate_recall : float, default=0.95
         Recall of every label wanted at the gate on the held-out rows.
+    gate_policy : mapping, optional
+        A guarantee instead: {"recall": 0.95, "confidence": 0.95}, proven for every label on groups that nothing
+        else uses; see `cascade.gate_policy.GatePolicy`.
     decision : decision, default="f1"
         How bits are set: "f1", a threshold, {"cost": (false positive, false negative)}, {"precision": share}
         or {"recall": share}.
@@ -80,6 +84,8 @@ class CascadeClassifier(MultilabelClassifier):
     gate_, labeler_ : fitted estimators
     gate_threshold_ : GateThreshold
         The gate's threshold with positives and kept positives of each label.
+    certificate_ : Certificate or None
+        What `gate_policy` proved.
     any_label_ : str or None
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
@@ -113,6 +119,7 @@ class CascadeClassifier(MultilabelClassifier):
         calibration_size: float = 0.2,
         calibration_folds: int | None = None,
         gate_recall: float = 0.95,
+        gate_policy: Mapping[str, Any] | None = None,
         decision: Decision = "f1",
         label_decisions: Mapping[str, Decision] | None = None,
         coherence: str = "lift",
@@ -129,6 +136,7 @@ class CascadeClassifier(MultilabelClassifier):
         self.calibration_size = calibration_size
         self.calibration_folds = calibration_folds
         self.gate_recall = gate_recall
+        self.gate_policy = gate_policy
         self.decision = decision
         self.label_decisions = label_decisions
         self.coherence = coherence
@@ -152,6 +160,8 @@ class CascadeClassifier(MultilabelClassifier):
         Raises
         ------
         DataError, ConfigError
+        CertificateError
+            If `gate_policy` asks for more than the data can prove; the message holds the table.
         """
         if self.calibration_folds is not None and not self.calibration_folds >= 2:
             raise ConfigError(f"`calibration_folds` must be 2 or more, or None. Received {self.calibration_folds}.")
@@ -184,13 +194,16 @@ class CascadeClassifier(MultilabelClassifier):
             fitted = fit_held_out(stages, examples, wishes, self.calibration_size)
         else:
             fitted = fit_crossed(stages, examples, wishes, self.calibration_folds)
-        self.gate_, self.labeler_, self.gate_threshold_ = fitted.gate, fitted.labeler, fitted.gate_threshold
+        self.gate_, self.labeler_ = fitted.gate, fitted.labeler
+        self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
         provenance = {
             "data": fingerprint(X, Y, examples.groups),
             "rows_fitted": fitted.rows_fitted,
             "rows_calibrated": fitted.rows_calibrated,
         }
-        self.predictor_ = CascadePredictor(fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance)
+        self.predictor_ = CascadePredictor(
+            fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance, fitted.certificate
+        )
 
     def _wishes(self) -> Wishes:
         return Wishes(
@@ -201,6 +214,7 @@ class CascadeClassifier(MultilabelClassifier):
             self.label_decisions,
             self.coherence,
             self.rejected,
+            GatePolicy.read(self.gate_policy),
         )
 
     def _default(self, role: str, X: Any) -> Any:

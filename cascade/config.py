@@ -91,6 +91,16 @@ def _checked(decision: Any) -> Any:
 Checked = Annotated[Any, AfterValidator(_checked)]
 
 
+class PolicyConfig(Strict):
+    """A guarantee wanted of the gate."""
+
+    recall: float = Field(default=0.95, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    claim: Literal["joint", "per_label"] = "joint"
+    accept_bound: bool = False
+    size: float = Field(default=0.2, gt=0, lt=1)
+
+
 class CascadeConfig(Strict):
     """How both stages become one."""
 
@@ -99,6 +109,7 @@ class CascadeConfig(Strict):
     calibration_size: float = Field(default=0.2, gt=0, lt=1)
     calibration_folds: int | None = Field(default=None, ge=2)
     gate_recall: float = Field(default=0.95, gt=0, le=1)
+    gate_policy: PolicyConfig | None = None
     decision: Checked = "f1"
     label_decisions: dict[str, Checked] | None = None
     coherence: Literal["lift", "labels", "any"] = "lift"
@@ -206,5 +217,6 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
         "labeler": [LabelerConfig],
         "labeler.model": [KerasModel, SklearnModel],
         "cascade": [CascadeConfig],
+        "cascade.gate_policy": [PolicyConfig],
     }
     return [name for model in homes.get(".".join(parents), []) for name in model.model_fields]

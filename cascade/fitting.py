@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.certificate import Certificate
 from cascade.errors import DataError
 from cascade.examples import Examples
 from cascade.gate_threshold import GateThreshold
 from cascade.labels import LabelPlan, Labels, plan_labels
 from cascade.merge import pool_rows
 from cascade.rows import Rows
-from cascade.rule_fitting import GateRules, Wishes, fit_gate_rules, fit_rules
+from cascade.rule_fitting import GateRules, Wishes, fit_gate_rules, fit_rules, with_threshold
 from cascade.rules import Rules
 from cascade.splits import grouped_folds, grouped_holdout
 from cascade.stages import Stages, gate_log_odds, labeler_log_odds
@@ -39,6 +40,7 @@ class Fitted:
     gate, labeler : fitted estimators; the labeler None where no label has anything to learn
     rules : Rules
     gate_threshold : GateThreshold
+    certificate : Certificate, or None where none was asked for
     rows_fitted, rows_calibrated : int
     """
 
@@ -46,14 +48,17 @@ class Fitted:
     labeler: Any
     rules: Rules
     gate_threshold: GateThreshold
+    certificate: Certificate | None
     rows_fitted: int
     rows_calibrated: int
 
 
 def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float) -> Fitted:
     """Fit both models on most groups, and the rules on a share `size` of them held out."""
-    held = grouped_holdout(examples.Y, examples.groups, size, stages.random_state)
-    fitting, calibrating = np.flatnonzero(~held), np.flatnonzero(held)
+    certifying, rows = _kept_apart(stages, examples, wishes)
+    groups = None if examples.groups is None else examples.groups[rows]
+    held = grouped_holdout(examples.Y[rows], groups, size, stages.random_state)
+    fitting, calibrating = rows[~held], rows[held]
     if not len(fitting) or not len(calibrating):
         raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
     Y = examples.Y
@@ -65,6 +70,7 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
     gate_z = gate_log_odds(gate, examples.X, calibrating)
     weight = examples.extra(calibrating)["sample_weight"]
     gate_rules = fit_gate_rules(gate_z, Y[calibrating], weight, wishes)
+    gate_rules, certificate = _certified(gate_rules, gate, examples, certifying, gate_z, Y[calibrating], wishes)
     passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, wishes)
     pool = fitting[pool_rows(Y[fitting], wishes.negative_pool, passed)]
     labeler = stages.fit_labeler(examples, pool, plan, gate)
@@ -74,7 +80,7 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
         return labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
 
     rules = fit_rules(examples.names, plan, gate_rules, gate_z, labeler_scores, Y[calibrating], weight, wishes)
-    return Fitted(gate, labeler, rules, gate_rules.threshold, len(fitting), len(calibrating))
+    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, len(fitting), len(calibrating))
 
 
 def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int) -> Fitted:
@@ -83,28 +89,55 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
     Where data is short this spends none of it: each row's answer comes from models that have not seen its group.
     The final models have seen more rows than those that the rules were fitted on.
     """
-    X, Y, rows = examples.X, examples.Y, np.arange(len(examples.Y))
-    folds = grouped_folds(Y, examples.groups, n_folds, stages.random_state)
+    certifying, rows = _kept_apart(stages, examples, wishes)
+    Y, weight = examples.Y[rows], examples.extra(rows)["sample_weight"]
+    folds = grouped_folds(Y, examples.extra(rows)["groups"], n_folds, stages.random_state)
     if len(np.unique(folds)) < n_folds:
         raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
-    plan = _plan(examples, [np.flatnonzero(folds != fold) for fold in range(n_folds)])
+    plan = _plan(examples, [rows[folds != fold] for fold in range(n_folds)])
     stages.check(len(plan.learned))
 
     gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
-    gate_rules = fit_gate_rules(gate_z, Y, examples.weight, wishes)
+    gate = stages.fit_gate(examples, rows)
+    gate_rules = fit_gate_rules(gate_z, Y, weight, wishes)
+    gate_rules, certificate = _certified(gate_rules, gate, examples, certifying, gate_z, Y, wishes)
     passed = gate_rules.proba(gate_z) >= gate_rules.threshold.value
     in_pool = pool_rows(Y, wishes.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
     for fold in range(n_folds):
-        training, asked = (in_pool & (folds != fold)).nonzero()[0], ((in_pool | passed) & (folds == fold)).nonzero()[0]
-        labeler = stages.fit_labeler(examples, training, plan, fold_gates[fold], (fold,))
-        labeler_z[asked] = labeler_log_odds(labeler, X, asked, plan)
-    rules = fit_rules(
-        examples.names, plan, gate_rules, gate_z, lambda numbers: labeler_z[numbers], Y, examples.weight, wishes
-    )
-    gate = stages.fit_gate(examples, rows)
-    labeler = stages.fit_labeler(examples, np.flatnonzero(in_pool), plan, gate)
-    return Fitted(gate, labeler, rules, gate_rules.threshold, len(rows), len(rows))
+        training, asked = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
+        labeler = stages.fit_labeler(examples, rows[training], plan, fold_gates[fold], (fold,))
+        labeler_z[asked] = labeler_log_odds(labeler, examples.X, rows[asked], plan)
+    rules = fit_rules(examples.names, plan, gate_rules, gate_z, lambda numbers: labeler_z[numbers], Y, weight, wishes)
+    labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, len(rows), len(rows))
+
+
+def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Rows, Rows]:
+    """Rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
+    everything = np.arange(len(examples.Y))
+    if wishes.gate_policy is None:
+        return everything[:0], everything
+    held = wishes.gate_policy.rows(examples, stages.random_state)
+    return everything[held], everything[~held]
+
+
+def _certified(
+    gate_rules: GateRules,
+    gate: Any,
+    examples: Examples,
+    certifying: Rows,
+    gate_z: Floats,
+    Y: Labels,
+    wishes: Wishes,
+) -> tuple[GateRules, Certificate | None]:
+    """Put the certified threshold, if one is wanted, in the place of the empirical one."""
+    policy = wishes.gate_policy
+    if policy is None:
+        return gate_rules, None
+    certificate = policy.certify(gate_rules.proba(gate_log_odds(gate, examples.X, certifying)), examples, certifying)
+    logger.info("certificate: %s", certificate.statement())
+    return with_threshold(gate_rules, certificate.threshold, gate_z, Y, policy.recall), certificate
 
 
 def _gate_out_of_fold(stages: Stages, examples: Examples, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:

@@ -34,6 +34,11 @@ class GateThreshold:
     kept: NDArray[np.int64]
 
 
+def at_threshold(value: float, gate: Floats, Y: Labels, recall: float) -> GateThreshold:
+    """Describe a threshold that was found elsewhere by what it keeps on these rows."""
+    return GateThreshold(value, recall, Y.sum(axis=0, dtype=np.int64), Y[gate >= value].sum(axis=0, dtype=np.int64))
+
+
 def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None = None) -> GateThreshold:
     """Find the highest threshold that keeps `recall` of the positives of every label.
 
@@ -57,11 +62,10 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
     >>> gate_threshold(np.array([0.9, 0.4, 0.1]), np.array([[1, 0], [0, 1], [0, 0]]), recall=1.0).value
     0.4
     """
-    positives = Y.sum(axis=0, dtype=np.int64)
     weights = np.ones(len(gate)) if weight is None else weight
-    highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(positives)]
+    highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(Y.any(axis=0))]
     value = min([*highest, SUREST_REJECTED]) if highest else 0.0
-    return GateThreshold(value, recall, positives, Y[gate >= value].sum(axis=0, dtype=np.int64))
+    return at_threshold(value, gate, Y, recall)
 
 
 def _keep(scores: Floats, weight: Floats, recall: float) -> float:

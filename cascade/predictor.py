@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.certificate import Certificate
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import block_proba
 from cascade.priors import log_odds
@@ -73,6 +75,8 @@ class CascadePredictor:
     signature : InputSignature
     provenance : dict, optional
         What is known of the training: data fingerprint, versions.
+    certificate : Certificate, optional
+        What is proven of the gate's recall.
 
     Examples
     --------
@@ -95,12 +99,14 @@ class CascadePredictor:
         rules: Rules,
         signature: InputSignature,
         provenance: dict[str, Any] | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         self.gate = gate
         self.labeler = labeler
         self.rules = rules
         self.signature = signature
         self.provenance = provenance or {}
+        self.certificate = certificate
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -111,7 +117,7 @@ class CascadePredictor:
         """Return the same cascade that also knows its table: feature columns, and which one is group and id."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
         provenance = {**self.provenance, "columns": columns}
-        return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance)
+        return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance, self.certificate)
 
     @classmethod
     def load(cls, path: str | Path) -> CascadePredictor:
@@ -188,6 +194,12 @@ class CascadePredictor:
             raise ConfigError(
                 f"`gate_threshold` must be at least {self.rules.gate_threshold:.6g}: the labeler was trained on rows "
                 f"past it (negative_pool='gated'). Received {threshold:.6g}."
+            )
+        if self.certificate is not None and not self.certificate.holds_at(threshold):
+            warnings.warn(
+                f"`gate_threshold` {threshold:.6g} is above the certified {self.certificate.threshold:.6g}: the gate's "
+                "certificate does not hold for these predictions.",
+                stacklevel=3,
             )
         gate_z = self._gate_log_odds(X, progress)
         passed = self.rules.gate_proba(gate_z) >= threshold

@@ -13,7 +13,8 @@ from scipy.stats import beta
 from cascade.calibration import AnyCalibration, Calibration, check_method, fit_calibration
 from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.errors import ConfigError
-from cascade.gate_threshold import GateThreshold, gate_threshold
+from cascade.gate_policy import GatePolicy
+from cascade.gate_threshold import SUREST_REJECTED, GateThreshold, at_threshold, gate_threshold
 from cascade.labels import LabelPlan, Labels
 from cascade.merge import check_pool, pool_rows
 from cascade.priors import log_odds
@@ -36,6 +37,7 @@ class Wishes:
     gate_recall : float
     decision : decision
     label_decisions : mapping from label name to decision, or None
+    gate_policy : GatePolicy, or None
     """
 
     negative_pool: str = "positives"
@@ -45,6 +47,7 @@ class Wishes:
     label_decisions: Mapping[str, Decision] | None = None
     coherence: str = "lift"
     rejected: str = "share"
+    gate_policy: GatePolicy | None = None
 
     def check(self, names: tuple[str, ...]) -> None:
         """Refuse a wish that cannot be granted."""
@@ -81,6 +84,12 @@ def fit_gate_rules(gate_z: Floats, Y: Labels, weight: Floats | None, wishes: Wis
     calibration = fit_calibration(gate_z[:, None], Y.max(axis=1, keepdims=True), weight, wishes.calibration)
     gate = np.asarray(expit(calibration(gate_z[:, None])[:, 0]))
     return GateRules(calibration, gate_threshold(gate, Y, wishes.gate_recall, weight))
+
+
+def with_threshold(gate_rules: GateRules, certified: float, gate_z: Floats, Y: Labels, recall: float) -> GateRules:
+    """Take a certified threshold, lowered to the surest probability that may be rejected, which keeps the claim."""
+    value = min(certified, SUREST_REJECTED)
+    return replace(gate_rules, threshold=at_threshold(value, gate_rules.proba(gate_z), Y, recall))
 
 
 def fit_rules(

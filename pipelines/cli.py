@@ -89,7 +89,8 @@ def train(
     checked = load_config(config, set)
     show_log()
     version, report = pipeline.run(checked, models)
-    _show({"version": str(version), **report}, f"{table(report)}\n\nversion: {version}", as_json)
+    proven = pipeline.proven(report)
+    _show({"version": str(version), **report}, f"{table(report)}{proven}\n\nversion: {version}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions.parquet")
@@ -139,6 +140,22 @@ def evaluate(
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing))
     _show(report, table(report), as_json)
+
+
+models_app = typer.Typer(no_args_is_help=True, help="Trained models.")
+app.add_typer(models_app, name="models")
+
+
+@models_app.command("show", epilog="Example: cascade models show models/phantom-multilabel")
+def show_model(
+    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    as_json: Json = False,
+) -> None:
+    """Print what a model decides by, and what is proven of its gate."""
+    from pipelines import models as pipeline
+
+    facts, text = pipeline.show(model)
+    _show(facts, text, as_json)
 
 
 def _show(result: dict[str, Any], text: str, as_json: bool) -> None:

@@ -1,8 +1,9 @@
-"""Find a model: a model folder, a version, or a name whose newest version is meant."""
+"""Find a model, a model folder, a version, or a name whose newest version is meant; and tell what it is."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from cascade.errors import ModelRefusedError
 
@@ -19,3 +20,37 @@ def find_model(path: Path) -> Path:
     if not versions:
         raise ModelRefusedError(f"`{path}` holds no model; give a folder that `cascade train` wrote.")
     return versions[-1]
+
+
+def show(path: Path) -> tuple[dict[str, Any], str]:
+    """Describe a model by its manifest and rules, as data and as text; its parts are checked but not loaded."""
+    from cascade.certificate import Certificate
+    from cascade.store.manifest import read_manifest
+
+    folder = find_model(path)
+    body = read_manifest(folder)
+    rules, proven = body["rules"], body["certificate"]
+    facts = {
+        "model": str(folder),
+        "labels": rules["labels"],
+        "negative_pool": rules["negative_pool"],
+        "gate_threshold": rules["gate_threshold"],
+        "thresholds": dict(zip(rules["labels"], rules["thresholds"], strict=True)),
+        "rows_fitted": body["provenance"].get("rows_fitted"),
+        "rows_calibrated": body["provenance"].get("rows_calibrated"),
+        "versions": body["versions"],
+    }
+    lines = [f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in facts.items()]
+    if proven is None:
+        return {**facts, "certificate": None}, "\n".join([*lines, "certificate: none was asked for (`gate_policy`)"])
+    certificate = Certificate.from_json(proven)
+    text = [*lines, "", certificate.table(), "", certificate.statement()]
+    return {**facts, "certificate": proven}, "\n".join(text)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(held)}" for name, held in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

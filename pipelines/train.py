@@ -42,6 +42,7 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     report = _evaluate(predictor, data.part(testing))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     report["natural_prevalence"] = data.natural_prevalence
+    report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
     version = _publish(config, predictor, report, models)
     return version, report
 
@@ -110,3 +111,13 @@ def _publish(config: RunConfig, predictor: CascadePredictor, report: dict[str, A
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(table(report) + "\n", encoding="utf-8")
     return version
+
+
+def proven(report: dict[str, Any]) -> str:
+    """What the report's certificate says, to print below its table; empty where none was asked for."""
+    from cascade.certificate import Certificate
+
+    if report["certificate"] is None:
+        return ""
+    certificate = Certificate.from_json(report["certificate"])
+    return f"\n\n{certificate.table()}\n\n{certificate.statement()}"

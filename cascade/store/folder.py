@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
+from cascade.certificate import Certificate
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
@@ -32,6 +33,7 @@ def save_predictor(predictor: CascadePredictor, path: Path) -> None:
             "signature": asdict(predictor.signature),
             "rules": _rules_to_json(predictor.rules),
             "provenance": predictor.provenance,
+            "certificate": None if predictor.certificate is None else predictor.certificate.to_json(),
             "gate": save_part(predictor.gate, folder, "gate"),
             "labeler": None if predictor.labeler is None else save_part(predictor.labeler, folder, "labeler"),
         }
@@ -61,7 +63,9 @@ def _load(path: Path) -> CascadePredictor:
     labeler = None if body["labeler"] is None else load_part(body["labeler"], path)
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
-    return CascadePredictor(gate, labeler, rules, _signature_from_json(body["signature"]), provenance)
+    signature, proven = _signature_from_json(body["signature"]), body["certificate"]
+    certificate = None if proven is None else Certificate.from_json(proven)
+    return CascadePredictor(gate, labeler, rules, signature, provenance, certificate)
 
 
 def _check_rules(rules: Rules) -> None:

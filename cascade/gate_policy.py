@@ -1,0 +1,82 @@
+"""A guarantee wanted of the gate: how much recall, how surely, and on which rows it is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import fields as fields_of
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.certificate import Certificate, Claim, check_provable
+from cascade.certify import certify
+from cascade.errors import ConfigError
+from cascade.examples import Examples
+from cascade.rows import Rows
+from cascade.splits import grouped_holdout
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GatePolicy:
+    """What `gate_policy` asks for.
+
+    Attributes
+    ----------
+    recall, confidence : float in (0, 1)
+    claim : {"joint", "per_label"}
+        One statement on all certified labels, or a bound for each that hold at once.
+    accept_bound : bool
+        Go on where a label has too few positives to prove the recall; False refuses, with the table.
+    size : float in (0, 1)
+        Share of the rows, whole groups, kept apart from everything else to prove it on.
+    """
+
+    recall: float = 0.95
+    confidence: float = 0.95
+    claim: Claim = "joint"
+    accept_bound: bool = False
+    size: float = 0.2
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any] | GatePolicy | None) -> GatePolicy | None:
+        """Check what a user gave."""
+        if given is None or isinstance(given, GatePolicy):
+            policy = given
+        else:
+            known = [field.name for field in fields_of(cls)]
+            unknown = sorted(set(given) - set(known))
+            if unknown:
+                raise ConfigError(f"`gate_policy` must have keys of {known}. Received {unknown[0]!r}.")
+            policy = cls(**given)
+        if policy is not None:
+            check_provable(policy.recall, policy.confidence)
+            if policy.claim not in ("joint", "per_label"):
+                raise ConfigError(f"`gate_policy.claim` must be 'joint' or 'per_label'. Received {policy.claim!r}.")
+        return policy
+
+    def rows(self, examples: Examples, seed: int) -> NDArray[np.bool_]:
+        """Mark the rows that are kept apart, and refuse now what they cannot prove whatever the gate will be."""
+        if examples.weight is not None:
+            raise ConfigError("`gate_policy` counts rows as they are; it cannot be had with `sample_weight`.")
+        held = grouped_holdout(examples.Y, examples.groups, self.size, seed + 2)
+        # Which labels can be certified follows from counts alone: a gate that passes everything shows it.
+        self.certify(np.ones(int(held.sum())), examples, np.flatnonzero(held))
+        return held
+
+    def certify(self, gate: Floats, examples: Examples, rows: Rows) -> Certificate:
+        """Prove what can be proven on the gate's probabilities of the rows kept apart."""
+        groups = None if examples.groups is None else examples.groups[rows]
+        return certify(
+            gate,
+            examples.Y[rows],
+            examples.names,
+            groups,
+            self.recall,
+            self.confidence,
+            self.claim,
+            self.accept_bound,
+        )
