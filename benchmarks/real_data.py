@@ -79,7 +79,7 @@ def arrays(path: Path) -> Table:
 def block_means(path: Path) -> Table:
     read = arrays(path)
     n, height, width, channels = read.X.shape
-    means = read.X.reshape(n, 16, height // 16, 16, width // 16, channels).mean(axis=(2, 4), dtype=np.float32)
+    means = read.X.reshape(n, 8, height // 8, 8, width // 8, channels).mean(axis=(2, 4), dtype=np.float32)
     return Table(means.reshape(n, -1), read.Y, read.names, read.groups)
 
 
@@ -111,13 +111,6 @@ SETS = {
         TEXT,
         None,
     ),
-    "ctich": Entry(
-        "ctich_128.npz",
-        "PhysioNet CT-ICH 1.0.0, Hssayeni 2020, CC BY 4.0; 16 x 16 block means",
-        block_means,
-        TABULAR,
-        3,
-    ),
     "thyroid": Entry("thyroid18.npz", "UCI thyroid0387, CC BY 4.0", arrays, TABULAR, None),
     "disaster": Entry(
         "disaster_response.parquet",
@@ -134,6 +127,13 @@ SETS = {
         lambda path: text(path, ("text", "split", "neutral"), None),
         TEXT,
         None,
+    ),
+    "ctich": Entry(
+        "ctich_128.npz",
+        "PhysioNet CT-ICH 1.0.0, Hssayeni 2020, CC BY 4.0; 8 x 8 block means",
+        block_means,
+        TABULAR,
+        3,
     ),
 }
 
