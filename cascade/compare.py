@@ -226,9 +226,7 @@ def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any] | None) -> s
         return ""
     least = min(equal, key=lambda row: row["operations_per_row"])
     times = flat["operations_per_row"] / least["operations_per_row"]
-    return (
-        f"; where compute counts, {least['contender']} is not clearly worse at {times:.1f} times less arithmetic a row"
-    )
+    return f"; where compute counts, {least['contender']} is not clearly worse at 1/{times:.1f} of the arithmetic a row"
 
 
 COLUMNS = (

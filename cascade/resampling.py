@@ -17,8 +17,9 @@ def draw_multiplicities(group: NDArray[np.intp], draws: int, seed: Any) -> NDArr
 
     Examples
     --------
-    >>> draw_multiplicities(np.array([0, 0, 1]), 2, seed=0).sum(axis=1).astype(int)
-    array([3, 2, 4])
+    >>> times = draw_multiplicities(np.array([0, 0, 1]), 2, seed=0)
+    >>> times.shape, bool((times[:, 0] == times[:, 1]).all())
+    ((3, 3), True)
     """
     numbers, inverse = np.unique(group, return_inverse=True)
     rng = np.random.default_rng(seed)

@@ -142,6 +142,29 @@ def evaluate(
     _show(report, table(report), as_json)
 
 
+@app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")
+def compare(
+    config: Annotated[Path, typer.Argument(help="YAML file of a run; its gate and labeler model are compared.")],
+    set: Annotated[list[str] | None, typer.Option("--set", help="Override a key: labeler.n_bags=3.")] = None,
+    folds: Annotated[int, typer.Option(help="Grouped folds; each contender is fitted on each.", min=2)] = 3,
+    pools: Annotated[str, typer.Option(help="Negative pools, separated by commas.")] = "positives,gated",
+    models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
+    as_json: Json = False,
+) -> None:
+    """Put flat model, peer stack, literal recipe and cascades side by side on the same grouped folds."""
+    from cascade.compare import table
+    from cascade.config import load_config
+    from cascade.merge import check_pool
+    from pipelines import compare as pipeline
+    from pipelines.progress import show_log
+
+    checked = load_config(config, set)
+    chosen = tuple(check_pool(pool) for pool in pools.split(","))
+    show_log()
+    folder, result = pipeline.run(checked, models, folds, chosen)
+    _show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)
+
+
 models_app = typer.Typer(no_args_is_help=True, help="Trained models.")
 app.add_typer(models_app, name="models")
 

@@ -1,0 +1,51 @@
+"""Compare the flat model, the peer stack, the literal recipe and cascades on one data set's grouped folds."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from cascade.building import build_model
+from cascade.compare import compare, table
+from cascade.config import KerasModel, RunConfig
+from cascade.contenders import contenders
+from cascade.data import Dataset, read_data
+from cascade.errors import DataError
+from cascade.publish import new_folder
+from pipelines.train import roles_of
+
+
+def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
+    """Compare and publish; return the folder of the comparison and its result."""
+    data = read_data(config.data.path, roles_of(config))
+    if data.Y is None:
+        raise DataError(f"`{config.data.path}` must hold labels to compare on; it has none.")
+    chosen = _contenders(config, data, pools)
+    result = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds, config.seed)
+    result["rows"], result["labels"] = len(data), list(data.label_names)
+    folder = models / config.name / f"compare-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%fZ')}"
+    with new_folder(folder) as place:
+        (place / "compare.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (place / "compare.md").write_text(table(result) + "\n", encoding="utf-8")
+    return folder, result
+
+
+def _contenders(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:
+    """Contenders with the config's gate and its labeler's model as base learner."""
+    learner = build_model(config.labeler.model, data)
+    options = config.cascade.model_dump(exclude={"negative_pool", "calibration_folds"})
+    return contenders(
+        build_model(config.gate, data),
+        learner,
+        # A network answers for all labels at once; other learners are fitted label by label.
+        build_model(config.labeler.model, data) if isinstance(config.labeler.model, KerasModel) else None,
+        n_bags=config.labeler.n_bags,
+        calibration_folds=config.cascade.calibration_folds,
+        any_label=config.data.any_label,
+        random_state=config.seed,
+        pools=pools,
+        label_names=data.label_names,
+        **options,
+    )

@@ -1,0 +1,159 @@
+"""The comparison: its figures against independent computations, its contenders, its verdict, and failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, f1_score
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from cascade import BalancedBinaryRelevance
+from cascade.compare import compare, table, verdict
+from cascade.contenders import REFERENCE, contenders
+from cascade.flat import FlatClassifier
+from cascade.literal_recipe import LiteralRecipe
+from cascade.resampling import draw_multiplicities, weighted_average_precision
+from cascade.splits import grouped_folds
+from cascade.work import operations_per_row
+from tests.conftest import KnownTruth
+
+NAMES = ("a", "b", "c", "d", "any")
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_average_precision_of_every_draw_is_that_of_scikit_learn(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    Y, proba = (rng.random((60, 2)) < 0.2).astype(np.uint8), rng.random((60, 2)).round(1)
+    times = draw_multiplicities(rng.integers(15, size=60), 4, seed)
+    found = weighted_average_precision(Y, proba, times)
+    for draw, weight in enumerate(times):
+        for k in range(2):
+            if not weight @ Y[:, k]:
+                assert np.isnan(found[draw, k])
+                continue
+            expected = average_precision_score(Y[:, k], proba[:, k], sample_weight=weight)
+            assert found[draw, k] == pytest.approx(expected)
+
+
+def test_draws_take_whole_groups_and_as_many_as_there_are() -> None:
+    group = np.array([0, 0, 1, 1, 1, 2])
+    times = draw_multiplicities(group, 50, 0)
+    assert (times[0] == 1).all()
+    assert (times[:, 0] == times[:, 1]).all()
+    assert (times[:, [0, 2, 5]].sum(axis=1) == 3).all()
+
+
+@pytest.fixture(scope="module")
+def compared(truth: KnownTruth) -> dict[str, Any]:
+    learner = LogisticRegression()
+    chosen = contenders(learner, learner, n_bags=2)
+    groups = np.arange(9000) // 3
+    return compare(chosen, truth.X[:9000], truth.Y[:9000], NAMES, groups, n_folds=3)
+
+
+def test_every_contender_stands_in_the_table(compared: dict[str, Any]) -> None:
+    names = [row["contender"] for row in compared["contenders"]]
+    assert names[:4] == ["flat", "flat, weighted loss", "peer stack", "literal recipe"]
+    assert set(names[4:]) == {f"cascade, {k}, {p}" for k in ("multi-label", "balanced") for p in ("positives", "gated")}
+    text = table(compared)
+    assert all(f"| {name} |" in text for name in names)
+    assert text.endswith(compared["verdict"])
+
+
+def test_the_flat_row_is_what_fitting_it_by_hand_gives(compared: dict[str, Any], truth: KnownTruth) -> None:
+    X, Y, groups = truth.X[:9000], truth.Y[:9000], np.arange(9000) // 3
+    folds = grouped_folds(Y, groups, 3, 0)
+    precision, bits = [], np.zeros_like(Y)
+    for fold in range(3):
+        model = FlatClassifier(MultiOutputClassifier(LogisticRegression()))
+        model.fit(X[folds != fold], Y[folds != fold], groups=groups[folds != fold])
+        proba = model.predict_proba(X[folds == fold])[:, :4]
+        precision.append(average_precision_score(Y[folds == fold][:, :4], proba))
+        bits[folds == fold] = model.predict(X[folds == fold])
+    (row,) = [row for row in compared["contenders"] if row["contender"] == REFERENCE]
+    assert row["macro_average_precision"] == pytest.approx(np.mean(precision))
+    assert row["macro_f1"] == pytest.approx(f1_score(Y[:, :4], bits[:, :4], average="macro"))
+    assert row["operations_per_row"] == 2 * 6 * 5
+
+
+def test_cascades_are_coherent_and_calibrated_and_the_recipe_is_not(compared: dict[str, Any]) -> None:
+    for row in compared["contenders"]:
+        if row["contender"].startswith("cascade"):
+            assert row["incoherent_share"] == 0
+            assert 0.8 < row["sum_ratio_smallest"] <= row["sum_ratio_largest"] < 1.2
+            assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    (recipe,) = [row for row in compared["contenders"] if row["contender"] == "literal recipe"]
+    assert not 0.5 < recipe["sum_ratio_smallest"] < 2
+
+
+def test_a_contender_against_itself_differs_by_nothing(truth: KnownTruth) -> None:
+    flat = FlatClassifier(MultiOutputClassifier(LogisticRegression()))
+    found = compare({REFERENCE: flat, "twin": clone(flat)}, truth.X[:3000], truth.Y[:3000], NAMES)
+    twin = found["contenders"][1]
+    assert twin["difference"] == twin["difference_low"] == twin["difference_high"] == 0
+    assert found["verdict"].startswith("Use flat")
+
+
+def test_a_contender_that_fails_is_reported_and_the_others_stand(truth: KnownTruth) -> None:
+    flat = FlatClassifier(MultiOutputClassifier(LogisticRegression()))
+    broken = FlatClassifier(MultiOutputClassifier(LogisticRegression(C=-1)))
+    found = compare({REFERENCE: flat, "broken": broken}, truth.X[:3000], truth.Y[:3000], NAMES)
+    assert "'C' parameter" in found["contenders"][1]["error"]
+    assert "'C' parameter" in table(found)
+
+
+def row(name: str, precision: float, operations: float, **difference: float) -> dict[str, Any]:
+    return {
+        "contender": name, "macro_average_precision": precision, "operations_per_row": operations, **difference
+    }  # fmt: skip
+
+
+def test_the_verdict_asks_for_more_than_chance() -> None:
+    flat = row("flat", 0.5, 100)
+    lucky = row("cascade, x", 0.51, 90, difference=0.01, difference_low=-0.01, difference_high=0.03)
+    better = row("cascade, y", 0.55, 90, difference=0.05, difference_low=0.02, difference_high=0.08)
+    assert verdict([flat, lucky]).startswith("Use flat: cascade, x is 0.010 above it")
+    assert verdict([flat, lucky, better]).startswith("Use cascade, y")
+    cheap = row("cascade, z", 0.49, 20, difference=-0.01, difference_low=-0.03, difference_high=0.01)
+    assert "cascade, z is not clearly worse at 1/5.0 of the arithmetic" in verdict([flat, cheap])
+
+
+def test_arithmetic_is_counted_through_every_wrapper() -> None:
+    X = np.random.default_rng(0).normal(size=(300, 6))
+    Y = (X[:, :2] > 1).astype(int)
+    linear = LogisticRegression()
+    assert operations_per_row(MultiOutputClassifier(linear).fit(X, Y)) == 24
+    assert operations_per_row(BalancedBinaryRelevance(linear, n_bags=3).fit(X, Y)) == 72
+    assert operations_per_row(FlatClassifier(MultiOutputClassifier(linear)).fit(X, Y)) == 24
+    assert operations_per_row(DecisionTreeClassifier(max_depth=2).fit(X, Y[:, 0])) <= 2
+    boosted = HistGradientBoostingClassifier(max_iter=3, max_depth=2).fit(X, Y[:, 0])
+    assert 3 <= operations_per_row(boosted) <= 6
+    assert np.isnan(operations_per_row(object()))
+
+
+def test_the_recipe_answers_at_one_half(truth: KnownTruth) -> None:
+    model = LiteralRecipe(LogisticRegression(), LogisticRegression()).fit(truth.X[:4000], truth.Y[:4000])
+    proba = model.predict_proba(truth.X)
+    passed = model.gate_.predict_proba(truth.X)[:, 1] >= 0.5
+    assert not proba[~passed].any()
+    np.testing.assert_array_equal(model.predict(truth.X), proba >= 0.5)
+
+
+def test_flat_thresholds_come_from_rows_that_the_model_has_not_seen(truth: KnownTruth) -> None:
+    """A full tree answers 0 or 1 for rows it knows: on those every threshold in between is perfect."""
+    tree = DecisionTreeClassifier(random_state=0, min_samples_leaf=3)
+    for folds in (None, 3):
+        model = FlatClassifier(MultiOutputClassifier(tree), calibration_folds=folds).fit(truth.X[:6000], truth.Y[:6000])
+        other = KnownTruth(6000, seed=4)
+        proba = model.predict_proba(other.X)
+        chosen = f1_score(other.Y, model.predict(other.X), average="macro")
+        assert chosen > f1_score(other.Y, proba >= 0.9, average="macro")
