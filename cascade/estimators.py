@@ -38,8 +38,16 @@ class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 def _input_tags(part: Any) -> InputTags:
     # A part that says nothing of itself refuses by itself; None is a network, which takes no NaN.
     if hasattr(part, "__sklearn_tags__"):
-        return get_tags(part).input_tags
+        tags = get_tags(part).input_tags
+        tags.allow_nan = tags.allow_nan or _hands_nan_on(part)
+        return tags
     return InputTags(sparse=True, allow_nan=part is not None)
+
+
+def _hands_nan_on(part: Any) -> bool:
+    """Tell whether something inside takes NaN: scikit-learn's wrappers say no for all that they wrap."""
+    inner = [part.estimator] if hasattr(part, "estimator") else [step for _, step in getattr(part, "steps", [])]
+    return any(_input_tags(one).allow_nan for one in inner if hasattr(one, "__sklearn_tags__"))
 
 
 def fresh(estimator: Any, seed: Any) -> Any:

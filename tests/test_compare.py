@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance
 from cascade.compare import compare, table, verdict
 from cascade.contenders import REFERENCE, contenders
+from cascade.errors import DataError
 from cascade.flat import FlatClassifier
 from cascade.literal_recipe import LiteralRecipe
 from cascade.resampling import draw_multiplicities, weighted_average_precision
@@ -157,3 +160,15 @@ def test_flat_thresholds_come_from_rows_that_the_model_has_not_seen(truth: Known
         proba = model.predict_proba(other.X)
         chosen = f1_score(other.Y, model.predict(other.X), average="macro")
         assert chosen > f1_score(other.Y, proba >= 0.9, average="macro")
+
+
+def test_missing_features_reach_learners_that_take_them(truth: KnownTruth) -> None:
+    X = np.where(np.random.default_rng(0).random((3000, 6)) < 0.1, np.nan, truth.X[:3000])
+    trees = HistGradientBoostingClassifier(max_iter=5)
+    filled = make_pipeline(SimpleImputer(), LogisticRegression())
+    for learner in (trees, filled):
+        found = compare(contenders(learner, learner, n_bags=1, pools=("gated",)), X, truth.Y[:3000], NAMES, n_folds=2)
+        assert [row.get("error") for row in found["contenders"]] == [None] * len(found["contenders"])
+    alone = FlatClassifier(MultiOutputClassifier(LogisticRegression()))
+    with pytest.raises(DataError, match="NaN"):
+        alone.fit(X, truth.Y[:3000])
