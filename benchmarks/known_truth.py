@@ -41,7 +41,7 @@ from sklearn.preprocessing import SplineTransformer
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.generator import Drawn, draw
 from cascade.merge import MERGES
-from cascade.predictor import Scores
+from cascade.prediction import Scores
 from cascade.priors import log_odds
 
 Floats = NDArray[np.float64]

@@ -21,7 +21,8 @@ from cascade.fingerprint import fingerprint
 from cascade.fitting import fit_crossed, fit_held_out
 from cascade.gate_policy import GatePolicy
 from cascade.labels import find_any_label, name_labels
-from cascade.predictor import CascadePredictor, Prediction, Thresholds
+from cascade.prediction import Prediction
+from cascade.predictor import CascadePredictor, Thresholds
 from cascade.rows import n_rows
 from cascade.rule_fitting import Wishes
 from cascade.signature import InputSignature

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cascade.predictor import Prediction
+from cascade.prediction import Prediction
 from cascade.splits import group_numbers
 
 

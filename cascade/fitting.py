@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cascade.certificate import Certificate
 from cascade.errors import DataError
 from cascade.examples import Examples
 from cascade.gate_threshold import GateThreshold
-from cascade.labels import LabelPlan, Labels, plan_labels
+from cascade.labels import LabelPlan, Labels, plan_labels, planned
 from cascade.merge import pool_rows
 from cascade.rows import Rows
 from cascade.rule_fitting import GateRules, Wishes, fit_gate_rules, fit_rules, with_threshold
@@ -175,7 +175,7 @@ def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
         learned = np.intersect1d(learned, plan.learned)
     everywhere = np.unique(np.concatenate(trainings))
     share = plan_labels(examples.Y[everywhere], examples.any_index, examples.extra(everywhere)["sample_weight"]).share
-    plan = replace(plans[0], learned=learned, share=share)
+    plan = planned(examples.Y[everywhere], examples.any_index, learned, share)
     _report_constant(examples.Y[everywhere], plan, examples.names)
     return plan
 

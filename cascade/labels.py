@@ -16,6 +16,9 @@ Labels = NDArray[np.uint8]
 
 STRAY_SHARE = 0.01
 
+MOST_LABELS = 12
+"""Whole vectors are weighed for up to this many labels: 2 to the power of it, for every row."""
+
 
 def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
     """Validate a label matrix.
@@ -141,11 +144,16 @@ class LabelPlan:
         Columns the labeler learns.
     share : ndarray of float, shape (L,)
         Smoothed share of each label among rows with a label; what a constant column is given.
+    seen : ndarray of 0/1, shape (S, K)
+        Combinations of the learned labels among training rows with one of them; none for more than 12 labels.
+    seen_count : ndarray of int, shape (S,)
     """
 
     any_index: int | None
     learned: NDArray[np.intp]
     share: NDArray[np.float64]
+    seen: Labels
+    seen_count: NDArray[np.int64]
 
 
 def plan_labels(Y: Labels, any_index: int | None, weight: NDArray[np.float64] | None = None) -> LabelPlan:
@@ -158,4 +166,11 @@ def plan_labels(Y: Labels, any_index: int | None, weight: NDArray[np.float64] | 
     count = positives.sum(axis=0, dtype=np.int64)
     learned = np.flatnonzero((count > 0) & (count < len(positives)))
     counted = Y.any(axis=1) * (np.ones(len(Y)) if weight is None else weight)
-    return LabelPlan(any_index, learned[learned != any_index], (counted @ Y + 0.5) / (counted.sum() + 1.0))
+    return planned(Y, any_index, learned[learned != any_index], (counted @ Y + 0.5) / (counted.sum() + 1.0))
+
+
+def planned(Y: Labels, any_index: int | None, learned: NDArray[np.intp], share: NDArray[np.float64]) -> LabelPlan:
+    """Make a plan for columns that were chosen, with the combinations of them that occur in `Y`."""
+    kept = Y[:, learned] if len(learned) <= MOST_LABELS else Y[:0, learned]
+    seen, count = np.unique(kept[kept.any(axis=1)], axis=0, return_counts=True)
+    return LabelPlan(any_index, learned, share, seen, count.astype(np.int64))

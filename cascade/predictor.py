@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from cascade.certificate import Certificate
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import block_proba
+from cascade.joint import best_vectors
+from cascade.prediction import Prediction, Scores
 from cascade.priors import log_odds
+from cascade.refer import triage
 from cascade.rows import n_rows
 from cascade.rules import Rules
 from cascade.signature import InputSignature
@@ -23,44 +26,6 @@ from cascade.signature import InputSignature
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], object]
 Thresholds = ArrayLike | Mapping[str, float] | None
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a cascade says of each row.
-
-    Attributes
-    ----------
-    gate_proba : ndarray of float, shape (n,)
-        Calibrated probability that the row has a label.
-    passed_gate : ndarray of bool, shape (n,)
-        Whether the labeler examined the row.
-    proba : ndarray of float, shape (n, L)
-    labels : ndarray of 0/1, shape (n, L)
-    """
-
-    gate_proba: Floats
-    passed_gate: NDArray[np.bool_]
-    proba: Floats
-    labels: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What the two models say, before any rule.
-
-    Attributes
-    ----------
-    gate_z : ndarray of float, shape (n,)
-        The gate's log-odds.
-    passed : ndarray of bool, shape (n,)
-    labeler_z : ndarray of float, shape (m, K)
-        The labeler's log-odds of the learned labels, for the m rows that passed.
-    """
-
-    gate_z: Floats
-    passed: NDArray[np.bool_]
-    labeler_z: Floats
 
 
 class CascadePredictor:
@@ -174,6 +139,53 @@ class CascadePredictor:
                 f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
             )
         return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
+
+    def predict_joint(
+        self, X: Any, costs: Mapping[str, tuple[float, float]] | str = "vector", joint: str = "independent"
+    ) -> NDArray[np.uint8]:
+        """The feasible vector of least expected cost, `any` being on exactly if some label is; 0/1 of shape (n, L).
+
+        Parameters
+        ----------
+        X : rows, n of them
+        costs : "vector" or mapping from label name to (false positive, false negative), default="vector"
+            "vector": any vector but the true one costs the same, so the most probable one is best; for up to 12
+            labels. A mapping: costs of single mistakes add up, (1, 1) for labels not named.
+        joint : {"independent", "seen"}, default="independent"
+            How labels go together given that some label is present, which "vector" depends on: as if independent,
+            conditioned on at least one, or as in training, where vectors never seen are impossible.
+
+        See Also
+        --------
+        cascade.joint : the formulas.
+        """
+        answer = self.examine(X)
+        learned, index = self.rules.plan.learned, self.rules.plan.any_index
+        proba = answer.proba[np.ix_(answer.passed_gate, learned)]
+        some = answer.gate_proba[answer.passed_gate] if index is None else answer.proba[answer.passed_gate, index]
+        bits = np.zeros(answer.labels.shape, dtype=np.uint8)
+        bits[np.ix_(answer.passed_gate, learned)] = best_vectors(
+            self.rules.plan, self.labels, proba, some, costs, joint
+        )
+        if index is not None:
+            bits[:, index] = bits.any(axis=1)
+        return bits
+
+    def triage(self, X: Any, low: ArrayLike, high: ArrayLike) -> NDArray[np.int8]:
+        """0 certainly not, 1 certainly, -1 for a human: by probabilities below `low`, from `high` on, or between.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        low, high : float or array-like, shape (L,)
+            `cascade.refer.refer_band` gives both from costs.
+
+        Returns
+        -------
+        ndarray of int8, shape (n, L)
+            The gate's threshold does not set anything here: a rejected row has its small probability.
+        """
+        return triage(self.predict_proba(X), low, high)
 
     def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
         """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""

@@ -21,7 +21,8 @@ from cascade.metrics import (
     ratio,
     weighted_log_loss,
 )
-from cascade.predictor import CascadePredictor, Prediction, Scores
+from cascade.prediction import Prediction, Scores
+from cascade.predictor import CascadePredictor
 from cascade.rules import Rules
 from cascade.splits import group_numbers
 

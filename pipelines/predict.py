@@ -12,7 +12,8 @@ from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.exams import exam_table
-from cascade.predictor import CascadePredictor, Prediction
+from cascade.prediction import Prediction
+from cascade.predictor import CascadePredictor
 from cascade.publish import new_file
 from pipelines.models import find_model
 from pipelines.progress import StageBars

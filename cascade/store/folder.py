@@ -81,6 +81,7 @@ def _check_rules(rules: Rules) -> None:
         and all(0 <= column < n for column in columns)
         and all(c.n_columns == width and _is_calibration(c) for c, width in pairs)
         and all(_is_share(values, n) for values in (rules.plan.share, rules.rejected_share))
+        and rules.plan.seen_count.shape == (len(rules.plan.seen),)
         and rules.rejected_interval.shape == (2, n)
         and rules.thresholds.shape == (n,)
         and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
@@ -120,7 +121,8 @@ def _versions() -> dict[str, str]:
 def _rules_to_json(rules: Rules) -> dict[str, Any]:
     body = asdict(rules)
     body["plan"]["learned"] = rules.plan.learned.tolist()
-    body["plan"]["share"] = rules.plan.share.tolist()
+    for name in ("share", "seen", "seen_count"):
+        body["plan"][name] = getattr(rules.plan, name).tolist()
     for name in CALIBRATIONS:
         body[name] = _calibration_to_json(getattr(rules, name))
     for name in ("rejected_share", "rejected_interval", "thresholds"):
@@ -144,12 +146,15 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
     plan = body["plan"]
     any_index = plan["any_index"]
     parts = {name: _calibration_from_json(body[name]) for name in CALIBRATIONS}
+    learned = np.array(plan["learned"], dtype=np.intp)
     return Rules(
         labels=tuple(map(str, body["labels"])),
         plan=LabelPlan(
             None if any_index is None else int(any_index),
-            np.array(plan["learned"], dtype=np.intp),
+            learned,
             _floats(plan["share"]),
+            np.array(plan["seen"], dtype=np.uint8).reshape(-1, len(learned)),
+            np.array(plan["seen_count"], dtype=np.int64),
         ),
         negative_pool=check_pool(body["negative_pool"]),
         gate_threshold=float(body["gate_threshold"]),
