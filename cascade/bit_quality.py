@@ -38,23 +38,25 @@ def importance_weighted_f2(Y: Labels, bits: Labels, importance: ArrayLike | None
         raise ConfigError(f"`importance` must have one weight of 0 or more per label ({n_labels}).")
     score = label_f_score(Y, bits, beta=2.0)
     defined = np.isfinite(score)
-    return float(ratio(score[defined] @ weight[defined], weight[defined].sum()))
+    total = float(weight[defined].sum())
+    return float(score[defined] @ weight[defined] / total) if total else float("nan")
 
 
 def normal_f1(Y: Labels, bits: Labels) -> float:
     """F1 of "this row has no label", the rows that a gate is there to find (Sewer-ML's F1 of the normal class)."""
     empty, said = ~Y.any(axis=1), ~bits.any(axis=1)
-    return float(ratio(np.float64(2 * (empty & said).sum()), np.float64(empty.sum() + said.sum())))
+    total = int(empty.sum() + said.sum())
+    return 2 * int((empty & said).sum()) / total if total else float("nan")
 
 
 def subset_accuracy(Y: Labels, bits: Labels) -> float:
     """Share of rows whose whole vector is right."""
-    return float((Y == bits).all(axis=1).mean()) if len(Y) else float("nan")
+    return float((bits == Y).all(axis=1).mean()) if len(Y) else float("nan")
 
 
 def hamming_loss(Y: Labels, bits: Labels) -> float:
     """Share of single bits that are wrong."""
-    return float((Y != bits).mean()) if Y.size else float("nan")
+    return float((bits != Y).mean()) if Y.size else float("nan")
 
 
 def samples_f1(Y: Labels, bits: Labels) -> float:
@@ -92,8 +94,8 @@ def ledger(Y: Labels, bits: Labels, passed: NDArray[np.bool_]) -> dict[str, NDAr
         `lost_at_gate` (not examined), `lost_at_labeler` (examined, not set) and `found` add up to the positives;
         `false_on_empty` and `false_on_labeled` to the false alarms on rows without and with some label.
     """
-    positive, on = Y > 0, bits > 0
-    empty = ~positive.any(axis=1)
+    positive, on = Y.astype(bool), bits.astype(bool)
+    empty = ~np.asarray(Y.any(axis=1))
     masks = {
         "lost_at_gate": positive & ~passed[:, None],
         "lost_at_labeler": positive & passed[:, None] & ~on,

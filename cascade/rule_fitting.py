@@ -125,7 +125,7 @@ def fit_rules(
     passed = gate >= gate_rules.threshold.value
     scored = np.flatnonzero(passed | pool_rows(Y, wishes.negative_pool, passed))
     labeler_z = labeler_scores(scored)
-    rules = _before_merging(names, plan, gate_rules, labeler_z, Y, passed, scored, weight, wishes)
+    rules = _before_merging(names, plan, gate_rules, gate, labeler_z, Y, passed, scored, weight, wishes)
 
     examined = passed[scored]
     merged = log_odds(rules.merge(gate[passed], labeler_z[examined]))
@@ -145,6 +145,7 @@ def _before_merging(
     names: tuple[str, ...],
     plan: LabelPlan,
     gate_rules: GateRules,
+    gate: Floats,
     labeler_z: Floats,
     Y: Labels,
     passed: Mask,
@@ -166,7 +167,7 @@ def _before_merging(
         ),
         merged_calibration=Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         gate_threshold=gate_rules.threshold.value,
-        rejected_share=_rejected_share(Y[rejected], plan, _part(weight, rejected), wishes.rejected),
+        rejected_share=_rejected_share(gate[rejected], Y[rejected], plan, _part(weight, rejected), wishes.rejected),
         rejected_interval=_rejected_interval(Y[rejected]),
         thresholds=np.full(len(names), 0.5),
         coherence=wishes.coherence,
@@ -177,15 +178,19 @@ def _part(weight: Floats | None, rows: NDArray[np.intp]) -> Floats | None:
     return None if weight is None else weight[rows]
 
 
-def _rejected_share(Y: Labels, plan: LabelPlan, weight: Floats | None, rejected: str) -> Floats:
-    """Share of each label among rejected rows with a label, with one such row added at the training's shares."""
+def _rejected_share(gate: Floats, Y: Labels, plan: LabelPlan, weight: Floats | None, rejected: str) -> Floats:
+    """Positives over the gate's sum among rejected rows, with one row with a label added at the training's shares.
+
+    Calibrated on all rows, a gate may still be off in the tail that it rejects: this takes the tail's own sums.
+    """
     if rejected == "zero":
         return np.zeros(Y.shape[1])
-    counted = Y.any(axis=1) * (np.ones(len(Y)) if weight is None else weight)
-    share = (counted @ Y + plan.share) / (counted.sum() + 1.0)
+    counted = np.ones(len(Y)) if weight is None else weight
+    usual = plan.share.copy()
     if plan.any_index is not None:
-        share[plan.any_index] = 1.0
-    return np.asarray(share, dtype=np.float64)
+        usual[plan.any_index] = 1.0
+    share: Floats = (counted @ Y + usual) / (counted @ gate + 1.0)
+    return share
 
 
 def _rejected_interval(Y: Labels) -> Floats:

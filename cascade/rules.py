@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.calibration import AnyCalibration
+from cascade.coherence import coherent
 from cascade.errors import ConfigError
 from cascade.labels import LabelPlan
 from cascade.merge import MERGES
@@ -46,7 +47,8 @@ class Rules:
     gate_threshold : float
         Rows with a gate probability of at least this are examined.
     rejected_share : ndarray of float, shape (L,)
-        Probability of a label given some label, among rows that the gate rejects; zeros for hard zeros.
+        Positives of each label over the sum of the gate's probabilities, among rows that the gate rejects: what
+        the gate's probability of such a row is multiplied by. Zeros for hard zeros.
     rejected_interval : ndarray of float, shape (2, L)
         95 % interval of the share of rejected rows that have the label.
     thresholds : ndarray of float, shape (L,)
@@ -92,9 +94,8 @@ class Rules:
         proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
         merged = log_odds(self.merge(gate[passed], labeler_z))
         proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(merged))
-        if self.plan.any_index is not None:
-            proba[:, self.plan.any_index] = proba.max(axis=1)
-        return proba
+        np.minimum(proba, 1.0, out=proba)
+        return proba if self.plan.any_index is None else coherent(proba, self.plan.any_index)
 
     def margin(self, proba: Floats, passed: Mask) -> Floats:
         """Log-odds above the decision threshold (n, L), with the sign of the bit that the rules set."""

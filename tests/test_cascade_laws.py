@@ -17,6 +17,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.errors import ConfigError, DataError
@@ -187,15 +188,17 @@ def test_overconfident_stages_are_calibrated_on_rows_they_have_not_seen(truth: K
     assert (abs(ratio - 1) < spread).all()
 
 
-def test_rejected_rows_get_the_share_that_rejected_rows_have(truth: KnownTruth) -> None:
+def test_rejected_rows_get_as_many_labels_as_rejected_rows_have(truth: KnownTruth) -> None:
+    """Also where the gate is far off in its tail: a tree of two leaves says the same of all rejected rows."""
     other = KnownTruth(40_000, seed=2)
-    model = CascadeClassifier(LogisticRegression(), LABELERS["one-vs-rest"], gate_recall=0.6)
-    predictor = model.fit(truth.X, truth.Y).predictor_
-    lost = other.Y[~predictor.examine(other.X).passed_gate]
-    lost = lost[lost.any(axis=1)]
-    share, n = lost.mean(axis=0), len(lost) / 5
-    spread = 4 * np.sqrt(share * (1 - share) / n) + 1 / n
-    assert (abs(predictor.rules.rejected_share - share) < spread).all()
+    for gate in (LogisticRegression(), DecisionTreeClassifier(max_depth=3, random_state=0)):
+        model = CascadeClassifier(gate, LABELERS["one-vs-rest"], gate_recall=0.6).fit(truth.X, truth.Y)
+        answer = model.examine(other.X)
+        rejected = ~answer.passed_gate
+        expected, true = answer.proba[rejected].sum(axis=0), other.Y[rejected].sum(axis=0)
+        # A fifth of as many rows decided the share, with one row added.
+        spread = 4 * np.sqrt(true * 6) + 6
+        assert (abs(expected - true) < spread).all()
 
 
 def test_a_weight_is_the_row_repeated() -> None:
