@@ -32,13 +32,17 @@ def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[st
 
 def _between(read: dict[str, Dataset]) -> list[Finding]:
     names = {data.label_names for data in read.values()}
+    order = []
     if len(names) > 1:
         first, second, *_ = sorted(names)
-        raise DataError(f"splits must have the same labels in the same order. Received {first} and {second}.")
+        if len({frozenset(of_one) for of_one in names}) > 1:
+            raise DataError(f"splits must have the same labels. Received {first} and {second}.")
+        message = f"the splits list their labels in different orders, {first} and {second}: a matrix without names "
+        order = [Finding("error", "label-order", message + "would be read wrongly.")]
     without = [path for path, data in read.items() if data.groups is None]
     if without:
         raise DataError(f"`{without[0]}` has no groups to compare splits by; name the group column with --group.")
-    return shared_groups({path: data.groups for path, data in read.items() if data.groups is not None})
+    return [*order, *shared_groups({path: data.groups for path, data in read.items() if data.groups is not None})]
 
 
 def text(facts: dict[str, Any], findings: list[Finding]) -> str:

@@ -133,3 +133,13 @@ def test_the_command_ends_with_status_5_when_asked_to(tmp_path: Path) -> None:
     assert run("lint", tmp_path / "a.csv", *options, "--fail-on", "never").returncode == 0
     wrong = run("lint", tmp_path / "a.csv", *options, "--fail-on", "often")
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
+
+
+def test_splits_that_list_their_labels_in_another_order_are_found(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, order in (("a", [0, 1]), ("b", [1, 0])):
+        Y = (rng.random((60, 2)) < 0.3).astype(np.uint8)
+        names = np.array(["crack", "dent"])[order]
+        np.savez(tmp_path / f"{name}.npz", X=rng.random((60, 2)), Y=Y, label_names=names, groups=np.array([name] * 60))
+    found = run("lint", tmp_path / "a.npz", tmp_path / "b.npz")
+    assert (found.returncode, "label-order" in found.stdout) == (5, True), found.stderr
