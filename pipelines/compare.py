@@ -22,7 +22,7 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     data = read_data(config.data.path, roles_of(config))
     if data.Y is None:
         raise DataError(f"`{config.data.path}` must hold labels to compare on; it has none.")
-    chosen = _contenders(config, data, pools)
+    chosen = contenders_of(config, data, pools)
     result = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds, config.seed)
     result["rows"], result["labels"] = len(data), list(data.label_names)
     folder = models / config.name / f"compare-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%fZ')}"
@@ -32,7 +32,7 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     return folder, result
 
 
-def _contenders(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:
+def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:
     """Contenders with the config's gate and its labeler's model as base learner."""
     learner = build_model(config.labeler.model, data)
     options = config.cascade.model_dump(exclude={"negative_pool", "calibration_folds"})
