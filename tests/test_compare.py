@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -172,3 +178,34 @@ def test_missing_features_reach_learners_that_take_them(truth: KnownTruth) -> No
     alone = FlatClassifier(MultiOutputClassifier(LogisticRegression()))
     with pytest.raises(DataError, match="NaN"):
         alone.fit(X, truth.Y[:3000])
+
+
+def test_the_command_publishes_its_table(truth: KnownTruth, tmp_path: Path) -> None:
+    np.savez(tmp_path / "data.npz", X=truth.X[:3000], Y=truth.Y[:3000], groups=np.arange(3000) // 3)
+    linear = {"kind": "logistic_regression"}
+    config = {
+        "name": "small",
+        "data": {"path": str(tmp_path / "data.npz")},
+        "gate": linear,
+        "labeler": {"model": linear, "n_bags": 1},
+        "cascade": {"decision": {"cost": [1, 5]}},
+    }
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.cli",
+        "compare",
+        "small.yaml",
+        "--folds",
+        "2",
+        "--pools",
+        "gated",
+        "--json",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert [row["contender"] for row in result["contenders"]][-1] == "cascade, balanced, gated"
+    assert (tmp_path / result["folder"] / "compare.md").read_text().rstrip().endswith(result["verdict"])
