@@ -133,24 +133,6 @@ def fit_calibration(
     return Calibration(*np.array(fitted, dtype=np.float64).T)
 
 
-def fit_slope(z: Floats, y: NDArray[np.uint8]) -> float:
-    """Slope of the plain logistic regression of y on z, without prior or smoothing; NaN without both classes.
-
-    A slope that has no finite value, of classes that z separates, is infinite.
-    """
-    if not 0 < y.sum() < len(y):
-        return float("nan")
-    if z[y > 0].min() > z[y == 0].max():
-        return float("inf")
-
-    def loss(parameters: Floats) -> tuple[float, Floats]:
-        score = parameters[0] * z + parameters[1]
-        excess = expit(score) - y
-        return float((np.logaddexp(0, score) - y * score).sum()), np.array([excess @ z, excess.sum()])
-
-    return float(minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS").x[0])
-
-
 def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool) -> tuple[float, float, float]:
     n_positive, n_negative = float(weight @ y), float(weight @ (1 - y.astype(np.float64)))
     if not n_positive or not n_negative:

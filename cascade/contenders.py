@@ -55,8 +55,8 @@ def contenders(
     together = MultiOutputClassifier(clone(binary)) if multilabel is None else multilabel
     common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
     found: dict[str, Any] = {REFERENCE: FlatClassifier(together, **common)}
-    if multilabel is None and "class_weight" in binary.get_params():
-        weighted = MultiOutputClassifier(clone(binary).set_params(class_weight="balanced"))
+    weighted = _weighted(binary) if multilabel is None else None
+    if weighted is not None:
         found["flat, weighted loss"] = FlatClassifier(weighted, **common)
     if not makes_batches(binary):
         found["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
@@ -65,12 +65,23 @@ def contenders(
         "multi-label": together,
         "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, random_state=random_state),
     }
+    if weighted is not None:
+        # Its shift is not known in advance; the cascade's calibration takes it off.
+        labelers["weighted"] = weighted
     for pool in pools:
         for kind, labeler in labelers.items():
             found[f"cascade, {kind}, {pool}"] = CascadeClassifier(
                 gate, labeler, any_label=any_label, negative_pool=pool, **common, **cascade_options
             )
     return found
+
+
+def _weighted(binary: Any) -> Any:
+    """One model a label with balanced class weights; None where neither the learner nor a step of it has any."""
+    names = [name for name in binary.get_params() if name.split("__")[-1] == "class_weight"]
+    if not names:
+        return None
+    return MultiOutputClassifier(clone(binary).set_params(**dict.fromkeys(names, "balanced")))
 
 
 def _peer_stack(binary: Any, random_state: int) -> Any:

@@ -38,7 +38,11 @@ class FlatClassifier(MultilabelClassifier):
 
     Attributes
     ----------
-    estimator_ : fitted estimator
+    estimator_ : fitted estimator, or None where no label varies
+    learned_ : ndarray of int
+        Columns that the estimator answers for; a label without both classes among the fitting rows is given its
+        smoothed share.
+    share_ : ndarray of float, shape (L,)
     thresholds_ : ndarray of float, shape (L,)
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
@@ -86,47 +90,58 @@ class FlatClassifier(MultilabelClassifier):
         rows = np.arange(len(Y))
         if self.calibration_folds is None:
             held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
-            self.estimator_ = self._fit_one(X, Y, rows[~held], given)
-            asked, proba = rows[held], block_proba(self.estimator_, X, rows[held], Y.shape[1])
+            self._fit_on(X, Y, rows[~held], given)
+            asked, proba = rows[held], self._proba(X, rows[held])
         else:
             asked, proba = rows, self._out_of_fold(X, Y, groups, self.calibration_folds, given)
-            self.estimator_ = self._fit_one(X, Y, rows, given)
+            self._fit_on(X, Y, rows, given)
         passed = np.ones(len(asked), dtype=bool)
         asked_weight = None if weight is None else weight[asked]
         self.thresholds_ = decision_thresholds(decisions, names, proba, passed, Y[asked], asked_weight)
         self.classes_ = self.target_form_.classes
         return self
 
-    def _fit_one(self, X: Any, Y: Labels, rows: Rows, given: dict[str, Any]) -> Any:
+    def _fit_on(self, X: Any, Y: Labels, rows: Rows, given: dict[str, Any]) -> None:
         if not len(rows):
             raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
-        estimator = fresh(self.estimator, [self.random_state, 2])
-        y = Y[rows].astype(np.int64)
         extra = {name: None if values is None else values[rows] for name, values in given.items()}
-        return fit_with(estimator, subset(X, rows, estimator), y[:, 0] if y.shape[1] == 1 else y, **extra)
+        weight = check_weight(extra["sample_weight"], len(rows))
+        self.share_ = (weight @ Y[rows] + 0.5) / (weight.sum() + 1.0)
+        self.learned_ = np.flatnonzero(Y[rows].any(axis=0) & ~Y[rows].all(axis=0))
+        self.estimator_ = None
+        if len(self.learned_):
+            estimator = fresh(self.estimator, [self.random_state, 2])
+            y = Y[np.ix_(rows, self.learned_)].astype(np.int64)
+            y = y[:, 0] if y.shape[1] == 1 else y
+            self.estimator_ = fit_with(estimator, subset(X, rows, estimator), y, **extra)
 
     def _out_of_fold(self, X: Any, Y: Labels, groups: Any, n_folds: int, given: dict[str, Any]) -> Floats:
         folds = grouped_folds(Y, groups, n_folds, self.random_state)
         proba = np.empty(Y.shape)
         for fold in range(n_folds):
-            model = self._fit_one(X, Y, np.flatnonzero(folds != fold), given)
-            asked = np.flatnonzero(folds == fold)
-            proba[asked] = block_proba(model, X, asked, Y.shape[1])
+            self._fit_on(X, Y, np.flatnonzero(folds != fold), given)
+            proba[folds == fold] = self._proba(X, np.flatnonzero(folds == fold))
+        return proba
+
+    def _proba(self, X: Any, rows: Rows) -> Floats:
+        proba = np.tile(self.share_, (len(rows), 1))
+        if self.estimator_ is not None:
+            proba[:, self.learned_] = block_proba(self.estimator_, X, rows, len(self.learned_))
         return proba
 
     def predict_proba(self, X: Any) -> Floats:
         """The model's probabilities as they are; float of shape (n, L), or (n, 2) where the target was a vector."""
-        return self.target_form_.proba(self._proba(X))
+        return self.target_form_.proba(self._answer(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
         """0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
-        bits = self._proba(X) >= self.thresholds_
+        bits = self._answer(X) >= self.thresholds_
         return self.target_form_.decode(bits.astype(np.int64))
 
-    def _proba(self, X: Any) -> Floats:
+    def _answer(self, X: Any) -> Floats:
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        return block_proba(self.estimator_, X, np.arange(n_rows(X)), len(self.thresholds_))
+        return self._proba(X, np.arange(n_rows(X)))
 
     def _parts(self) -> list[Any]:
         return [self.estimator]

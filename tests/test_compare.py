@@ -72,7 +72,9 @@ def compared(truth: KnownTruth) -> dict[str, Any]:
 def test_every_contender_stands_in_the_table(compared: dict[str, Any]) -> None:
     names = [row["contender"] for row in compared["contenders"]]
     assert names[:4] == ["flat", "flat, weighted loss", "peer stack", "literal recipe"]
-    assert set(names[4:]) == {f"cascade, {k}, {p}" for k in ("multi-label", "balanced") for p in ("positives", "gated")}
+    assert set(names[4:]) == {
+        f"cascade, {k}, {p}" for k in ("multi-label", "balanced", "weighted") for p in ("positives", "gated")
+    }
     text = table(compared)
     assert all(f"| {name} |" in text for name in names)
     assert text.endswith(compared["verdict"])
@@ -207,5 +209,14 @@ def test_the_command_publishes_its_table(truth: KnownTruth, tmp_path: Path) -> N
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert [row["contender"] for row in result["contenders"]][-1] == "cascade, balanced, gated"
+    assert [row["contender"] for row in result["contenders"]][-1] == "cascade, weighted, gated"
     assert (tmp_path / result["folder"] / "compare.md").read_text().rstrip().endswith(result["verdict"])
+
+
+def test_the_flat_model_gives_constant_labels_their_share(truth: KnownTruth) -> None:
+    Y = truth.Y[:3000].copy()
+    Y[:, 1], Y[:, 2] = 0, 1
+    model = FlatClassifier(MultiOutputClassifier(LogisticRegression())).fit(truth.X[:3000], Y)
+    proba = model.predict_proba(truth.X[:50])
+    np.testing.assert_allclose(proba[:, 1:3], [[0.5 / 2401, 2400.5 / 2401]] * 50)
+    assert model.learned_.tolist() == [0, 3, 4]
