@@ -1,19 +1,31 @@
-"""Bootstrap intervals over groups, since rows of a patient are not independent."""
+"""Bootstrap intervals over groups, since rows of a patient are not independent.
+
+A draw takes each group 0, 1, 2, ... times. Metrics depend on rows by sums, so the sums of each group are taken
+once, and a draw is the product of these sums with the numbers of times.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
-from cascade.metrics import ratio
+from cascade.errors import DataError
+from cascade.metrics import Metric, Outcome, ratio
 
 Floats = NDArray[np.float64]
+Groups = NDArray[np.intp]
 
 DRAWS = 2000
+AT_A_TIME = 32
+"""Draws in one product: enough to keep the processor busy, few enough to stay in its cache."""
 
 
 def ratio_interval(
-    above: Floats, below: Floats, group: NDArray[np.intp], confidence: float = 0.95, seed: int = 0
+    above: Floats, below: Floats, group: Groups, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Floats, Floats]:
     """Percentile interval of sum(above) / sum(below) for each column, drawing groups with replacement.
 
@@ -40,22 +52,141 @@ def ratio_interval(
     >>> float(low[0]), float(high[0])
     (1.0, 1.0)
     """
-    n_groups = int(group.max()) + 1
-    sums = np.zeros((2, n_groups, above.shape[1]))
-    np.add.at(sums[0], group, above)
-    np.add.at(sums[1], group, below)
+    draws = _draws([above, below], lambda sums: ratio(sums[0], sums[1]), group, DRAWS, seed)
+    return _percentiles(draws, confidence)
+
+
+def metric_interval(
+    metric: Metric, outcome: Outcome, group: Groups, draws: int = DRAWS, confidence: float = 0.95, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Percentile interval of a metric, drawing groups with replacement.
+
+    Parameters
+    ----------
+    metric : Metric
+    outcome : Outcome
+        Of n rows.
+    group : ndarray of int, shape (n,)
+        Number of the group of each row, from 0.
+    draws : int
+    confidence : float
+    seed : int
+
+    Returns
+    -------
+    low, high : ndarray of float, shape (K,)
+        One value a label, or a single one. Draws in which it is undefined are left out; NaN where it is so in all.
+
+    Raises
+    ------
+    DataError
+        If `group` has not one value per row.
+
+    References
+    ----------
+    Davison & Hinkley (1997), Bootstrap methods and their application, section 3.8 (resampling clusters).
+
+    Examples
+    --------
+    >>> from cascade.metrics import AUROC
+    >>> Y = np.tile([[1], [0]], (20, 1)).astype(np.uint8)
+    >>> perfect = Outcome(Y, Y.astype(float), Y, np.ones(40, bool))
+    >>> metric_interval(AUROC, perfect, np.arange(40) // 2, draws=100)
+    (array([1.]), array([1.]))
+    """
+    return _percentiles(_draws(metric.columns(outcome), metric.of_sums, group, draws, seed), confidence)
+
+
+def paired_difference(
+    metric: Metric,
+    first: Outcome,
+    second: Outcome,
+    group: Groups,
+    draws: int = DRAWS,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[Floats, Floats, Floats]:
+    """Difference of a metric between two predictions of the same rows, with its percentile interval.
+
+    Each draw takes the same groups for both, so what makes rows hard for both cancels.
+
+    Parameters
+    ----------
+    metric : Metric
+    first, second : Outcome
+        Of the same n rows in the same order.
+    group : ndarray of int, shape (n,)
+        Number of the group of each row, from 0.
+    draws : int
+    confidence : float
+    seed : int
+
+    Returns
+    -------
+    difference, low, high : ndarray of float, shape (K,)
+        First minus second: one value a label, or a single one. Draws in which it is undefined are left out.
+
+    Raises
+    ------
+    DataError
+        If the two have not the same labels, or `group` has not one value per row.
+
+    Examples
+    --------
+    >>> from cascade.metrics import BRIER
+    >>> rng = np.random.default_rng(0)
+    >>> Y = (rng.random((500, 1)) < 0.1).astype(np.uint8)
+    >>> good, poor = (Outcome(Y, p, Y, np.ones(500, bool)) for p in (0.1 + 0.8 * Y, np.full(Y.shape, 0.1)))
+    >>> difference, low, high = paired_difference(BRIER, good, poor, np.arange(500) // 5, draws=200)
+    >>> bool(low[0] < difference[0] < high[0] < 0)
+    True
+    """
+    if not np.array_equal(first.Y, second.Y):
+        raise DataError("`first` and `second` must predict the same rows in the same order; their labels differ.")
+    columns = list(metric.columns(first))
+    half = len(columns)
+
+    def values(sums: list[Floats]) -> Floats:
+        return metric.of_sums(sums[:half]) - metric.of_sums(sums[half:])
+
+    drawn = _draws([*columns, *metric.columns(second)], values, group, draws, seed)
+    return metric(first) - metric(second), *_percentiles(drawn, confidence)
+
+
+def _draws(
+    columns: Iterable[Any], values: Callable[[list[Floats]], Floats], group: Groups, draws: int, seed: int
+) -> Floats:
+    """Values (draws, K) of the sums over drawn groups."""
+    n_groups = int(group.max(initial=-1)) + 1
+    of_group = [_sum_by_group(each, group, n_groups) for each in columns]
+    drawn = [values([sums @ times for sums in of_group]) for times in _times_drawn(n_groups, draws, seed)]
+    return np.concatenate(drawn, axis=1).T
+
+
+def _sum_by_group(columns: Any, group: Groups, n_groups: int) -> Any:
+    """Sums (q, n_groups) of columns (n, q)."""
+    if group.shape != (columns.shape[0],):
+        raise DataError(f"`group` must have one value per row ({columns.shape[0]}). Received shape {group.shape}.")
+    n_rows = len(group)
+    member = sparse.csr_array((np.ones(n_rows), (group, np.arange(n_rows))), shape=(n_groups, n_rows))
+    # Sparse even where full: threads of a linear algebra library get in each other's way on products this thin.
+    return sparse.csr_array((member @ columns).T)
+
+
+def _times_drawn(n_groups: int, draws: int, seed: int) -> Iterator[Floats]:
+    """How often each draw takes each group, shape (n_groups, some draws)."""
     rng = np.random.default_rng(seed)
-    draws = np.array([_one_draw(sums, rng) for _ in range(DRAWS)])
+    for start in range(0, draws, AT_A_TIME):
+        width = min(AT_A_TIME, draws - start)
+        taken = rng.integers(n_groups, size=(width, n_groups))
+        cell = taken * width + np.arange(width)[:, None]
+        yield np.bincount(cell.ravel(), minlength=n_groups * width).reshape(n_groups, width).astype(np.float64)
+
+
+def _percentiles(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
     outside = (1 - confidence) / 2
-    low, high = np.full((2, above.shape[1]), np.nan)
+    low, high = np.full((2, draws.shape[1]), np.nan)
     defined = np.isfinite(draws).any(axis=0)
     if defined.any():
         low[defined], high[defined] = np.nanquantile(draws[:, defined], [outside, 1 - outside], axis=0)
     return low, high
-
-
-def _one_draw(sums: Floats, rng: np.random.Generator) -> Floats:
-    n_groups = sums.shape[1]
-    times = np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups).astype(np.float64)
-    above, below = times @ sums[0], times @ sums[1]
-    return ratio(above, below)

@@ -8,12 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
-from cascade.bootstrap import ratio_interval
 from cascade.calibration import fit_calibration
 from cascade.gate_threshold import gate_threshold
-from cascade.metrics import label_auroc, label_average_precision, label_f1, weighted_log_loss
 
 
 def test_calibration_agrees_with_logistic_regression_where_data_is_plenty() -> None:
@@ -62,45 +59,3 @@ def test_the_gate_threshold_is_the_highest_that_keeps_every_label(seed: int, rec
     higher = np.unique(gate[(gate > found) & (gate <= 0.5)])
     if Y.any() and len(higher):
         assert not keeps(higher[0])
-
-
-@given(seed=st.integers(0, 5000))
-def test_a_perfect_prediction_scores_one_on_what_is_defined(seed: int) -> None:
-    Y = (np.random.default_rng(seed).random((30, 4)) < [0.0, 0.05, 0.3, 1.0]).astype(np.uint8)
-    for values in (label_auroc(Y, Y.astype(float)), label_average_precision(Y, Y.astype(float)), label_f1(Y, Y)):
-        assert np.isnan(values[0])
-        assert (values[np.isfinite(values)] == 1.0).all()
-    assert weighted_log_loss(Y, Y.astype(float), 3) < 1e-6
-
-
-def test_weighted_log_loss_counts_any_double() -> None:
-    rng = np.random.default_rng(0)
-    Y, proba = rng.integers(0, 2, (50, 3)).astype(np.uint8), rng.random((50, 3))
-    single = [log_loss(Y[:, k], proba[:, k]) for k in range(3)]
-    assert weighted_log_loss(Y, proba, 2) == pytest.approx((single[0] + single[1] + 2 * single[2]) / 4)
-
-
-def test_bootstrap_over_groups_is_wider_than_over_rows() -> None:
-    rng = np.random.default_rng(0)
-    group = np.repeat(np.arange(100), 10)
-    y = np.repeat(rng.random(100) < 0.2, 10).astype(float)[:, None]
-    p = np.full_like(y, 0.2)
-    low, high = ratio_interval(p, y, group)
-    row_low, row_high = ratio_interval(p, y, np.arange(1000))
-    assert high - low > 2 * (row_high - row_low)
-
-
-def test_bootstrap_without_any_positive_is_undefined_not_an_error() -> None:
-    low, high = ratio_interval(np.ones((5, 2)), np.zeros((5, 2)), np.arange(5))
-    assert np.isnan([*low, *high]).all()
-
-
-def test_bootstrap_covers_the_truth_as_often_as_promised() -> None:
-    rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(100):
-        y = (rng.random((400, 1)) < 0.2).astype(float)
-        low, high = ratio_interval(np.full_like(y, 0.2), y, np.arange(400), seed=int(rng.integers(1e9)))
-        hits += bool(low[0] <= 1 <= high[0])
-    # Binomial(100, .95): 88 or fewer has a probability below .005.
-    assert hits >= 89

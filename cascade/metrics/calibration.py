@@ -1,0 +1,98 @@
+"""Whether probabilities mean what they say: calibration error in equal-mass bins, calibration slope and intercept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from cascade.labels import Labels
+from cascade.metrics.metric import Columns, Metric, ratio
+from cascade.metrics.outcome import Outcome
+from cascade.priors import log_odds
+
+Floats = NDArray[np.float64]
+
+BINS = 15
+
+
+def _excess_in_bins(outcome: Outcome) -> Iterable[Columns]:
+    return (_bins_of_label(y, p) for y, p in zip(outcome.Y.T, outcome.proba.T, strict=True))
+
+
+def _bins_of_label(y: NDArray[np.uint8], p: Floats) -> Floats:
+    """Each row's p - y in its bin's column, then y; bins are cut by rank, so each has n / 15 rows but for ties."""
+    # Equal probabilities share a bin: otherwise the order of the rows would decide the error of a constant.
+    rank = np.searchsorted(np.sort(p), p)
+    columns = np.zeros((len(p), BINS + 1))
+    columns[np.arange(len(p)), rank * BINS // max(len(p), 1)] = p - y
+    columns[:, BINS] = y
+    return columns
+
+
+def _calibration_error(sums: Floats) -> Floats:
+    return ratio(np.abs(sums[:BINS]).sum(axis=0), sums[BINS])
+
+
+CALIBRATION_ERROR = Metric("calibration_error", _excess_in_bins, _calibration_error, 0.0)
+"""Expected calibration error over prevalence: sum over bins |sum p - sum y| / sum y.
+
+The error itself is sum over bins (n_b / n) |mean p - mean y| (Naeini et al. 2015, with the equal-mass bins of
+Nguyen & O'Connor 2015). A rare label's error is small whatever is predicted, hence the division by prevalence: 1 is
+what predicting 0 everywhere gives. It is never below |sum ratio - 1|. Noise adds to it: a calibrated prediction has
+more than 0, and a bootstrap of it lies too high.
+"""
+
+
+def calibration_line(Y: Labels, proba: Floats) -> tuple[Floats, Floats]:
+    """Slope and intercept of each label's calibration: logit P(y = 1) = intercept + slope * logit p.
+
+    Fitted together, by maximum likelihood. A slope below 1 means probabilities that are too extreme.
+
+    Parameters
+    ----------
+    Y : ndarray of 0/1, shape (n, L)
+    proba : ndarray of float, shape (n, L)
+
+    Returns
+    -------
+    slope, intercept : ndarray of float, shape (L,)
+        1 and 0 where the probabilities are the labels themselves, since nothing is likelier. Otherwise NaN where
+        a label has only one class, or where no probability of one class lies among those of the other: the
+        likelihood then grows without end.
+
+    References
+    ----------
+    Cox (1958), Two further applications of a model for binary regression.
+    Albert & Anderson (1984), On the existence of maximum likelihood estimates in logistic regression models.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(1)
+    >>> p = rng.beta(1, 9, size=(50_000, 1))
+    >>> Y = (rng.random(p.shape) < p).astype(np.uint8)
+    >>> slope, intercept = calibration_line(Y, p)
+    >>> bool(abs(slope[0] - 1) < 0.1), bool(abs(intercept[0]) < 0.2)
+    (True, True)
+    """
+    lines = [_line(y, p) for y, p in zip(Y.T, proba.T, strict=True)]
+    slope, intercept = np.array(lines, dtype=np.float64).reshape(-1, 2).T
+    return slope, intercept
+
+
+def _line(y: NDArray[np.uint8], p: Floats) -> tuple[float, float]:
+    positives, negatives = p[y > 0], p[y == 0]
+    if not (len(positives) and len(negatives)):
+        return np.nan, np.nan
+    if negatives.max() == 0 and positives.min() == 1:
+        return 1.0, 0.0
+    z = log_odds(p)
+    of_positives, of_negatives = z[y > 0], z[y == 0]
+    if of_positives.min() >= of_negatives.max() or of_negatives.min() >= of_positives.max():
+        return np.nan, np.nan
+    centre = z.mean()
+    fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8).fit((z - centre)[:, None], y)
+    slope = float(fitted.coef_[0, 0])
+    return slope, float(fitted.intercept_[0]) - slope * float(centre)

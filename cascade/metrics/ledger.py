@@ -1,0 +1,63 @@
+"""The ledger of losses: what became of each label's positives, and of the rows that have no label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.metrics.outcome import Outcome
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Counts that add up: positives = found + lost_at_gate + lost_at_labeler.
+
+    Attributes
+    ----------
+    positives, found : ndarray of int, shape (L,)
+    lost_at_gate : ndarray of int, shape (L,)
+        Positives without their bit on rows that the labeler never saw.
+    lost_at_labeler : ndarray of int, shape (L,)
+        Positives without their bit on rows that it saw.
+    false_alarms : ndarray of int, shape (L,)
+        Bits on rows that do not have the label.
+    empty_rows, empty_past_gate, empty_with_alarm : int
+        Rows without a label; those of them that passed the gate; those that got a bit.
+    """
+
+    positives: Counts
+    found: Counts
+    lost_at_gate: Counts
+    lost_at_labeler: Counts
+    false_alarms: Counts
+    empty_rows: int
+    empty_past_gate: int
+    empty_with_alarm: int
+
+
+def ledger(outcome: Outcome) -> Ledger:
+    """Count what was found and lost, where, and what was raised for nothing.
+
+    Examples
+    --------
+    >>> Y, bits = np.array([[1], [1], [1], [0]], np.uint8), np.array([[1], [0], [0], [1]], np.uint8)
+    >>> book = ledger(Outcome(Y, bits.astype(float), bits, passed=np.array([True, True, False, True])))
+    >>> int(book.found[0]), int(book.lost_at_gate[0]), int(book.lost_at_labeler[0]), book.empty_with_alarm
+    (1, 1, 1, 1)
+    """
+    true, bits, passed = outcome.Y > 0, outcome.bits > 0, outcome.passed[:, None]
+    empty = outcome.empty
+    return Ledger(
+        positives=true.sum(axis=0),
+        found=(true & bits).sum(axis=0),
+        lost_at_gate=(true & ~bits & ~passed).sum(axis=0),
+        lost_at_labeler=(true & ~bits & passed).sum(axis=0),
+        false_alarms=(bits & ~true).sum(axis=0),
+        empty_rows=int(empty.sum()),
+        empty_past_gate=int((empty & outcome.passed).sum()),
+        empty_with_alarm=int((empty & ~outcome.predicted_empty).sum()),
+    )

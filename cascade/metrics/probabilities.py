@@ -1,0 +1,88 @@
+"""Metrics of probabilities as such: squared error, also of positives and negatives apart, log loss, sums."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.labels import Labels
+from cascade.metrics.metric import Columns, Metric, ratio_of_sums, side_by_side
+from cascade.metrics.outcome import Outcome
+from cascade.priors import SMALLEST
+
+Floats = NDArray[np.float64]
+
+
+def weighted_log_loss(Y: Labels, proba: Floats, any_index: int | None) -> float:
+    """Mean log loss with `any` counted double, the metric of the RSNA 2019 Intracranial Hemorrhage challenge.
+
+    What came true counts as if it had been given a probability of at least 1e-7.
+
+    Examples
+    --------
+    >>> weighted_log_loss(np.array([[0, 0]], np.uint8), np.array([[0.0, 0.0]]), any_index=1)
+    0.0
+    """
+    outcome = Outcome(Y, proba, np.zeros_like(Y), np.ones(len(Y), dtype=bool))
+    return float(any_counted_double(any_index)(outcome)[0])
+
+
+def any_counted_double(any_index: int | None) -> Metric:
+    """Make the metric of `weighted_log_loss`; without `any` every label counts the same.
+
+    Examples
+    --------
+    >>> any_counted_double(1).name
+    'weighted_log_loss'
+    """
+
+    def columns(outcome: Outcome) -> Iterable[Columns]:
+        weights = np.ones(outcome.Y.shape[1])
+        if any_index is not None:
+            weights[any_index] = 2.0
+        loss = _surprise(outcome) @ weights / weights.sum()
+        return [np.column_stack([loss, np.ones(len(loss))])]
+
+    return Metric("weighted_log_loss", columns, ratio_of_sums, 0.0)
+
+
+def _surprise(outcome: Outcome) -> Floats:
+    """Minus the log of the probability of what came true, shape (n, L)."""
+    p = outcome.proba
+    # Held away from one end only: so certainty that came true costs nothing, and 0.0 is never -0.0.
+    said = np.where(outcome.Y > 0, np.log(np.maximum(p, SMALLEST)), np.log1p(-np.minimum(p, 1 - SMALLEST)))
+    return np.asarray(0.0 - said)
+
+
+def _squares(outcome: Outcome) -> Floats:
+    return np.asarray((outcome.proba - outcome.Y) ** 2)
+
+
+def _brier(outcome: Outcome) -> Iterable[Columns]:
+    return side_by_side(_squares(outcome), np.ones_like(outcome.proba))
+
+
+def _brier_positives(outcome: Outcome) -> Iterable[Columns]:
+    return side_by_side(_squares(outcome) * outcome.Y, outcome.Y)
+
+
+def _brier_negatives(outcome: Outcome) -> Iterable[Columns]:
+    return side_by_side(_squares(outcome) * (1 - outcome.Y), 1 - outcome.Y)
+
+
+def _log_loss(outcome: Outcome) -> Iterable[Columns]:
+    return side_by_side(_surprise(outcome), np.ones_like(outcome.proba))
+
+
+def _sums(outcome: Outcome) -> Iterable[Columns]:
+    return side_by_side(outcome.proba, outcome.Y)
+
+
+# Wallace & Dahabreh (2012), Class probability estimates are unreliable for imbalanced data (and how to fix them).
+BRIER_POSITIVES = Metric("brier_positives", _brier_positives, ratio_of_sums, 0.0)
+BRIER_NEGATIVES = Metric("brier_negatives", _brier_negatives, ratio_of_sums, 0.0)
+BRIER = Metric("brier", _brier, ratio_of_sums, 0.0)
+LOG_LOSS = Metric("log_loss", _log_loss, ratio_of_sums, 0.0)
+SUM_RATIO = Metric("sum_ratio", _sums, ratio_of_sums, 1.0)
