@@ -1,35 +1,64 @@
-"""What came out, per label and overall, as plain data and as a table to read."""
+"""What came out, per label, overall and on parts of the rows, as plain data."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from cascade.bootstrap import ratio_interval
+from cascade.bootstrap import metric_interval, ratio_interval
 from cascade.labels import Labels
 from cascade.merge import MERGES
 from cascade.metrics import (
+    AUROC,
+    AVERAGE_PRECISION,
+    BRIER,
+    COUNT_RATIO,
+    F1,
+    F2,
+    LOG_LOSS,
+    ROW_METRICS,
+    Metric,
+    Outcome,
     label_auroc,
-    label_average_precision,
-    label_f1,
-    mean_defined,
-    micro_average_precision,
+    label_values,
+    ledger,
+    overall_metrics,
     ratio,
-    weighted_log_loss,
 )
 from cascade.prediction import Prediction, Scores
 from cascade.predictor import CascadePredictor
+from cascade.report_text import table
 from cascade.rules import Rules
 from cascade.splits import group_numbers
 
+__all__ = ["evaluate", "merged_proba", "table", "uncorrected_proba"]
+
 Floats = NDArray[np.float64]
 
+WITH_INTERVAL = (AUROC, AVERAGE_PRECISION, F1, F2, BRIER, LOG_LOSS, COUNT_RATIO)
 
-def evaluate(predictor: CascadePredictor, scores: Scores, Y: Labels, groups: NDArray[Any] | None) -> dict[str, Any]:
+DRAWS = 1000
+"""For the intervals of metrics: a second or two for ten thousand rows."""
+
+OF_BITS = {"f2_ciw", *(metric.name for metric in ROW_METRICS)}
+
+FIXED = {"with_label": frozenset({"gate_recall", "f1_normal"}), "past_gate": frozenset({"gate_recall"})}
+"""What a slice cannot tell: it is the same as on all rows, or the same for every prediction."""
+
+
+def evaluate(
+    predictor: CascadePredictor,
+    scores: Scores,
+    Y: Labels,
+    groups: NDArray[Any] | None,
+    importance: ArrayLike | None = None,
+) -> dict[str, Any]:
     """Compare a cascade's predictions with labels.
 
     Parameters
@@ -40,55 +69,90 @@ def evaluate(predictor: CascadePredictor, scores: Scores, Y: Labels, groups: NDA
     Y : ndarray of 0/1, shape (n, L)
     groups : ndarray, shape (n,), or None
         Intervals are drawn over them.
+    importance : array-like of float >= 0, shape (L,), optional
+        Weight of each label in `f2_ciw`; equal if not given.
 
     Returns
     -------
     dict
-        `labels`: one dict a label; `overall`; undefined values are None. Of the sums of probabilities,
-        `uncorrected` takes the labeler's raw answer on rows past the gate, `merged` has shifts undone and both
-        stages merged, `ratio` is the calibrated end result.
+        `labels`: one dict a label; `overall`; `undefined`: for each metric the number of labels without a value;
+        `slices`: these three for the rows with a label and for those past the gate; `all_empty`: what predicting
+        no label at all would score; `ledger`: what was found, and lost where. Undefined values are None; `_low`
+        and `_high` are 95 % intervals. Of the sums of probabilities, `uncorrected` takes the labeler's raw answer
+        on rows past the gate, `merged` has shifts undone and both stages merged, `ratio` is the calibrated result.
+
+    Raises
+    ------
+    ConfigError
+        If `importance` is not one number of 0 or more per label.
     """
     rules = predictor.rules
     prediction = predictor.decide(scores)
-    true = Y.sum(axis=0, dtype=np.float64)
-    low, high = ratio_interval(prediction.proba, Y.astype(np.float64), group_numbers(groups, len(Y)))
-    columns = {
-        "positives": true,
-        "prevalence": true / len(Y),
-        "auroc": label_auroc(Y, prediction.proba),
-        "average_precision": label_average_precision(Y, prediction.proba),
-        "f1": label_f1(Y, prediction.labels),
-        "gate_recall": ratio(Y[prediction.passed_gate].sum(axis=0, dtype=np.float64), true),
-        "count_ratio": ratio(prediction.labels.sum(axis=0, dtype=np.float64), true),
+    outcome = Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate)
+    metrics = overall_metrics(len(rules.labels), rules.plan.any_index, importance)
+    report = _compare(rules, outcome, metrics)
+    group = group_numbers(groups, len(Y))
+    more = _sums(predictor, scores, outcome, group) | _intervals(WITH_INTERVAL, outcome, group)
+    for row, added in zip(report["labels"], _rows(more, len(rules.labels)), strict=True):
+        row |= added
+    intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
+    report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
+    parts = {"with_label": ~outcome.empty, "past_gate": outcome.passed}
+    nothing = replace(outcome, bits=np.zeros_like(Y))
+    return report | {
+        "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
+        "all_empty": {metric.name: _plain(metric(nothing)[0]) for metric in metrics if metric.name in OF_BITS},
+        "ledger": _ledger(rules, outcome),
+    }
+
+
+def _compare(
+    rules: Rules, outcome: Outcome, metrics: Iterable[Metric], fixed: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    columns = {key: values for key, values in label_values(outcome).items() if key not in fixed}
+    names = [{"label": name} for name in rules.labels]
+    values = {metric.name: _plain(metric(outcome)[0]) for metric in metrics if metric.name not in fixed}
+    return {
+        "labels": [name | row for name, row in zip(names, _rows(columns, len(names)), strict=True)],
+        "overall": {"rows": len(outcome), "rows_with_label": int((~outcome.empty).sum())} | values,
+        "undefined": {key: int(np.isnan(values).sum()) for key, values in columns.items()},
+    }
+
+
+def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict[str, Any]:
+    has_label = (~outcome.empty).astype(np.uint8)[:, None]
+    return {
+        "share_past_gate": float(outcome.passed.mean()),
+        "gate_threshold": float(rules.gate_threshold),
+        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[:, None])[0]),
+        "undefined_labels": int((~outcome.Y.any(axis=0)).sum()),
+    }
+
+
+def _intervals(metrics: Iterable[Metric], outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Floats]:
+    ends = {}
+    for metric in metrics:
+        ends[f"{metric.name}_low"], ends[f"{metric.name}_high"] = metric_interval(metric, outcome, group, DRAWS)
+    return ends
+
+
+def _ledger(rules: Rules, outcome: Outcome) -> dict[str, Any]:
+    counts = asdict(ledger(outcome))
+    columns = {key: value for key, value in counts.items() if not isinstance(value, int)}
+    rows = [{key: int(values[k]) for key, values in columns.items()} for k in range(len(rules.labels))]
+    labels = [{"label": name} | row for name, row in zip(rules.labels, rows, strict=True)]
+    return {"labels": labels} | {key: value for key, value in counts.items() if key not in columns}
+
+
+def _sums(predictor: CascadePredictor, scores: Scores, outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Floats]:
+    true = outcome.Y.sum(axis=0, dtype=np.float64)
+    low, high = ratio_interval(outcome.proba, outcome.Y.astype(np.float64), group)
+    return {
         "sum_ratio_uncorrected": ratio(uncorrected_proba(predictor, scores).sum(axis=0), true),
-        "sum_ratio_merged": ratio(merged_proba(rules, scores).sum(axis=0), true),
-        "sum_ratio": ratio(prediction.proba.sum(axis=0), true),
+        "sum_ratio_merged": ratio(merged_proba(predictor.rules, scores).sum(axis=0), true),
         "sum_ratio_low": low,
         "sum_ratio_high": high,
     }
-    per_label = [
-        {"label": name, **{key: _plain(values[k]) for key, values in columns.items()}}
-        for k, name in enumerate(rules.labels)
-    ]
-    return {"labels": per_label, "overall": _overall(rules, prediction, Y, columns)}
-
-
-def _overall(rules: Rules, prediction: Prediction, Y: Labels, columns: dict[str, Floats]) -> dict[str, Any]:
-    findings = np.arange(len(rules.labels)) != rules.plan.any_index
-    has_label: Labels = Y.max(axis=1, keepdims=True)
-    values = {
-        "rows": len(Y),
-        "rows_with_label": int(has_label.sum()),
-        "share_past_gate": float(prediction.passed_gate.mean()),
-        "gate_threshold": rules.gate_threshold,
-        "gate_auroc": label_auroc(has_label, prediction.gate_proba[:, None])[0],
-        "macro_average_precision": mean_defined(columns["average_precision"]),
-        "macro_average_precision_findings": mean_defined(columns["average_precision"][findings]),
-        "micro_average_precision": micro_average_precision(Y, prediction.proba),
-        "weighted_log_loss": weighted_log_loss(Y, prediction.proba, rules.plan.any_index),
-        "undefined_labels": int(np.isnan(columns["average_precision"]).sum()),
-    }
-    return {key: _plain(value) for key, value in values.items()}
 
 
 def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
@@ -113,51 +177,9 @@ def merged_proba(rules: Rules, scores: Scores) -> Floats:
     return proba
 
 
-def _plain(value: Any) -> Any:
-    number = float(value)
-    if not math.isfinite(number):
-        return None
-    return int(number) if isinstance(value, (int, np.integer)) else number
+def _rows(columns: dict[str, Floats], n_rows: int) -> list[dict[str, Any]]:
+    return [{key: _plain(values[k]) for key, values in columns.items()} for k in range(n_rows)]
 
 
-COLUMNS = (
-    ("positives", "rows", "{:.0f}"),
-    ("prevalence", "prevalence", "{:.4f}"),
-    ("auroc", "AUROC", "{:.3f}"),
-    ("average_precision", "AP", "{:.3f}"),
-    ("f1", "F1", "{:.3f}"),
-    ("gate_recall", "gate recall", "{:.3f}"),
-    ("count_ratio", "count ratio", "{:.2f}"),
-    ("sum_ratio_uncorrected", "raw sum", "{:.2f}"),
-    ("sum_ratio_merged", "merged sum", "{:.2f}"),
-    ("sum_ratio", "sum ratio", "{:.2f}"),
-)
-
-
-def table(report: dict[str, Any]) -> str:
-    """Lay a report out as text: one line a label, then what holds for all."""
-    head = ["label", *(title for _, title, _ in COLUMNS), "95 % of sum"]
-    lines = [head, *(_line(row) for row in report["labels"])]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
-    text = [
-        "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]
-    overall = report["overall"]
-    summary = [f"{key.replace('_', ' ')}: {_short(value)}" for key, value in overall.items()]
-    return "\n".join([*text, "", *summary])
-
-
-def _line(row: dict[str, Any]) -> list[str]:
-    cells = ["-" if row[key] is None else form.format(row[key]) for key, _, form in COLUMNS]
-    low, high = row["sum_ratio_low"], row["sum_ratio_high"]
-    return [row["label"], *cells, "-" if low is None else f"{low:.2f}-{high:.2f}"]
-
-
-def _short(value: Any) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _plain(value: np.float64) -> float | None:
+    return float(value) if math.isfinite(value) else None

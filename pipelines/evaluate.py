@@ -27,6 +27,7 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     assert data.Y is not None
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
+    rate = len(data) / (time.monotonic() - started)
     report = evaluate(predictor, scores, data.Y, data.groups)
-    report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
+    report["overall"]["rows_per_second"] = rate
     return report

@@ -1,0 +1,138 @@
+"""A report laid out as text: labels, ledger, slices, then what holds for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+Layout = tuple[tuple[str, str, str], ...]
+"""For each column the keys of its values, its title, and how the values are written."""
+
+LABELS: Layout = (
+    ("label", "label", "{}"),
+    ("positives", "rows", "{:.0f}"),
+    ("prevalence", "prevalence", "{:.4f}"),
+    ("auroc", "AUROC", "{:.3f}"),
+    ("average_precision", "AP", "{:.3f}"),
+    ("f1", "F1", "{:.3f}"),
+    ("gate_recall", "gate recall", "{:.3f}"),
+    ("sum_ratio_uncorrected", "raw sum", "{:.2f}"),
+    ("sum_ratio_merged", "merged sum", "{:.2f}"),
+    ("sum_ratio", "sum ratio", "{:.2f}"),
+    ("sum_ratio_low sum_ratio_high", "95 % of sum", "{:.2f}-{:.2f}"),
+)
+
+LABELS_MORE: Layout = (
+    ("label", "label", "{}"),
+    ("average_precision_low average_precision_high", "95 % of AP", "{:.3f}-{:.3f}"),
+    ("count_ratio", "count ratio", "{:.2f}"),
+    ("f2", "F2", "{:.3f}"),
+    ("log_loss", "log loss", "{:.4f}"),
+    ("brier", "Brier", "{:.4f}"),
+    ("brier_positives", "of pos.", "{:.4f}"),
+    ("brier_negatives", "of neg.", "{:.4f}"),
+    ("calibration_error", "cal. error", "{:.3f}"),
+    ("calibration_slope", "slope", "{:.2f}"),
+    ("calibration_intercept", "intercept", "{:.2f}"),
+)
+
+LEDGER: Layout = (
+    ("label", "label", "{}"),
+    ("positives", "rows", "{}"),
+    ("found", "found", "{}"),
+    ("lost_at_gate", "lost at gate", "{}"),
+    ("lost_at_labeler", "lost at labeler", "{}"),
+    ("false_alarms", "false alarms", "{}"),
+)
+
+SLICES: Layout = (
+    ("slice", "", "{}"),
+    ("rows", "rows", "{}"),
+    ("macro_auroc", "AUROC", "{:.3f}"),
+    ("macro_average_precision", "AP", "{:.3f}"),
+    ("weighted_log_loss", "log loss", "{:.4f}"),
+    ("f2_ciw", "F2", "{:.3f}"),
+    ("f1_normal", "F1 normal", "{:.3f}"),
+    ("subset_accuracy", "rows right", "{:.3f}"),
+    ("hamming_loss", "Hamming", "{:.4f}"),
+    ("samples_f1", "samples F1", "{:.3f}"),
+    ("jaccard", "Jaccard", "{:.3f}"),
+)
+
+SUMMARY = (
+    "rows",
+    "rows_with_label",
+    "share_past_gate",
+    "gate_threshold",
+    "gate_auroc",
+    "macro_average_precision",
+    "macro_average_precision_findings",
+    "micro_average_precision",
+    "weighted_log_loss",
+    "undefined_labels",
+    "rows_per_second",
+)
+
+
+def table(report: dict[str, Any]) -> str:
+    """Lay a report out as text: one line a label, the ledger, the slices, then what holds for all rows."""
+    labels, book = report["labels"], report["ledger"]
+    parts = [
+        _grid(LABELS, labels),
+        _grid(LABELS_MORE, labels),
+        [*_grid(LEDGER, book["labels"]), _empty_rows(book)],
+        _grid(SLICES, _slices(report)),
+        _summary(report["overall"]),
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def _slices(report: dict[str, Any]) -> list[dict[str, Any]]:
+    slices = report["slices"]
+    return [
+        {"slice": "all rows"} | report["overall"],
+        {"slice": "  predicted all empty"} | report["all_empty"],
+        {"slice": "with a label"} | slices["with_label"]["overall"],
+        {"slice": "past the gate"} | slices["past_gate"]["overall"],
+    ]
+
+
+def _empty_rows(book: dict[str, Any]) -> str:
+    return (
+        f"of {book['empty_rows']} empty rows {book['empty_past_gate']} passed the gate "
+        f"and {book['empty_with_alarm']} got a label"
+    )
+
+
+def _summary(overall: dict[str, Any]) -> list[str]:
+    lines = []
+    for key in SUMMARY:
+        if key in overall:
+            low, high = overall.get(f"{key}_low"), overall.get(f"{key}_high")
+            interval = "" if low is None else f" ({_short(low)}-{_short(high)})"
+            lines.append(f"{key.replace('_', ' ')}: {_short(overall[key])}{interval}")
+    return lines
+
+
+def _grid(layout: Layout, rows: Iterable[dict[str, Any]]) -> list[str]:
+    lines = [[title for _, title, _ in layout]]
+    lines += [[_cell(row, keys, form) for keys, _, form in layout] for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(layout))]
+    return [
+        "  ".join(
+            cell.rjust(width) if place else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+def _cell(row: dict[str, Any], keys: str, form: str) -> str:
+    values = [row.get(key) for key in keys.split()]
+    return "-" if None in values else form.format(*values)
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
