@@ -39,6 +39,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
+from cascade.calibration import METHODS
 from cascade.generator import Drawn, draw
 from cascade.merge import MERGES
 from cascade.prediction import Scores
@@ -219,6 +220,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--learner", choices=sorted(LEARNERS), default="trees")
     parser.add_argument("--calibration-folds", type=int, help="fit rules out of fold on all rows instead of a fifth")
+    parser.add_argument("--calibration", choices=METHODS, default="platt")
+    parser.add_argument("--only", default="", help="configurations whose name contains this")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/known_truth.json"))
     options = parser.parse_args()
     results: list[dict[str, Any]] = []
@@ -228,10 +231,13 @@ def main() -> None:
             GATES[gate](learner),
             LABELERS[labeler](learner),
             negative_pool=pool,
+            calibration=options.calibration,
             calibration_folds=options.calibration_folds,
             random_state=seed,
         )
         name = f"{pool}, {gate}, {labeler}, seed {seed}"
+        if options.only not in name:
+            continue
         print(name, file=sys.stderr, flush=True)
         found = run_one(model, draw(options.rows, seed), draw(TEST_ROWS, TEST_SEED + seed))
         results.append({"name": name, **found})
