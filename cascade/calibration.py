@@ -54,6 +54,12 @@ class Calibration:
         # With equal slopes the two softplus terms are z itself; this way no digit is lost.
         return self.low * z + (self.high - self.low) * np.logaddexp(0, z) + self.intercept
 
+    def shifted(self, column: int, offset: float) -> Calibration:
+        """Return the same calibration with `offset` added to one column's log-odds."""
+        intercept = self.intercept.copy()
+        intercept[column] += offset
+        return Calibration(self.low, self.high, intercept)
+
 
 @dataclass(frozen=True)
 class IsotonicCalibration:
@@ -76,6 +82,11 @@ class IsotonicCalibration:
         """Calibrate log-odds `z` of shape (n, L)."""
         columns = zip(z.T, self.knots, self.values, strict=True)
         return np.array([np.interp(column, knot, value) for column, knot, value in columns]).reshape(z.shape[::-1]).T
+
+    def shifted(self, column: int, offset: float) -> IsotonicCalibration:
+        """Return the same calibration with `offset` added to one column's log-odds."""
+        moved = [value + offset * (k == column) for k, value in enumerate(self.values)]
+        return IsotonicCalibration(self.knots, tuple(moved))
 
 
 AnyCalibration = Calibration | IsotonicCalibration

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.special import expit
 from scipy.stats import beta
 
 from cascade.calibration import AnyCalibration, Calibration, check_method, fit_calibration
+from cascade.coherence import coherent
 from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.errors import ConfigError
 from cascade.gate_policy import GatePolicy
@@ -25,6 +27,9 @@ Mask = NDArray[np.bool_]
 LabelerScores = Callable[[NDArray[np.intp]], Floats]
 
 REJECTED = ("share", "zero")
+
+MOST_SETTLED = 2.0
+"""Log-odds by which the calibration of `any` may be shifted."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,9 @@ def fit_rules(
         wishes.calibration,
     )
     rules = replace(rules, merged_calibration=calibration)
+    if plan.any_index is not None and wishes.calibration != "none":
+        calibration = _settle_any(rules, merged, Y[passed, plan.any_index], _part(weight, np.flatnonzero(passed)))
+        rules = replace(rules, merged_calibration=calibration)
     proba = rules.proba(gate, passed, labeler_z[examined])
     decisions = each_decision(wishes.decision, wishes.label_decisions, names)
     return replace(rules, thresholds=decision_thresholds(decisions, names, proba, passed, Y, weight))
@@ -172,6 +180,21 @@ def _before_merging(
         thresholds=np.full(len(names), 0.5),
         coherence=wishes.coherence,
     )
+
+
+def _settle_any(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats | None) -> AnyCalibration:
+    """Shift the calibration of `any` so that its sum is right after it has met the labels, which mostly lift it."""
+    weights = np.ones(len(y)) if weight is None else weight
+    wanted, last = float(weights @ y), merged.shape[1] - 1
+
+    def excess(offset: float) -> float:
+        z = rules.merged_calibration(merged)
+        z[:, last] += offset
+        return float(weights @ coherent(expit(z), last)[:, last]) - wanted
+
+    if not excess(-MOST_SETTLED) < 0 < excess(MOST_SETTLED):
+        return rules.merged_calibration
+    return rules.merged_calibration.shifted(last, float(brentq(excess, -MOST_SETTLED, MOST_SETTLED, xtol=1e-6)))
 
 
 def _part(weight: Floats | None, rows: NDArray[np.intp]) -> Floats | None:
