@@ -24,11 +24,11 @@ from cascade.labels import find_any_label, name_labels
 from cascade.prediction import Prediction
 from cascade.predictor import CascadePredictor, Thresholds
 from cascade.rows import n_rows
-from cascade.rule_fitting import Wishes
 from cascade.signature import InputSignature
 from cascade.stages import Stages
 from cascade.targets import read_target
 from cascade.weights import check_weight
+from cascade.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 

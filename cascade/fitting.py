@@ -13,14 +13,16 @@ from numpy.typing import NDArray
 from cascade.certificate import Certificate
 from cascade.errors import DataError
 from cascade.examples import Examples
+from cascade.gate_rules import GateRules, HeldOut, fit_gate_rules
 from cascade.gate_threshold import GateThreshold
 from cascade.labels import LabelPlan, Labels, plan_labels, planned
 from cascade.merge import pool_rows
 from cascade.rows import Rows
-from cascade.rule_fitting import GateRules, Wishes, fit_gate_rules, fit_rules, with_threshold
+from cascade.rule_fitting import fit_rules
 from cascade.rules import Rules
 from cascade.splits import grouped_folds, grouped_holdout
 from cascade.stages import Stages, gate_log_odds, labeler_log_odds
+from cascade.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +69,8 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
     stages.check(len(plan.learned))
 
     gate = stages.fit_gate(examples, fitting)
-    gate_z = gate_log_odds(gate, examples.X, calibrating)
-    weight = examples.extra(calibrating)["sample_weight"]
-    gate_rules = fit_gate_rules(gate_z, Y[calibrating], weight, wishes)
-    gate_rules, certificate = _certified(gate_rules, gate, examples, certifying, gate_z, Y[calibrating], wishes)
+    unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating))
+    gate_rules, certificate = _certified(fit_gate_rules(unseen, wishes), gate, examples, certifying, unseen, wishes)
     passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, wishes)
     pool = fitting[pool_rows(Y[fitting], wishes.negative_pool, passed)]
     labeler = stages.fit_labeler(examples, pool, plan, gate)
@@ -79,7 +79,7 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
     def labeler_scores(numbers: Rows) -> Floats:
         return labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
 
-    rules = fit_rules(examples.names, plan, gate_rules, gate_z, labeler_scores, Y[calibrating], weight, wishes)
+    rules = fit_rules(examples.names, plan, gate_rules, unseen, labeler_scores, wishes)
     return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, len(fitting), len(calibrating))
 
 
@@ -90,8 +90,7 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
     The final models have seen more rows than those that the rules were fitted on.
     """
     certifying, rows = _kept_apart(stages, examples, wishes)
-    Y, weight = examples.Y[rows], examples.extra(rows)["sample_weight"]
-    folds = grouped_folds(Y, examples.extra(rows)["groups"], n_folds, stages.random_state)
+    folds = grouped_folds(examples.Y[rows], examples.extra(rows)["groups"], n_folds, stages.random_state)
     if len(np.unique(folds)) < n_folds:
         raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
     plan = _plan(examples, [rows[folds != fold] for fold in range(n_folds)])
@@ -99,16 +98,16 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
 
     gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
     gate = stages.fit_gate(examples, rows)
-    gate_rules = fit_gate_rules(gate_z, Y, weight, wishes)
-    gate_rules, certificate = _certified(gate_rules, gate, examples, certifying, gate_z, Y, wishes)
+    unseen = HeldOut.of(examples, rows, gate_z)
+    gate_rules, certificate = _certified(fit_gate_rules(unseen, wishes), gate, examples, certifying, unseen, wishes)
     passed = gate_rules.proba(gate_z) >= gate_rules.threshold.value
-    in_pool = pool_rows(Y, wishes.negative_pool, passed)
+    in_pool = pool_rows(unseen.Y, wishes.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
     for fold in range(n_folds):
         training, asked = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
         labeler = stages.fit_labeler(examples, rows[training], plan, fold_gates[fold], (fold,))
         labeler_z[asked] = labeler_log_odds(labeler, examples.X, rows[asked], plan)
-    rules = fit_rules(examples.names, plan, gate_rules, gate_z, lambda numbers: labeler_z[numbers], Y, weight, wishes)
+    rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], wishes)
     labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
     return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, len(rows), len(rows))
 
@@ -123,13 +122,7 @@ def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Row
 
 
 def _certified(
-    gate_rules: GateRules,
-    gate: Any,
-    examples: Examples,
-    certifying: Rows,
-    gate_z: Floats,
-    Y: Labels,
-    wishes: Wishes,
+    gate_rules: GateRules, gate: Any, examples: Examples, certifying: Rows, unseen: HeldOut, wishes: Wishes
 ) -> tuple[GateRules, Certificate | None]:
     """Put the certified threshold, if one is wanted, in the place of the empirical one."""
     policy = wishes.gate_policy
@@ -137,7 +130,7 @@ def _certified(
         return gate_rules, None
     certificate = policy.certify(gate_rules.proba(gate_log_odds(gate, examples.X, certifying)), examples, certifying)
     logger.info("certificate: %s", certificate.statement())
-    return with_threshold(gate_rules, certificate.threshold, gate_z, Y, policy.recall), certificate
+    return gate_rules.at(certificate.threshold, unseen, policy.recall), certificate
 
 
 def _gate_out_of_fold(stages: Stages, examples: Examples, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
@@ -161,7 +154,7 @@ def _passed_out_of_fold(
     folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
     z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
     # Smaller gates may have another scale, so theirs is a calibration of its own; the threshold is the served one.
-    own = fit_gate_rules(z, examples.Y[fitting], examples.extra(fitting)["sample_weight"], wishes)
+    own = fit_gate_rules(HeldOut.of(examples, fitting, z), wishes)
     return own.proba(z) >= gate_rules.threshold.value
 
 

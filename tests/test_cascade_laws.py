@@ -164,7 +164,7 @@ def test_calibration_sees_only_groups_that_no_fit_has_seen(truth: KnownTruth, mo
     calibrated = {}
 
     def watched(*arguments: Any) -> Any:
-        calibrated["Y"] = arguments[5]
+        calibrated["Y"] = arguments[3].Y
         return fit_rules(*arguments)
 
     monkeypatch.setattr("cascade.fitting.fit_rules", watched)

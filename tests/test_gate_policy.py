@@ -13,7 +13,8 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.certificate import misses_allowed
 from cascade.errors import CertificateError, ConfigError
-from cascade.rule_fitting import fit_gate_rules, fit_rules
+from cascade.gate_rules import fit_gate_rules
+from cascade.rule_fitting import fit_rules
 from cascade.splits import grouped_holdout
 from pipelines.models import show
 from tests.conftest import KnownTruth
@@ -44,12 +45,12 @@ def test_rows_that_prove_are_used_for_nothing_else(
 ) -> None:
     calibrated = []
 
-    def watched_gate(z: Any, Y: Any, *rest: Any) -> Any:
-        calibrated.append(len(Y))
-        return fit_gate_rules(z, Y, *rest)
+    def watched_gate(held: Any, wishes: Any) -> Any:
+        calibrated.append(len(held.Y))
+        return fit_gate_rules(held, wishes)
 
     def watched_rules(*arguments: Any) -> Any:
-        calibrated.append(len(arguments[5]))
+        calibrated.append(len(arguments[3].Y))
         return fit_rules(*arguments)
 
     monkeypatch.setattr("cascade.fitting.fit_gate_rules", watched_gate)
