@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 
 from cascade.coherence import coherent
+from cascade.gate_rules import HeldOut, fit_gate_rules
+from cascade.labels import planned
+from cascade.rule_fitting import fit_rules
+from cascade.wishes import Wishes
 
 rows = st.lists(st.floats(0, 1), min_size=2, max_size=6)
 
@@ -37,3 +41,24 @@ def test_no_coherent_row_is_nearer(seed: int) -> None:
         options={"ftol": 1e-14},
     )
     np.testing.assert_allclose(coherent(row[None], 3)[0], nearest.x, atol=1e-5)
+
+
+def test_any_has_the_right_sum_after_it_has_met_the_labels() -> None:
+    """A gate that knows little and labels that are all but known: `any` is lifted on most of its rows."""
+    rng = np.random.default_rng(0)
+    n = 4000
+    Y = (rng.random((n, 3)) < [0.1, 0.05, 0.0]).astype(np.uint8)
+    Y[:, 2] = Y.any(axis=1)
+    gate_z = rng.normal(Y[:, 2], 2.0)
+    labeler_z = rng.normal(6.0 * Y[:, :2] - 3.0, 1.5)
+    plan = planned(Y, 2, np.array([0, 1]), np.full(3, 0.1))
+    held = HeldOut(Y, np.ones(n), gate_z)
+    wishes = Wishes(negative_pool="all")
+    gate_rules = fit_gate_rules(held, wishes)
+    rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], wishes)
+    gate = rules.gate_proba(gate_z)
+    passed = gate >= rules.gate_threshold
+    proba = rules.proba(gate, passed, labeler_z[passed])[passed]
+    met = proba[:, 2] <= proba[:, :2].max(axis=1)
+    assert met.mean() > 0.05
+    np.testing.assert_allclose(proba[:, 2].sum(), Y[passed, 2].sum(), rtol=1e-4)
