@@ -15,7 +15,7 @@ from cascade.certify import certify
 from cascade.errors import ConfigError
 from cascade.examples import Examples
 from cascade.rows import Rows
-from cascade.splits import grouped_holdout
+from cascade.splits import random_groups
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +46,8 @@ class GatePolicy:
         """Check what a user gave."""
         if given is None or isinstance(given, GatePolicy):
             policy = given
+        elif not isinstance(given, Mapping):
+            raise ConfigError(f"`gate_policy` must be a mapping such as {{'recall': 0.95}}. Received {given!r}.")
         else:
             known = [field.name for field in fields_of(cls)]
             unknown = sorted(set(given) - set(known))
@@ -62,7 +64,7 @@ class GatePolicy:
         """Mark the rows that are kept apart, and refuse now what they cannot prove whatever the gate will be."""
         if examples.weight is not None:
             raise ConfigError("`gate_policy` counts rows as they are; it cannot be had with `sample_weight`.")
-        held = grouped_holdout(examples.Y, examples.groups, self.size, seed + 2)
+        held = random_groups(examples.groups, len(examples.Y), self.size, seed)
         # Which labels can be certified follows from counts alone: a gate that passes everything shows it.
         self.certify(np.ones(int(held.sum())), examples, np.flatnonzero(held))
         return held

@@ -78,6 +78,17 @@ def grouped_holdout(Y: Any, groups: ArrayLike | None, size: float, seed: int) ->
     return np.asarray(held[group])
 
 
+def random_groups(groups: ArrayLike | None, n_rows: int, size: float, seed: int) -> NDArray[np.bool_]:
+    """Mark the rows of a share `size` of the groups, drawn at random, each as likely as any other.
+
+    A bound for groups drawn like these needs just that: a split that balances labels or sizes is not such a draw.
+    """
+    group = group_numbers(groups, n_rows)
+    n_groups = int(group.max(initial=-1)) + 1
+    drawn = np.random.default_rng([seed, 2]).permutation(n_groups)[: max(1, round(size * n_groups))]
+    return np.isin(group, drawn)
+
+
 def fold_shares(Y: Any, folds: Rows, n_splits: int) -> Floats:
     """Share of each label's positives in each fold, float of shape (n_splits, L); NaN where there is none."""
     counts = group_counts(Y, folds)[:, :-2].toarray()
@@ -101,18 +112,21 @@ def group_counts(Y: Any, group: Rows) -> sparse.csr_array:
 def _deal(counts: sparse.csr_array, share: Floats, rng: np.random.Generator) -> Rows:
     """Give each group a side: greedily, the rarest labels first, then move what fits better elsewhere.
 
-    What is made small is the sum, over sides and columns, of ((held - wanted) / total of the column) squared,
-    so a label on 200 rows weighs as much as one on 20,000. Time and memory go with the number of entries.
+    What is made small is the sum, over sides and columns, of ((held - wanted) / total of the column) squared over the
+    side's share, so a label on 200 rows weighs as much as one on 20,000, and a small side gets its share of the large
+    groups too. Time and memory go with the number of entries.
     """
     total = np.maximum(np.asarray(counts.sum(axis=0)).ravel(), 1.0)
     excess = -np.outer(total, share)
     side = np.full(counts.shape[0], -1, dtype=np.intp)
     for order in (_rarest_first(counts, rng), rng.permutation(counts.shape[0])):
-        _deal_once(counts, order, total**-2, excess, side)
+        _deal_once(counts, order, total**-2, share, excess, side)
     return side
 
 
-def _deal_once(counts: sparse.csr_array, order: Rows, weight: Floats, excess: Floats, side: Rows) -> None:
+def _deal_once(
+    counts: sparse.csr_array, order: Rows, weight: Floats, share: Floats, excess: Floats, side: Rows
+) -> None:
     start, column, value = counts.indptr.tolist(), counts.indices, counts.data
     for group in order.tolist():
         here = column[start[group] : start[group + 1]]
@@ -120,8 +134,8 @@ def _deal_once(counts: sparse.csr_array, order: Rows, weight: Floats, excess: Fl
         around = excess[here]
         if side[group] >= 0:
             around[:, side[group]] -= held
-        # The square of the group's own counts is the same on every side.
-        best = int(np.argmin((held * weight[here]) @ around))
+        cost = (held * weight[here]) @ (2 * around + held[:, None]) / share
+        best = int(np.argmin(cost))
         if best != side[group]:
             if side[group] >= 0:
                 excess[here, side[group]] -= held

@@ -15,7 +15,7 @@ from cascade.certificate import misses_allowed
 from cascade.errors import CertificateError, ConfigError
 from cascade.gate_rules import fit_gate_rules
 from cascade.rule_fitting import fit_rules
-from cascade.splits import grouped_holdout
+from cascade.splits import random_groups
 from pipelines.models import show
 from tests.conftest import KnownTruth
 
@@ -61,14 +61,14 @@ def test_rows_that_prove_are_used_for_nothing_else(
     model = CascadeClassifier(
         Witness(), labeler, gate_policy={"recall": 0.5}, negative_pool=pool, calibration_folds=folds
     ).fit(truth.X[:20_000], truth.Y[:20_000], groups=groups)
-    kept = grouped_holdout(truth.Y[:20_000], groups, 0.2, 2)
+    kept = random_groups(groups, 20_000, 0.2, 0)
     assert model.certificate_.rows == kept.sum()
     assert not set().union(*Witness.fits) & set(truth.X[:20_000][kept, 0].tolist())
     assert max(calibrated) <= (~kept).sum()
 
 
 def test_the_certificate_counts_what_the_served_gate_loses(certified: CascadeClassifier, truth: KnownTruth) -> None:
-    kept = grouped_holdout(truth.Y, None, 0.2, 2)
+    kept = random_groups(None, len(truth.Y), 0.2, 0)
     passed = certified.examine(truth.X[kept]).passed_gate
     for k, row in enumerate(certified.certificate_.labels):
         positive = truth.Y[kept, k] > 0
@@ -108,10 +108,11 @@ def test_it_travels_with_the_model_and_is_shown(certified: CascadeClassifier, tm
     [
         ({"recal": 0.9}, "`gate_policy` must have keys of"),
         ({"recall": 1}, "`recall` must lie between 0 and 1"),
+        (0.95, "`gate_policy` must be a mapping"),
         ({"claim": "both"}, r"`gate_policy.claim` must be"),
     ],
 )
-def test_policies_that_make_no_sense_are_refused(policy: dict[str, Any], sentence: str, truth: KnownTruth) -> None:
+def test_policies_that_make_no_sense_are_refused(policy: Any, sentence: str, truth: KnownTruth) -> None:
     model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), gate_policy=policy)
     with pytest.raises(ConfigError, match=sentence):
         model.fit(truth.X[:500], truth.Y[:500])

@@ -14,7 +14,7 @@ from cascade import BalancedBinaryRelevance, GroupedMultilabelSplit
 from cascade.errors import ConfigError
 from cascade.phantom.patients import plan_patients
 from cascade.phantom.table import combination_counts
-from cascade.splits import fold_shares, grouped_folds, grouped_holdout
+from cascade.splits import fold_shares, grouped_folds, grouped_holdout, random_groups
 
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(1, 40))
@@ -100,3 +100,28 @@ def test_the_seed_decides() -> None:
     first, again, other = (grouped_holdout(Y, None, 0.3, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
+
+
+def test_a_small_side_gets_groups_of_the_usual_size() -> None:
+    """A side of one fifth must not be left with the small groups: what is proven there would not hold elsewhere."""
+    rng = np.random.default_rng(0)
+    sizes = rng.geometric(0.15, size=600)
+    groups = np.repeat(np.arange(600), sizes)
+    Y = (rng.random((len(groups), 2)) < [0.05, 0.2]).astype(np.uint8)
+    held = [sizes[np.unique(groups[grouped_holdout(Y, groups, 0.2, seed)])].mean() for seed in range(20)]
+    # The mean of 120 of the 600 sizes has this standard error; 20 seeds average it.
+    error = sizes.std() / np.sqrt(120 * 20)
+    assert abs(np.mean(held) - sizes.mean()) < 4 * error
+
+
+def test_random_groups_are_whole_and_each_as_likely_as_any_other() -> None:
+    groups = np.repeat(np.arange(50), np.arange(1, 51))
+    times = np.zeros(50)
+    for seed in range(400):
+        held = random_groups(groups, len(groups), 0.2, seed)
+        drawn = np.unique(groups[held])
+        assert held.sum() == sum(np.sum(groups == group) for group in drawn)
+        assert len(drawn) == 10
+        times[drawn] += 1
+    # Binomial(400, .2): 4.5 standard deviations, over 50 groups.
+    assert abs(times - 80).max() < 4.5 * 8
