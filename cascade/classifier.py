@@ -164,8 +164,9 @@ class CascadeClassifier(MultilabelClassifier):
         CertificateError
             If `gate_policy` asks for more than the data can prove; the message holds the table.
         """
-        if self.calibration_folds is not None and not self.calibration_folds >= 2:
-            raise ConfigError(f"`calibration_folds` must be 2 or more, or None. Received {self.calibration_folds}.")
+        folds = self.calibration_folds
+        if folds is not None and not (isinstance(folds, (int, np.integer)) and folds >= 2):
+            raise ConfigError(f"`calibration_folds` must be a whole number of 2 or more, or None. Received {folds!r}.")
         X = check_rows(self, X, reset=True, min_rows=2)
         labels, self.target_form_ = read_target(y, n_rows(X))
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names

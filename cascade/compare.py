@@ -77,7 +77,11 @@ def compare(
         `contenders`: one dict each, undefined values None, a contender that failed with its `error`;
         `verdict`: which to use, and why.
     """
+    if not Y.any():
+        raise DataError("`Y` must hold at least one positive to compare models on. Received none.")
     folds = grouped_folds(Y, groups, n_folds, seed)
+    if len(np.unique(folds)) < n_folds:
+        raise DataError(f"`groups` must hold at least as many groups as folds ({n_folds}). Received fewer.")
     any_index = find_any_label(Y, names).index
     answers: dict[str, list[FoldAnswer]] = {}
     errors: dict[str, str] = {}
@@ -131,7 +135,7 @@ def _resampled_precision(
     found: list[FoldAnswer], Y: Labels, group: Rows, any_index: int | None, seed: int
 ) -> tuple[Floats, Floats]:
     """Macro average precision of the findings, mean over folds: as it is, and for draws of groups."""
-    findings = np.flatnonzero(np.arange(Y.shape[1]) != any_index)
+    findings = _findings(Y.shape[1], any_index)
     per_fold = []
     for number, answer in enumerate(found):
         truth, proba = Y[np.ix_(answer.rows, findings)], answer.proba[:, findings]
@@ -140,6 +144,11 @@ def _resampled_precision(
         per_fold.append(np.nanmean(weighted_average_precision(truth, proba, times), axis=1))
     mean = np.mean(per_fold, axis=0)
     return mean[:1], mean[1:]
+
+
+def _findings(n_labels: int, any_index: int | None) -> Rows:
+    """Columns but `any`; where that is the only one, it."""
+    return np.arange(n_labels) if n_labels == 1 else np.flatnonzero(np.arange(n_labels) != any_index)
 
 
 def _row(
@@ -152,7 +161,7 @@ def _row(
     order = np.concatenate([answer.rows for answer in found])
     truth = Y[order]
     proba, bits = np.concatenate([a.proba for a in found]), np.concatenate([a.bits for a in found])
-    findings = np.flatnonzero(np.arange(Y.shape[1]) != any_index)
+    findings = _findings(Y.shape[1], any_index)
     true = truth[:, findings].sum(axis=0)
     common = true >= np.median(true)
     ratio = proba[:, findings].sum(axis=0) / np.maximum(true, 1)
@@ -182,7 +191,7 @@ def _row(
 
 def _incoherent(proba: Floats, bits: Labels, findings: Rows, any_index: int | None) -> float:
     """Share of rows on which `any` is less probable than a label, or a label's bit is set without that of `any`."""
-    if any_index is None:
+    if any_index is None or any_index in findings:
         return float("nan")
     less = proba[:, any_index] < proba[:, findings].max(axis=1) - 1e-12
     without = (bits[:, any_index] == 0) & bits[:, findings].any(axis=1)
@@ -194,7 +203,9 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     sound = {row["contender"]: row for row in rows if "error" not in row}
     best = max(sound.values(), key=lambda row: row["macro_average_precision"])
     flat = sound.get(REFERENCE)
-    if flat is None or best is flat:
+    if flat is None:
+        return f"Use {best['contender']} with care: the flat model could not be fitted, so nothing is compared with it."
+    if best is flat:
         cheaper = _cheaper(sound, flat)
         return f"Use {best['contender']}: no contender has a higher macro average precision{cheaper}."
     gain, low = best["difference"], best["difference_low"]
@@ -209,9 +220,9 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any] | None) -> str:
+def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
     """Name a cascade that is not worse and needs less than two thirds of the arithmetic, if there is one."""
-    if flat is None or flat["operations_per_row"] is None:
+    if flat["operations_per_row"] is None:
         return ""
     equal = [
         row

@@ -15,6 +15,7 @@ from cascade.literal_recipe import LiteralRecipe
 from cascade.rows import makes_batches
 
 REFERENCE = "flat"
+SHARED = {"decision", "calibration_size"}
 
 
 def contenders(
@@ -54,6 +55,8 @@ def contenders(
     """
     together = MultiOutputClassifier(clone(binary)) if multilabel is None else multilabel
     common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
+    # All choose bits in the same way, or F1 and coherence would compare decisions rather than models.
+    common |= {name: cascade_options.pop(name) for name in SHARED & set(cascade_options)}
     found: dict[str, Any] = {REFERENCE: FlatClassifier(together, **common)}
     weighted = _weighted(binary) if multilabel is None else None
     if weighted is not None:

@@ -152,6 +152,8 @@ def _passed_out_of_fold(
         return None
     groups = None if examples.groups is None else examples.groups[fitting]
     folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
+    if len(np.unique(folds)) < POOL_FOLDS:
+        raise DataError(f"`negative_pool='gated'` needs at least {POOL_FOLDS} groups to fit on. Received fewer.")
     z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
     # Smaller gates may have another scale, so theirs is a calibration of its own; the threshold is the served one.
     own = fit_gate_rules(HeldOut.of(examples, fitting, z), wishes)

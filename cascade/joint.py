@@ -17,6 +17,12 @@ Floats = NDArray[np.float64]
 HALVINGS = 60
 
 
+def check_few(n_labels: int) -> None:
+    """Refuse more labels than whole vectors can be weighed for."""
+    if n_labels > MOST_LABELS:
+        raise ConfigError(f"whole vectors can be weighed for at most {MOST_LABELS} labels. Received {n_labels}.")
+
+
 def all_vectors(n_labels: int) -> Labels:
     """All 0/1 vectors with at least one 1; shape (2**n_labels - 1, n_labels).
 
@@ -25,8 +31,7 @@ def all_vectors(n_labels: int) -> Labels:
     ConfigError
         If there are more than 12 labels.
     """
-    if n_labels > MOST_LABELS:
-        raise ConfigError(f"whole vectors can be weighed for at most {MOST_LABELS} labels. Received {n_labels}.")
+    check_few(n_labels)
     return np.array(list(product((0, 1), repeat=n_labels))[1:], dtype=np.uint8).reshape(-1, n_labels)
 
 
@@ -141,6 +146,10 @@ def best_vectors(
     plan: LabelPlan, names: tuple[str, ...], proba: Floats, any_proba: Floats, costs: Any, joint: str
 ) -> Labels:
     """Best vectors (n, K) of the learned labels; see `CascadePredictor.predict_joint`."""
+    if not len(plan.learned):
+        raise ConfigError("whole vectors need at least one label besides `any`. Received none.")
+    if isinstance(costs, str) and costs != "vector":
+        raise ConfigError(f"`costs` must be 'vector' or a mapping from label to costs. Received {costs!r}.")
     if costs != "vector":
         pairs = cost_pairs(costs, names)
         any_pair = (1.0, 1.0) if plan.any_index is None else pairs[plan.any_index]
@@ -149,5 +158,6 @@ def best_vectors(
     if joint == "independent":
         return likeliest(independent_joint(proba, any_proba), all_vectors(len(plan.learned)), any_proba)
     if joint == "seen":
+        check_few(len(plan.learned))
         return likeliest(seen_joint(proba, any_proba, plan.seen, plan.seen_count), plan.seen, any_proba)
     raise ConfigError(f"`joint` must be 'independent' or 'seen'. Received {joint!r}.")

@@ -166,4 +166,9 @@ def group_numbers(groups: ArrayLike | Any | None, n_rows: int) -> Rows:
         raise DataError(
             f"`groups` must hold a group on every row. Received NaN at row {np.flatnonzero(values != values)[0]}."
         )
-    return np.unique(values, return_inverse=True)[1].astype(np.intp)
+    try:
+        return np.unique(values, return_inverse=True)[1].astype(np.intp)
+    except TypeError as error:
+        raise DataError(
+            "`groups` must hold values of one kind on every row; some are missing or of another."
+        ) from error

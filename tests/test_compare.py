@@ -220,3 +220,21 @@ def test_the_flat_model_gives_constant_labels_their_share(truth: KnownTruth) -> 
     proba = model.predict_proba(truth.X[:50])
     np.testing.assert_allclose(proba[:, 1:3], [[0.5 / 2401, 2400.5 / 2401]] * 50)
     assert model.learned_.tolist() == [0, 3, 4]
+
+
+def test_one_label_few_groups_and_no_label_at_all(truth: KnownTruth) -> None:
+    flat = {REFERENCE: FlatClassifier(LogisticRegression())}
+    found = compare(flat, truth.X[:2000], truth.Y[:2000, 4:], ("any",), n_folds=2)
+    assert found["contenders"][0]["macro_average_precision"] > 0.2
+    with pytest.raises(DataError, match="at least as many groups as folds"):
+        compare(flat, truth.X[:2000], truth.Y[:2000], NAMES, np.arange(2000) % 2)
+    with pytest.raises(DataError, match="at least one positive"):
+        compare(flat, truth.X[:2000], np.zeros((2000, 5), np.uint8), NAMES)
+
+
+def test_all_contenders_decide_alike() -> None:
+    found = contenders(LogisticRegression(), LogisticRegression(), decision={"cost": (1, 9)}, calibration_size=0.3)
+    deciding = [model for model in found.values() if not isinstance(model, LiteralRecipe)]
+    assert {model.calibration_size for model in deciding} == {0.3}
+    assert all(model.decision == {"cost": (1, 9)} for model in deciding)
+    assert verdict([row("cascade, x", 0.5, 90)]).endswith("so nothing is compared with it.")

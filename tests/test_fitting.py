@@ -122,7 +122,8 @@ def test_every_calibration_is_saved_and_right_for_models_that_need_none(
     ("wish", "sentence"),
     [
         ({"calibration": "temperature"}, "`calibration` must be one of"),
-        ({"calibration_folds": 1}, "`calibration_folds` must be 2 or more"),
+        ({"calibration_folds": 1}, "`calibration_folds` must be a whole number of 2 or more"),
+        ({"calibration_folds": 2.5}, "`calibration_folds` must be a whole number"),
         ({"negative_pool": "none"}, "`negative_pool` must be one of"),
         ({"coherence": "none"}, "`coherence` must be one of"),
         ({"rejected": "nan"}, "`rejected` must be one of"),
@@ -141,3 +142,12 @@ def test_fewer_groups_than_folds_are_refused() -> None:
     model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), calibration_folds=5)
     with pytest.raises(DataError, match=r"`calibration_folds` groups \(5\)"):
         model.fit(X, (X > 1).astype(int), groups=np.arange(100) % 3)
+
+
+def test_too_few_groups_for_the_gated_pool_and_odd_groups_are_refused() -> None:
+    X = np.random.default_rng(0).normal(size=(100, 2))
+    model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), negative_pool="gated")
+    with pytest.raises(DataError, match="at least 3 groups to fit on"):
+        model.fit(X, (X > 1).astype(int), groups=np.arange(100) % 2)
+    with pytest.raises(DataError, match="`groups` must hold values of one kind"):
+        model.fit(X, (X > 1).astype(int), groups=np.array(["a", None] * 50, dtype=object))

@@ -88,6 +88,11 @@ def test_costs_reach_the_vectors_and_nonsense_is_refused(fitted: CascadeClassifi
         predictor.predict_joint(truth.X[:5], costs={"label_3": (0, 1)})
     with pytest.raises(ConfigError, match="`joint` must be 'independent' or 'seen'"):
         predictor.predict_joint(truth.X[:5], joint="all")
+    with pytest.raises(ConfigError, match="`costs` must be 'vector' or a mapping"):
+        predictor.predict_joint(truth.X[:5], costs="vectors")
+    alone = CascadeClassifier(LogisticRegression(), LogisticRegression()).fit(truth.X[:2000], truth.Y[:2000, 4:])
+    with pytest.raises(ConfigError, match="at least one label besides `any`"):
+        alone.predictor_.predict_joint(truth.X[:5])
     with pytest.raises(ConfigError, match="at most 12 labels"):
         all_vectors(13)
 
