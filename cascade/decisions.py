@@ -88,6 +88,7 @@ def decision_thresholds(
     passed: NDArray[np.bool_],
     Y: Labels,
     weight: Floats | None = None,
+    calibrated: bool = True,
 ) -> Floats:
     """Choose each label's threshold, where only rows past the gate can get a bit.
 
@@ -96,10 +97,12 @@ def decision_thresholds(
     decisions : sequence of decisions, length L
     names : sequence of str, length L
     proba : ndarray of float, shape (n, L)
-        Merged, calibrated probabilities.
+        Merged probabilities.
     passed : ndarray of bool, shape (n,)
     Y : ndarray of 0/1, shape (n, L)
     weight : ndarray of float, shape (n,), optional
+    calibrated : bool, default=True
+        Whether probabilities may be leaned on; if not, each threshold is chosen by the labels alone.
 
     Returns
     -------
@@ -120,22 +123,28 @@ def decision_thresholds(
     weights = np.ones(len(Y)) if weight is None else weight
     return np.array(
         [
-            _threshold(decision, name, p, passed, y, weights)
+            _threshold(decision, name, p, passed, y, weights, PRIOR_POSITIVES if calibrated else 0.0)
             for decision, name, p, y in zip(decisions, names, proba.T, Y.T, strict=True)
         ]
     )
 
 
 def _threshold(
-    decision: Decision, name: str, proba: Floats, passed: NDArray[np.bool_], y: NDArray[np.uint8], weight: Floats
+    decision: Decision,
+    name: str,
+    proba: Floats,
+    passed: NDArray[np.bool_],
+    y: NDArray[np.uint8],
+    weight: Floats,
+    prior: float,
 ) -> float:
     if isinstance(decision, (int, float)):
         return float(decision)
     if isinstance(decision, Mapping) and "cost" in decision:
         return cost_threshold(*decision["cost"])
-    if not passed.any() or not (weight @ proba > 0):
+    if not passed.any() or not (weight @ proba > 0) or not (prior or y.any()):
         return 0.5
-    own = float(y.sum() / (y.sum() + PRIOR_POSITIVES))
+    own = float(y.sum() / (y.sum() + prior)) if y.any() else float(not prior)
     curve = _Curve(proba, passed, own * y + (1 - own) * proba, weight)
     if isinstance(decision, str):
         return curve.best_f1()

@@ -97,7 +97,9 @@ class FlatClassifier(MultilabelClassifier):
             self._fit_on(X, Y, rows, given)
         passed = np.ones(len(asked), dtype=bool)
         asked_weight = None if weight is None else weight[asked]
-        self.thresholds_ = decision_thresholds(decisions, names, proba, passed, Y[asked], asked_weight)
+        self.thresholds_ = decision_thresholds(
+            decisions, names, proba, passed, Y[asked], asked_weight, calibrated=False
+        )
         self.classes_ = self.target_form_.classes
         return self
 

@@ -118,7 +118,9 @@ class Rules:
         if self.coherence == "any" and len(labels):
             bits[:, labels] &= bits[:, [index]]
             bare = np.flatnonzero(bits[:, index] & ~bits[:, labels].any(axis=1))
-            surest = np.argmax(log_odds(proba[np.ix_(bare, labels)]) - log_odds(limits[labels]), axis=1)
+            margin = log_odds(proba[np.ix_(bare, labels)]) - log_odds(limits[labels])
+            # A label whose bit is never set does not stand in for the others either.
+            surest = np.argmax(np.where(limits[labels] > 1, -np.inf, margin), axis=1)
             bits[bare, labels[surest]] = True
         elif self.coherence == "labels" and len(labels):
             bits[:, index] = bits[:, labels].any(axis=1)

@@ -23,7 +23,10 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     if data.Y is None:
         raise DataError(f"`{config.data.path}` must hold labels to compare on; it has none.")
     chosen = contenders_of(config, data, pools)
-    result = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds, config.seed)
+    # An output that cannot be written must not be found out after the fits.
+    (models / config.name).mkdir(parents=True, exist_ok=True)
+    any_label = config.data.any_label
+    result = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds, config.seed, any_label)
     result["rows"], result["labels"] = len(data), list(data.label_names)
     folder = models / config.name / f"compare-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%fZ')}"
     with new_folder(folder) as place:

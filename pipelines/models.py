@@ -23,11 +23,14 @@ def find_model(path: Path) -> Path:
 
 
 def show(path: Path) -> tuple[dict[str, Any], str]:
-    """Describe a model by its manifest and rules, as data and as text; its parts are checked but not loaded."""
+    """Describe a model by its manifest and rules, as data and as text."""
     from cascade.certificate import Certificate
+    from cascade.predictor import CascadePredictor
     from cascade.store.manifest import read_manifest
 
     folder = find_model(path)
+    # What loads fits together; a manifest alone might hold anything.
+    CascadePredictor.load(folder)
     body = read_manifest(folder)
     rules, proven = body["rules"], body["certificate"]
     facts = {

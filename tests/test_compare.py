@@ -26,7 +26,7 @@ from sklearn.tree import DecisionTreeClassifier
 from cascade import BalancedBinaryRelevance
 from cascade.compare import compare, table, verdict
 from cascade.contenders import REFERENCE, contenders
-from cascade.errors import DataError
+from cascade.errors import ConfigError, DataError
 from cascade.flat import FlatClassifier
 from cascade.literal_recipe import LiteralRecipe
 from cascade.resampling import draw_multiplicities, weighted_average_precision
@@ -117,6 +117,9 @@ def test_a_contender_against_itself_differs_by_nothing(truth: KnownTruth) -> Non
 def test_a_contender_that_fails_is_reported_and_the_others_stand(truth: KnownTruth) -> None:
     flat = FlatClassifier(MultiOutputClassifier(LogisticRegression()))
     broken = FlatClassifier(MultiOutputClassifier(LogisticRegression(C=-1)))
+    misspelt = FlatClassifier(MultiOutputClassifier(LogisticRegression()), decision="f2")
+    with pytest.raises(ConfigError, match="`decision` must be"):
+        compare({REFERENCE: flat, "misspelt": misspelt}, truth.X[:300], truth.Y[:300], NAMES)
     found = compare({REFERENCE: flat, "broken": broken}, truth.X[:3000], truth.Y[:3000], NAMES)
     assert "'C' parameter" in found["contenders"][1]["error"]
     assert "'C' parameter" in table(found)
@@ -130,11 +133,11 @@ def row(name: str, precision: float, operations: float, **difference: float) -> 
 
 def test_the_verdict_asks_for_more_than_chance() -> None:
     flat = row("flat", 0.5, 100)
-    lucky = row("cascade, x", 0.51, 90, difference=0.01, difference_low=-0.01, difference_high=0.03)
-    better = row("cascade, y", 0.55, 90, difference=0.05, difference_low=0.02, difference_high=0.08)
+    lucky = row("cascade, x", 0.51, 90, difference=0.01, difference_least=-0.01, difference_high=0.03)
+    better = row("cascade, y", 0.55, 90, difference=0.05, difference_least=0.02, difference_high=0.08)
     assert verdict([flat, lucky]).startswith("Use flat: cascade, x is 0.010 above it")
     assert verdict([flat, lucky, better]).startswith("Use cascade, y")
-    cheap = row("cascade, z", 0.49, 20, difference=-0.01, difference_low=-0.03, difference_high=0.01)
+    cheap = row("cascade, z", 0.49, 20, difference=-0.01, difference_least=-0.03, difference_high=0.01)
     assert "cascade, z is not clearly worse at 1/5.0 of the arithmetic" in verdict([flat, cheap])
 
 
@@ -238,3 +241,34 @@ def test_all_contenders_decide_alike() -> None:
     assert {model.calibration_size for model in deciding} == {0.3}
     assert all(model.decision == {"cost": (1, 9)} for model in deciding)
     assert verdict([row("cascade, x", 0.5, 90)]).endswith("so nothing is compared with it.")
+
+
+def test_the_best_of_many_equals_is_not_called_better() -> None:
+    """Eight contenders that guess: some comes out above the flat one, and the verdict is not taken in."""
+    claimed = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        Y = (rng.random((300, 2)) < 0.2).astype(np.uint8)
+        guesses = {name: Guess(random_state=k + 100 * seed) for k, name in enumerate([REFERENCE, *"abcdefg"])}
+        claimed += not compare(guesses, rng.normal(size=(300, 2)), Y, ("x", "y"), seed=seed)["verdict"].startswith(
+            "Use flat"
+        )
+    # Binomial(20, .025): more than 4 has a probability below .0002.
+    assert claimed <= 4
+
+
+class Guess(FlatClassifier):
+    """Answers at random."""
+
+    def __init__(self, random_state: int = 0) -> None:
+        super().__init__(LogisticRegression(), random_state=random_state)
+
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Guess:
+        self.n_ = y.shape[1]
+        return self
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        return np.random.default_rng([self.random_state, len(X)]).random((len(X), self.n_))
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return (self.predict_proba(X) > 0.5).astype(int)

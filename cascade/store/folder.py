@@ -65,6 +65,8 @@ def _load(path: Path) -> CascadePredictor:
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature, proven = _signature_from_json(body["signature"]), body["certificate"]
     certificate = None if proven is None else Certificate.from_json(proven)
+    if certificate is not None and not (isinstance(certificate.threshold, float) and 0 <= certificate.threshold <= 1):
+        raise ModelRefusedError(f"`{path}` has a certificate whose threshold is not a probability.")
     return CascadePredictor(gate, labeler, rules, signature, provenance, certificate)
 
 
@@ -84,6 +86,8 @@ def _check_rules(rules: Rules) -> None:
         and rules.rejected_share.shape == (n,)
         and bool((np.isfinite(rules.rejected_share) & (rules.rejected_share >= 0)).all())
         and rules.plan.seen_count.shape == (len(rules.plan.seen),)
+        and bool((rules.plan.seen_count > 0).all() and (rules.plan.seen <= 1).all())
+        and 0 <= rules.gate_threshold <= 1
         and rules.rejected_interval.shape == (2, n)
         and rules.thresholds.shape == (n,)
         and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
