@@ -156,4 +156,5 @@ def test_another_pools_merge_is_off(pool: str) -> None:
     right, wrong = np.array(sums["right"]), np.array(sums["wrong"])
     held_out = PROBLEM_A[:5] * predictor.provenance["rows_calibrated"]
     assert (abs(right - 1) < SPREADS / np.sqrt(held_out)).all()
-    assert ((wrong / right > 1.3) if pool == "positives" else (wrong / right < 0.75)).all()
+    # Counting the gate twice takes the more, the less sure the gate is on the label's rows: to .4 to .9 of the truth.
+    assert ((wrong / right > 1.3) if pool == "positives" else (wrong / right < 0.9)).all(), wrong / right
