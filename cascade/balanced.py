@@ -8,11 +8,10 @@ from typing import Any, Self
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError
-from cascade.estimators import MultilabelClassifier, fit_with, fresh, positive_proba, refuse_class_weight
+from cascade.estimators import LogOddsClassifier, fit_with, fresh, positive_proba, refuse_class_weight
 from cascade.features import check_rows
 from cascade.labels import Labels
 from cascade.priors import log_odds, sampling_shift
@@ -25,7 +24,7 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 
-class BalancedBinaryRelevance(MultilabelClassifier):
+class BalancedBinaryRelevance(LogOddsClassifier):
     """One balanced binary model per label, in several bags.
 
     Each bag keeps all rows of the rarer side of a label and as many of the other side, drawn at random by
@@ -55,6 +54,7 @@ class BalancedBinaryRelevance(MultilabelClassifier):
 
     Examples
     --------
+    >>> from scipy.special import expit
     >>> from sklearn.linear_model import LogisticRegression
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(5000, 3))
@@ -136,7 +136,7 @@ class BalancedBinaryRelevance(MultilabelClassifier):
         return estimator, float(sampling_shift(_kept(1 - y, rows, weight), _kept(y, rows, weight)))
 
     def predict_log_odds(self, X: Any) -> Floats:
-        """Corrected log-odds of each label; float of shape (n, L)."""
+        """Corrected log-odds of each label on the population of the rows given to `fit`; float of shape (n, L)."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         answer = np.tile(log_odds(self.share_), (n_rows(X), 1))
@@ -145,24 +145,6 @@ class BalancedBinaryRelevance(MultilabelClassifier):
                 answer[:, k] = np.mean([log_odds(positive_proba(bag, X, 1)[:, 0]) for bag in bags], axis=0)
                 answer[:, k] += self.prior_shift_[k]
         return answer
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Probability of each label on the population of the rows given to `fit`.
-
-        Float of shape (n, L), or (n, 2) where the target was a vector.
-        """
-        proba: Floats = expit(self.predict_log_odds(X))
-        return self.target_form_.proba(proba)
-
-    def decision_function(self, X: Any) -> Floats:
-        """Corrected log-odds, positive where `predict` gives a 1; float of shape (n, L), or (n,) for a vector."""
-        margin = self.predict_log_odds(X)
-        return self.target_form_.decision(margin)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Labels at probability 0.5; int of shape (n, L), or classes of shape (n,) where the target was a vector."""
-        bits = self.predict_log_odds(X) > 0
-        return self.target_form_.decode(bits.astype(np.int64))
 
     def _parts(self) -> list[Any]:
         return [self.estimator]

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import InputTags, Tags, get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.rows import BLOCK, Rows, blocks, makes_batches
+from cascade.targets import TargetForm
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +35,34 @@ class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
     def _parts(self) -> list[Any]:
         """Estimators that the rows are handed on to: what these take is taken."""
         return []
+
+
+class LogOddsClassifier(MultilabelClassifier):
+    """Base of classifiers that answer in log-odds, from which all other answers follow.
+
+    A subclass has `predict_log_odds`, and after `fit` a `target_form_`.
+    """
+
+    target_form_: TargetForm
+
+    def predict_log_odds(self, X: Any) -> Floats:
+        """Log-odds of each label; float of shape (n, L)."""
+        raise NotImplementedError
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
+        proba: Floats = expit(self.predict_log_odds(X))
+        return self.target_form_.proba(proba)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds, positive where `predict` gives a 1: float of shape (n, L), or (n,) for a vector."""
+        margin = self.predict_log_odds(X)
+        return self.target_form_.decision(margin)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels at probability 0.5; int of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        bits = self.predict_log_odds(X) > 0
+        return self.target_form_.decode(bits.astype(np.int64))
 
 
 def _input_tags(part: Any) -> InputTags:

@@ -8,11 +8,10 @@ from typing import Any, Self
 import keras
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
-from cascade.estimators import MultilabelClassifier
+from cascade.estimators import LogOddsClassifier
 from cascade.features import check_rows
 from cascade.neural.batches import IndexedBatches, as_dense
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
@@ -27,7 +26,7 @@ Floats = NDArray[np.float64]
 ADAPTED_ROWS = 20_000
 
 
-class KerasClassifier(MultilabelClassifier):
+class KerasClassifier(LogOddsClassifier):
     """A Keras network as a scikit-learn classifier.
 
     Parameters
@@ -172,18 +171,3 @@ class KerasClassifier(MultilabelClassifier):
         ]
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
         return np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Probabilities: (n, 2) for a binary target, (n, L) for a multi-label one."""
-        proba: Floats = expit(self.predict_log_odds(X))
-        return self.target_form_.proba(proba)
-
-    def decision_function(self, X: Any) -> Floats:
-        """The network's logits: (n, L), or (n,) for a binary target."""
-        margin = self.predict_log_odds(X)
-        return self.target_form_.decision(margin)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Labels at probability 0.5."""
-        bits = self.predict_log_odds(X) > 0
-        return self.target_form_.decode(bits.astype(np.int64))
