@@ -94,7 +94,32 @@ def metric_interval(
     >>> metric_interval(AUROC, perfect, np.arange(40) // 2, draws=100)
     (array([1.]), array([1.]))
     """
-    return _percentiles(_draws(metric.columns(outcome), metric.of_sums, group, draws, seed), confidence)
+    return _percentiles(metric_draws(metric, outcome, group, draws, seed), confidence)
+
+
+def metric_draws(metric: Metric, outcome: Outcome, group: Groups, draws: int = DRAWS, seed: Any = 0) -> Floats:
+    """Values of a metric over draws of groups with replacement; float of shape (draws, K).
+
+    Parameters
+    ----------
+    metric : Metric
+    outcome : Outcome
+        Of n rows.
+    group : ndarray of int, shape (n,)
+        Number of the group of each row, from 0.
+    draws : int
+    seed : int or sequence of int
+        The same seed draws the same groups, so the values of two predictions of the same rows are paired.
+
+    Examples
+    --------
+    >>> from cascade.metrics import AUROC
+    >>> Y = np.tile([[1], [0]], (20, 1)).astype(np.uint8)
+    >>> perfect = Outcome(Y, Y.astype(float), Y, np.ones(40, bool))
+    >>> metric_draws(AUROC, perfect, np.arange(40) // 2, draws=3).tolist()
+    [[1.0], [1.0], [1.0]]
+    """
+    return _draws(metric.columns(outcome), metric.of_sums, group, draws, seed)
 
 
 def paired_difference(
@@ -154,12 +179,12 @@ def paired_difference(
 
 
 def _draws(
-    columns: Iterable[Any], values: Callable[[list[Floats]], Floats], group: Groups, draws: int, seed: int
+    columns: Iterable[Any], values: Callable[[list[Floats]], Floats], group: Groups, draws: int, seed: Any
 ) -> Floats:
     """Values (draws, K) of the sums over drawn groups."""
     n_groups = int(group.max(initial=-1)) + 1
     of_group = [_sum_by_group(each, group, n_groups) for each in columns]
-    drawn = [values([sums @ times for sums in of_group]) for times in _times_drawn(n_groups, draws, seed)]
+    drawn = [values([sums @ times for sums in of_group]) for times in times_drawn(n_groups, draws, seed)]
     return np.concatenate(drawn, axis=1).T
 
 
@@ -173,7 +198,7 @@ def _sum_by_group(columns: Any, group: Groups, n_groups: int) -> Any:
     return sparse.csr_array((member @ columns).T)
 
 
-def _times_drawn(n_groups: int, draws: int, seed: int) -> Iterator[Floats]:
+def times_drawn(n_groups: int, draws: int, seed: Any) -> Iterator[Floats]:
     """How often each draw takes each group, shape (n_groups, some draws)."""
     rng = np.random.default_rng(seed)
     for start in range(0, draws, AT_A_TIME):

@@ -92,6 +92,11 @@ class IsotonicCalibration:
 AnyCalibration = Calibration | IsotonicCalibration
 
 
+def calibrated_proba(calibration: AnyCalibration, z: Floats) -> Floats:
+    """Probabilities (n,) from the log-odds (n,) of the only column of a calibration."""
+    return np.asarray(expit(calibration(z[:, None])[:, 0]), dtype=np.float64)
+
+
 def check_method(method: str) -> str:
     """Return `method` if it is one."""
     if method not in METHODS:

@@ -8,9 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, binom
+from scipy.stats import binom
 
 from cascade.errors import ConfigError
+from cascade.proportions import clopper_pearson
 
 Claim = Literal["joint", "per_label"]
 Unit = Literal["row", "group"]
@@ -42,7 +43,7 @@ def recall_bound(kept: int, positives: int, confidence: float = 0.95) -> float:
     """
     if not 0 <= kept <= positives:
         raise ConfigError(f"`kept` must lie between 0 and `positives` ({positives}). Received {kept}.")
-    return float(beta.ppf(1 - confidence, kept, positives - kept + 1)) if kept else 0.0
+    return float(clopper_pearson(kept, positives, 1 - confidence)[0])
 
 
 def positives_needed(recall: float, confidence: float = 0.95) -> int:

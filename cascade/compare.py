@@ -12,12 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
+from cascade.bootstrap import metric_draws
 from cascade.contenders import REFERENCE
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators import MultilabelClassifier, fit_with
 from cascade.labels import Labels, find_any_label
-from cascade.metrics import label_auroc, label_f1, mean_defined, weighted_log_loss
-from cascade.resampling import draw_multiplicities, weighted_average_precision
+from cascade.metrics import (
+    AVERAGE_PRECISION,
+    Outcome,
+    label_auroc,
+    label_f1,
+    macro,
+    mean_defined,
+    weighted_log_loss,
+)
 from cascade.rows import subset
 from cascade.splits import Rows, group_numbers, grouped_folds
 from cascade.work import operations_per_row
@@ -141,14 +149,17 @@ def _resampled_precision(
 ) -> tuple[Floats, Floats]:
     """Macro average precision of the findings, mean over folds: as it is, and for draws of groups."""
     findings = _findings(Y.shape[1], any_index)
-    per_fold = []
+    metric = macro(AVERAGE_PRECISION)
+    points, draws = [], []
     for number, answer in enumerate(found):
-        truth, proba = Y[np.ix_(answer.rows, findings)], answer.proba[:, findings]
+        cells = np.ix_(answer.rows, findings)
+        every = np.ones(len(answer.rows), dtype=bool)
+        outcome = Outcome(Y[cells], answer.proba[:, findings], answer.bits[:, findings], every)
+        own = np.unique(group[answer.rows], return_inverse=True)[1]
+        points.append(metric(outcome))
         # The same draws for every contender: their differences are paired.
-        times = draw_multiplicities(group[answer.rows], DRAWS, (seed, number))
-        per_fold.append(np.nanmean(weighted_average_precision(truth, proba, times), axis=1))
-    mean = np.mean(per_fold, axis=0)
-    return mean[:1], mean[1:]
+        draws.append(metric_draws(metric, outcome, own, DRAWS, (seed, number))[:, 0])
+    return np.mean(points, axis=0), np.mean(draws, axis=0)
 
 
 def _findings(n_labels: int, any_index: int | None) -> Rows:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
-from cascade.calibration import AnyCalibration, fit_calibration
+from cascade.calibration import AnyCalibration, calibrated_proba, fit_calibration
 from cascade.examples import Examples
 from cascade.gate_threshold import SUREST_REJECTED, GateThreshold, at_threshold, gate_threshold
 from cascade.labels import Labels
 from cascade.rows import Rows
+from cascade.splits import group_numbers
 from cascade.wishes import Wishes
 
 Floats = NDArray[np.float64]
@@ -26,19 +26,23 @@ class HeldOut:
     ----------
     Y : ndarray of 0/1, shape (n, L)
     weight : ndarray of float, shape (n,)
+    group : ndarray of int, shape (n,)
+        Number of each row's group; rows without groups are one each.
     gate_z : ndarray of float, shape (n,)
         The gate's log-odds.
     """
 
     Y: Labels
     weight: Floats
+    group: Rows
     gate_z: Floats
 
     @classmethod
     def of(cls, examples: Examples, rows: Rows, gate_z: Floats) -> HeldOut:
         """Take some rows of the examples."""
         weight = np.ones(len(rows)) if examples.weight is None else examples.weight[rows]
-        return cls(examples.Y[rows], weight, gate_z)
+        groups = None if examples.groups is None else examples.groups[rows]
+        return cls(examples.Y[rows], weight, group_numbers(groups, len(rows)), gate_z)
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class GateRules:
 
     def proba(self, gate_z: Floats) -> Floats:
         """Calibrated p(a | x) from log-odds; float of shape (n,)."""
-        return np.asarray(expit(self.calibration(gate_z[:, None])[:, 0]), dtype=np.float64)
+        return calibrated_proba(self.calibration, gate_z)
 
     def at(self, certified: float, held: HeldOut, recall: float) -> GateRules:
         """Take a certified threshold, lowered to the surest probability that may be rejected, which keeps the claim."""
@@ -66,7 +70,7 @@ class GateRules:
 
 def fit_gate_rules(held: HeldOut, wishes: Wishes) -> GateRules:
     """Calibrate the gate and choose who is examined."""
-    z = held.gate_z[:, None]
-    calibration = fit_calibration(z, held.Y.max(axis=1, keepdims=True), held.weight, wishes.calibration)
-    gate = np.asarray(expit(calibration(z)[:, 0]))
+    target = held.Y.max(axis=1, keepdims=True)
+    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, wishes.calibration)
+    gate = calibrated_proba(calibration, held.gate_z)
     return GateRules(calibration, gate_threshold(gate, held.Y, wishes.gate_recall, held.weight))

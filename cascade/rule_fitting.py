@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
-from scipy.stats import beta
 
 from cascade.calibration import AnyCalibration, Calibration, fit_calibration
 from cascade.coherence import coherent
@@ -18,6 +17,7 @@ from cascade.gate_rules import GateRules, HeldOut
 from cascade.labels import LabelPlan, Labels
 from cascade.merge import pool_rows
 from cascade.priors import log_odds
+from cascade.proportions import clustered_interval
 from cascade.rules import Rules
 from cascade.wishes import Wishes
 
@@ -71,7 +71,7 @@ def fit_rules(
         merged_calibration=Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         gate_threshold=gate_rules.threshold.value,
         rejected_share=_rejected_share(gate, held, ~passed, plan, wishes.rejected),
-        rejected_interval=_rejected_interval(held.Y[~passed]),
+        rejected_interval=clustered_interval(held.Y[~passed], held.weight[~passed], held.group[~passed]),
         thresholds=np.full(len(names), 0.5),
         coherence=wishes.coherence,
     )
@@ -120,11 +120,3 @@ def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan
     weight = held.weight * rejected
     share: Floats = (weight @ held.Y + usual) / (weight @ gate + 1.0)
     return share
-
-
-def _rejected_interval(Y: Labels) -> Floats:
-    """Clopper and Pearson's 95 % interval of each label's share among rejected rows; float of shape (2, L)."""
-    found, n = Y.sum(axis=0, dtype=np.float64), len(Y)
-    low = np.where(found > 0, beta.ppf(0.025, np.maximum(found, 1), n - found + 1), 0.0)
-    high = np.where(found < n, beta.ppf(0.975, found + 1, np.maximum(n - found, 1)), 1.0)
-    return np.array([low, high])

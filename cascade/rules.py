@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cascade.calibration import AnyCalibration
+from cascade.calibration import AnyCalibration, calibrated_proba
 from cascade.coherence import coherent
 from cascade.errors import ConfigError
 from cascade.labels import LabelPlan
@@ -50,7 +50,7 @@ class Rules:
         Positives of each label over the sum of the gate's probabilities, among rows that the gate rejects: what
         the gate's probability of such a row is multiplied by. Zeros for hard zeros.
     rejected_interval : ndarray of float, shape (2, L)
-        95 % interval of the share of rejected rows that have the label.
+        95 % interval of the share of rejected rows that have the label; see `cascade.proportions.clustered_interval`.
     thresholds : ndarray of float, shape (L,)
         Decision thresholds of the bits.
     coherence : str
@@ -71,7 +71,7 @@ class Rules:
 
     def gate_proba(self, gate_z: Floats) -> Floats:
         """Calibrated p(a | x) from the gate's log-odds (n,)."""
-        return np.asarray(expit(self.gate_calibration(gate_z[:, None])[:, 0]), dtype=np.float64)
+        return calibrated_proba(self.gate_calibration, gate_z)
 
     @property
     def merged_columns(self) -> NDArray[np.intp]:

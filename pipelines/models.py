@@ -33,12 +33,14 @@ def show(path: Path) -> tuple[dict[str, Any], str]:
     CascadePredictor.load(folder)
     body = read_manifest(folder)
     rules, proven = body["rules"], body["certificate"]
+    intervals = list(zip(*rules["rejected_interval"], strict=True))
     facts = {
         "model": str(folder),
         "labels": rules["labels"],
         "negative_pool": rules["negative_pool"],
         "gate_threshold": rules["gate_threshold"],
         "thresholds": dict(zip(rules["labels"], rules["thresholds"], strict=True)),
+        "share_of_rejected_rows": dict(zip(rules["labels"], intervals, strict=True)),
         "rows_fitted": body["provenance"].get("rows_fitted"),
         "rows_calibrated": body["provenance"].get("rows_calibrated"),
         "versions": body["versions"],
@@ -56,4 +58,6 @@ def _plain(value: Any) -> str:
         return ", ".join(f"{name} {_plain(held)}" for name, held in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, tuple):
+        return " to ".join(map(_plain, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import expit
 from scipy.stats import norm
 from sklearn import metrics as sk
 
-from cascade.bootstrap import metric_interval, paired_difference, ratio_interval
+from cascade.bootstrap import metric_draws, metric_interval, paired_difference, ratio_interval, times_drawn
 from cascade.errors import DataError
 from cascade.metrics import AUROC, AVERAGE_PRECISION, BRIER, Outcome
 
@@ -42,6 +44,24 @@ def test_bootstrap_covers_the_truth_as_often_as_promised() -> None:
         hits += bool(low[0] <= 1 <= high[0])
     # Binomial(100, .95): 88 or fewer has a probability below .005.
     assert hits >= 89
+
+
+@settings(max_examples=30)
+@given(seed=st.integers(0, 10_000))
+def test_average_precision_of_every_draw_is_that_of_scikit_learn_with_weights(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    Y, proba = (rng.random((60, 2)) < 0.2).astype(np.uint8), rng.random((60, 2)).round(1)
+    group = np.append(rng.integers(15, size=59), 14)
+    found = metric_draws(AVERAGE_PRECISION, Outcome(Y, proba, Y, np.ones(60, bool)), group, 4, seed)
+    for draw, times in enumerate(next(times_drawn(15, 4, seed)).T):
+        assert times.sum() == 15
+        for k in range(2):
+            weight = times[group]
+            if not weight @ Y[:, k]:
+                assert np.isnan(found[draw, k])
+                continue
+            expected = sk.average_precision_score(Y[:, k], proba[:, k], sample_weight=weight)
+            assert found[draw, k] == pytest.approx(expected)
 
 
 def test_an_interval_is_that_of_rows_drawn_by_group_one_after_the_other() -> None:

@@ -52,7 +52,7 @@ def test_any_has_the_right_sum_after_it_has_met_the_labels() -> None:
     gate_z = rng.normal(Y[:, 2], 2.0)
     labeler_z = rng.normal(6.0 * Y[:, :2] - 3.0, 1.5)
     plan = planned(Y, 2, np.array([0, 1]), np.full(3, 0.1))
-    held = HeldOut(Y, np.ones(n), gate_z)
+    held = HeldOut(Y, np.ones(n), np.arange(n), gate_z)
     wishes = Wishes(negative_pool="all")
     gate_rules = fit_gate_rules(held, wishes)
     rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], wishes)

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -29,36 +27,11 @@ from cascade.contenders import REFERENCE, contenders
 from cascade.errors import ConfigError, DataError
 from cascade.flat import FlatClassifier
 from cascade.literal_recipe import LiteralRecipe
-from cascade.resampling import draw_multiplicities, weighted_average_precision
 from cascade.splits import grouped_folds
 from cascade.work import operations_per_row
 from tests.conftest import KnownTruth
 
 NAMES = ("a", "b", "c", "d", "any")
-
-
-@settings(max_examples=30)
-@given(seed=st.integers(0, 10_000))
-def test_average_precision_of_every_draw_is_that_of_scikit_learn(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    Y, proba = (rng.random((60, 2)) < 0.2).astype(np.uint8), rng.random((60, 2)).round(1)
-    times = draw_multiplicities(rng.integers(15, size=60), 4, seed)
-    found = weighted_average_precision(Y, proba, times)
-    for draw, weight in enumerate(times):
-        for k in range(2):
-            if not weight @ Y[:, k]:
-                assert np.isnan(found[draw, k])
-                continue
-            expected = average_precision_score(Y[:, k], proba[:, k], sample_weight=weight)
-            assert found[draw, k] == pytest.approx(expected)
-
-
-def test_draws_take_whole_groups_and_as_many_as_there_are() -> None:
-    group = np.array([0, 0, 1, 1, 1, 2])
-    times = draw_multiplicities(group, 50, 0)
-    assert (times[0] == 1).all()
-    assert (times[:, 0] == times[:, 1]).all()
-    assert (times[:, [0, 2, 5]].sum(axis=1) == 3).all()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,89 @@
+"""Intervals of proportions: exact for independent units, and for weighted rows that come in groups."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import beta
+
+Floats = NDArray[np.float64]
+
+
+def clopper_pearson(found: ArrayLike, n: ArrayLike, outside: float) -> tuple[Floats, Floats]:
+    """Lower and upper bound of a proportion of which `found` of `n` independent units were seen.
+
+    Parameters
+    ----------
+    found, n : array-like of float >= 0
+        Need not be whole: effective numbers are taken too.
+    outside : float in (0, 1)
+        Probability with which each bound, by itself, may be missed.
+
+    Returns
+    -------
+    low, high : ndarray of float
+        0 and 1 where nothing was seen.
+
+    References
+    ----------
+    Clopper & Pearson (1934), The use of confidence or fiducial limits, Biometrika 26.
+
+    Examples
+    --------
+    >>> low, high = clopper_pearson([0, 3], [10, 10], 0.025)
+    >>> low.round(3).tolist(), high.round(3).tolist()
+    ([0.0, 0.067], [0.308, 0.652])
+    """
+    x, units = np.broadcast_arrays(np.asarray(found, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    missed = units - x
+    low = np.where(x > 0, beta.ppf(outside, np.where(x > 0, x, 1.0), missed + 1), 0.0)
+    high = np.where(missed > 0, beta.ppf(1 - outside, x + 1, np.where(missed > 0, missed, 1.0)), 1.0)
+    return low, high
+
+
+def clustered_interval(Y: ArrayLike, weight: Floats, group: NDArray[np.intp], confidence: float = 0.95) -> Floats:
+    """Interval of the weighted share of each column, rows of a group depending on each other.
+
+    Parameters
+    ----------
+    Y : array-like of 0/1, shape (n, L)
+    weight : ndarray of float >= 0, shape (n,)
+    group : ndarray of int, shape (n,)
+        Number of each row's group, from 0.
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    ndarray of float, shape (2, L)
+
+    Notes
+    -----
+    Clopper and Pearson's interval with the effective number of rows, p (1 - p) / var(p), var from the groups' sums;
+    at most the number of rows, and the number of groups where a share of 0 or 1 shows no variance.
+
+    References
+    ----------
+    Korn & Graubard (1998), Confidence intervals for proportions with small expected number of positive counts
+    estimated from survey data, Survey Methodology 24.
+
+    Examples
+    --------
+    >>> y = np.repeat([1, 0, 0, 0], 25)[:, None]
+    >>> alone, grouped = (clustered_interval(y, np.ones(100), g) for g in (np.arange(100), np.arange(100) // 25))
+    >>> bool(np.ptp(grouped) > 2 * np.ptp(alone))
+    True
+    """
+    y = np.asarray(Y, dtype=np.float64)
+    counted = weight > 0
+    y, weight, group = y[counted], weight[counted], np.unique(group[counted], return_inverse=True)[1]
+    if not len(y):
+        return np.tile([[0.0], [1.0]], (1, y.shape[1]))
+    n_groups = int(group.max()) + 1
+    share = weight @ y / weight.sum()
+    sums = np.zeros((n_groups, y.shape[1]))
+    np.add.at(sums, group, weight[:, None] * (y - share))
+    variance = (sums**2).sum(axis=0) * n_groups / max(n_groups - 1, 1) / weight.sum() ** 2
+    spread = share * (1 - share)
+    shown = np.divide(spread, variance, out=np.full(len(share), float(n_groups)), where=(variance > 0) & (spread > 0))
+    effective = np.minimum(shown, len(y))
+    return np.array(clopper_pearson(share * effective, effective, (1 - confidence) / 2))
