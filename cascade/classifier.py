@@ -167,6 +167,9 @@ class CascadeClassifier(MultilabelClassifier):
         folds = self.calibration_folds
         if folds is not None and not (isinstance(folds, (int, np.integer)) and folds >= 2):
             raise ConfigError(f"`calibration_folds` must be a whole number of 2 or more, or None. Received {folds!r}.")
+        seed = self.random_state
+        if isinstance(seed, bool) or not (isinstance(seed, (int, np.integer)) and seed >= 0):
+            raise ConfigError(f"`random_state` must be a whole number of 0 or more. Received {seed!r}.")
         X = check_rows(self, X, reset=True, min_rows=2)
         labels, self.target_form_ = read_target(y, n_rows(X))
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names

@@ -15,7 +15,7 @@ from sklearn.base import clone
 from cascade.bootstrap import metric_draws
 from cascade.contenders import REFERENCE
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.estimators import MultilabelClassifier, fit_with
+from cascade.estimators import fit_with
 from cascade.labels import Labels, find_any_label
 from cascade.metrics import (
     AVERAGE_PRECISION,
@@ -129,19 +129,13 @@ def _run_fold(
         operations = operations_per_row(model.gate_) + share * operations_per_row(model.labeler_)
     else:
         proba, bits, share = model.predict_proba(held), None, float("nan")
-        operations = _operations(model)
+        operations = operations_per_row(model)
     rate = len(testing) / (time.monotonic() - fitted)
     if bits is None:
         bits = model.predict(held).astype(np.uint8)
     seconds = fitted - started
     logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, seconds, rate)
     return FoldAnswer(testing, proba, bits, share, operations, seconds, rate)
-
-
-def _operations(model: MultilabelClassifier) -> float:
-    if hasattr(model, "gate_"):
-        return operations_per_row(model.gate_) + operations_per_row(model.labeler_)
-    return operations_per_row(model)
 
 
 def _resampled_precision(

@@ -24,6 +24,7 @@ def contenders(
     multilabel: Any = None,
     *,
     n_bags: int = 10,
+    n_jobs: int | None = None,
     calibration_folds: int | None = None,
     any_label: str | None = "auto",
     random_state: int = 0,
@@ -39,6 +40,8 @@ def contenders(
     multilabel : multi-label classifier, optional
         Base learner of the flat model and of one labeler. Default: one `binary` a label.
     n_bags : int, default=10
+    n_jobs : int, optional
+        Balanced models fitted at a time.
     calibration_folds : int, optional
     any_label : str or None, default="auto"
     random_state : int, default=0
@@ -66,7 +69,7 @@ def contenders(
     found["literal recipe"] = LiteralRecipe(gate, binary, random_state)
     labelers = {
         "multi-label": together,
-        "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, random_state=random_state),
+        "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state),
     }
     if weighted is not None:
         # Its shift is not known in advance; the cascade's calibration takes it off.

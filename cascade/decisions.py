@@ -30,7 +30,7 @@ def check_decision(decision: Any, name: str = "decision") -> None:
         (kind, value), *_ = decision.items()
         if kind in ("precision", "recall") and _is_share(value):
             return
-        if kind == "cost" and _is_cost(value):
+        if kind == "cost" and is_cost_pair(value):
             return
     raise ConfigError(
         f"`{name}` must be 'f1', a threshold in (0, 1), or one of {{cost: [false positive, false negative]}}, "
@@ -42,11 +42,12 @@ def _is_share(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1
 
 
-def _is_cost(value: Any) -> bool:
+def is_cost_pair(value: Any) -> bool:
+    """Tell whether `value` is a pair of positive costs."""
     return (
-        isinstance(value, Sequence)
+        isinstance(value, (Sequence, np.ndarray))
         and len(value) == 2
-        and all(isinstance(cost, (int, float)) and cost > 0 and np.isfinite(cost) for cost in value)
+        and all(isinstance(cost, (int, float, np.integer, np.floating)) and 0 < cost < np.inf for cost in value)
     )
 
 
@@ -55,6 +56,8 @@ def each_decision(
 ) -> list[Decision]:
     """One checked decision a label: its own, or the common one."""
     check_decision(decision)
+    if not isinstance(label_decisions, (Mapping, type(None))):
+        raise ConfigError(f"`label_decisions` must map label names to decisions. Received {label_decisions!r}.")
     own = dict(label_decisions or {})
     unknown = sorted(set(own) - set(names))
     if unknown:

@@ -181,8 +181,8 @@ def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...])
         return
     for k in np.flatnonzero(fitting.any(axis=0) & ~calibrating.any(axis=0)):
         warnings.warn(
-            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, its threshold is that "
-            "of largest expected F1, and the gate does not watch over it.",
+            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, none had a say in its "
+            "threshold, and the gate does not watch over it.",
             stacklevel=4,
         )
 

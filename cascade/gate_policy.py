@@ -55,10 +55,21 @@ class GatePolicy:
                 raise ConfigError(f"`gate_policy` must have keys of {known}. Received {unknown[0]!r}.")
             policy = cls(**given)
         if policy is not None:
-            check_provable(policy.recall, policy.confidence)
-            if policy.claim not in ("joint", "per_label"):
-                raise ConfigError(f"`gate_policy.claim` must be 'joint' or 'per_label'. Received {policy.claim!r}.")
+            policy._check()
         return policy
+
+    def _check(self) -> None:
+        for name in ("recall", "confidence", "size"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+                raise ConfigError(f"`gate_policy.{name}` must be a number. Received {value!r}.")
+        check_provable(self.recall, self.confidence)
+        if self.claim not in ("joint", "per_label"):
+            raise ConfigError(f"`gate_policy.claim` must be 'joint' or 'per_label'. Received {self.claim!r}.")
+        if not isinstance(self.accept_bound, bool):
+            raise ConfigError(f"`gate_policy.accept_bound` must be true or false. Received {self.accept_bound!r}.")
+        if not 0 < self.size < 1:
+            raise ConfigError(f"`gate_policy.size` must lie between 0 and 1, both excluded. Received {self.size!r}.")
 
     def rows(self, examples: Examples, seed: int) -> NDArray[np.bool_]:
         """Mark the rows that are kept apart, and refuse now what they cannot prove whatever the gate will be."""

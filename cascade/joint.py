@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.decisions import is_cost_pair
 from cascade.errors import ConfigError
 from cascade.labels import MOST_LABELS, LabelPlan, Labels
 
@@ -136,10 +137,10 @@ def cost_pairs(costs: Mapping[str, tuple[float, float]] | None, names: tuple[str
     unknown = sorted(set(given) - set(names))
     if unknown:
         raise ConfigError(f"`costs` must name labels of {list(names)}. Received {unknown[0]!r}.")
-    pairs = np.array([given.get(name, (1.0, 1.0)) for name in names], dtype=np.float64)
-    if pairs.shape != (len(names), 2) or not (np.isfinite(pairs).all() and (pairs > 0).all()):
-        raise ConfigError(f"`costs` must be pairs of positive numbers, false positive first. Received {given!r}.")
-    return pairs
+    for pair in given.values():
+        if not is_cost_pair(pair):
+            raise ConfigError(f"`costs` must be pairs of positive numbers, false positive first. Received {given!r}.")
+    return np.array([given.get(name, (1.0, 1.0)) for name in names], dtype=np.float64)
 
 
 def best_vectors(

@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from cascade.balanced import BalancedBinaryRelevance
 from cascade.estimators import MultilabelClassifier, block_proba, fit_with, fresh
+from cascade.prediction import Prediction
 from cascade.rows import n_rows, subset
 from cascade.targets import read_target
 
@@ -50,17 +51,21 @@ class LiteralRecipe(MultilabelClassifier):
         self.classes_ = self.target_form_.classes
         return self
 
-    def predict_proba(self, X: Any) -> Floats:
-        """Raw answers of the balanced models, 0 where the gate says no; float of shape (n, L)."""
+    def examine(self, X: Any) -> Prediction:
+        """Predict, and tell which rows passed the gate."""
         rows = np.arange(n_rows(X))
-        passed = block_proba(self.gate_, X, rows, 1)[:, 0] >= 0.5
+        gate = block_proba(self.gate_, X, rows, 1)[:, 0]
+        passed = gate >= 0.5
         proba = np.zeros((len(rows), len(self.labeler_.prior_shift_)))
         if passed.any():
             z = self.labeler_.predict_log_odds(subset(X, rows[passed], self.labeler_))
             proba[passed] = expit(z - self.labeler_.prior_shift_)
-        return proba
+        return Prediction(gate, passed, proba, (proba >= 0.5).astype(np.uint8))
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Raw answers of the balanced models, 0 where the gate says no; float of shape (n, L)."""
+        return self.examine(X).proba
 
     def predict(self, X: Any) -> NDArray[Any]:
         """0/1 at 0.5; shape (n, L)."""
-        bits = self.predict_proba(X) >= 0.5
-        return self.target_form_.decode(bits.astype(np.int64))
+        return self.target_form_.decode(self.examine(X).labels)

@@ -62,6 +62,11 @@ def triage(proba: Floats, low: ArrayLike, high: ArrayLike) -> NDArray[np.int8]:
     array([[ 0, -1,  1]], dtype=int8)
     """
     lowest, highest = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    for name, bound in (("low", lowest), ("high", highest)):
+        if bound.shape not in ((), proba.shape[1:]):
+            raise ConfigError(
+                f"`{name}` must be one number, or one per label ({proba.shape[1]}). Received shape {bound.shape}."
+            )
     if not (np.isfinite(lowest).all() and np.isfinite(highest).all() and (lowest <= highest).all()):
         raise ConfigError(f"`low` must be at most `high`, label by label. Received {low!r} and {high!r}.")
     answer = np.where(proba >= highest, POSITIVE, np.where(proba < lowest, NEGATIVE, REFER))

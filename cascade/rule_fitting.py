@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy.special import expit
 
 from cascade.calibration import AnyCalibration, Calibration, fit_calibration
 from cascade.coherence import coherent
-from cascade.decisions import decision_thresholds, each_decision
+from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.gate_rules import GateRules, HeldOut
 from cascade.labels import LabelPlan, Labels
 from cascade.merge import pool_rows
@@ -78,7 +79,28 @@ def fit_rules(
     rules = _calibrate_merged(rules, gate[passed], labeler_z[passed], held.Y[passed], held.weight[passed], wishes)
     proba = rules.proba(gate, passed, labeler_z[passed])
     decisions = each_decision(wishes.decision, wishes.label_decisions, names)
-    return replace(rules, thresholds=decision_thresholds(decisions, names, proba, passed, held.Y, held.weight))
+    thresholds = decision_thresholds(decisions, names, proba, passed, held.Y, held.weight)
+    rules = replace(rules, thresholds=thresholds)
+    if plan.any_index is not None:
+        _report_any(rules, decisions[plan.any_index], proba, passed, held)
+    return rules
+
+
+def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, held: HeldOut) -> None:
+    """Warn where labels set the bit of `any` so often that it misses the precision that was decided for it."""
+    index = rules.plan.any_index
+    if index is None or not (isinstance(decision, Mapping) and "precision" in decision):
+        return
+    y, wanted = held.Y[:, index], decision["precision"]
+    alone = ((proba[:, index] >= rules.thresholds[index]) & passed).astype(np.float64)
+    lifted = rules.bits(proba, passed)[:, index].astype(np.float64)
+    before, after = (held.weight @ (bit * y) / max(held.weight @ bit, 1e-12) for bit in (alone, lifted))
+    if lifted.any() and after < min(wanted, before):
+        warnings.warn(
+            f"label {rules.labels[index]!r} has precision {after:.3g} on held-out rows, below the wanted {wanted}, "
+            f"since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for itself.",
+            stacklevel=5,
+        )
 
 
 def _calibrate_merged(

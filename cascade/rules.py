@@ -92,10 +92,19 @@ class Rules:
     def proba(self, gate: Floats, passed: Mask, labeler_z: Floats) -> Floats:
         """Coherent probabilities (n, L) from gate probabilities (n,) and the passed rows' log-odds (m, K)."""
         proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
+        self._fill_between(proba, gate, ~passed & (gate >= self.gate_threshold))
         merged = log_odds(self.merge(gate[passed], labeler_z))
         proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(merged))
         np.minimum(proba, 1.0, out=proba)
         return proba if self.plan.any_index is None else coherent(proba, self.plan.any_index)
+
+    def _fill_between(self, proba: Floats, gate: Floats, between: Mask) -> None:
+        """Give rows that only a raised threshold rejects the labels' usual shares: those of the tail are too small."""
+        if between.any() and self.rejected_share.any():
+            usual = self.plan.share.copy()
+            if self.plan.any_index is not None:
+                usual[self.plan.any_index] = 1.0
+            proba[between] = gate[between, None] * usual
 
     def margin(self, proba: Floats, passed: Mask) -> Floats:
         """Log-odds above the decision threshold (n, L), with the sign of the bit that the rules set."""

@@ -12,7 +12,8 @@ def operations_per_row(model: Any) -> float:
     """Multiplications and additions (or comparisons, for trees) that one row costs; NaN for a model not known here.
 
     Two for each weight of a linear layer, times the places that a convolution visits; one for each node on a
-    tree's longest path. What is counted is the arithmetic, not memory traffic or decoding.
+    tree's longest path. What is counted is the arithmetic of the model: not memory traffic, not
+    decoding, and not the steps that come before it in a pipeline, such as scaling.
 
     Examples
     --------
@@ -25,6 +26,8 @@ def operations_per_row(model: Any) -> float:
         return _network(model.network_)
     if hasattr(model, "coef_"):
         return 2.0 * np.asarray(model.coef_).size
+    if hasattr(model, "coefs_"):
+        return 2.0 * float(sum(np.size(weights) for weights in model.coefs_))
     if hasattr(model, "_predictors"):
         return float(sum(tree.get_max_depth() for stage in model._predictors for tree in stage))
     if hasattr(model, "tree_"):

@@ -147,7 +147,9 @@ def compare(
     config: Annotated[Path, typer.Argument(help="YAML file of a run; its gate and labeler model are compared.")],
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a key: labeler.n_bags=3.")] = None,
     folds: Annotated[int, typer.Option(help="Grouped folds; each contender is fitted on each.", min=2)] = 3,
-    pools: Annotated[str, typer.Option(help="Negative pools, separated by commas.")] = "positives,gated",
+    pools: Annotated[
+        str | None, typer.Option(help="Negative pools, separated by commas; default: positives, gated, the config's.")
+    ] = None,
     models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
     as_json: Json = False,
 ) -> None:
@@ -159,7 +161,8 @@ def compare(
     from pipelines.progress import show_log
 
     checked = load_config(config, set)
-    chosen = tuple(check_pool(pool) for pool in pools.split(","))
+    named = ["positives", "gated", checked.cascade.negative_pool] if pools is None else pools.split(",")
+    chosen = tuple(check_pool(pool) for pool in dict.fromkeys(named))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)
     _show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)

@@ -45,6 +45,7 @@ def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> d
         # A network answers for all labels at once; other learners are fitted label by label.
         build_model(config.labeler.model, data) if isinstance(config.labeler.model, KerasModel) else None,
         n_bags=config.labeler.n_bags,
+        n_jobs=config.labeler.n_jobs,
         calibration_folds=config.cascade.calibration_folds,
         any_label=config.data.any_label,
         random_state=config.seed,

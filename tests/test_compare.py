@@ -18,6 +18,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, f1_score
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
@@ -124,6 +125,8 @@ def test_arithmetic_is_counted_through_every_wrapper() -> None:
     assert operations_per_row(DecisionTreeClassifier(max_depth=2).fit(X, Y[:, 0])) <= 2
     boosted = HistGradientBoostingClassifier(max_iter=3, max_depth=2).fit(X, Y[:, 0])
     assert 3 <= operations_per_row(boosted) <= 6
+    assert operations_per_row(MLPClassifier((5,)).partial_fit(X, Y[:, 0], [0, 1])) == 2 * (6 * 5 + 5)
+    assert operations_per_row(make_pipeline(SimpleImputer(), linear).fit(X, Y[:, 0])) == 12
     assert np.isnan(operations_per_row(object()))
 
 
@@ -133,6 +136,7 @@ def test_the_recipe_answers_at_one_half(truth: KnownTruth) -> None:
     passed = model.gate_.predict_proba(truth.X)[:, 1] >= 0.5
     assert not proba[~passed].any()
     np.testing.assert_array_equal(model.predict(truth.X), proba >= 0.5)
+    np.testing.assert_array_equal(model.examine(truth.X).passed_gate, passed)
 
 
 def test_flat_thresholds_come_from_rows_that_the_model_has_not_seen(truth: KnownTruth) -> None:

@@ -82,6 +82,28 @@ def test_a_cost_pair_sets_the_bit_whose_expected_cost_is_lower(
     assert (p >= threshold) == (set_cost < clear_cost)
 
 
+def test_any_that_labels_set_below_its_wanted_precision_is_told(truth: KnownTruth) -> None:
+    labeler = MultiOutputClassifier(LogisticRegression())
+    wishes = {"decision": 0.02, "label_decisions": {"label_4": {"precision": 0.6}}}
+    lifted = CascadeClassifier(LogisticRegression(), labeler, **wishes)
+    with pytest.warns(UserWarning, match="labels set it too"):
+        lifted.fit(truth.X, truth.Y)
+    alone = CascadeClassifier(LogisticRegression(), labeler, **wishes, coherence="any")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        alone.fit(truth.X, truth.Y)
+    other = KnownTruth(30_000, seed=4)
+    reached = [precision_score(other.Y[:, 4], model.predict(other.X)[:, 4]) for model in (lifted, alone)]
+    assert reached[0] < 0.4
+    assert reached[1] > 0.5
+
+
+def test_decisions_that_are_no_mapping_are_refused(truth: KnownTruth) -> None:
+    model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), label_decisions=["a"])
+    with pytest.raises(ConfigError, match="`label_decisions` must map"):
+        model.fit(truth.X[:100], truth.Y[:100])
+
+
 def test_small_labels_scatter_less_than_their_own_best_f1(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five expected positives a sample: the threshold that leans on probabilities varies less and serves better."""
     rng = np.random.default_rng(0)

@@ -73,6 +73,26 @@ def test_a_gated_labeler_is_not_asked_below_its_threshold(truth: KnownTruth) -> 
         model.predict(truth.X[:100], gate_threshold=threshold / 2)
 
 
+@pytest.mark.parametrize("pool", ["positives", "all", "gated"])
+def test_a_raised_gate_threshold_keeps_the_sums(truth: KnownTruth, pool: str) -> None:
+    """Rows between the fitted threshold and a raised one are no tail: labels are as frequent there as elsewhere."""
+    labeler = MultiOutputClassifier(LogisticRegression())
+    model = CascadeClassifier(LogisticRegression(), labeler, negative_pool=pool).fit(truth.X, truth.Y)
+    other = KnownTruth(50_000, seed=5)
+    raised = 5 * model.predictor_.rules.gate_threshold
+    between = model.examine(other.X).passed_gate & (model.gate_proba(other.X) < raised)
+    assert between.mean() > 0.2
+    ratio = model.predict_proba(other.X, gate_threshold=raised).sum(axis=0) / other.Y.sum(axis=0)
+    assert (abs(ratio - 1) < 0.2).all()
+
+
+@pytest.mark.parametrize("seed", [None, -1, "x", True])
+def test_a_random_state_that_is_none_is_refused(truth: KnownTruth, seed: object) -> None:
+    model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), random_state=seed)
+    with pytest.raises(ConfigError, match="`random_state`"):
+        model.fit(truth.X[:100], truth.Y[:100])
+
+
 def test_crossing_leaves_each_fold_out_and_ends_on_everything(watched: type[Witness], truth: KnownTruth) -> None:
     X, Y = truth.X[:3000], truth.Y[:3000]
     groups = np.arange(3000) // 6

@@ -109,6 +109,9 @@ def test_it_travels_with_the_model_and_is_shown(certified: CascadeClassifier, tm
         ({"recal": 0.9}, "`gate_policy` must have keys of"),
         ({"recall": 1}, "`recall` must lie between 0 and 1"),
         (0.95, "`gate_policy` must be a mapping"),
+        ({"recall": "high"}, "`gate_policy.recall` must be a number"),
+        ({"accept_bound": "no"}, "`gate_policy.accept_bound` must be true or false"),
+        ({"size": 1.0}, "`gate_policy.size` must lie between"),
         ({"claim": "both"}, r"`gate_policy.claim` must be"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -117,3 +118,9 @@ def test_a_model_refers_rows(fitted: CascadeClassifier, truth: KnownTruth) -> No
         fitted.predictor_.triage(truth.X[:5], 0.6, 0.5)
     with pytest.raises(ConfigError, match="`refer` must be a positive cost"):
         refer_band(1, 1, 0)
+
+
+@pytest.mark.parametrize("bounds", [([0.1, 0.2], 0.5), (0.1, [0.5] * 7), ([[0.1] * 5], 0.5)])
+def test_triage_bounds_of_another_length_are_refused(bounds: tuple[Any, Any]) -> None:
+    with pytest.raises(ConfigError, match="one per label"):
+        triage(np.full((3, 5), 0.3), *bounds)

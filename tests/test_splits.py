@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from cascade import BalancedBinaryRelevance, GroupedMultilabelSplit
-from cascade.errors import ConfigError
+from cascade.errors import ConfigError, DataError
 from cascade.phantom.patients import plan_patients
 from cascade.phantom.table import combination_counts
 from cascade.splits import fold_shares, grouped_folds, grouped_holdout, random_groups
@@ -125,3 +125,14 @@ def test_random_groups_are_whole_and_each_as_likely_as_any_other() -> None:
         times[drawn] += 1
     # Binomial(400, .2): 4.5 standard deviations, over 50 groups.
     assert abs(times - 80).max() < 4.5 * 8
+
+
+def test_targets_and_groups_that_cannot_be_split_are_refused() -> None:
+    Y = sparse.csr_array(np.eye(6, 2))
+    with pytest.raises(DataError, match="at least `n_splits` groups"):
+        next(GroupedMultilabelSplit(3).split(Y, Y, np.arange(6) % 2))
+    with pytest.raises(DataError, match="0 and 1 only"):
+        next(GroupedMultilabelSplit(3).split(Y, 2 * Y))
+    twice = sparse.coo_array((np.ones(2), ([0, 0], [0, 0])), shape=(6, 1))
+    with pytest.raises(DataError, match="0 and 1 only"):
+        next(GroupedMultilabelSplit(3).split(twice, twice))

@@ -173,6 +173,53 @@ def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:
         CascadePredictor.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("rejected_interval", [[-1.0] * 6, [2.0] * 6]),
+        ("gate_calibration", {"low": [-1.0], "high": [-1.0], "intercept": [0.0]}),
+        ("gate_threshold", 2.0),
+        ("thresholds", [0.5]),
+    ],
+)
+def test_rules_that_no_fit_gives_are_refused(copy: Path, part: str, value: object) -> None:
+    rules = json.loads((copy / "cascade.json").read_text())["rules"]
+    n = len(rules["labels"])
+    forge(copy, rules={**rules, part: [side[:n] for side in value] if part == "rejected_interval" else value})
+    with pytest.raises(ModelRefusedError, match="do not fit together"):
+        CascadePredictor.load(copy)
+
+
+def test_columns_that_are_not_whole_numbers_are_refused(copy: Path) -> None:
+    rules = json.loads((copy / "cascade.json").read_text())["rules"]
+    learned = [column + 0.5 for column in rules["plan"]["learned"]]
+    forge(copy, rules={**rules, "plan": {**rules["plan"], "learned": learned}})
+    with pytest.raises(ModelRefusedError, match="whole numbers"):
+        CascadePredictor.load(copy)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"recall": 1.5},
+        {"confidence": "high"},
+        {"threshold": 0.0},
+        {"claim": "all"},
+        {"unit": "patient"},
+        {"labels": []},
+    ],
+)
+def test_a_forged_certificate_is_refused(truth: KnownTruth, tmp_path: Path, forged: dict[str, object]) -> None:
+    labeler = MultiOutputClassifier(LogisticRegression())
+    model = CascadeClassifier(LogisticRegression(), labeler, gate_policy={"recall": 0.9, "confidence": 0.9})
+    model.fit(truth.X, truth.Y).save(tmp_path / "model")
+    assert CascadePredictor.load(tmp_path / "model").certificate is not None
+    certificate = json.loads((tmp_path / "model" / "cascade.json").read_text())["certificate"]
+    forge(tmp_path / "model", certificate={**certificate, **forged})
+    with pytest.raises(ModelRefusedError, match="certificate"):
+        CascadePredictor.load(tmp_path / "model")
+
+
 def rewrite(path: Path, **members: bytes) -> None:
     with zipfile.ZipFile(path) as archive:
         content = {name: archive.read(name) for name in archive.namelist()}

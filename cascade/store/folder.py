@@ -21,6 +21,7 @@ from cascade.rules import Rules, check_coherence
 from cascade.signature import InputSignature
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
+from cascade.store.soundness import check_rules, is_certificate
 
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 
@@ -55,7 +56,7 @@ def load_predictor(path: Path) -> CascadePredictor:
 def _load(path: Path) -> CascadePredictor:
     body = read_manifest(path)
     rules = _rules_from_json(body["rules"])
-    _check_rules(rules)
+    check_rules(rules)
     provenance = body["provenance"]
     if not isinstance(provenance, dict):
         raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
@@ -65,51 +66,9 @@ def _load(path: Path) -> CascadePredictor:
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature, proven = _signature_from_json(body["signature"]), body["certificate"]
     certificate = None if proven is None else Certificate.from_json(proven)
-    if certificate is not None and not (isinstance(certificate.threshold, float) and 0 <= certificate.threshold <= 1):
-        raise ModelRefusedError(f"`{path}` has a certificate whose threshold is not a probability.")
+    if certificate is not None and not is_certificate(certificate, rules):
+        raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
     return CascadePredictor(gate, labeler, rules, signature, provenance, certificate)
-
-
-def _check_rules(rules: Rules) -> None:
-    """Refuse rules whose lengths, columns or numbers cannot be those of a fitted cascade."""
-    n, learned, any_index = len(rules.labels), rules.plan.learned.tolist(), rules.plan.any_index
-    columns = [*learned, *([] if any_index is None else [any_index])]
-    calibrations = [(rules.gate_calibration, 1), (rules.labeler_calibration, len(learned))]
-    pairs = [*calibrations, (rules.merged_calibration, len(columns))]
-    sound = (
-        n > 0
-        and len(set(rules.labels)) == n
-        and len(set(columns)) == len(columns)
-        and all(0 <= column < n for column in columns)
-        and all(c.n_columns == width and _is_calibration(c) for c, width in pairs)
-        and _is_share(rules.plan.share, n)
-        and rules.rejected_share.shape == (n,)
-        and bool((np.isfinite(rules.rejected_share) & (rules.rejected_share >= 0)).all())
-        and rules.plan.seen_count.shape == (len(rules.plan.seen),)
-        and bool((rules.plan.seen_count > 0).all() and (rules.plan.seen <= 1).all())
-        and 0 <= rules.gate_threshold <= 1
-        and rules.rejected_interval.shape == (2, n)
-        and rules.thresholds.shape == (n,)
-        and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
-    )
-    if not sound:
-        raise ModelRefusedError("the manifest's rules do not fit together; the model was not written by `save`.")
-
-
-def _is_calibration(calibration: AnyCalibration) -> bool:
-    if isinstance(calibration, Calibration):
-        triple = (calibration.low, calibration.high, calibration.intercept)
-        return all(side.shape == (calibration.n_columns,) and bool(np.isfinite(side).all()) for side in triple)
-    pairs = zip(calibration.knots, calibration.values, strict=True)
-    return all(x.shape == y.shape and x.ndim == 1 and len(x) and _is_rising(x) and _is_rising(y) for x, y in pairs)
-
-
-def _is_rising(values: Any) -> bool:
-    return bool(np.isfinite(values).all() and (np.diff(values) >= 0).all())
-
-
-def _is_share(values: Any, n: int) -> bool:
-    return values.shape == (n,) and bool(((values >= 0) & (values <= 1)).all())
 
 
 def _versions() -> dict[str, str]:
@@ -152,6 +111,8 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
     plan = body["plan"]
     any_index = plan["any_index"]
     parts = {name: _calibration_from_json(body[name]) for name in CALIBRATIONS}
+    if not all(isinstance(column, int) for column in [*plan["learned"], *([] if any_index is None else [any_index])]):
+        raise ModelRefusedError("the manifest's columns must be whole numbers; the model was not written by `save`.")
     learned = np.array(plan["learned"], dtype=np.intp)
     return Rules(
         labels=tuple(map(str, body["labels"])),

@@ -1,0 +1,82 @@
+"""What the numbers of a manifest must be to come from a fitted cascade."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import numpy as np
+
+from cascade.calibration import AnyCalibration, Calibration
+from cascade.certificate import Certificate, Claim, LabelCertificate, Unit
+from cascade.errors import ModelRefusedError
+from cascade.rules import Rules
+
+
+def is_certificate(certificate: Certificate, rules: Rules) -> bool:
+    """Tell whether a certificate's numbers can be those of a proof for these rules."""
+    shares = (certificate.recall, certificate.confidence, certificate.threshold, certificate.share_past_gate)
+    return (
+        all(isinstance(share, float) and 0 <= share <= 1 for share in shares)
+        and certificate.holds_at(rules.gate_threshold)
+        and certificate.claim in get_args(Claim)
+        and certificate.unit in get_args(Unit)
+        and isinstance(certificate.rows, int)
+        and tuple(row.label for row in certificate.labels) == rules.labels
+        and all(map(_is_proof, certificate.labels))
+    )
+
+
+def _is_proof(row: LabelCertificate) -> bool:
+    counts = (row.misses, row.units, row.positives, row.needed)
+    return (
+        all(isinstance(count, int) and count >= 0 for count in counts)
+        and row.misses <= row.units <= row.positives
+        and all(isinstance(share, float) and 0 <= share <= 1 for share in (row.bound, row.best_bound, row.proven))
+        and isinstance(row.certified, bool)
+    )
+
+
+def check_rules(rules: Rules) -> None:
+    """Refuse rules whose lengths, columns or numbers cannot be those of a fitted cascade."""
+    n, learned, any_index = len(rules.labels), rules.plan.learned.tolist(), rules.plan.any_index
+    columns = [*learned, *([] if any_index is None else [any_index])]
+    calibrations = [(rules.gate_calibration, 1), (rules.labeler_calibration, len(learned))]
+    pairs = [*calibrations, (rules.merged_calibration, len(columns))]
+    sound = (
+        n > 0
+        and len(set(rules.labels)) == n
+        and len(set(columns)) == len(columns)
+        and all(0 <= column < n for column in columns)
+        and all(c.n_columns == width and _is_calibration(c) for c, width in pairs)
+        and _is_share(rules.plan.share, n)
+        and rules.rejected_share.shape == (n,)
+        and bool((np.isfinite(rules.rejected_share) & (rules.rejected_share >= 0)).all())
+        and rules.plan.seen_count.shape == (len(rules.plan.seen),)
+        and bool((rules.plan.seen_count > 0).all() and (rules.plan.seen <= 1).all())
+        and 0 <= rules.gate_threshold <= 1
+        and rules.rejected_interval.shape == (2, n)
+        and bool(((rules.rejected_interval >= 0) & (rules.rejected_interval <= 1)).all())
+        and rules.thresholds.shape == (n,)
+        and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
+    )
+    if not sound:
+        raise ModelRefusedError("the manifest's rules do not fit together; the model was not written by `save`.")
+
+
+def _is_calibration(calibration: AnyCalibration) -> bool:
+    if isinstance(calibration, Calibration):
+        triple = (calibration.low, calibration.high, calibration.intercept)
+        rising = bool((calibration.low >= 0).all() and (calibration.high >= 0).all())
+        return rising and all(
+            side.shape == (calibration.n_columns,) and bool(np.isfinite(side).all()) for side in triple
+        )
+    pairs = zip(calibration.knots, calibration.values, strict=True)
+    return all(x.shape == y.shape and x.ndim == 1 and len(x) and _is_rising(x) and _is_rising(y) for x, y in pairs)
+
+
+def _is_rising(values: Any) -> bool:
+    return bool(np.isfinite(values).all() and (np.diff(values) >= 0).all())
+
+
+def _is_share(values: Any, n: int) -> bool:
+    return values.shape == (n,) and bool(((values >= 0) & (values <= 1)).all())
