@@ -125,7 +125,7 @@ def test_arithmetic_is_counted_through_every_wrapper() -> None:
     assert operations_per_row(DecisionTreeClassifier(max_depth=2).fit(X, Y[:, 0])) <= 2
     boosted = HistGradientBoostingClassifier(max_iter=3, max_depth=2).fit(X, Y[:, 0])
     assert 3 <= operations_per_row(boosted) <= 6
-    assert operations_per_row(MLPClassifier((5,)).partial_fit(X, Y[:, 0], [0, 1])) == 2 * (6 * 5 + 5)
+    assert operations_per_row(MLPClassifier((5,)).partial_fit(X, Y[:, 0], classes=np.array([0, 1]))) == 2 * (6 * 5 + 5)
     assert operations_per_row(make_pipeline(SimpleImputer(), linear).fit(X, Y[:, 0])) == 12
     assert np.isnan(operations_per_row(object()))
 
