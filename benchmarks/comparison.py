@@ -38,7 +38,6 @@ from pipelines.compare import contenders_of as config_contenders
 from pipelines.progress import show_log
 from pipelines.train import roles_of
 
-
 logger = logging.getLogger("cascade.comparison")
 
 
@@ -56,10 +55,12 @@ class QuantileCodes(TransformerMixin, BaseEstimator):
     """Features as the numbers of their quantiles: with weights, the trees' own binning takes longer than the trees."""
 
     def fit(self, X: np.ndarray, y: Any = None) -> QuantileCodes:
+        """Take each feature's quantiles."""
         self.edges_ = [np.unique(column) for column in np.quantile(X, np.linspace(0, 1, CODES + 1)[1:-1], axis=0).T]
         return self
 
     def transform(self, X: np.ndarray) -> np.ndarray:
+        """Number of the quantiles below each value."""
         # A value equal to an edge lies below it, so that a feature of two values keeps both.
         columns = zip(self.edges_, X.T, strict=True)
         return np.column_stack([np.searchsorted(edges, column) for edges, column in columns]).astype(np.float32)
