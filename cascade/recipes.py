@@ -10,6 +10,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from cascade.labels import Labels
 from cascade.metrics import ratio
+from cascade.weights import effective_rows
 
 Floats = NDArray[np.float64]
 
@@ -77,5 +78,4 @@ def balanced_sample_weight(Y: Labels) -> BalancedSampleWeight:
     BalancedSampleWeight(top_share=0.5, effective_rows=4.0)
     """
     weight = np.asarray(compute_sample_weight("balanced", Y), dtype=np.float64)
-    total = weight.sum()
-    return BalancedSampleWeight(float(np.sort(weight)[-2:].sum() / total), float(total**2 / (weight @ weight)))
+    return BalancedSampleWeight(float(np.sort(weight)[-2:].sum() / weight.sum()), effective_rows(weight))
