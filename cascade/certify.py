@@ -18,7 +18,7 @@ from cascade.certificate import (
     recall_bound,
 )
 from cascade.errors import CertificateError, ConfigError, DataError
-from cascade.labels import check_labels, name_labels
+from cascade.labels import Labels, check_labels, name_labels
 from cascade.splits import group_numbers
 
 Floats = NDArray[np.float64]
@@ -133,6 +133,36 @@ def certify(
     if not accept_bound:
         _refuse_unsupported(certificate)
     return certificate
+
+
+def certified_recall(
+    passed: NDArray[np.bool_], Y: Labels, groups: ArrayLike | None = None, confidence: float = 0.95
+) -> float:
+    """The most that is proven, as one statement, of the recall of every label at a gate that was fixed beforehand.
+
+    Parameters
+    ----------
+    passed : ndarray of bool, shape (n,)
+        Whether a row that nothing else has used passed the gate.
+    Y : ndarray of 0/1, shape (n, L)
+    groups : array-like, shape (n,), optional
+        The unit is then the group, kept when all its rows with the label passed.
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    float
+        The least of the labels' Clopper-Pearson bounds; labels without a positive are left out, 1 where there is none.
+
+    Examples
+    --------
+    >>> certified_recall(np.ones(59, bool), np.ones((59, 1), np.uint8)).__round__(4)
+    0.9505
+    """
+    number = group_numbers(groups, len(Y))
+    units = [_unit_scores(passed[column > 0].astype(np.float64), number[column > 0]) for column in Y.T]
+    bounds = [recall_bound(int(unit.sum()), len(unit), confidence) for unit in units if len(unit)]
+    return min(bounds, default=1.0)
 
 
 def _check_gate(gate: ArrayLike, n_rows: int) -> Floats:

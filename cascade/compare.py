@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 
 from cascade.bootstrap import metric_draws
+from cascade.certify import certified_recall
 from cascade.contenders import REFERENCE
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators import fit_with
@@ -46,14 +47,16 @@ class FoldAnswer:
     rows : ndarray of int, shape (m,)
     proba : ndarray of float, shape (m, L)
     bits : ndarray of 0/1, shape (m, L)
-    share_past_gate, operations, fit_seconds, rows_per_second : float
-        NaN where it has no gate, or its arithmetic is not known.
+    passed : ndarray of bool, shape (m,), or None
+        None where it has no gate.
+    operations, fit_seconds, rows_per_second : float
+        NaN where its arithmetic is not known.
     """
 
     rows: Rows
     proba: Floats
     bits: Labels
-    share_past_gate: float
+    passed: NDArray[np.bool_] | None
     operations: float
     fit_seconds: float
     rows_per_second: float
@@ -107,7 +110,7 @@ def compare(
         raise DataError(f"no contender could be fitted; the first failed with: {next(iter(errors.values()))}")
     group = group_numbers(groups, len(Y))
     quality = {name: _resampled_precision(found, Y, group, any_index, seed) for name, found in answers.items()}
-    rows = [_row(name, found, Y, any_index, quality) for name, found in answers.items()]
+    rows = [_row(name, found, Y, group, any_index, quality) for name, found in answers.items()]
     _mind_the_choice(rows, quality)
     rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
     return {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
@@ -125,17 +128,17 @@ def _run_fold(
     held = subset(X, testing, model)
     if hasattr(model, "examine"):
         answer = model.examine(held)
-        proba, bits, share = answer.proba, answer.labels, float(answer.passed_gate.mean())
-        operations = operations_per_row(model.gate_) + share * operations_per_row(model.labeler_)
+        proba, bits, passed = answer.proba, answer.labels, answer.passed_gate
+        operations = operations_per_row(model.gate_) + passed.mean() * operations_per_row(model.labeler_)
     else:
-        proba, bits, share = model.predict_proba(held), None, float("nan")
+        proba, bits, passed = model.predict_proba(held), None, None
         operations = operations_per_row(model)
     rate = len(testing) / (time.monotonic() - fitted)
     if bits is None:
         bits = model.predict(held).astype(np.uint8)
     seconds = fitted - started
     logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, seconds, rate)
-    return FoldAnswer(testing, proba, bits, share, operations, seconds, rate)
+    return FoldAnswer(testing, proba, bits, passed, operations, seconds, rate)
 
 
 def _resampled_precision(
@@ -165,6 +168,7 @@ def _row(
     name: str,
     found: list[FoldAnswer],
     Y: Labels,
+    group: Rows,
     any_index: int | None,
     quality: dict[str, tuple[Floats, Floats]],
 ) -> dict[str, Any]:
@@ -186,7 +190,7 @@ def _row(
         "sum_ratio_smallest": ratio[common].min(),
         "sum_ratio_largest": ratio[common].max(),
         "incoherent_share": _incoherent(proba, bits, findings, any_index),
-        "share_past_gate": np.mean([answer.share_past_gate for answer in found]),
+        **_at_gate(found, truth, group[order]),
         "operations_per_row": np.mean([answer.operations for answer in found]),
         "fit_seconds": np.mean([answer.fit_seconds for answer in found]),
         "rows_per_second": np.mean([answer.rows_per_second for answer in found]),
@@ -197,6 +201,15 @@ def _row(
         values["difference_low"], values["difference_high"] = np.quantile(own - flat_draws, [0.025, 0.975])
     plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
     return {"contender": name, **plain}
+
+
+def _at_gate(found: list[FoldAnswer], truth: Labels, group: Rows) -> dict[str, float]:
+    """What a contender's gates let through, and the recall of every label that the folds together prove of them."""
+    parts = [answer.passed for answer in found if answer.passed is not None]
+    if not parts:
+        return {"share_past_gate": float("nan"), "certified_recall": float("nan")}
+    passed = np.concatenate(parts)
+    return {"share_past_gate": float(passed.mean()), "certified_recall": certified_recall(passed, truth, group)}
 
 
 def _mind_the_choice(rows: list[dict[str, Any]], quality: dict[str, tuple[Floats, Floats]]) -> None:
@@ -274,6 +287,7 @@ COLUMNS = (
     ("log_loss", "log loss", "{:.4f}"),
     ("incoherent_share", "incoherent", "{:.3f}"),
     ("share_past_gate", "past gate", "{:.2f}"),
+    ("certified_recall", "certified", "{:.2f}"),
     ("operations_per_row", "ops/row", "{:.3g}"),
     ("fit_seconds", "fit s", "{:.1f}"),
     ("rows_per_second", "rows/s", "{:.0f}"),

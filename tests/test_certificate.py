@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from scipy.optimize import brentq
 from scipy.stats import binom, binomtest, norm
 
 from cascade.certificate import Certificate, misses_allowed, positives_needed, recall_bound
-from cascade.certify import certify
+from cascade.certify import certified_recall, certify
 from cascade.errors import CertificateError, ConfigError, DataError
 
 NAMES = ["first", "second", "third"]
@@ -224,3 +225,21 @@ def test_bounds_of_all_labels_hold_at_once_rare_ones_included() -> None:
 
 def test_rows_of_a_group_taken_as_units_claim_too_much() -> None:
     assert false_share("joint", 8, False, [0.2, 0.1, 0.1]) > LIMIT
+
+
+@given(seed=st.integers(0, 10_000), grouped=st.booleans())
+def test_certified_recall_is_the_least_bound_of_groups_that_pass_whole(seed: int, grouped: bool) -> None:
+    rng = np.random.default_rng(seed)
+    Y = (rng.random((60, 3)) < [0.1, 0.5, 0.0]).astype(np.uint8)
+    passed, groups = rng.random(60) < 0.8, rng.integers(0, 25, 60)
+    bounds = []
+    for y in Y.T:
+        own = {g: [] for g in (groups[y > 0] if grouped else np.flatnonzero(y))}
+        for row in np.flatnonzero(y):
+            own[groups[row] if grouped else row].append(passed[row])
+        kept, n = sum(all(each) for each in own.values()), len(own)
+        if n:
+            tail = lambda r, kept=kept, n=n: binom.sf(kept - 1, n, r) - 0.1  # noqa: E731
+            bounds.append(brentq(tail, 1e-12, 1 - 1e-12) if kept else 0.0)
+    found = certified_recall(passed, Y, groups if grouped else None, confidence=0.9)
+    assert found == pytest.approx(min(bounds, default=1.0), abs=1e-6)

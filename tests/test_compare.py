@@ -76,8 +76,11 @@ def test_cascades_are_coherent_and_calibrated_and_the_recipe_is_not(compared: di
             assert row["incoherent_share"] == 0
             assert 0.8 < row["sum_ratio_smallest"] <= row["sum_ratio_largest"] < 1.2
             assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+            assert 0.8 < row["certified_recall"] < 1
     (recipe,) = [row for row in compared["contenders"] if row["contender"] == "literal recipe"]
     assert not 0.5 < recipe["sum_ratio_smallest"] < 2
+    assert recipe["certified_recall"] < 0.5
+    assert next(row for row in compared["contenders"] if row["contender"] == REFERENCE)["certified_recall"] is None
 
 
 def test_a_contender_against_itself_differs_by_nothing(truth: KnownTruth) -> None:
