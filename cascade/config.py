@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 
 from cascade.decisions import check_decision
 from cascade.errors import ConfigError
+from cascade.loss_options import check_loss
 
 LARGEST = 2**20
 
@@ -34,6 +36,19 @@ class DataConfig(Strict):
     test_size: float = Field(default=0.2, gt=0, lt=1)
 
 
+def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
+    try:
+        check(value)
+    except ConfigError as error:
+        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
+        raise ValueError(str(error).split(" ", 1)[1].split(" Received ")[0].rstrip(".")) from error
+    return value
+
+
+def _known_loss(loss: Any) -> Any:
+    return _refused_as_value(check_loss, loss)
+
+
 class KerasModel(Strict):
     """A Keras network."""
 
@@ -45,6 +60,7 @@ class KerasModel(Strict):
     learning_rate: float = Field(default=2e-3, gt=0)
     validation_size: float = Field(default=0.1, ge=0, lt=1)
     patience: int = Field(default=3, ge=1)
+    loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
 
 
 class SklearnModel(Strict):
@@ -80,12 +96,7 @@ class LabelerConfig(Strict):
 
 
 def _checked(decision: Any) -> Any:
-    try:
-        check_decision(decision)
-    except ConfigError as error:
-        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
-        raise ValueError(str(error).split(" ", 1)[1].split(" Received ")[0].rstrip(".")) from error
-    return decision
+    return _refused_as_value(check_decision, decision)
 
 
 Checked = Annotated[Any, AfterValidator(_checked)]

@@ -107,7 +107,8 @@ def label_weights(
     ratio = np.divide(1.0, size, out=np.ones_like(size), where=both) ** temper
     scaled: Floats = ratio * _importance(importance, len(counts))[:, None]
     mean = (counts * ratio).sum(axis=1, keepdims=True) / max(Y.shape[0], 1)
-    return np.divide(scaled, mean, out=scaled.copy(), where=mean > 0)
+    weights: Floats = np.divide(scaled, mean, out=scaled.copy(), where=mean > 0)
+    return weights
 
 
 def combination_weights(Y: Labels, gamma: float = 0.5, cap: float = 10.0) -> Floats:

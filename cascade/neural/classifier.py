@@ -13,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import LogOddsClassifier
 from cascade.features import check_rows
+from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.neural.batches import IndexedBatches, as_dense
+from cascade.neural.losses import refuse_softmax_of_one, training_loss
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
 from cascade.neural.training import seeded, train
 from cascade.rows import Rows, blocks, n_rows, take
@@ -45,12 +47,19 @@ class KerasClassifier(LogOddsClassifier):
         Share of the groups held out for early stopping; 0 trains all epochs on all rows.
     patience : int, default=3
         Epochs without a better validation loss before training stops.
+    loss : str or mapping, default="bce"
+        "bce", "weighted", "focal", "asymmetric", "logit_adjusted", "distribution_balanced" or "softmax", or a mapping
+        with the `kind` and options, such as ``{"kind": "weighted", "temper": 0.5}``; see
+        `cascade.loss_options.DEFAULTS`. What the loss does to probabilities is taken off again.
     random_state : int, optional
         None counts as 0: the same data gives the same network.
 
     Attributes
     ----------
     network_ : keras.Model
+        Its outputs are the loss's logits.
+    loss_ : Loss
+        With the numbers that the labels gave; `proper` is False where probabilities still need calibration.
     classes_ : ndarray
         The two classes of a binary target, 0 to L - 1 for a multi-label one.
 
@@ -73,6 +82,7 @@ class KerasClassifier(LogOddsClassifier):
         learning_rate: float = 2e-3,
         validation_size: float = 0.1,
         patience: int = 3,
+        loss: LossOption = "bce",
         random_state: int | None = None,
     ) -> None:
         self.network = network
@@ -82,6 +92,7 @@ class KerasClassifier(LogOddsClassifier):
         self.learning_rate = learning_rate
         self.validation_size = validation_size
         self.patience = patience
+        self.loss = loss
         self.random_state = random_state
 
     def fit(
@@ -116,6 +127,8 @@ class KerasClassifier(LogOddsClassifier):
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
         self.classes_ = self.target_form_.classes
         training, validation = self._split(labels, groups)
+        self.loss_ = make_loss(self.loss, labels[training])
+        refuse_softmax_of_one(self.loss_, labels.shape[1])
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels)).astype(np.float32)
         seed = self.random_state or 0
         with seeded(seed):
@@ -127,6 +140,7 @@ class KerasClassifier(LogOddsClassifier):
                 self.network_,
                 IndexedBatches(X, target, weight, training, self.batch_size, seed),
                 IndexedBatches(X, target, weight, validation, self.batch_size) if len(validation) else None,
+                training_loss(self.loss, self.loss_),
                 self.epochs,
                 self.learning_rate,
                 self.patience,
@@ -138,6 +152,7 @@ class KerasClassifier(LogOddsClassifier):
         for name in ("epochs", "batch_size", "patience"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be 1 or more. Received {getattr(self, name)}.")
+        check_loss(self.loss)
         if not self.learning_rate > 0:
             raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
         if not 0 <= self.validation_size < 1:
@@ -162,7 +177,7 @@ class KerasClassifier(LogOddsClassifier):
         return network
 
     def predict_log_odds(self, X: Any) -> Floats:
-        """The network's logits; float of shape (n, n_outputs)."""
+        """Log-odds, the loss's shift taken off; float of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
         logits = [
@@ -170,4 +185,4 @@ class KerasClassifier(LogOddsClassifier):
             for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size)
         ]
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
-        return np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
+        return self.loss_.log_odds(np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64))

@@ -46,16 +46,17 @@ def train(
     network: keras.Model,
     batches: IndexedBatches,
     validation: IndexedBatches | None,
+    loss: keras.losses.Loss,
     epochs: int,
     learning_rate: float,
     patience: int,
     name: str,
 ) -> None:
-    """Minimise the binary cross-entropy of the logits; the learning rate falls to zero along a cosine."""
+    """Minimise a loss of the logits; the learning rate falls to zero along a cosine."""
     steps = epochs * len(batches)
     network.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        loss=loss,
         jit_compile=False,
     )
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]

@@ -6,6 +6,7 @@ import json
 import math
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import keras
 import numpy as np
 
 from cascade.errors import ModelRefusedError
+from cascade.losses import loss_from_json, loss_to_json
 from cascade.neural.classifier import KerasClassifier
 from cascade.neural.training import check_finite
 from cascade.targets import TargetForm
@@ -26,15 +28,29 @@ CODE_LAYERS = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapp
 
 def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
     """Write the network of a fitted `KerasClassifier` and return what is needed to restore it."""
-    check_finite(estimator.network_)
-    estimator.network_.save(path)
+    network = estimator.network_
+    check_finite(network)
+    with _untrained(network):
+        network.save(path)
     check_archive(path)
     return {
         "file": path.name,
         "multilabel": not estimator.target_form_.is_vector,
         "n_outputs": 1 if estimator.target_form_.is_vector else len(estimator.classes_),
         "batch_size": int(estimator.batch_size),
+        "loss": loss_to_json(estimator.loss_),
     }
+
+
+@contextmanager
+def _untrained(network: keras.Model) -> Iterator[None]:
+    """Leave loss and optimizer out of the file: a loss of our own would be code to load, and inference needs none."""
+    kept = network.compiled, network.optimizer
+    network.compiled, network.optimizer = False, None
+    try:
+        yield
+    finally:
+        network.compiled, network.optimizer = kept
 
 
 def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
@@ -58,6 +74,7 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
         raise ModelRefusedError(f"`{path}` must give {n_outputs} logits a row. Received {network.output_shape}.")
     estimator = KerasClassifier(batch_size=int(spec["batch_size"]))
     estimator.network_ = network
+    estimator.loss_ = loss_from_json(spec["loss"], n_outputs)
     estimator.target_form_ = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])
     estimator.classes_ = estimator.target_form_.classes
     return estimator

@@ -10,7 +10,7 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError
 
-PROTOCOL = 2
+PROTOCOL = 3
 NAME = "cascade.json"
 LARGEST = 32 * 2**20
 

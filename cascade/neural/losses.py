@@ -1,0 +1,112 @@
+"""The losses of `cascade.losses` for Keras: on logits, one value per row and label, finite on empty rows.
+
+One value per row and label, so that Keras' `sample_weight` may have one weight per row, or one per row and label.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from cascade.errors import ConfigError
+from cascade.loss_options import LossOption
+from cascade.losses import (
+    AsymmetricLoss,
+    DistributionBalancedLoss,
+    FocalLoss,
+    LogitAdjustedLoss,
+    Loss,
+    SoftmaxLoss,
+    WeightedLoss,
+)
+
+
+class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss for training; networks are saved without it, since inference needs its numbers only.
+
+    Parameters
+    ----------
+    loss : Loss
+    """
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(name=type(loss).__name__)
+        self.loss = loss
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses of shape (batch, L), or (batch,) for softmax."""
+        return FORMULAS[type(self.loss)](self.loss, y_true, y_pred)
+
+
+def training_loss(option: LossOption, loss: Loss) -> keras.losses.Loss:
+    """Make what Keras minimises for a loss option; plain cross-entropy is Keras' own."""
+    return keras.losses.BinaryCrossentropy(from_logits=True) if option == "bce" else LogitLoss(loss)
+
+
+def constant(values: Any) -> Any:
+    """Numbers as a tensor of the losses' own type: mixed precision casts logits to it."""
+    return ops.convert_to_tensor(np.asarray(values, dtype=np.float32))
+
+
+def _weighted(loss: WeightedLoss, y: Any, z: Any) -> Any:
+    negative, positive = constant(loss.weights[:, 0]), constant(loss.weights[:, 1])
+    return positive * y * ops.softplus(-z) + negative * (1 - y) * ops.softplus(z)
+
+
+def _focal(loss: FocalLoss, y: Any, z: Any) -> Any:
+    alpha = constant(loss.alpha)
+    # expit(-z) ** gamma, in a form whose slope is finite everywhere.
+    positive = ops.exp(-loss.gamma * ops.softplus(z)) * ops.softplus(-z)
+    negative = ops.exp(-loss.gamma * ops.softplus(-z)) * ops.softplus(z)
+    return alpha * y * positive + (1 - alpha) * (1 - y) * negative
+
+
+def _asymmetric(loss: AsymmetricLoss, y: Any, z: Any) -> Any:
+    positive = ops.exp(-loss.gamma_positive * ops.softplus(z)) * ops.softplus(-z)
+    if loss.clip == 0:
+        negative = ops.exp(-loss.gamma_negative * ops.softplus(-z)) * ops.softplus(z)
+    else:
+        shown = ops.relu(ops.sigmoid(z) - loss.clip)
+        negative = -ops.log1p(-shown)
+        if loss.gamma_negative > 0:
+            negative = ops.power(shown, loss.gamma_negative) * negative
+    return y * positive + (1 - y) * negative
+
+
+def _logit_adjusted(loss: LogitAdjustedLoss, y: Any, z: Any) -> Any:
+    u = z + constant(loss.offset)
+    return y * ops.softplus(-u) + (1 - y) * ops.softplus(u)
+
+
+def _distribution_balanced(loss: DistributionBalancedLoss, y: Any, z: Any) -> Any:
+    rarity = constant(1 / loss.count)
+    total = ops.sum(y * rarity, axis=-1, keepdims=True)
+    filled = ops.where(total > 0, total, ops.ones_like(total))
+    weight = loss.alpha + ops.sigmoid(loss.beta * (rarity / filled - loss.mu))
+    weight = ops.where(total > 0, weight, ops.ones_like(weight))
+    u = z - constant(loss.offset)
+    return weight * (y * ops.softplus(-u) + (1 - y) * ops.softplus(loss.tolerance * u) / loss.tolerance)
+
+
+def _softmax(loss: SoftmaxLoss, y: Any, z: Any) -> Any:
+    share = y / ops.maximum(ops.sum(y, axis=-1, keepdims=True), 1)
+    return -ops.sum(share * ops.log_softmax(z, axis=-1), axis=-1)
+
+
+FORMULAS: dict[type[Any], Any] = {
+    WeightedLoss: _weighted,
+    FocalLoss: _focal,
+    AsymmetricLoss: _asymmetric,
+    LogitAdjustedLoss: _logit_adjusted,
+    DistributionBalancedLoss: _distribution_balanced,
+    SoftmaxLoss: _softmax,
+}
+
+
+def refuse_softmax_of_one(loss: Loss, n_outputs: int) -> None:
+    """Refuse shares of a single label: they are 1 whatever the row."""
+    if isinstance(loss, SoftmaxLoss) and n_outputs < 2:
+        raise ConfigError("`loss` 'softmax' needs two labels or more. Received one.")
