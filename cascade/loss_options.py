@@ -68,7 +68,7 @@ def make_loss(option: LossOption, Y: Any) -> Loss:
     --------
     >>> Y = np.array([[1, 0], [0, 0], [0, 0], [0, 1]], np.uint8)
     >>> make_loss({"kind": "weighted", "temper": 0.5}, Y).weights.round(3).tolist()
-    [[0.789, 1.366], [0.789, 1.366]]
+    [[0.845, 1.464], [0.845, 1.464]]
     """
     kind, options = check_loss(option)
     n, n_labels = Y.shape

@@ -102,7 +102,7 @@ def label_weights(
         raise ConfigError(f"`beta` must lie in [0, 1). Received {beta}.")
     positive = np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
     counts = np.column_stack([Y.shape[0] - positive, positive])
-    size = -np.expm1(counts * np.log(beta)) if method == "effective" and beta > 0 else counts
+    size = 1 - beta**counts if method == "effective" else counts
     both = (counts > 0).all(axis=1, keepdims=True)
     ratio = np.divide(1.0, size, out=np.ones_like(size), where=both) ** temper
     scaled: Floats = ratio * _importance(importance, len(counts))[:, None]
