@@ -13,6 +13,8 @@ from scipy import sparse
 from cascade.errors import ConfigError, DataError
 
 Labels = NDArray[np.uint8]
+SparseLabels = Any
+"""CSR matrix of 0/1; scipy has no types for it."""
 
 STRAY_SHARE = 0.01
 
@@ -57,6 +59,37 @@ def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
         value = dense[row, column]
         raise DataError(f"`Y` must hold only 0 and 1. Received {value!r} at row {row}, label {column}.")
     return dense.astype(np.uint8)
+
+
+def check_sparse_labels(Y: Any, n_rows: int | None = None) -> SparseLabels:
+    """Validate a sparse label matrix without making it dense: whole rows in order, each 1 named once.
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> check_sparse_labels(sparse.coo_array([[0, 1], [0, 0]])).toarray()
+    array([[0, 1],
+           [0, 0]], dtype=uint8)
+    """
+    if len(Y.shape) != 2 or Y.shape[1] == 0:
+        raise DataError(f"`Y` must be of shape (rows, labels). Received shape {Y.shape}.")
+    if n_rows is not None and Y.shape[0] != n_rows:
+        raise DataError(f"`Y` must have one row per row of `X` ({n_rows}). Received {Y.shape[0]}.")
+    rows = sparse.csr_array(Y)
+    if rows is Y or not rows.has_canonical_format:
+        rows = rows.copy()
+        rows.sum_duplicates()
+    wrong = np.flatnonzero(~np.isin(rows.data, (0, 1)))
+    if len(wrong):
+        row = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1
+        value, column = rows.data[wrong[0]], rows.indices[wrong[0]]
+        raise DataError(f"`Y` must hold only 0 and 1. Received {value!r} at row {row}, label {column}.")
+    checked = rows.astype(np.uint8)
+    checked.eliminate_zeros()
+    return checked
 
 
 def name_labels(names: Sequence[str] | None, n_labels: int) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from scipy import sparse
 from sklearn.model_selection import BaseCrossValidator
 
 from cascade.errors import ConfigError, DataError
+from cascade.labels import check_sparse_labels
 from cascade.splits import Rows, fold_shares, group_counts, group_numbers, grouped_folds
 from cascade.targets import read_target
 
@@ -63,7 +64,7 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
         """
         if y is None:
             raise ConfigError("`y` must be given, since its labels are spread over the folds. Received None.")
-        Y = _sparse_labels(y) if sparse.issparse(y) else read_target(y, len(y))[0]
+        Y = check_sparse_labels(y) if sparse.issparse(y) else read_target(y, len(y))[0]
         n_groups = int(group_numbers(groups, Y.shape[0]).max(initial=-1)) + 1
         if n_groups < self.n_splits:
             raise DataError(f"`groups` must hold at least `n_splits` groups ({self.n_splits}). Received {n_groups}.")
@@ -90,13 +91,3 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
                 f"because few groups hold them: columns {uneven[:5].tolist()}.",
                 stacklevel=4,
             )
-
-
-def _sparse_labels(y: Any) -> sparse.csr_array:
-    """Take 0/1 in rows, never as a dense matrix."""
-    Y = sparse.csr_array(y)
-    Y.sum_duplicates()
-    odd = Y.data[(Y.data != 0) & (Y.data != 1)]
-    if len(odd):
-        raise DataError(f"`y` must hold 0 and 1 only. Received {odd[0]}.")
-    return Y

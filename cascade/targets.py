@@ -11,7 +11,7 @@ from scipy import sparse
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from cascade.errors import DataError
-from cascade.labels import Labels, check_labels
+from cascade.labels import Labels, SparseLabels, check_labels, check_sparse_labels
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +51,14 @@ class TargetForm:
     def decision(self, margin: Floats) -> Floats:
         """Turn margins of shape (n, L) into what `decision_function` returns."""
         return margin[:, 0] if self.is_vector else margin
+
+
+def read_target_as_given(y: Any, n_rows: int) -> tuple[Labels | SparseLabels, TargetForm]:
+    """Do what `read_target` does, but leave a sparse matrix sparse, as 0/1 of shape (n, L) in rows."""
+    if not sparse.issparse(y):
+        return read_target(y, n_rows)
+    labels = check_sparse_labels(y, n_rows)
+    return labels, TargetForm.matrix(labels.shape[1])
 
 
 def read_target(y: Any, n_rows: int) -> tuple[Labels, TargetForm]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
@@ -172,3 +173,13 @@ def test_newcomers_get_suited_networks(phantom_folder: Path, table: tuple[np.nda
     assert suited_classifier("labeler", table[0]).network == "mlp"
     with pytest.raises(DataError, match="default network"):
         suited_classifier("gate", ["text"])
+
+
+def test_sparse_labels_train_the_same_network() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 4)).astype("float32")
+    Y = (X[:, :3] + rng.normal(size=(300, 3)) > 1.5).astype(np.uint8)
+    options = {"network_options": {"width": 8, "depth": 1}, "epochs": 3, "loss": "weighted"}
+    dense = KerasClassifier("mlp", **options).fit(X, Y, groups=np.arange(300) // 3)
+    given = KerasClassifier("mlp", **options).fit(X, sparse.csr_array(Y), groups=np.arange(300) // 3)
+    np.testing.assert_array_equal(given.predict_proba(X), dense.predict_proba(X))

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from cascade.errors import ConfigError, DataError
-from cascade.labels import check_labels, find_any_label, plan_labels
+from cascade.labels import check_labels, check_sparse_labels, find_any_label, plan_labels
 from cascade.phantom.table import LABELS, full_table
 
 NAMES = ["a", "b", "c", "any"]
@@ -70,3 +70,27 @@ def test_wrong_values_are_named_with_row_and_label() -> None:
 def test_sparse_labels_are_read() -> None:
     Y = np.array([[0, 1], [1, 0]], np.uint8)
     np.testing.assert_array_equal(check_labels(sparse.csr_matrix(Y)), Y)
+
+
+@given(seed=st.integers(0, 1000))
+def test_sparse_labels_stay_sparse_and_say_the_same(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    Y = (rng.random((20, 5)) < 0.2).astype(float)
+    for form in (sparse.csr_array(Y), sparse.csc_matrix(Y), sparse.coo_array(Y)):
+        kept = form.copy()
+        found = check_sparse_labels(form, 20)
+        np.testing.assert_array_equal(found.toarray(), check_labels(Y))
+        assert found.dtype == np.uint8
+        np.testing.assert_array_equal(form.toarray(), kept.toarray())
+
+
+def test_sparse_labels_that_are_none_are_refused_and_the_place_is_named() -> None:
+    Y = sparse.lil_array((4, 3))
+    Y[2, 1] = 2
+    with pytest.raises(DataError, match=r"Received .*2.* at row 2, label 1"):
+        check_sparse_labels(Y)
+    twice = sparse.coo_array((np.ones(2), ([3, 3], [0, 0])), shape=(4, 3))
+    with pytest.raises(DataError, match="at row 3, label 0"):
+        check_sparse_labels(twice)
+    with pytest.raises(DataError, match="one row per row"):
+        check_sparse_labels(sparse.csr_array((4, 3)), 5)

@@ -18,7 +18,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     Parameters
     ----------
     X : rows
-    target : ndarray of float32, shape (n, K)
+    target : ndarray or CSR matrix of float32, shape (n, K)
     weight : ndarray of float32, shape (n,), or None
     rows : ndarray of int
         Rows of `X` to draw from.
@@ -35,7 +35,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(
         self,
         X: Any,
-        target: NDArray[np.float32],
+        target: Any,
         weight: NDArray[np.float32] | None,
         rows: Rows,
         batch_size: int,
@@ -53,7 +53,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
         try:
-            batch: tuple[Any, ...] = (as_dense(take(self.X, rows)), self.target[rows])
+            batch: tuple[Any, ...] = (as_dense(take(self.X, rows)), as_dense(self.target[rows]))
         except CascadeError as error:
             # Keras wraps what a batch raises in words of its own; the cause is kept for who reads them.
             self.error = error

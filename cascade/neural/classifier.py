@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import LogOddsClassifier
 from cascade.features import check_rows
+from cascade.labels import Labels, SparseLabels
 from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.neural.batches import IndexedBatches, as_dense
 from cascade.neural.losses import refuse_softmax_of_one, training_loss
@@ -20,7 +21,7 @@ from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
 from cascade.neural.training import seeded, train
 from cascade.rows import Rows, blocks, n_rows, take
 from cascade.splits import grouped_holdout
-from cascade.targets import read_target
+from cascade.targets import read_target_as_given
 from cascade.weights import check_weight
 
 Floats = NDArray[np.float64]
@@ -108,7 +109,8 @@ class KerasClassifier(LogOddsClassifier):
         Parameters
         ----------
         X : rows, n of them, each of one shape
-        y : array-like of two classes, shape (n,), or of 0/1, shape (n, L)
+        y : array-like of two classes, shape (n,), or array-like or sparse matrix of 0/1, shape (n, L)
+            A sparse matrix stays sparse; only one batch of it at a time is made dense.
         groups : array-like, shape (n,), optional
             The validation rows for early stopping are whole groups.
         sample_weight : array-like, shape (n,), optional
@@ -121,7 +123,7 @@ class KerasClassifier(LogOddsClassifier):
         """
         self._check_parameters()
         X = check_rows(self, X, reset=True)
-        labels, self.target_form_ = read_target(y, n_rows(X))
+        labels, self.target_form_ = read_target_as_given(y, n_rows(X))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
@@ -129,7 +131,7 @@ class KerasClassifier(LogOddsClassifier):
         training, validation = self._split(labels, groups)
         self.loss_ = make_loss(self.loss, labels[training])
         refuse_softmax_of_one(self.loss_, labels.shape[1])
-        weight = None if sample_weight is None else check_weight(sample_weight, len(labels)).astype(np.float32)
+        weight = None if sample_weight is None else check_weight(sample_weight, n_rows(X)).astype(np.float32)
         seed = self.random_state or 0
         with seeded(seed):
             self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
@@ -158,8 +160,8 @@ class KerasClassifier(LogOddsClassifier):
         if not 0 <= self.validation_size < 1:
             raise ConfigError(f"`validation_size` must lie in [0, 1). Received {self.validation_size}.")
 
-    def _split(self, labels: NDArray[np.uint8], groups: ArrayLike | None) -> tuple[Rows, Rows]:
-        everything = np.arange(len(labels))
+    def _split(self, labels: Labels | SparseLabels, groups: ArrayLike | None) -> tuple[Rows, Rows]:
+        everything = np.arange(labels.shape[0])
         if not self.validation_size:
             return everything, everything[:0]
         held = grouped_holdout(labels, groups, self.validation_size, self.random_state or 0)
