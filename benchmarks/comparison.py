@@ -30,7 +30,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cascade.compare import compare, table
+from cascade.compare import compare
+from cascade.compare_text import table
 from cascade.config import load_config
 from cascade.contenders import contenders
 from cascade.data import read_data

@@ -142,6 +142,30 @@ class LabelCertificate:
     proven: float
 
 
+def label_certificate(
+    label: str, positives: int, units: int, misses: int, recall: float, level: float
+) -> LabelCertificate:
+    """Work out what a label's counts prove, at the confidence `level` that its claim leaves to each label."""
+    best = recall_bound(units, units, level)
+    certified = int(misses_allowed(units, recall, level)) >= 0
+    return LabelCertificate(
+        label,
+        positives,
+        units,
+        misses,
+        bound=recall_bound(units - misses, units, level),
+        certified=certified,
+        best_bound=best,
+        needed=positives_needed(recall, level),
+        proven=recall if certified else best,
+    )
+
+
+def level_of(claim: Claim, confidence: float, n_labels: int) -> float:
+    """Confidence at which each label is tested: for a bound on every one of them, Bonferroni's share."""
+    return confidence if claim == "joint" else 1 - (1 - confidence) / n_labels
+
+
 @dataclass(frozen=True)
 class Certificate:
     """The recall that is proven of each label at a gate threshold; what `cascade.certify.certify` returns.

@@ -13,8 +13,9 @@ from cascade.certificate import (
     Claim,
     LabelCertificate,
     check_provable,
+    label_certificate,
+    level_of,
     misses_allowed,
-    positives_needed,
     recall_bound,
 )
 from cascade.errors import CertificateError, ConfigError, DataError
@@ -115,7 +116,7 @@ def certify(
     positives = [np.flatnonzero(column) for column in labels.T]
     units = [_unit_scores(scores[rows], number[rows]) for rows in positives]
 
-    level = confidence if claim == "joint" else 1 - (1 - confidence) / len(named)
+    level = level_of(claim, confidence, len(named))
     threshold = _threshold(units, misses_allowed([len(unit) for unit in units], recall, level))
     certificate = Certificate(
         recall,
@@ -152,7 +153,8 @@ def certified_recall(
     Returns
     -------
     float
-        The least of the labels' Clopper-Pearson bounds; labels without a positive are left out, 1 where there is none.
+        The least of the labels' Clopper-Pearson bounds. Labels without a positive are left out, since nothing is known
+        of them; 0 where no label has one.
 
     Examples
     --------
@@ -162,7 +164,7 @@ def certified_recall(
     number = group_numbers(groups, len(Y))
     units = [_unit_scores(passed[column > 0].astype(np.float64), number[column > 0]) for column in Y.T]
     bounds = [recall_bound(int(unit.sum()), len(unit), confidence) for unit in units if len(unit)]
-    return min(bounds, default=1.0)
+    return min(bounds, default=0.0)
 
 
 def _check_gate(gate: ArrayLike, n_rows: int) -> Floats:
@@ -193,20 +195,7 @@ def _threshold(units: list[Floats], allowed: NDArray[np.int64]) -> float:
 def _of_label(
     name: str, positives: int, unit: Floats, threshold: float, recall: float, level: float
 ) -> LabelCertificate:
-    misses = int(np.searchsorted(unit, threshold))
-    best = recall_bound(len(unit), len(unit), level)
-    certified = int(misses_allowed(len(unit), recall, level)) >= 0
-    return LabelCertificate(
-        name,
-        positives,
-        units=len(unit),
-        misses=misses,
-        bound=recall_bound(len(unit) - misses, len(unit), level),
-        certified=certified,
-        best_bound=best,
-        needed=positives_needed(recall, level),
-        proven=recall if certified else best,
-    )
+    return label_certificate(name, positives, len(unit), int(np.searchsorted(unit, threshold)), recall, level)
 
 
 def _refuse_unsupported(certificate: Certificate) -> None:

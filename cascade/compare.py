@@ -14,6 +14,7 @@ from sklearn.base import clone
 
 from cascade.bootstrap import metric_draws
 from cascade.certify import certified_recall
+from cascade.compare_text import verdict
 from cascade.contenders import REFERENCE
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators import fit_with
@@ -95,6 +96,8 @@ def compare(
     folds = grouped_folds(Y, groups, n_folds, seed)
     if len(np.unique(folds)) < n_folds:
         raise DataError(f"`groups` must hold at least as many groups as folds ({n_folds}). Received fewer.")
+    if not all(Y[folds == fold].any() for fold in range(n_folds)):
+        raise DataError(f"`Y` must hold a positive in each of {n_folds} folds; too few groups have one.")
     any_index = find_any_label(Y, names, any_label).index
     answers: dict[str, list[FoldAnswer]] = {}
     errors: dict[str, str] = {}
@@ -182,8 +185,8 @@ def _row(
     point, draws = quality[name]
     values = {
         "macro_average_precision": point[0],
-        "macro_average_precision_low": np.quantile(draws, 0.025),
-        "macro_average_precision_high": np.quantile(draws, 0.975),
+        "macro_average_precision_low": _quantile(draws, 0.025),
+        "macro_average_precision_high": _quantile(draws, 0.975),
         "macro_f1": mean_defined(label_f1(truth[:, findings], bits[:, findings])),
         "any_auroc": np.nan if any_index is None else label_auroc(truth[:, [any_index]], proba[:, [any_index]])[0],
         "log_loss": weighted_log_loss(truth, proba, any_index),
@@ -198,13 +201,19 @@ def _row(
     if REFERENCE in quality and name != REFERENCE:
         own, (flat, flat_draws) = draws, quality[REFERENCE]
         values["difference"] = point[0] - flat[0]
-        values["difference_low"], values["difference_high"] = np.quantile(own - flat_draws, [0.025, 0.975])
+        values["difference_low"], values["difference_high"] = (_quantile(own - flat_draws, q) for q in (0.025, 0.975))
     plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
     return {"contender": name, **plain}
 
 
+def _quantile(draws: Floats, share: float) -> float:
+    """Quantile of the draws in which a figure is defined; NaN where it is so in none."""
+    defined = draws[np.isfinite(draws)]
+    return float(np.quantile(defined, share)) if len(defined) else float("nan")
+
+
 def _at_gate(found: list[FoldAnswer], truth: Labels, group: Rows) -> dict[str, float]:
-    """What a contender's gates let through, and the recall of every label that the folds together prove of them."""
+    """What a contender's gates let through, and the mean recall over folds that is proven of every label at them."""
     parts = [answer.passed for answer in found if answer.passed is not None]
     if not parts:
         return {"share_past_gate": float("nan"), "certified_recall": float("nan")}
@@ -222,7 +231,7 @@ def _mind_the_choice(rows: list[dict[str, Any]], quality: dict[str, tuple[Floats
         return
     flat, flat_draws = quality[REFERENCE]
     errors = [(quality[name][1] - flat_draws) - (quality[name][0] - flat) for name in others]
-    room = float(np.quantile(np.max(errors, axis=0), 0.975))
+    room = _quantile(np.max(errors, axis=0), 0.975)
     for row in rows:
         if row["contender"] != REFERENCE:
             row["difference_least"] = row["difference"] - room
@@ -235,77 +244,3 @@ def _incoherent(proba: Floats, bits: Labels, findings: Rows, any_index: int | No
     less = proba[:, any_index] < proba[:, findings].max(axis=1) - 1e-12
     without = (bits[:, any_index] == 0) & bits[:, findings].any(axis=1)
     return float((less | without).mean())
-
-
-def verdict(rows: list[dict[str, Any]]) -> str:
-    """One sentence: which contender to use, and why."""
-    sound = {row["contender"]: row for row in rows if "error" not in row}
-    best = max(sound.values(), key=lambda row: row["macro_average_precision"])
-    flat = sound.get(REFERENCE)
-    if flat is None:
-        return f"Use {best['contender']} with care: the flat model could not be fitted, so nothing is compared with it."
-    if best is flat:
-        cheaper = _cheaper(sound, flat)
-        return f"Use {best['contender']}: no contender has a higher macro average precision{cheaper}."
-    gain, least = best["difference"], best["difference_least"]
-    if least > 0:
-        return (
-            f"Use {best['contender']}: its macro average precision is {gain:.3f} above that of the flat model, at "
-            f"least {least:.3f} with 97.5 % confidence for the best of {len(sound)}."
-        )
-    return (
-        f"Use {REFERENCE}: {best['contender']} is {gain:.3f} above it in macro average precision, which is within "
-        f"chance for the best of {len(sound)} contenders{_cheaper(sound, flat)}."
-    )
-
-
-def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
-    """Name a cascade that is not worse and needs less than two thirds of the arithmetic, if there is one."""
-    if flat["operations_per_row"] is None:
-        return ""
-    equal = [
-        row
-        for row in sound.values()
-        if row.get("difference_high") is not None
-        and row["contender"].startswith("cascade")
-        and row["difference_high"] > 0
-        and row["operations_per_row"] is not None
-        and row["operations_per_row"] < flat["operations_per_row"] / 1.5
-    ]
-    if not equal:
-        return ""
-    least = min(equal, key=lambda row: row["operations_per_row"])
-    times = flat["operations_per_row"] / least["operations_per_row"]
-    return f"; where compute counts, {least['contender']} is not clearly worse at 1/{times:.1f} of the arithmetic a row"
-
-
-COLUMNS = (
-    ("macro_average_precision", "macro AP", "{:.3f}"),
-    ("difference", "to flat", "{:+.3f}"),
-    ("macro_f1", "F1", "{:.3f}"),
-    ("any_auroc", "AUROC any", "{:.3f}"),
-    ("log_loss", "log loss", "{:.4f}"),
-    ("incoherent_share", "incoherent", "{:.3f}"),
-    ("share_past_gate", "past gate", "{:.2f}"),
-    ("certified_recall", "certified", "{:.2f}"),
-    ("operations_per_row", "ops/row", "{:.3g}"),
-    ("fit_seconds", "fit s", "{:.1f}"),
-    ("rows_per_second", "rows/s", "{:.0f}"),
-)
-
-
-def table(result: dict[str, Any]) -> str:
-    """Lay a comparison out as a Markdown table and its verdict."""
-    head = ["contender", *(title for _, title, _ in COLUMNS), "sums"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in result["contenders"]:
-        cells = [row["error"]] if "error" in row else _cells(row)
-        lines.append("| " + " | ".join([row["contender"], *cells]) + " |")
-    return "\n".join([*lines, "", result["verdict"]])
-
-
-def _cells(row: dict[str, Any]) -> list[str]:
-    cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in COLUMNS]
-    if row.get("difference") is not None:
-        cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
-    return [*cells, f"{row['sum_ratio_smallest']:.2f}-{row['sum_ratio_largest']:.2f}"]

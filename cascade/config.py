@@ -41,7 +41,9 @@ def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
         check(value)
     except ConfigError as error:
         # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
-        raise ValueError(str(error).split(" ", 1)[1].split(" Received ")[0].rstrip(".")) from error
+        name, sentence = str(error).split(" Received ")[0].rstrip(".").split(" ", 1)
+        option = name.strip("`").partition(".")[2]
+        raise ValueError(f"`{option}` {sentence}" if option else sentence) from error
     return value
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
 from cascade.labels import Labels
+from cascade.weights import is_number
 
 Floats = NDArray[np.float64]
 Decision = str | float | Mapping[str, Any]
@@ -39,16 +40,13 @@ def check_decision(decision: Any, name: str = "decision") -> None:
 
 
 def _is_share(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1
+    return is_number(value) and 0 < value < 1
 
 
 def is_cost_pair(value: Any) -> bool:
     """Tell whether `value` is a pair of positive costs."""
-    return (
-        isinstance(value, (Sequence, np.ndarray))
-        and len(value) == 2
-        and all(isinstance(cost, (int, float, np.integer, np.floating)) and 0 < cost < np.inf for cost in value)
-    )
+    pair = isinstance(value, (Sequence, np.ndarray)) and np.shape(value) == (2,)
+    return pair and all(is_number(cost) and cost > 0 for cost in value)
 
 
 def each_decision(
@@ -59,7 +57,7 @@ def each_decision(
     if not isinstance(label_decisions, (Mapping, type(None))):
         raise ConfigError(f"`label_decisions` must map label names to decisions. Received {label_decisions!r}.")
     own = dict(label_decisions or {})
-    unknown = sorted(set(own) - set(names))
+    unknown = sorted(set(own) - set(names), key=str)
     if unknown:
         raise ConfigError(f"`label_decisions` must name labels of {list(names)}. Received {unknown[0]!r}.")
     for name, given in own.items():
@@ -141,8 +139,8 @@ def _threshold(
     weight: Floats,
     prior: float,
 ) -> float:
-    if isinstance(decision, (int, float)):
-        return float(decision)
+    if is_number(decision):
+        return float(decision)  # type: ignore[arg-type]
     if isinstance(decision, Mapping) and "cost" in decision:
         return cost_threshold(*decision["cost"])
     if not passed.any() or not (weight @ proba > 0) or not (prior or y.any()):
@@ -151,6 +149,7 @@ def _threshold(
     curve = _Curve(proba, passed, own * y + (1 - own) * proba, weight)
     if isinstance(decision, str):
         return curve.best_f1()
+    assert isinstance(decision, Mapping)
     (kind, share), *_ = decision.items()
     choose: Callable[[float, str], float] = curve.with_precision if kind == "precision" else curve.with_recall
     return choose(float(share), name)

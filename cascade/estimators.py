@@ -90,6 +90,12 @@ def fresh(estimator: Any, seed: Any) -> Any:
     return copy
 
 
+def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
+    """Give labels (n, L) the form an estimator takes: to most of scikit-learn's one column is a vector."""
+    tags = get_tags(estimator).target_tags if hasattr(estimator, "__sklearn_tags__") else None
+    return Y[:, 0] if Y.shape[1] == 1 and (tags is None or tags.single_output) else Y
+
+
 def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> Any:
     """Fit, handing over those of `extra` (groups, sample_weight, trunk) that are given and understood."""
     known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(estimator, name)}

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.errors import DataError
-from cascade.estimators import MultilabelClassifier, block_proba, fit_with, fresh
+from cascade.estimators import MultilabelClassifier, as_target, block_proba, fit_with, fresh
 from cascade.features import check_rows
 from cascade.labels import Labels
 from cascade.rows import Rows, n_rows, subset
@@ -113,8 +113,7 @@ class FlatClassifier(MultilabelClassifier):
         self.estimator_ = None
         if len(self.learned_):
             estimator = fresh(self.estimator, [self.random_state, 2])
-            y = Y[np.ix_(rows, self.learned_)].astype(np.int64)
-            y = y[:, 0] if y.shape[1] == 1 else y
+            y = as_target(estimator, Y[np.ix_(rows, self.learned_)].astype(np.int64))
             self.estimator_ = fit_with(estimator, subset(X, rows, estimator), y, **extra)
 
     def _out_of_fold(self, X: Any, Y: Labels, groups: Any, n_folds: int, given: dict[str, Any]) -> Floats:

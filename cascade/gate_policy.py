@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import fields as fields_of
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from cascade.errors import ConfigError
 from cascade.examples import Examples
 from cascade.rows import Rows
 from cascade.splits import random_groups
+from cascade.weights import is_number
 
 Floats = NDArray[np.float64]
 
@@ -50,10 +51,13 @@ class GatePolicy:
             raise ConfigError(f"`gate_policy` must be a mapping such as {{'recall': 0.95}}. Received {given!r}.")
         else:
             known = [field.name for field in fields_of(cls)]
-            unknown = sorted(set(given) - set(known))
+            unknown = sorted(set(given) - set(known), key=str)
             if unknown:
                 raise ConfigError(f"`gate_policy` must have keys of {known}. Received {unknown[0]!r}.")
-            policy = cls(**given)
+            # NumPy's numbers do not go into a manifest.
+            policy = cls(
+                **{name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+            )
         if policy is not None:
             policy._check()
         return policy
@@ -61,10 +65,10 @@ class GatePolicy:
     def _check(self) -> None:
         for name in ("recall", "confidence", "size"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float, np.floating)):
+            if not is_number(value):
                 raise ConfigError(f"`gate_policy.{name}` must be a number. Received {value!r}.")
         check_provable(self.recall, self.confidence)
-        if self.claim not in ("joint", "per_label"):
+        if not isinstance(self.claim, str) or self.claim not in get_args(Claim):
             raise ConfigError(f"`gate_policy.claim` must be 'joint' or 'per_label'. Received {self.claim!r}.")
         if not isinstance(self.accept_bound, bool):
             raise ConfigError(f"`gate_policy.accept_bound` must be true or false. Received {self.accept_bound!r}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from cascade.losses import (
     SoftmaxLoss,
     WeightedLoss,
 )
-from cascade.weights import label_weights
+from cascade.weights import METHODS, as_numbers, is_number, label_weights
 
 Floats = NDArray[np.float64]
 LossOption = str | Mapping[str, Any]
@@ -32,26 +32,83 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "distribution_balanced": {"kappa": 0.05, "tolerance": 2.0, "alpha": 0.1, "beta": 10.0, "mu": 0.2},
     "softmax": {},
 }
-"""Options of each kind; those of the losses from papers are the papers' own."""
+"""Options of each kind. Focal loss has no tilt (its paper's alpha of 0.25 belongs to its own data); the others are what
+their authors' code uses."""
+
+
+RANGES: dict[str, tuple[float, float]] = {
+    "temper": (0.0, 1.0),
+    "gamma": (0.0, 100.0),
+    "gamma_negative": (0.0, 100.0),
+    "gamma_positive": (0.0, 100.0),
+    "clip": (0.0, 0.5),
+    "kappa": (0.0, 100.0),
+    "tolerance": (1.0, 100.0),
+    "alpha": (0.0, 100.0),
+    "beta": (0.0, 100.0),
+    "mu": (0.0, 100.0),
+}
 
 
 def check_loss(option: Any) -> tuple[str, dict[str, Any]]:
     """Take a loss option apart into its kind and all of its options, or refuse it."""
     given = {"kind": option} if isinstance(option, str) else option
-    if not isinstance(given, Mapping) or given.get("kind") not in DEFAULTS:
+    kind = given.get("kind") if isinstance(given, Mapping) else None
+    if not isinstance(kind, str) or kind not in DEFAULTS:
         raise ConfigError(
-            f"`loss` must be one of {sorted(DEFAULTS)}, or a mapping with such a `kind`. Received {option!r}."
+            f"`loss` must be one of {sorted(DEFAULTS)}, or a mapping with its `kind`. Received {option!r}."
         )
-    kind = str(given["kind"])
     own = {name: value for name, value in given.items() if name != "kind"}
-    unknown = sorted(set(own) - set(DEFAULTS[kind]))
+    unknown = sorted(set(own) - set(DEFAULTS[kind]), key=str)
     if unknown:
-        raise ConfigError(
-            f"`loss` of kind {kind!r} must have options of {sorted(DEFAULTS[kind])}. Received {unknown[0]!r}."
-        )
+        raise ConfigError(f"`loss` {kind!r} must have options of {sorted(DEFAULTS[kind])}. Received {unknown[0]!r}.")
+    if own.get("weights") is not None and len(own) > 1:
+        raise ConfigError(f"`loss.weights` must stand alone: it says all. Received {sorted(own)} as well.")
     options = {**DEFAULTS[kind], **own}
-    _check_ranges(kind, options)
+    for name, value in options.items():
+        _check_option(kind, name, value)
     return kind, options
+
+
+def _check_option(kind: str, name: str, value: Any) -> None:
+    if (kind, name) in ARRAYS:
+        rule, holds = ARRAYS[kind, name]
+        array = None if value is None else as_numbers(value)
+        if not (name != "alpha" and value is None) and not (array is not None and holds(array)):
+            raise ConfigError(f"`loss.{name}` must be {rule}. Received {value!r}.")
+    elif name == "method":
+        if not isinstance(value, str) or value not in METHODS:
+            raise ConfigError(f"`loss.method` must be one of {list(METHODS)}. Received {value!r}.")
+    else:
+        low, high = (0.0, 1 - 1e-12) if (kind, name) == ("weighted", "beta") else RANGES[name]
+        if not (is_number(value) and low <= value <= high):
+            raise ConfigError(f"`loss.{name}` must lie in [{low:g}, {high:g}]. Received {value!r}.")
+        if name == "gamma_negative" and 0 < value < 1:
+            raise ConfigError(
+                f"`loss.gamma_negative` must be 0 or at least 1: its slope has no end between. Received {value!r}."
+            )
+
+
+def _positive(array: Floats) -> bool:
+    # Weights further apart than this leave nothing of one class in float32.
+    return bool(((array > 1e-6) & (array < 1e6)).all())
+
+
+ARRAYS: dict[tuple[str, str], tuple[str, Callable[[Floats], bool]]] = {
+    ("weighted", "weights"): (
+        "a negative's and a positive's weight for each label, shape (labels, 2), each positive",
+        lambda array: array.ndim == 2 and array.shape[1] == 2 and _positive(array),
+    ),
+    ("weighted", "importance"): (
+        "one positive number per label",
+        lambda array: array.ndim == 1 and _positive(array),
+    ),
+    ("focal", "alpha"): (
+        "between 0 and 1, both excluded, as one number or one per label",
+        lambda array: array.ndim < 2 and bool(((array > 0) & (array < 1)).all()),
+    ),
+}
+"""Options that are, or may be, arrays: what they must be."""
 
 
 def make_loss(option: LossOption, Y: Any) -> Loss:
@@ -94,11 +151,8 @@ def make_loss(option: LossOption, Y: Any) -> Loss:
 
 def _given_weights(given: Any, n_labels: int) -> Floats:
     weights = np.asarray(given, dtype=np.float64)
-    if weights.shape != (n_labels, 2) or not (np.isfinite(weights) & (weights > 0)).all():
-        raise ConfigError(
-            f"`loss.weights` must be a negative's and a positive's weight per label, shape ({n_labels}, 2), each "
-            f"positive. Received {given!r}."
-        )
+    if len(weights) != n_labels:
+        raise ConfigError(f"`loss.weights` must have one pair per label ({n_labels}). Received {len(weights)}.")
     return weights
 
 
@@ -107,26 +161,3 @@ def _per_label(alpha: Any, n_labels: int) -> Floats:
     if values.shape not in ((), (n_labels,)):
         raise ConfigError(f"`loss.alpha` must be one number, or one per label ({n_labels}). Received {alpha!r}.")
     return np.broadcast_to(values, (n_labels,)).copy()
-
-
-def _check_ranges(kind: str, options: Mapping[str, Any]) -> None:
-    for name, value in options.items():
-        if name in ("weights", "method", "importance", "beta") and kind == "weighted":
-            continue
-        values = np.asarray(value)
-        number = values.dtype.kind in "iuf" and bool(np.isfinite(values).all())
-        low, high = _range(name)
-        if not number or not bool(((values >= low) & (values <= high)).all()):
-            raise ConfigError(f"`loss.{name}` must lie in [{low:g}, {high:g}]. Received {value!r}.")
-    if kind == "focal" and not ((np.asarray(options["alpha"]) > 0) & (np.asarray(options["alpha"]) < 1)).all():
-        raise ConfigError(f"`loss.alpha` must lie between 0 and 1, both excluded. Received {options['alpha']!r}.")
-    if kind == "asymmetric" and 0 < options["gamma_negative"] < 1:
-        raise ConfigError(
-            f"`loss.gamma_negative` must be 0 or at least 1: its slope has no end between. Received "
-            f"{options['gamma_negative']!r}."
-        )
-
-
-def _range(name: str) -> tuple[float, float]:
-    ranges = {"temper": (0.0, 1.0), "alpha": (0.0, 1.0), "clip": (0.0, 0.5), "tolerance": (1.0, 100.0)}
-    return ranges.get(name, (0.0, 100.0))

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax
 
 from cascade.errors import ConfigError
+from cascade.weights import as_numbers
 
 Floats = NDArray[np.float64]
 
@@ -200,15 +201,34 @@ def loss_to_json(loss: Loss) -> dict[str, Any]:
 
 def loss_from_json(body: Mapping[str, Any], n_labels: int) -> Loss:
     """Make a loss of what `loss_to_json` gave; refuses what does not fit `n_labels` labels."""
-    known = KINDS.get(str(body.get("kind")))
+    known = KINDS.get(str(body.get("kind"))) if isinstance(body, Mapping) else None
     names = set() if known is None else {f.name for f in fields(known)}
     if known is None or names != set(body) - {"kind"}:
-        raise ConfigError(f"`loss` must be one that was saved. Received {dict(body)!r}.")
-    values = {name: np.asarray(body[name], dtype=np.float64) for name in names}
+        raise ConfigError(f"`loss` must be one that was saved. Received {body!r}.")
+    values: dict[str, Any] = {name: as_numbers(body[name]) for name in names}
     shapes = {"weights": (n_labels, 2), "alpha": (n_labels,), "offset": (n_labels,), "count": (n_labels,)}
     for name, value in values.items():
         one = known is DistributionBalancedLoss and name == "alpha"
-        if value.shape != (() if one else shapes.get(name, ())) or not np.isfinite(value).all():
-            raise ConfigError(f"`loss.{name}` must be finite and fit {n_labels} labels. Received {body[name]!r}.")
+        low, high = (0.0, 100.0) if one else BOUNDS[name]
+        fits = value is not None and value.shape == (() if one else shapes.get(name, ()))
+        if not fits or not ((value >= low) & (value <= high)).all():
+            raise ConfigError(f"`loss.{name}` must be what was saved for {n_labels} labels. Received {body[name]!r}.")
     loss: Loss = known(**{name: float(value) if value.ndim == 0 else value for name, value in values.items()})
     return loss
+
+
+BOUNDS: dict[str, tuple[float, float]] = {
+    "weights": (1e-9, 1e9),
+    "gamma": (0.0, 100.0),
+    "alpha": (1e-9, 1 - 1e-9),
+    "gamma_negative": (0.0, 100.0),
+    "gamma_positive": (0.0, 100.0),
+    "clip": (0.0, 0.5),
+    "offset": (-1e4, 1e4),
+    "count": (1.0, 1e15),
+    "tolerance": (1.0, 100.0),
+    "beta": (0.0, 100.0),
+    "mu": (0.0, 100.0),
+    "cardinality": (1e-9, 1e9),
+}
+"""Between which a saved number lies, so that no prediction is NaN."""

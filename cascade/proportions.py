@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta
+from scipy.stats import beta, t
+
+from cascade.weights import effective_rows
 
 Floats = NDArray[np.float64]
 
@@ -58,8 +60,9 @@ def clustered_interval(Y: ArrayLike, weight: Floats, group: NDArray[np.intp], co
 
     Notes
     -----
-    Clopper and Pearson's interval with the effective number of rows, p (1 - p) / var(p), var from the groups' sums;
-    at most the number of rows, and the number of groups where a share of 0 or 1 shows no variance.
+    Clopper and Pearson's interval with the effective number of rows p (1 - p) / var(p), var from the groups' sums,
+    times (t(n - 1) / t(groups - 1))^2 for what few groups leave unknown of var. At most Kish's number of rows; where no
+    variance shows, as at a share of 0 or 1, Kish's number of groups.
 
     References
     ----------
@@ -78,12 +81,18 @@ def clustered_interval(Y: ArrayLike, weight: Floats, group: NDArray[np.intp], co
     y, weight, group = y[counted], weight[counted], np.unique(group[counted], return_inverse=True)[1]
     if not len(y):
         return np.tile([[0.0], [1.0]], (1, y.shape[1]))
-    n_groups = int(group.max()) + 1
-    share = weight @ y / weight.sum()
+    n_groups, total = int(group.max()) + 1, weight.sum()
+    share = np.clip(weight @ y / total, 0.0, 1.0)
     sums = np.zeros((n_groups, y.shape[1]))
     np.add.at(sums, group, weight[:, None] * (y - share))
-    variance = (sums**2).sum(axis=0) * n_groups / max(n_groups - 1, 1) / weight.sum() ** 2
-    spread = share * (1 - share)
-    shown = np.divide(spread, variance, out=np.full(len(share), float(n_groups)), where=(variance > 0) & (spread > 0))
-    effective = np.minimum(shown, len(y))
-    return np.array(clopper_pearson(share * effective, effective, (1 - confidence) / 2))
+    spread, outside = share * (1 - share), (1 - confidence) / 2
+    # Below this a variance is rounding: one group's sum is 0 in theory, and groups alike in everything leave none.
+    shows = (sums**2).sum(axis=0) > 1e-12 * total**2 * np.maximum(spread, 1e-12)
+    alike = effective_rows(np.bincount(group, weight))
+    effective = np.full(len(share), alike)
+    if n_groups > 1:
+        variance = (sums**2).sum(axis=0) * n_groups / (n_groups - 1) / total**2
+        few = (t.ppf(outside, max(len(y) - 1, 1)) / t.ppf(outside, n_groups - 1)) ** 2
+        effective = np.divide(few * spread, variance, out=effective, where=shows)
+    effective = np.minimum(effective, effective_rows(weight))
+    return np.array(clopper_pearson(share * effective, effective, outside))

@@ -95,7 +95,8 @@ def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, h
     alone = ((proba[:, index] >= rules.thresholds[index]) & passed).astype(np.float64)
     lifted = rules.bits(proba, passed)[:, index].astype(np.float64)
     before, after = (held.weight @ (bit * y) / max(held.weight @ bit, 1e-12) for bit in (alone, lifted))
-    if lifted.any() and after < min(wanted, before):
+    # Without a row of its own its precision is that of never being wrong.
+    if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
         warnings.warn(
             f"label {rules.labels[index]!r} has precision {after:.3g} on held-out rows, below the wanted {wanted}, "
             f"since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for itself.",

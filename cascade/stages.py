@@ -12,7 +12,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
 from cascade.errors import ConfigError
-from cascade.estimators import block_proba, fit_with, fresh
+from cascade.estimators import as_target, block_proba, fit_with, fresh
 from cascade.examples import Examples
 from cascade.labels import LabelPlan
 from cascade.priors import log_odds
@@ -63,9 +63,7 @@ class Stages:
             return None
         logger.info("labeler%s: %d rows, %d labels", _named(fold), len(rows), len(plan.learned))
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
-        target = examples.Y[np.ix_(rows, plan.learned)].astype(np.int64)
-        # One column is a binary problem to scikit-learn's own estimators.
-        y = target[:, 0] if target.shape[1] == 1 else target
+        y = as_target(labeler, examples.Y[np.ix_(rows, plan.learned)].astype(np.int64))
         trunk = self._trunk(gate, labeler) if self.share_trunk else None
         return fit_with(labeler, subset(examples.X, rows, labeler), y, trunk=trunk, **examples.extra(rows))
 

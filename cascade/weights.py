@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -96,10 +98,10 @@ def label_weights(
     """
     if method not in METHODS:
         raise ConfigError(f"`method` must be one of {list(METHODS)}. Received {method!r}.")
-    if not 0 <= temper <= 1:
-        raise ConfigError(f"`temper` must lie in [0, 1]. Received {temper}.")
-    if not 0 <= beta < 1:
-        raise ConfigError(f"`beta` must lie in [0, 1). Received {beta}.")
+    if not (is_number(temper) and 0 <= temper <= 1):
+        raise ConfigError(f"`temper` must lie in [0, 1]. Received {temper!r}.")
+    if not (is_number(beta) and 0 <= beta < 1):
+        raise ConfigError(f"`beta` must lie in [0, 1). Received {beta!r}.")
     positive = np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
     counts = np.column_stack([Y.shape[0] - positive, positive])
     size = 1 - beta**counts if method == "effective" else counts
@@ -132,10 +134,10 @@ def combination_weights(Y: Labels, gamma: float = 0.5, cap: float = 10.0) -> Flo
     >>> combination_weights(Y).round(3).tolist()
     [0.833, 0.833, 0.833, 0.833, 1.667]
     """
-    if not 0 <= gamma <= 1:
-        raise ConfigError(f"`gamma` must lie in [0, 1]. Received {gamma}.")
-    if not cap > 1:
-        raise ConfigError(f"`cap` must be more than 1. Received {cap}.")
+    if not (is_number(gamma) and 0 <= gamma <= 1):
+        raise ConfigError(f"`gamma` must lie in [0, 1]. Received {gamma!r}.")
+    if not (is_number(cap) and cap > 1):
+        raise ConfigError(f"`cap` must be more than 1. Received {cap!r}.")
     _, number, count = np.unique(Y, axis=0, return_inverse=True, return_counts=True)
     each = np.minimum((count.max(initial=1) / count) ** gamma, cap)
     weight: Floats = each[number.ravel()]
@@ -155,14 +157,31 @@ def effective_rows(weight: ArrayLike) -> float:
     (4.0, 1.0)
     """
     w = np.asarray(weight, dtype=np.float64)
-    square = float(w @ w)
-    return float(w.sum() ** 2 / square) if square else 0.0
+    if not w.any():
+        return 0.0
+    w = w / abs(w).max()
+    return float(w.sum() ** 2 / (w @ w))
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether `value` is one finite number; a boolean is none."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return number and bool(np.isfinite(value))
+
+
+def as_numbers(values: Any) -> Floats | None:
+    """Turn a number or nested sequence of numbers into an array; None if it is something else."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        return None
+    return array.astype(np.float64) if array.dtype.kind in "iuf" and array.size else None
 
 
 def _importance(importance: ArrayLike | None, n_labels: int) -> Floats:
     if importance is None:
         return np.ones(n_labels)
-    given = np.asarray(importance, dtype=np.float64)
-    if given.shape != (n_labels,) or not (np.isfinite(given) & (given > 0)).all():
+    given = as_numbers(importance)
+    if given is None or given.shape != (n_labels,) or not (np.isfinite(given) & (given > 0)).all():
         raise ConfigError(f"`importance` must be one positive number per label ({n_labels}). Received {importance!r}.")
     return given

@@ -154,7 +154,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put flat model, peer stack, literal recipe and cascades side by side on the same grouped folds."""
-    from cascade.compare import table
+    from cascade.compare_text import table
     from cascade.config import load_config
     from cascade.merge import check_pool
     from pipelines import compare as pipeline

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from cascade.building import build_model
-from cascade.compare import compare, table
+from cascade.compare import compare
+from cascade.compare_text import table
 from cascade.config import KerasModel, RunConfig
 from cascade.contenders import contenders
 from cascade.data import Dataset, read_data

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -23,7 +24,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance
-from cascade.compare import compare, table, verdict
+from cascade.compare import compare
+from cascade.compare_text import table, verdict
 from cascade.contenders import REFERENCE, contenders
 from cascade.errors import ConfigError, DataError
 from cascade.flat import FlatClassifier
@@ -100,6 +102,24 @@ def test_a_contender_that_fails_is_reported_and_the_others_stand(truth: KnownTru
     found = compare({REFERENCE: flat, "broken": broken}, truth.X[:3000], truth.Y[:3000], NAMES)
     assert "'C' parameter" in found["contenders"][1]["error"]
     assert "'C' parameter" in table(found)
+
+
+@pytest.mark.parametrize(("positives", "enough"), [(1, False), (2, False), (5, True), (12, True)])
+def test_few_positives_end_in_a_sentence_or_in_figures(positives: int, enough: bool, truth: KnownTruth) -> None:
+    Y = np.zeros((300, 2), dtype=np.uint8)
+    Y[:: 300 // positives, 0] = 1
+    flat = FlatClassifier(MultiOutputClassifier(DummyClassifier()))
+
+    def compared() -> dict[str, Any]:
+        return compare({REFERENCE: flat, "twin": clone(flat)}, truth.X[:300], Y, ("a", "b"), any_label=None)
+
+    if enough:
+        found = compared()
+        json.dumps(found, allow_nan=False)
+        assert "| twin |" in table(found)
+    else:
+        with pytest.raises(DataError, match="must hold a positive in each"):
+            compared()
 
 
 def row(name: str, precision: float, operations: float, **difference: float) -> dict[str, Any]:

@@ -98,6 +98,13 @@ def test_any_that_labels_set_below_its_wanted_precision_is_told(truth: KnownTrut
     assert reached[1] > 0.5
 
 
+def test_any_that_never_decides_for_itself_but_is_set_by_labels_is_told(truth: KnownTruth) -> None:
+    labeler = MultiOutputClassifier(LogisticRegression())
+    wishes = {"label_decisions": {"label_4": {"precision": 0.999}}}
+    with pytest.warns(match="its bit is never"), pytest.warns(match="labels set it too"):
+        CascadeClassifier(LogisticRegression(), labeler, **wishes).fit(truth.X, truth.Y)
+
+
 def test_decisions_that_are_no_mapping_are_refused(truth: KnownTruth) -> None:
     model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), label_decisions=["a"])
     with pytest.raises(ConfigError, match="`label_decisions` must map"):

@@ -171,3 +171,12 @@ def test_too_few_groups_for_the_gated_pool_and_odd_groups_are_refused() -> None:
         model.fit(X, (X > 1).astype(int), groups=np.arange(100) % 2)
     with pytest.raises(DataError, match="`groups` must hold values of one kind"):
         model.fit(X, (X > 1).astype(int), groups=np.array(["a", None] * 50, dtype=object))
+
+
+@pytest.mark.filterwarnings("ignore:`label_1` differs from the OR")
+@pytest.mark.parametrize("labeler", [LogisticRegression(), MultiOutputClassifier(LogisticRegression())], ids=repr)
+def test_one_label_to_learn_suits_every_kind_of_labeler(truth: KnownTruth, labeler: Any) -> None:
+    Y = truth.Y[:, [1, 4]]
+    model = CascadeClassifier(LogisticRegression(), labeler, any_label="label_1").fit(truth.X, Y)
+    ratio = model.predict_proba(truth.X).sum(axis=0) / Y.sum(axis=0)
+    assert (abs(ratio - 1) < 0.2).all()

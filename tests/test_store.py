@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -180,6 +181,7 @@ def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:
         ("gate_calibration", {"low": [-1.0], "high": [-1.0], "intercept": [0.0]}),
         ("gate_threshold", 2.0),
         ("thresholds", [0.5]),
+        ("rejected_interval", [[0.5] * 6, [0.1] * 6]),
     ],
 )
 def test_rules_that_no_fit_gives_are_refused(copy: Path, part: str, value: object) -> None:
@@ -207,14 +209,26 @@ def test_columns_that_are_not_whole_numbers_are_refused(copy: Path) -> None:
         {"claim": "all"},
         {"unit": "patient"},
         {"labels": []},
+        {"recall": 1.0},
+        {"rows": True},
+        {"rows": 10},
+        ("proven", 0.999),
+        ("units", 0),
+        ("misses", 0),
+        ("certified", False),
+        ("needed", 1.5),
     ],
+    ids=str,
 )
-def test_a_forged_certificate_is_refused(truth: KnownTruth, tmp_path: Path, forged: dict[str, object]) -> None:
+def test_a_forged_certificate_is_refused(truth: KnownTruth, tmp_path: Path, forged: Any) -> None:
     labeler = MultiOutputClassifier(LogisticRegression())
     model = CascadeClassifier(LogisticRegression(), labeler, gate_policy={"recall": 0.9, "confidence": 0.9})
     model.fit(truth.X, truth.Y).save(tmp_path / "model")
     assert CascadePredictor.load(tmp_path / "model").certificate is not None
     certificate = json.loads((tmp_path / "model" / "cascade.json").read_text())["certificate"]
+    if isinstance(forged, tuple):
+        first, *rest = certificate["labels"]
+        forged = {"labels": [{**first, forged[0]: forged[1]}, *rest]}
     forge(tmp_path / "model", certificate={**certificate, **forged})
     with pytest.raises(ModelRefusedError, match="certificate"):
         CascadePredictor.load(tmp_path / "model")

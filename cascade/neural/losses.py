@@ -1,6 +1,6 @@
-"""The losses of `cascade.losses` for Keras: on logits, one value per row and label, finite on empty rows.
+"""The losses of `cascade.losses` for Keras: on logits, finite on empty rows.
 
-One value per row and label, so that Keras' `sample_weight` may have one weight per row, or one per row and label.
+All but softmax have one value per row and label; so `sample_weight` may be one weight per row, or per row and label.
 """
 
 from __future__ import annotations
@@ -31,6 +31,13 @@ class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
     ----------
     loss : Loss
     """
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Weighted mean of the losses; a vector of weights belongs to the rows."""
+        if sample_weight is not None and not isinstance(self.loss, SoftmaxLoss):
+            weight = ops.convert_to_tensor(sample_weight)
+            sample_weight = ops.expand_dims(weight, -1) if len(weight.shape) == 1 else weight
+        return super().__call__(y_true, y_pred, sample_weight)
 
     def __init__(self, loss: Loss) -> None:
         super().__init__(name=type(loss).__name__)

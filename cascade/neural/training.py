@@ -73,7 +73,8 @@ def train(
             "training met a loss that is not finite; look for NaN in `X` or lower `learning_rate`."
         ) from error
     check_finite(network)
-    # The optimiser's moments would triple the saved file, and inference has no use for them.
+    # The optimiser's moments would triple the saved file, a loss of our own would be code to load, and inference needs
+    # neither.
     network.optimizer, network.compiled = None, False
 
 

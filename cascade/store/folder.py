@@ -111,7 +111,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
     plan = body["plan"]
     any_index = plan["any_index"]
     parts = {name: _calibration_from_json(body[name]) for name in CALIBRATIONS}
-    if not all(isinstance(column, int) for column in [*plan["learned"], *([] if any_index is None else [any_index])]):
+    if not all(type(column) is int for column in [*plan["learned"], *([] if any_index is None else [any_index])]):
         raise ModelRefusedError("the manifest's columns must be whole numbers; the model was not written by `save`.")
     learned = np.array(plan["learned"], dtype=np.intp)
     return Rules(

@@ -6,7 +6,6 @@ import json
 import math
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +29,7 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
     """Write the network of a fitted `KerasClassifier` and return what is needed to restore it."""
     network = estimator.network_
     check_finite(network)
-    with _untrained(network):
-        network.save(path)
+    network.save(path)
     check_archive(path)
     return {
         "file": path.name,
@@ -40,17 +38,6 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
         "batch_size": int(estimator.batch_size),
         "loss": loss_to_json(estimator.loss_),
     }
-
-
-@contextmanager
-def _untrained(network: keras.Model) -> Iterator[None]:
-    """Leave loss and optimizer out of the file: a loss of our own would be code to load, and inference needs none."""
-    kept = network.compiled, network.optimizer
-    network.compiled, network.optimizer = False, None
-    try:
-        yield
-    finally:
-        network.compiled, network.optimizer = kept
 
 
 def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:

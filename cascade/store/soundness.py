@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, get_args
 
 import numpy as np
 
 from cascade.calibration import AnyCalibration, Calibration
-from cascade.certificate import Certificate, Claim, LabelCertificate, Unit
+from cascade.certificate import Certificate, Claim, LabelCertificate, Unit, label_certificate, level_of
 from cascade.errors import ModelRefusedError
 from cascade.rules import Rules
 
 
 def is_certificate(certificate: Certificate, rules: Rules) -> bool:
-    """Tell whether a certificate's numbers can be those of a proof for these rules."""
+    """Tell whether a certificate is a proof for these rules: all it claims must follow from its counts."""
     shares = (certificate.recall, certificate.confidence, certificate.threshold, certificate.share_past_gate)
+    wanted = (certificate.recall, certificate.confidence)
     return (
         all(isinstance(share, float) and 0 <= share <= 1 for share in shares)
+        and all(0 < share < 1 for share in wanted)
         and certificate.holds_at(rules.gate_threshold)
         and certificate.claim in get_args(Claim)
         and certificate.unit in get_args(Unit)
-        and isinstance(certificate.rows, int)
+        and _is_count(certificate.rows)
         and tuple(row.label for row in certificate.labels) == rules.labels
-        and all(map(_is_proof, certificate.labels))
+        and all(_is_proof(row, certificate) for row in certificate.labels)
     )
 
 
-def _is_proof(row: LabelCertificate) -> bool:
-    counts = (row.misses, row.units, row.positives, row.needed)
-    return (
-        all(isinstance(count, int) and count >= 0 for count in counts)
-        and row.misses <= row.units <= row.positives
-        and all(isinstance(share, float) and 0 <= share <= 1 for share in (row.bound, row.best_bound, row.proven))
-        and isinstance(row.certified, bool)
-    )
+def _is_proof(row: LabelCertificate, certificate: Certificate) -> bool:
+    if not all(_is_count(count) for count in (row.misses, row.units, row.positives)):
+        return False
+    if not row.misses <= row.units <= row.positives <= certificate.rows:
+        return False
+    level = level_of(certificate.claim, certificate.confidence, len(certificate.labels))
+    own = label_certificate(row.label, row.positives, row.units, row.misses, certificate.recall, level)
+    # Another version of SciPy may differ in the last digit of a bound.
+    bounds = zip((row.bound, row.best_bound, row.proven), (own.bound, own.best_bound, own.proven), strict=True)
+    alike = all(isinstance(claimed, float) and math.isclose(claimed, due, rel_tol=1e-9) for claimed, due in bounds)
+    return alike and (row.certified, row.needed) == (own.certified, own.needed)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def check_rules(rules: Rules) -> None:
@@ -57,6 +67,8 @@ def check_rules(rules: Rules) -> None:
         and rules.rejected_interval.shape == (2, n)
         and bool(((rules.rejected_interval >= 0) & (rules.rejected_interval <= 1)).all())
         and rules.thresholds.shape == (n,)
+        and bool((rules.thresholds >= 0).all())
+        and bool((rules.rejected_interval[0] <= rules.rejected_interval[1]).all())
         and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
     )
     if not sound:
