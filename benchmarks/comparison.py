@@ -149,7 +149,7 @@ thresholds for the largest F1 on rows that they have not seen.
   class weights, calibrated away.
 * **macro AP**: average precision of the labels without `any`, mean over labels and folds; **to flat**: its difference
   to the flat model, with a 95 % bootstrap interval over groups, paired. **F1**: mean over labels.
-* **certified**: the recall at the gate that is proven of every label, as one statement with confidence 0.95, on the
+* **proven**: the recall at the gate that is proven of every label, as one statement with confidence 0.95, on the
   rows of all folds; the unit is the group, kept when all its rows with the label passed.
 * **incoherent**: share of rows where a label is more probable than `any` or set without it. **ops/row**: arithmetic
   per row as it was served, see `cascade/work.py`. **sums**: least and greatest sum of probabilities over positives, of

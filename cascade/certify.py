@@ -204,6 +204,6 @@ def _refuse_unsupported(certificate: Certificate) -> None:
         more = f", as have {len(short) - 1} more labels" if len(short) > 1 else ""
         raise CertificateError(
             f"`recall` of {certificate.recall!r} needs {short[0].needed} held-out {certificate.unit}s with each label; "
-            f"{short[0].label!r} has {short[0].units}{more}. Hold out more, ask for less, or pass `accept_bound=True` "
-            f"for what can be proven.\n{certificate.table()}"
+            f"{short[0].label!r} has {short[0].units}{more}. Hold out more (`size`), ask for less, or set "
+            f"`accept_bound` in `gate_policy` for what can be proven.\n{certificate.table()}"
         )

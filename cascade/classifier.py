@@ -25,6 +25,7 @@ from cascade.prediction import Prediction
 from cascade.predictor import CascadePredictor, Thresholds
 from cascade.rows import n_rows
 from cascade.signature import InputSignature
+from cascade.splits import group_numbers
 from cascade.stages import Stages
 from cascade.targets import read_target
 from cascade.weights import check_weight
@@ -183,6 +184,7 @@ class CascadeClassifier(MultilabelClassifier):
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         group = None if groups is None else np.asarray(groups)
+        group_numbers(group, len(labels))
         self._fit(Examples(X, labels, names, found.index, group, weight))
         return self
 

@@ -14,6 +14,9 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     flat = sound.get(REFERENCE)
     if flat is None:
         return f"Use {best['contender']} with care: the flat model could not be fitted, so nothing is compared with it."
+    failed = [row["contender"] for row in rows if "error" in row and row["contender"].startswith("cascade")]
+    if failed and not any(name.startswith("cascade") for name in sound):
+        return f"No cascade could be fitted, so none is compared; {best['contender']} is the best of the others."
     if best is flat:
         cheaper = _cheaper(sound, flat)
         return f"Use {best['contender']}: no contender has a higher macro average precision{cheaper}."
@@ -57,7 +60,7 @@ COLUMNS = (
     ("log_loss", "log loss", "{:.4f}"),
     ("incoherent_share", "incoherent", "{:.3f}"),
     ("share_past_gate", "past gate", "{:.2f}"),
-    ("certified_recall", "certified", "{:.2f}"),
+    ("certified_recall", "proven", "{:.2f}"),
     ("operations_per_row", "ops/row", "{:.3g}"),
     ("fit_seconds", "fit s", "{:.1f}"),
     ("rows_per_second", "rows/s", "{:.0f}"),
@@ -69,7 +72,7 @@ def table(result: dict[str, Any]) -> str:
     head = ["contender", *(title for _, title, _ in COLUMNS), "sums"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in result["contenders"]:
-        cells = [row["error"]] if "error" in row else _cells(row)
+        cells = [row["error"], *[""] * len(COLUMNS)] if "error" in row else _cells(row)
         lines.append("| " + " | ".join([row["contender"], *cells]) + " |")
     return "\n".join([*lines, "", result["verdict"]])
 

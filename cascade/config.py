@@ -214,6 +214,8 @@ def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(error, where[:-1])
+        if where[-1] in known:
+            return f"key `{key}` belongs to another `kind` of model than `{'.'.join(where[:-1])}.kind` names."
         near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
         return f"unknown key `{key}`; did you mean `{'.'.join([*where[:-1], *near])}`?"
     if first["type"] == "missing":

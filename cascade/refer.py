@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cascade.errors import ConfigError
+from cascade.weights import as_numbers
 
 Floats = NDArray[np.float64]
 
@@ -61,13 +62,17 @@ def triage(proba: Floats, low: ArrayLike, high: ArrayLike) -> NDArray[np.int8]:
     >>> triage(np.array([[0.01, 0.2, 0.9]]), 0.05, 0.5)
     array([[ 0, -1,  1]], dtype=int8)
     """
-    lowest, highest = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-    for name, bound in (("low", lowest), ("high", highest)):
-        if bound.shape not in ((), proba.shape[1:]):
-            raise ConfigError(
-                f"`{name}` must be one number, or one per label ({proba.shape[1]}). Received shape {bound.shape}."
-            )
-    if not (np.isfinite(lowest).all() and np.isfinite(highest).all() and (lowest <= highest).all()):
+    lowest, highest = _bound("low", low, proba.shape[1]), _bound("high", high, proba.shape[1])
+    if not (lowest <= highest).all():
         raise ConfigError(f"`low` must be at most `high`, label by label. Received {low!r} and {high!r}.")
     answer = np.where(proba >= highest, POSITIVE, np.where(proba < lowest, NEGATIVE, REFER))
     return answer.astype(np.int8)
+
+
+def _bound(name: str, given: ArrayLike, n_labels: int) -> Floats:
+    bound = as_numbers(given)
+    if bound is None or not ((bound >= 0) & (bound <= 1)).all():
+        raise ConfigError(f"`{name}` must be a probability, or one per label. Received {given!r}.")
+    if bound.shape not in ((), (n_labels,)):
+        raise ConfigError(f"`{name}` must be one number, or one per label ({n_labels}). Received shape {bound.shape}.")
+    return bound

@@ -65,7 +65,7 @@ def lint(
     from pipelines import lint as pipeline
 
     levels = pipeline.levels_from(fail_on)
-    named = tuple(labels.split(",")) if labels else None
+    named = tuple(name.strip() for name in labels.split(",")) if labels else None
     facts, findings = pipeline.run(data, Roles(named, group, id, label_file, True), any_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}
     _show(result, pipeline.text(facts, findings), as_json)
@@ -136,7 +136,7 @@ def evaluate(
     from pipelines import evaluate as pipeline
     from pipelines.progress import show_log
 
-    named = tuple(labels.split(",")) if labels else None
+    named = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing))
     _show(report, table(report), as_json)
@@ -161,7 +161,11 @@ def compare(
     from pipelines.progress import show_log
 
     checked = load_config(config, set)
-    named = ["positives", "gated", checked.cascade.negative_pool] if pools is None else pools.split(",")
+    named = (
+        ["positives", "gated", checked.cascade.negative_pool]
+        if pools is None
+        else [pool.strip() for pool in pools.split(",")]
+    )
     chosen = tuple(check_pool(pool) for pool in dict.fromkeys(named))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)

@@ -33,13 +33,16 @@ def show(path: Path) -> tuple[dict[str, Any], str]:
     CascadePredictor.load(folder)
     body = read_manifest(folder)
     rules, proven = body["rules"], body["certificate"]
+    any_index = rules["plan"]["any_index"]
     intervals = list(zip(*rules["rejected_interval"], strict=True))
     facts = {
         "model": str(folder),
         "labels": rules["labels"],
         "negative_pool": rules["negative_pool"],
         "gate_threshold": rules["gate_threshold"],
-        "thresholds": dict(zip(rules["labels"], rules["thresholds"], strict=True)),
+        "thresholds": dict(zip(rules["labels"], map(_reachable, rules["thresholds"]), strict=True)),
+        "any_label": None if any_index is None else rules["labels"][any_index],
+        "coherence": rules["coherence"],
         "share_of_rejected_rows": dict(zip(rules["labels"], intervals, strict=True)),
         "rows_fitted": body["provenance"].get("rows_fitted"),
         "rows_calibrated": body["provenance"].get("rows_calibrated"),
@@ -51,6 +54,11 @@ def show(path: Path) -> tuple[dict[str, Any], str]:
     certificate = Certificate.from_json(proven)
     text = [*lines, "", certificate.table(), "", certificate.statement()]
     return {**facts, "certificate": proven}, "\n".join(text)
+
+
+def _reachable(threshold: float) -> float | str:
+    """A threshold above 1 is that of a bit which is never set."""
+    return threshold if threshold <= 1 else "never set"
 
 
 def _plain(value: Any) -> str:

@@ -17,6 +17,7 @@ from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.errors import DataError
+from cascade.leakage import label_like_features
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
@@ -61,8 +62,10 @@ def _load(config: RunConfig) -> Dataset:
     logger.info(
         "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path
     )
-    if data.feature_names is not None:
+    if data.feature_names is not None and data.Y is not None:
         logger.info("features: %s", _listed(data.feature_names))
+        for sentence in label_like_features(data.X, data.feature_names, data.Y, data.label_names):
+            logger.warning("%s: was it made from the labels? Name it in `data.labels`, or take it out.", sentence)
     logger.info("labels: %s; group: %s", _listed(data.label_names), "none" if data.groups is None else "given")
     if n_groups < FEWEST_GROUPS:
         raise DataError(

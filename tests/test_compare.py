@@ -134,6 +134,7 @@ def test_the_verdict_asks_for_more_than_chance() -> None:
     better = row("cascade, y", 0.55, 90, difference=0.05, difference_least=0.02, difference_high=0.08)
     assert verdict([flat, lucky]).startswith("Use flat: cascade, x is 0.010 above it")
     assert verdict([flat, lucky, better]).startswith("Use cascade, y")
+    assert verdict([flat, {"contender": "cascade, x", "error": "no"}]).startswith("No cascade could be fitted")
     cheap = row("cascade, z", 0.49, 20, difference=-0.01, difference_least=-0.03, difference_high=0.01)
     assert "cascade, z is not clearly worse at 1/5.0 of the arithmetic" in verdict([flat, cheap])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 
 from cascade.errors import DataError
 from cascade.labels import Labels
+
+MOST_LISTED = 12
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
     names, times = np.unique(table.column_names, return_counts=True)
+    if "" in names:
+        place = table.column_names.index("")
+        raise DataError(
+            f"`{path}` has a column without a name (number {place}); a saved index? Name it or take it out."
+        )
     if (times > 1).any():
         raise DataError(f"`{path}` has {times.max()} columns {str(names[times.argmax()])!r}; each must be there once.")
     if not table.num_rows:
@@ -75,8 +83,15 @@ def require(table: pa.Table, path: Path, names: Sequence[str], role: str) -> Non
     """Refuse a table that lacks a column."""
     for name in names:
         if name not in table.column_names:
-            known = ", ".join(table.column_names[:8])
-            raise DataError(f"`{path}` has no {role} column {name!r}; its columns are {known}.")
+            near = difflib.get_close_matches(name, table.column_names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; its columns are {listed(table.column_names)}."
+            raise DataError(f"`{path}` has no {role} column {name!r}{hint}")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name the first columns, and tell how many there are beyond."""
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return ", ".join(names[:MOST_LISTED]) + more
 
 
 def label_columns(table: pa.Table, path: Path, names: Sequence[str]) -> Labels:
