@@ -15,6 +15,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingClassifier, HistGradientBoostingClassifier, RandomForestClassifier
@@ -466,3 +467,15 @@ def test_a_killed_save_leaves_no_half_version(truth: KnownTruth, tmp_path: Path)
         versions = sorted(target.glob("v*"))
         for version in versions:
             CascadePredictor.load(version)
+
+
+@pytest.mark.parametrize("base", [LogisticRegression(), KerasClassifier("mlp", {"width": 4, "depth": 1}, epochs=1)])
+def test_a_model_of_data_frames_is_asked_by_data_frames(truth: KnownTruth, tmp_path: Path, base: Any) -> None:
+    """Warnings are errors here: scikit-learn warns where names come in that a fit has not seen."""
+    columns = [f"sensor {k}" for k in range(truth.X.shape[1])]
+    frame = pd.DataFrame(truth.X[:2000], columns=columns)
+    labeler = BalancedBinaryRelevance(base, n_bags=1)
+    model = CascadeClassifier(LogisticRegression(), labeler).fit(frame, truth.Y[:2000])
+    model.save(tmp_path / "model")
+    found = CascadePredictor.load(tmp_path / "model").predict_proba(frame)
+    np.testing.assert_array_equal(found, model.predict_proba(frame))

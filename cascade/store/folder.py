@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.certificate import Certificate
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.estimators import MultilabelClassifier
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
@@ -65,6 +67,10 @@ def _load(path: Path) -> CascadePredictor:
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature, proven = _signature_from_json(body["signature"]), body["certificate"]
+    if signature.dtype is None and signature.feature_names:
+        names = np.array(signature.feature_names, dtype=object)
+        for part in _own_parts(gate, labeler):
+            part.feature_names_in_ = names
     certificate = None if proven is None else Certificate.from_json(proven)
     if certificate is not None and not is_certificate(certificate, rules):
         raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
@@ -81,6 +87,14 @@ def _versions() -> dict[str, str]:
     from cascade import __version__
 
     return {"cascade": __version__, **versions}
+
+
+def _own_parts(*stages: Any) -> Iterator[Any]:
+    """Estimators of ours: trained on data frames they knew the columns' names; scikit-learn's remember them."""
+    for stage in stages:
+        if isinstance(stage, MultilabelClassifier):
+            yield stage
+            yield from _own_parts(*(bag for bags in getattr(stage, "estimators_", []) for bag in bags))
 
 
 def _rules_to_json(rules: Rules) -> dict[str, Any]:
