@@ -166,15 +166,16 @@ FINDINGS = """## Where the cascade wins, and where it does not
   with trees), or where rows with a label are half of the data (disaster, pool of positives). Elsewhere the multi-label
   labeler is level with the flat model, within chance.
 * **Probabilities**: with pool `gated` its log loss is below the flat model's in every table of real data, and its sums
-  are near 1: nothing calibrates a flat model. Its rows are never incoherent; a tenth to two thirds of the flat model's are.
+  are near 1: nothing calibrates a flat model. Its rows are never incoherent; a tenth to two thirds of the flat model's
+  are.
 * **Balanced binary relevance loses** in most tables, as does the peer stack: a 50/50 sample throws away most negatives,
   and bags give only a part back.
 * **A weak gate** (thyroid, linear: an AUROC of .82) makes the product of two models lose: .427 against .487 for the
   flat one. The pool `gated`, whose labeler has met the gate's false alarms, repairs it: .488.
 * **A gate that was trained less than the flat network** (phantom, 12,000 rows): the cascade loses, .449 (`gated`) and
-  .273 (`positives`) against .484. The shipped gate makes 8 passes over the rows, which is enough on 54,214 of them (AUROC
-  of `any` .98) and not on the 6,000 of a fold (.82 to .90, the flat network of 20 passes .94). Give a gate on few rows as
-  many steps as the model that it stands before, and compare again.
+  .273 (`positives`) against .484. The shipped gate makes 8 passes over the rows, which is enough on 54,214 of them
+  (AUROC of `any` .98) and not on the 6,000 of a fold (.82 to .90; the flat network of 20 passes .94). Give a gate on
+  few rows as many steps as the model that it stands before, and compare again.
 * **Few empty rows** (goemotions, 30 %): the gate passes 98 % and saves nothing. Use the flat model.
 * **Small and noisy** (mi, ctich): nothing is beyond chance for the best of ten contenders.
 """
