@@ -1,175 +1,257 @@
-"""Problems B and C at full size: what each loss says of many labels, raw and corrected, beside the truth.
+"""Problems B and C: what each loss says of many labels, raw, corrected and calibrated, beside the truth.
 
-    python benchmarks/many_labels.py c
-    python benchmarks/many_labels.py b --losses bce softmax
-    python benchmarks/many_labels.py c --rows 160000 --losses bce    (growth: rows or labels doubled)
+    cascade many-labels data/problem-c.npz --problem c
+    python benchmarks/many_labels.py configs/problem-c.yaml
+    python benchmarks/many_labels.py configs/problem-b.yaml --losses bce softmax
+    python benchmarks/many_labels.py configs/problem-c.yaml --set data.path=data/delicious.npz
 
-One network of 512 hidden units a loss, on sparse labels. A fifth of the rows is for the report, a fifth of the rest for
-one intercept a label. Everything is done in chunks of rows; no array of rows x labels is made.
+The config's model is trained once a loss, on the config's own split; then, on the rows of the test:
 
-    sums        sum of probabilities over the sum of true ones (B: over positives) of a label: median over labels, and
-                share of the labels within 2.5 sampling deviations; raw, corrected for the loss, and calibrated
-    bits        labels predicted over labels there are: at 0.5 raw, at 0.5 calibrated, and the surest k of each row
-    empty       share of the rows of which nothing is above 0.5, calibrated
-    AUPRC       macro, micro, and over examples; beside the best possible ranking and chance
+    sums        sum of probabilities over the true probabilities' (over positives where no truth is known) of a label:
+                median over labels, share of the labels within 2.5 sampling deviations
+    bits        labels predicted over labels there are, by each decoder: at .5; with thresholds for the largest expected
+                F1 ("f1") or for the expected number of rows ("count"); the k surest, k being the mean number ("top");
+                as many as a head on the trunk expects ("head")
+    empty       share of the rows of which nothing is above .5
+    AP          macro (labels), micro (all pairs), of examples (rows); beside the true ranking and chance
     P@10        precision of the ten labels ranked first
+
+Everything is done in chunks of rows. Each loss is a process of its own, whose peak memory and time stand in its last
+line; results are kept in a JSON file.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import logging
+import multiprocessing
 import resource
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from scipy.special import expit
 
-from cascade.many_labels import ManyLabels, chunks, counts_like_problem_c, draw_by_count, draw_fixed_number
+from cascade.building import build_model
+from cascade.config import RunConfig, load_config
+from cascade.errors import DataError
+from cascade.losses import SoftmaxLoss
+from cascade.many.calibration import SharedSlope, fit_shared_slope
+from cascade.many.decoders import Thresholds, surest, thresholds_from
+from cascade.many.generator import ManyLabels
+from cascade.many.predictor import ENTRIES, MOST_ROWS, predicted_number
+from cascade.many.writer import read_truth
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 from cascade.metrics.top_k import at_k, top_columns
-from cascade.neural import KerasClassifier
+from cascade.splits import grouped_holdout
+from pipelines.train import load, split
 
 DEVIATIONS = 2.5
-LOSSES = ("bce", "weighted", "focal", "asymmetric", "softmax")
+LOSSES = ("bce", "weighted", "logit_adjusted", "focal", "asymmetric", "distribution_balanced", "softmax")
+Logits = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What the report rows say of one way to turn logits into probabilities."""
+@dataclass
+class Problem:
+    """Rows, sparse labels, the truth where it is known, and the three parts of the rows."""
 
-    counts: StreamedCounts
-    ranking: StreamedRanking
-    example: float
-    precision: float
+    X: Any
+    Y: Any
+    truth: ManyLabels | None
+    fitting: np.ndarray
+    held: np.ndarray
+    tested: np.ndarray
+    expected: np.ndarray = field(init=False)
+    deviation: np.ndarray = field(init=False)
 
+    def __post_init__(self) -> None:
+        own = np.asarray(self.Y[self.tested].sum(axis=0), dtype=np.float64).ravel()
+        more = len(self.tested) / len(self.held)
+        if self.truth is None or self.truth.labels_per_row is not None:
+            # Positives of the test rows and of those that the intercepts are from both vary.
+            self.expected, self.deviation = own, np.sqrt(own * (1 + more))
+            return
+        self.expected, variance = np.zeros((2, self.Y.shape[1]))
+        for rows in self.parts(self.tested):
+            p = self.truth.proba(rows)
+            self.expected += p.sum(axis=0, dtype=np.float64)
+            variance += (p * (1 - p)).sum(axis=0, dtype=np.float64)
+        # True probabilities do not vary; only the rows that the intercepts are from do.
+        self.deviation = np.sqrt(variance * more)
 
-def report(data: ManyLabels, rows: np.ndarray, proba_of: Any) -> Figures:
-    """Stream probabilities of the report rows through the metrics."""
-    n_labels = data.Y.shape[1]
-    counts, ranking = StreamedCounts(n_labels), StreamedRanking(n_labels)
-    examples, first = [], []
-    for part in chunks(len(rows)):
-        p = proba_of(rows[part])
-        Y = data.Y[rows[part]]
-        counts.add(p, Y, p >= 0.5)
-        ranking.add(p, Y)
-        examples.append(example_average_precision(p, Y))
-        first.append(top_columns(p, 10))
-    precision = at_k(data.Y[rows], np.concatenate(first)).precision
-    return Figures(counts, ranking, float(np.nanmean(np.concatenate(examples))), precision)
-
-
-def true_sums(data: ManyLabels, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Expected positives of each label on the report rows and their variance; the positives themselves for B."""
-    if data.labels_per_row is not None:
-        own = np.asarray(data.Y[rows].sum(axis=0), dtype=np.float64)
-        return own, own
-    expected, variance = np.zeros((2, data.Y.shape[1]))
-    for part in chunks(len(rows)):
-        p = data.proba(rows[part])
-        expected += p.sum(axis=0, dtype=np.float64)
-        variance += (p * (1 - p)).sum(axis=0, dtype=np.float64)
-    return expected, variance
+    def parts(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Rows in parts whose log-odds fit in memory."""
+        size = max(1, min(MOST_ROWS, ENTRIES // self.Y.shape[1]))
+        return (rows[start : start + size] for start in range(0, len(rows), size))
 
 
-def intercepts(logits_of: Any, data: ManyLabels, rows: np.ndarray) -> np.ndarray:
-    """One shift a label at which its probabilities sum to its positives on these rows; bisection over all at once."""
-    wanted = np.asarray(data.Y[rows].sum(axis=0), dtype=np.float64) + 0.5
-    low, high = np.full((2, len(wanted)), [[-12.0], [12.0]])
-    for _ in range(12):
-        middle = (low + high) / 2
-        total = np.zeros(len(wanted))
-        for part in chunks(len(rows)):
-            total += expit(logits_of(rows[part]) + middle.astype(np.float32)).sum(axis=0, dtype=np.float64)
-        low, high = np.where(total < wanted, middle, low), np.where(total < wanted, high, middle)
-    return ((low + high) / 2).astype(np.float32)
+def read(config: RunConfig) -> Problem:
+    data = load(config)
+    training, tested = split(config, data)
+    assert config.flat is not None
+    Y = sparse.csr_array(data.Y)
+    groups = None if data.groups is None else data.groups[training]
+    held = grouped_holdout(Y[training], groups, config.flat.calibration_size, config.seed)
+    try:
+        truth = read_truth(config.data.path)
+    except DataError:
+        truth = None
+    return Problem(data.X, Y, truth, training[~held], training[held], tested)
+
+
+def judge(problem: Problem, logits_of: Logits, decoders: dict[str, Any]) -> dict[str, Any]:
+    """Stream the test rows through the metrics, once for all decoders."""
+    n_labels = problem.Y.shape[1]
+    ranking, first, examples = StreamedRanking(n_labels), [], []
+    proba, halves = np.zeros(n_labels), StreamedCounts(n_labels)
+    chosen = dict.fromkeys(decoders, 0)
+    for rows in problem.parts(problem.tested):
+        z, Y = logits_of(rows), problem.Y[rows]
+        p = expit(z)
+        proba += p.sum(axis=0, dtype=np.float64)
+        halves.add(p, Y, z >= 0)
+        ranking.add(z, Y)
+        examples.append(example_average_precision(z, Y))
+        first.append(top_columns(z, 10))
+        for name, decode in decoders.items():
+            chosen[name] += int(decode(z, rows).sum())
+    ratio = proba[problem.expected > 0] / problem.expected[problem.expected > 0]
+    near = abs(proba - problem.expected) <= DEVIATIONS * np.maximum(problem.deviation, 1e-9)
+    total = problem.Y[problem.tested].sum()
+    return {
+        "sum_ratio": float(np.median(ratio)),
+        "near": float(near[problem.expected > 0].mean()),
+        "bits": {".5": float(halves.predicted.sum() / total), **{n: float(c / total) for n, c in chosen.items()}},
+        "empty": halves.empty_predictions / len(problem.tested),
+        "macro": ranking.macro_average_precision(),
+        "micro": ranking.micro_average_precision(),
+        "example": float(np.nanmean(np.concatenate(examples))),
+        "precision_at_10": at_k(problem.Y[problem.tested], np.concatenate(first)).precision,
+    }
+
+
+def decoders_of(problem: Problem, logits_of: Logits, number: Any) -> dict[str, Any]:
+    """Thresholds from the held-out rows for these logits as they are, and the two that take a number."""
+    ranking = StreamedRanking(problem.Y.shape[1])
+    for rows in problem.parts(problem.held):
+        ranking.add(logits_of(rows), problem.Y[rows])
+    mean = round(problem.Y[problem.fitting].sum() / len(problem.fitting))
+    found: dict[str, Any] = {}
+    for name in ("f1", "count"):
+        found[name] = _by_threshold(thresholds_from(ranking.all, name))
+    found["top"] = lambda z, rows: surest(z, np.full(len(z), mean))
+    if number is not None:
+        found["head"] = lambda z, rows: surest(z, np.rint(number(rows)))
+    return found
+
+
+def _by_threshold(thresholds: Thresholds) -> Any:
+    return lambda z, rows: thresholds(z)
+
+
+def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
+    """One loss, or the truth where none is named; in a process of its own."""
+    path, overrides, loss = options
+    logging.getLogger("cascade").setLevel(logging.WARNING)
+    started = time.monotonic()
+    config = load_config(path, [*overrides, *([] if loss is None else [f"flat.model.loss={loss}"])])
+    problem = read(config)
+    if loss is None:
+        return _told("the truth", problem, _of_truth(problem), None, {})
+    from cascade.neural.cardinality import fit_counter
+
+    assert config.flat is not None
+    data = load(config)
+    model = build_model(config.flat.model, data).set_params(random_state=config.seed)
+    ready = time.monotonic()
+    model.fit(problem.X[problem.fitting], problem.Y[problem.fitting])
+    fitted = time.monotonic()
+    number = np.asarray(problem.Y[problem.fitting].sum(axis=1)).ravel()
+    head = fit_counter(model, problem.X[problem.fitting], number) if number.min() < number.max() else None
+
+    def logits(rows: np.ndarray) -> np.ndarray:
+        batch = problem.X[rows]
+        return np.asarray(model.network_.predict_on_batch(batch.toarray() if sparse.issparse(batch) else batch))
+
+    def raw(rows: np.ndarray) -> np.ndarray:
+        z = logits(rows)
+        # Its logits mean nothing by themselves: what it says are shares.
+        shares = replace(model.loss_, cardinality=1.0) if isinstance(model.loss_, SoftmaxLoss) else None
+        return z if shares is None else shares.log_odds(z).astype(np.float32)
+
+    def corrected(rows: np.ndarray) -> np.ndarray:
+        return model.loss_.log_odds(logits(rows)).astype(np.float32)
+
+    held = list(problem.parts(problem.held))
+    shared = fit_shared_slope(lambda: ((corrected(rows), problem.Y[rows]) for rows in held), problem.Y.shape[1])
+    count = None if head is None else lambda rows: predicted_number(head, problem.X, rows)
+    found = []
+    ways = {"raw": raw, "corrected": corrected, "calibrated": _calibrated(corrected, shared)}
+    for name, logits_of in ways.items():
+        found += _told(f"{loss}, {name}", problem, logits_of, count, {"loss": loss, "way": name})
+    found[-1] |= {
+        "reading_s": ready - started,
+        "fit_s": fitted - ready,
+        "report_s": time.monotonic() - fitted,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+    print(
+        "{:36} read {reading_s:.0f} s, fit {fit_s:.0f} s, report {report_s:.0f} s, peak {peak_gb:.1f} GB".format(
+            "", **found[-1]
+        ),
+        flush=True,
+    )
+    return found
+
+
+def _calibrated(corrected: Logits, shared: SharedSlope) -> Logits:
+    return lambda rows: shared(corrected(rows))
+
+
+def _of_truth(problem: Problem) -> Logits:
+    truth = problem.truth
+    if truth is None:
+        raise DataError("the data holds no truth.")
+    return truth.log_odds
+
+
+def _told(name: str, problem: Problem, logits_of: Logits, number: Any, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    found = {"name": name, **facts, **judge(problem, logits_of, decoders_of(problem, logits_of, number))}
+    bits = "  ".join(f"{decoder} {share:5.2f}" for decoder, share in found["bits"].items())
+    print(
+        "{name:36} sums {sum_ratio:6.3f} ({near:4.0%} near)  empty {empty:4.0%}  AP macro {macro:.3f} "
+        "micro {micro:.3f} example {example:.3f}  P@10 {precision_at_10:.3f}  bits ".format(**found)
+        + bits,
+        flush=True,
+    )
+    return [found]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("problem", choices=["b", "c"])
-    parser.add_argument("--rows", type=int)
-    parser.add_argument("--labels", type=int)
+    parser.add_argument("config")
+    parser.add_argument("--set", action="append", default=[], help="override a key of the config")
     parser.add_argument("--losses", nargs="+", default=LOSSES)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--results", type=Path, help="JSON file to write")
     options = parser.parse_args()
-    started = time.monotonic()
-    if options.problem == "c":
-        n, n_labels = options.rows or 80_000, options.labels or 7_900
-        data = draw_by_count(n, counts_like_problem_c(n, n_labels))
-    else:
-        n, n_labels = options.rows or 50_000, options.labels or 1_000
-        data = draw_fixed_number(n, n_labels, 10)
-    rng = np.random.default_rng(1)
-    training, held, tested = np.split(rng.permutation(n), [int(0.64 * n), int(0.8 * n)])
-    expected, variance = true_sums(data, tested)
-    best = report(data, tested, lambda rows: expit(data.log_odds(rows)))
-    cells = data.Y[tested].nnz / (len(tested) * n_labels)
-    print(
-        f"{n} x {n_labels}, {data.Y.nnz / n:.1f} labels a row; drawn and judged in {time.monotonic() - started:.0f} s"
-    )
-    show("the truth", best, expected, variance, len(tested))
-    print(f"{'chance':32} AUPRC micro {cells:.3f}")
-    for loss in options.losses:
-        run(loss, options, data, (training, held, tested), expected, variance)
-
-
-def run(
-    loss: str,
-    options: argparse.Namespace,
-    data: ManyLabels,
-    parts: tuple[np.ndarray, np.ndarray, np.ndarray],
-    expected: np.ndarray,
-    variance: np.ndarray,
-) -> None:
-    """Train with one loss, and print what its outputs say raw, corrected and calibrated."""
-    training, held, tested = parts
-    started = time.monotonic()
-    model = KerasClassifier(
-        "mlp",
-        {"width": options.width, "depth": 1},
-        epochs=options.epochs,
-        batch_size=256,
-        loss=loss,
-        validation_size=0,
-        random_state=0,
-    ).fit(data.X[training], data.Y[training])
-    fitted = time.monotonic()
-
-    def raw(rows: np.ndarray) -> np.ndarray:
-        return np.asarray(model.network_.predict_on_batch(data.X[rows]))
-
-    def corrected(rows: np.ndarray) -> np.ndarray:
-        return model.loss_.log_odds(raw(rows)).astype(np.float32)
-
-    shift = intercepts(corrected, data, held)
-    ways = {"raw": raw, "corrected": corrected, "calibrated": lambda rows: corrected(rows) + shift}
-    for name, logits_of in ways.items():
-        figures = report(data, tested, lambda rows, logits_of=logits_of: expit(logits_of(rows)))
-        show(f"{loss}, {name}", figures, expected, variance, len(tested))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    print(
-        f"{'':32} fit {fitted - started:.0f} s, report {time.monotonic() - fitted:.0f} s, peak {peak:.1f} GB",
-        flush=True,
-    )
-
-
-def show(name: str, found: Figures, expected: np.ndarray, variance: np.ndarray, n_rows: int) -> None:
-    """Print one line of figures."""
-    ratio = found.counts.proba / expected
-    # The intercept comes from as many rows as the report: its own deviation is counted beside that of the report.
-    near = abs(found.counts.proba - expected) <= DEVIATIONS * np.sqrt(2 * variance)
-    bits = found.counts.predicted.sum() / found.counts.true.sum()
-    macro, micro = found.ranking.macro_average_precision(), found.ranking.micro_average_precision()
-    print(
-        f"{name:32} sums {np.median(ratio):6.3f} ({near.mean():4.0%} near)  bits at .5 {bits:5.2f}  "
-        f"empty {found.counts.empty_predictions / n_rows:4.0%}  AUPRC macro {macro:.3f} micro {micro:.3f} "
-        f"example {found.example:.3f}  P@10 {found.precision:.3f}",
-        flush=True,
-    )
+    config = load_config(options.config, options.set)
+    Y = load(config).Y
+    n, n_labels = Y.shape
+    print(f"{n} x {n_labels}, {Y.sum() / n:.1f} labels a row; chance: micro {Y.sum() / n / n_labels:.4f}")
+    with np.load(config.data.path) as arrays:
+        wanted = [*([None] if "truth_direction" in arrays else []), *options.losses]
+    found = []
+    # A process each: peak memory is of one loss, and no memory is handed on.
+    for loss in wanted:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            found += pool.apply(run, ((options.config, options.set, loss),))
+    if options.results is not None:
+        options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

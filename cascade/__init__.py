@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cascade.balanced import BalancedBinaryRelevance
     from cascade.classifier import CascadeClassifier
+    from cascade.many.classifier import ManyLabelClassifier
+    from cascade.many.predictor import ManyLabelPredictor
     from cascade.model_selection import GroupedMultilabelSplit
     from cascade.neural import KerasClassifier
     from cascade.predictor import CascadePredictor
@@ -19,6 +21,8 @@ __all__ = [
     "CascadePredictor",
     "GroupedMultilabelSplit",
     "KerasClassifier",
+    "ManyLabelClassifier",
+    "ManyLabelPredictor",
 ]
 
 _HOMES = {
@@ -27,6 +31,8 @@ _HOMES = {
     "CascadePredictor": "cascade.predictor",
     "GroupedMultilabelSplit": "cascade.model_selection",
     "KerasClassifier": "cascade.neural",
+    "ManyLabelClassifier": "cascade.many.classifier",
+    "ManyLabelPredictor": "cascade.many.predictor",
 }
 
 

@@ -8,9 +8,10 @@ from sklearn.utils import get_tags
 
 from cascade.balanced import BalancedBinaryRelevance
 from cascade.classifier import CascadeClassifier
-from cascade.config import KerasModel, Model, RunConfig, SklearnModel
+from cascade.config import FlatConfig, KerasModel, Model, RunConfig, SklearnModel
 from cascade.data import Dataset
 from cascade.errors import ConfigError
+from cascade.many.classifier import ManyLabelClassifier
 
 
 def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
@@ -29,6 +30,21 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
         label_names=data.label_names,
         random_state=config.seed,
         **config.cascade.model_dump(),
+    )
+
+
+def build_flat(config: RunConfig, flat: FlatConfig, data: Dataset) -> ManyLabelClassifier:
+    """Make the unfitted flat model that a config describes, for rows like those of `data`."""
+    from sklearn.multiclass import OneVsRestClassifier
+
+    model = build_model(flat.model, data)
+    # Of scikit-learn's wrappers this one takes sparse labels.
+    return ManyLabelClassifier(
+        model if isinstance(flat.model, KerasModel) else OneVsRestClassifier(model),
+        decoder=flat.decoder,
+        label_names=data.label_names,
+        calibration_size=flat.calibration_size,
+        random_state=config.seed,
     )
 
 

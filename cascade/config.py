@@ -8,11 +8,22 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
+from cascade.many.decoders import check_decoder
 
 LARGEST = 2**20
 
@@ -63,6 +74,7 @@ class KerasModel(Strict):
     validation_size: float = Field(default=0.1, ge=0, lt=1)
     patience: int = Field(default=3, ge=1)
     loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
+    top_k: int | None = Field(default=None, ge=1)
 
 
 class SklearnModel(Strict):
@@ -130,6 +142,18 @@ class CascadeConfig(Strict):
     share_trunk: bool = False
 
 
+def _known_decoder(decoder: Any) -> Any:
+    return _refused_as_value(check_decoder, decoder)
+
+
+class FlatConfig(Strict):
+    """One model for all labels and no gate, in the place of gate, labeler and cascade."""
+
+    model: Model = KerasModel()
+    decoder: Annotated[Any, AfterValidator(_known_decoder)] = "f1"
+    calibration_size: float = Field(default=0.2, gt=0, lt=1)
+
+
 class RunConfig(Strict):
     """One training run."""
 
@@ -139,6 +163,14 @@ class RunConfig(Strict):
     gate: Model = KerasModel()
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
+    flat: FlatConfig | None = None
+
+    @model_validator(mode="after")
+    def _one_strategy(self) -> RunConfig:
+        beside = sorted(self.model_fields_set & {"gate", "labeler", "cascade"})
+        if self.flat is not None and beside:
+            raise ValueError(f"`flat` must stand without {beside[0]!r}: a flat model has no stages")
+        return self
 
 
 class UniqueKeys(yaml.SafeLoader):
@@ -233,5 +265,7 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
         "labeler.model": [KerasModel, SklearnModel],
         "cascade": [CascadeConfig],
         "cascade.gate_policy": [PolicyConfig],
+        "flat": [FlatConfig],
+        "flat.model": [KerasModel, SklearnModel],
     }
     return [name for model in homes.get(".".join(parents), []) for name in model.model_fields]

@@ -42,7 +42,7 @@ class TargetForm:
         decoded: NDArray[Any] = self.classes[np.minimum(bits[:, 0], len(self.classes) - 1)]
         return decoded
 
-    def proba(self, proba: Floats) -> Floats:
+    def proba(self, proba: NDArray[Any]) -> NDArray[Any]:
         """Turn probabilities of a 1, of shape (n, L), into what `predict_proba` returns."""
         if not self.is_vector:
             return proba

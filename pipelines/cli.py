@@ -49,6 +49,22 @@ def phantom(
     _show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
 
 
+@app.command("many-labels", epilog="Example: cascade many-labels data/problem-c.npz --problem c")
+def many_labels(
+    out: Annotated[Path, typer.Argument(help="File to make, .npz.")],
+    problem: Annotated[str, typer.Option(help="b: ten of 1,000 labels on each row; c: 7,900 labels, 130 a row.")],
+    rows: Annotated[int | None, typer.Option(help="Rows; 50,000 or 80,000 if not given.")] = None,
+    labels: Annotated[int | None, typer.Option(help="Labels; 1,000 or 7,900 if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same rows.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write data of many labels, sparse, drawn from known probabilities."""
+    from pipelines import many_labels as pipeline
+
+    facts = pipeline.run(out, problem, rows, labels, seed)
+    _show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
+
+
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
 def lint(
     data: Annotated[list[Path], typer.Argument(help="Labelled data; several are taken as splits of one another.")],
@@ -82,15 +98,23 @@ def train(
 ) -> None:
     """Train a cascade, evaluate it on held-out groups, publish it as models/<name>/<version>/."""
     from cascade.config import load_config
-    from cascade.report import table
-    from pipelines import train as pipeline
     from pipelines.progress import show_log
 
     checked = load_config(config, set)
     show_log()
-    version, report = pipeline.run(checked, models)
-    proven = pipeline.proven(report)
-    _show({"version": str(version), **report}, f"{table(report)}{proven}\n\nversion: {version}", as_json)
+    if checked.flat is not None:
+        from cascade.many.report import many_table
+        from pipelines import train_flat
+
+        version, report = train_flat.run(checked, checked.flat, models)
+        text = many_table(report)
+    else:
+        from cascade.report import table
+        from pipelines import train as pipeline
+
+        version, report = pipeline.run(checked, models)
+        text = f"{table(report)}{pipeline.proven(report)}"
+    _show({"version": str(version), **report}, f"{text}\n\nversion: {version}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions.parquet")
@@ -99,6 +123,7 @@ def predict(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images.")],
     output: Annotated[Path, typer.Option(help="File to write, .parquet or .csv.")],
     exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
+    top_k: Annotated[int | None, typer.Option(help="Of a flat model: surest labels to list; 10 if not given.")] = None,
     group: Group = None,
     id: Id = None,
     allow_missing: Missing = False,
@@ -114,8 +139,9 @@ def predict(
         if path is not None:
             check_format(path)
     show_log(quiet=True)
-    summary = pipeline.run(model, source, output, Roles(None, group, id, None, allow_missing), exams)
-    text = "{rows} rows, {rows_past_gate} past the gate, {rows_with_label} with a label -> {output}".format(**summary)
+    summary = pipeline.run(model, source, output, Roles(None, group, id, None, allow_missing), exams, top_k)
+    fate = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
+    text = ("{rows} rows, " + fate + ", {rows_with_label} with a label -> {output}").format(**summary)
     _show(summary, text, as_json)
 
 
@@ -132,6 +158,7 @@ def evaluate(
 ) -> None:
     """Print metrics of a model on labelled data."""
     from cascade.data.columns import Roles
+    from cascade.many.report import many_table
     from cascade.report import table
     from pipelines import evaluate as pipeline
     from pipelines.progress import show_log
@@ -139,7 +166,7 @@ def evaluate(
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing))
-    _show(report, table(report), as_json)
+    _show(report, many_table(report) if "top_k" in report else table(report), as_json)
 
 
 @app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")

@@ -8,6 +8,7 @@ from typing import Any
 from cascade.errors import ModelRefusedError
 
 MANIFEST = "cascade.json"
+FIRST_LABELS = 12
 
 
 def find_model(path: Path) -> Path:
@@ -22,13 +23,45 @@ def find_model(path: Path) -> Path:
     return versions[-1]
 
 
+def is_flat(folder: Path) -> bool:
+    """Whether a model folder holds a flat model of many labels rather than a cascade."""
+    from cascade.store.manifest import read_manifest
+
+    return "rules" not in read_manifest(folder)
+
+
 def show(path: Path) -> tuple[dict[str, Any], str]:
     """Describe a model by its manifest and rules, as data and as text."""
+    folder = find_model(path)
+    return _show_flat(folder) if is_flat(folder) else _show_cascade(folder)
+
+
+def _show_flat(folder: Path) -> tuple[dict[str, Any], str]:
+    from cascade.many.predictor import ManyLabelPredictor
+    from cascade.store.manifest import read_manifest
+
+    model, body = ManyLabelPredictor.load(folder), read_manifest(folder)
+    decoding = model.decoding
+    facts = {
+        "model": str(folder),
+        "labels": len(model.labels),
+        "first_labels": list(model.labels[:FIRST_LABELS]),
+        "decoder": f"the {decoding.top} surest labels" if decoding.top else "a threshold a label",
+        "slope": model.calibration.slope,
+        "rows_fitted": model.provenance.get("rows_fitted"),
+        "rows_calibrated": model.provenance.get("rows_calibrated"),
+        "versions": body["versions"],
+    }
+    if decoding.counter is not None:
+        facts["decoder"] = "as many of the surest labels as its head expects"
+    return facts, "\n".join(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in facts.items())
+
+
+def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
     from cascade.certificate import Certificate
     from cascade.predictor import CascadePredictor
     from cascade.store.manifest import read_manifest
 
-    folder = find_model(path)
     # What loads fits together; a manifest alone might hold anything.
     CascadePredictor.load(folder)
     body = read_manifest(folder)

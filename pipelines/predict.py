@@ -15,15 +15,23 @@ from cascade.exams import exam_table
 from cascade.prediction import Prediction
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_file
-from pipelines.models import find_model
+from pipelines import predict_many
+from pipelines.models import find_model, is_flat
 from pipelines.progress import StageBars
 from pipelines.tables import FORMATS, check_columns
 
 
-def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None) -> dict[str, Any]:
+def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None, top_k: int | None) -> dict[str, Any]:
     """Predict every row of `source`; return a summary."""
     _check_outputs(source, output, exams)
-    predictor = CascadePredictor.load(find_model(model))
+    folder = find_model(model)
+    if is_flat(folder):
+        if exams is not None:
+            raise ConfigError("`--exams` needs a cascade; the model is a flat one. Leave it out.")
+        return predict_many.run(folder, source, output, roles, top_k)
+    if top_k is not None:
+        raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
+    predictor = CascadePredictor.load(folder)
     check_columns(predictor.labels)
     data = _load(predictor, source, roles)
     if exams is not None and data.groups is None:
@@ -35,7 +43,7 @@ def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | Non
         "rows_past_gate": int(prediction.passed_gate.sum()),
         "rows_with_label": int(prediction.labels.any(axis=1).sum()),
         "output": str(output),
-        "model": str(find_model(model)),
+        "model": str(folder),
     }
     if exams is not None:
         table = exam_table(data.groups, prediction, predictor.labels)

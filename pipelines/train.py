@@ -34,17 +34,17 @@ MOST_LISTED = 12
 def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     """Train and publish; return the version's folder and its report."""
     started = time.monotonic()
-    data = _load(config)
+    data = load(config)
     # An output that cannot be written must not be found out after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
-    training, testing = _split(config, data)
+    training, testing = split(config, data)
     predictor = _fit(config, data, training)
     fitted = time.monotonic()
     report = _evaluate(predictor, data.part(testing))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     report["natural_prevalence"] = data.natural_prevalence
     report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
-    version = _publish(config, predictor, report, models)
+    version = publish(config, predictor, report, table(report), models)
     return version, report
 
 
@@ -55,7 +55,8 @@ def roles_of(config: RunConfig) -> Roles:
     return Roles(labels, given.group, given.id, given.label_file, given.allow_missing)
 
 
-def _load(config: RunConfig) -> Dataset:
+def load(config: RunConfig) -> Dataset:
+    """Read the data that a config names, and tell what was understood of it."""
     data = read_data(config.data.path, roles_of(config))
     check_columns(data.label_names)
     n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
@@ -82,7 +83,8 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{len(names)} ({', '.join(names[:MOST_LISTED])}{more})"
 
 
-def _split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
+def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
+    """Rows to train on and rows to test on, in whole groups."""
     assert data.Y is not None
     held = grouped_holdout(data.Y, data.groups, config.data.test_size, config.seed + 1)
     return np.flatnonzero(~held), np.flatnonzero(held)
@@ -105,14 +107,15 @@ def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
     return report
 
 
-def _publish(config: RunConfig, predictor: CascadePredictor, report: dict[str, Any], models: Path) -> Path:
+def publish(config: RunConfig, predictor: Any, report: dict[str, Any], text: str, models: Path) -> Path:
+    """Write model, config and report as a new version; return its folder."""
     version = models / config.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     with new_folder(version) as folder:
         predictor.save(folder / "model")
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        (folder / "report.txt").write_text(table(report) + "\n", encoding="utf-8")
+        (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
     return version
 
 

@@ -183,3 +183,15 @@ def test_sparse_labels_train_the_same_network() -> None:
     dense = KerasClassifier("mlp", **options).fit(X, Y, groups=np.arange(300) // 3)
     given = KerasClassifier("mlp", **options).fit(X, sparse.csr_array(Y), groups=np.arange(300) // 3)
     np.testing.assert_array_equal(given.predict_proba(X), dense.predict_proba(X))
+
+
+def test_a_shared_trunk_computes_with_the_means_that_it_is_saved_with() -> None:
+    from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
+
+    X = np.random.default_rng(0).normal(5, 3, size=(200, 4)).astype(np.float32)
+    source, target = (build_network("mlp", (4,), n, "float32", {}) for n in (1, 3))
+    source.get_layer(NORMALIZATION).adapt(X)
+    target.get_layer(NORMALIZATION).adapt(X[:20] - 1)
+    copy_trunk(source, target)
+    before, after = (network.get_layer(NORMALIZATION)(X) for network in (source, target))
+    np.testing.assert_array_equal(np.asarray(before), np.asarray(after))

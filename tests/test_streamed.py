@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
 from cascade.errors import ConfigError
-from cascade.many_labels import counts_like_problem_c, draw_by_count, draw_fixed_number
+from cascade.many.generator import counts_like_problem_c, draw_by_count, draw_fixed_number
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 
 WIDTH = 32 / 639
@@ -26,7 +26,7 @@ def test_streamed_figures_are_those_of_the_whole(seed: int) -> None:
     ranking, counts = StreamedRanking(4), StreamedCounts(4)
     for part in np.array_split(np.arange(50), 4):
         p = expit(z[part])
-        ranking.add(p, sparse.csr_array(Y[part]))
+        ranking.add(z[part], sparse.csr_array(Y[part]))
         counts.add(p, Y[part], p >= 0.5)
     bins = np.rint((z + 16) / WIDTH)
     found = ranking.average_precision()

@@ -15,15 +15,18 @@ from scipy import sparse
 from cascade.data.columns import Roles, group_column, id_column, label_columns, read_table, refuse_duplicates
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
-from cascade.labels import Labels, check_labels, name_labels
+from cascade.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
 
 CHECKED_ROWS = 65_536
 
 
 def read_npz(path: Path, roles: Roles) -> Dataset:
-    """Read arrays `X` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), `Y`, names and groups."""
+    """Read arrays `X` and `Y` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), names and groups.
+
+    Sparse labels need no `Y_data`: what is named is 1.
+    """
     arrays = _load(path)
-    X = _sparse(path, arrays) if "X_data" in arrays else arrays.get("X")
+    X = _sparse(path, arrays, "X") if "X_data" in arrays else arrays.get("X")
     if X is None:
         raise DataError(f"`{path}` must hold an array `X`. Received {sorted(arrays)}.")
     return _assemble(path, check_features(X, path, roles.allow_missing), arrays, roles)
@@ -94,10 +97,11 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"`{path}` is not a readable .npz of plain arrays; it may be cut, or hold objects.") from error
 
 
-def _sparse(path: Path, arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
+def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.csr_matrix:
     try:
-        parts = tuple(arrays[f"X_{part}"] for part in ("data", "indices", "indptr"))
-        matrix = sparse.csr_matrix(parts, shape=tuple(arrays["X_shape"].tolist()))
+        indices, start = arrays[f"{name}_indices"], arrays[f"{name}_indptr"]
+        values = arrays.get(f"{name}_data", np.ones(len(indices), dtype=np.uint8))
+        matrix = sparse.csr_matrix((values, indices, start), shape=tuple(arrays[f"{name}_shape"].tolist()))
         # Indices out of range would read outside of memory.
         matrix.check_format(full_check=True)
     except (KeyError, ValueError, TypeError) as error:
@@ -107,11 +111,11 @@ def _sparse(path: Path, arrays: dict[str, NDArray[Any]]) -> sparse.csr_matrix:
 
 def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
     n = X.shape[0]
-    Y: Labels | None = None
+    Y: Labels | SparseLabels | None = None
     names: tuple[str, ...] = ()
-    if "Y" in arrays:
+    if "Y" in arrays or "Y_indices" in arrays:
         try:
-            Y = check_labels(arrays["Y"], n)
+            Y = check_labels(arrays["Y"], n) if "Y" in arrays else check_sparse_labels(_sparse(path, arrays, "Y"), n)
             names = name_labels(arrays["label_names"].tolist() if "label_names" in arrays else None, Y.shape[1])
         except DataError as error:
             raise DataError(f"`{path}`: {error}") from error

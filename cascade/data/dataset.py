@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.labels import Labels
+from cascade.labels import Labels, SparseLabels
 from cascade.rows import Rows, RowSource, RowView, n_rows, take
 
 
@@ -20,7 +20,7 @@ class Dataset:
     Attributes
     ----------
     X : rows, n of them
-    Y : ndarray of 0/1, shape (n, L), or None
+    Y : ndarray or CSR matrix of 0/1, shape (n, L), or None
     label_names : tuple of str
     groups : ndarray, shape (n,), or None
     ids : ndarray of str, shape (n,)
@@ -31,7 +31,7 @@ class Dataset:
     """
 
     X: Any
-    Y: Labels | None
+    Y: Labels | SparseLabels | None
     label_names: tuple[str, ...]
     groups: NDArray[Any] | None
     ids: NDArray[Any]

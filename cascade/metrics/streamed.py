@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.metrics.metric import mean_defined, ratio
-from cascade.priors import log_odds
 
 Floats = NDArray[np.float64]
 
 BINS = 640
 FURTHEST = 16.0
 """Log-odds at which the first and the last bin stand; a bin is 0.05 wide."""
+CENTRES = np.linspace(-FURTHEST, FURTHEST, BINS)
 
 
 class StreamedRanking:
@@ -31,7 +31,7 @@ class StreamedRanking:
     Examples
     --------
     >>> ranking = StreamedRanking(1)
-    >>> ranking.add(np.array([[0.9], [0.2]]), np.array([[1], [0]]))
+    >>> ranking.add(np.array([[2.0], [-1.5]]), np.array([[1], [0]]))
     >>> ranking.average_precision().tolist()
     [1.0]
     """
@@ -40,10 +40,10 @@ class StreamedRanking:
         self.all = np.zeros((n_labels, BINS), dtype=np.int64)
         self.positive = np.zeros((n_labels, BINS), dtype=np.int64)
 
-    def add(self, proba: NDArray[Any], Y: Any) -> None:
-        """Count some rows: probabilities (m, L) and 0/1, sparse or not, of the same shape."""
+    def add(self, z: NDArray[Any], Y: Any) -> None:
+        """Count some rows: log-odds (m, L) and 0/1, sparse or not, of the same shape."""
         n_labels = len(self.all)
-        place = np.arange(n_labels) * BINS + _bin(proba)
+        place = np.arange(n_labels) * BINS + _bin(z)
         self.all += np.bincount(place.ravel(), minlength=n_labels * BINS).reshape(n_labels, BINS)
         row, column = sparse.csr_array(Y).nonzero()
         self.positive += np.bincount(place[row, column], minlength=n_labels * BINS).reshape(n_labels, BINS)
@@ -61,9 +61,9 @@ class StreamedRanking:
         return float(_average_precision(self.positive.sum(axis=0)[None], self.all.sum(axis=0)[None])[0])
 
 
-def _bin(proba: NDArray[Any]) -> NDArray[np.intp]:
-    scaled = (np.clip(log_odds(proba), -FURTHEST, FURTHEST) + FURTHEST) * ((BINS - 1) / (2 * FURTHEST))
-    return np.rint(scaled).astype(np.intp)
+def _bin(z: NDArray[Any]) -> NDArray[np.intp]:
+    scaled = (np.clip(z, -FURTHEST, FURTHEST) + FURTHEST) * ((BINS - 1) / (2 * FURTHEST))
+    return np.asarray(np.rint(scaled), dtype=np.intp)
 
 
 def _average_precision(positive: NDArray[np.int64], rows: NDArray[np.int64]) -> Floats:
@@ -75,24 +75,34 @@ def _average_precision(positive: NDArray[np.int64], rows: NDArray[np.int64]) -> 
 
 
 class StreamedCounts:
-    """Sums by label: probabilities, true rows, and bits that were set.
+    """Sums by label: probabilities, true rows, rows on which its bit was set, and those on which rightly.
 
     Parameters
     ----------
     n_labels : int
+
+    Examples
+    --------
+    >>> counts = StreamedCounts(2)
+    >>> counts.add(np.array([[0.9, 0.2], [0.6, 0.1]]), np.array([[1, 0], [0, 1]]), np.array([[1, 0], [1, 0]]))
+    >>> counts.count_ratio().tolist(), counts.f1().round(2).tolist()
+    ([2.0, 0.0], [0.67, 0.0])
     """
 
     def __init__(self, n_labels: int) -> None:
-        self.proba, self.true, self.predicted = np.zeros((3, n_labels))
-        self.rows = self.empty_predictions = 0
+        self.proba, self.true, self.predicted, self.found = np.zeros((4, n_labels))
+        self.rows = self.empty_rows = self.empty_predictions = 0
 
-    def add(self, proba: NDArray[Any], Y: Any, bits: NDArray[Any]) -> None:
-        """Count some rows: probabilities, 0/1 and predicted 0/1 of shape (m, L)."""
+    def add(self, proba: NDArray[Any], Y: Any, bits: Any) -> None:
+        """Count some rows: probabilities (m, L), 0/1 and predicted 0/1, sparse or not, of the same shape."""
+        true, predicted = (sparse.csr_array(each, dtype=np.float64) for each in (Y, bits))
         self.rows += len(proba)
         self.proba += proba.sum(axis=0, dtype=np.float64)
-        self.true += np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
-        self.predicted += bits.sum(axis=0, dtype=np.float64)
-        self.empty_predictions += int((~bits.any(axis=1)).sum())
+        self.true += true.sum(axis=0)
+        self.predicted += predicted.sum(axis=0)
+        self.found += true.multiply(predicted).sum(axis=0)
+        self.empty_rows += int((true.sum(axis=1) == 0).sum())
+        self.empty_predictions += int((predicted.sum(axis=1) == 0).sum())
 
     def sum_ratio(self) -> Floats:
         """Probabilities over true rows of each label; NaN for one that never occurs."""
@@ -101,6 +111,14 @@ class StreamedCounts:
     def count_ratio(self) -> Floats:
         """Predicted over true rows of each label; NaN for one that never occurs."""
         return ratio(self.predicted, self.true)
+
+    def f1(self) -> Floats:
+        """F1 of each label; NaN for one that neither occurs nor is predicted."""
+        return ratio(2 * self.found, self.true + self.predicted)
+
+    def micro_f1(self) -> float:
+        """F1 over all pairs of row and label."""
+        return float(ratio(2 * self.found.sum(), self.true.sum() + self.predicted.sum()))
 
 
 def example_average_precision(proba: NDArray[Any], Y: Any) -> Floats:

@@ -18,6 +18,7 @@ from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.neural.batches import IndexedBatches, as_dense
 from cascade.neural.losses import refuse_softmax_of_one, training_loss
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
+from cascade.neural.top_k import KINDS, AtK
 from cascade.neural.training import seeded, train
 from cascade.rows import Rows, blocks, n_rows, take
 from cascade.splits import grouped_holdout
@@ -52,6 +53,8 @@ class KerasClassifier(LogOddsClassifier):
         "bce", "weighted", "focal", "asymmetric", "logit_adjusted", "distribution_balanced" or "softmax", or a mapping
         with the `kind` and options, such as ``{"kind": "weighted", "temper": 0.5}``; see
         `cascade.loss_options.DEFAULTS`. What the loss does to probabilities is taken off again.
+    top_k : int, optional
+        Also report precision, recall and nDCG of the k labels ranked first, after each epoch.
     random_state : int, optional
         None counts as 0: the same data gives the same network.
 
@@ -84,6 +87,7 @@ class KerasClassifier(LogOddsClassifier):
         validation_size: float = 0.1,
         patience: int = 3,
         loss: LossOption = "bce",
+        top_k: int | None = None,
         random_state: int | None = None,
     ) -> None:
         self.network = network
@@ -94,6 +98,7 @@ class KerasClassifier(LogOddsClassifier):
         self.validation_size = validation_size
         self.patience = patience
         self.loss = loss
+        self.top_k = top_k
         self.random_state = random_state
 
     def fit(
@@ -147,12 +152,17 @@ class KerasClassifier(LogOddsClassifier):
                 self.learning_rate,
                 self.patience,
                 self.network if isinstance(self.network, str) else "network",
+                self._metrics(labels.shape[1]),
             )
         return self
 
+    def _metrics(self, n_labels: int) -> list[keras.metrics.Metric]:
+        k = self.top_k
+        return [] if k is None else [AtK(kind, min(k, n_labels)) for kind in KINDS]
+
     def _check_parameters(self) -> None:
-        for name in ("epochs", "batch_size", "patience"):
-            if getattr(self, name) < 1:
+        for name in ("epochs", "batch_size", "patience", "top_k"):
+            if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be 1 or more. Received {getattr(self, name)}.")
         check_loss(self.loss)
         if not self.learning_rate > 0:

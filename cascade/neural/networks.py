@@ -96,6 +96,9 @@ def copy_trunk(source: keras.Model, target: keras.Model) -> None:
         raise ConfigError("`share_trunk` needs gate and labeler networks that differ in nothing but the head.")
     for layer, other in zip(held, wanted, strict=True):
         other.set_weights(layer.get_weights())
+        if isinstance(other, layers.Normalization):
+            # What it computes with is derived from its weights, and only then.
+            other.finalize_state()
 
 
 def _shapes(layer: keras.Layer) -> list[Shape]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -51,12 +51,14 @@ def train(
     learning_rate: float,
     patience: int,
     name: str,
+    metrics: Sequence[keras.metrics.Metric] = (),
 ) -> None:
     """Minimise a loss of the logits; the learning rate falls to zero along a cosine."""
     steps = epochs * len(batches)
     network.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
         loss=loss,
+        metrics=list(metrics),
         jit_compile=False,
     )
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]

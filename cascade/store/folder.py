@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,9 @@ from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.rules import Rules, check_coherence
-from cascade.signature import InputSignature
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
+from cascade.store.shared import signature_from_json, signature_to_json, versions
 from cascade.store.soundness import check_rules, is_certificate
 
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
@@ -32,8 +30,8 @@ def save_predictor(predictor: CascadePredictor, path: Path) -> None:
     """Write `predictor` to a new folder; it appears whole or not at all."""
     with new_folder(path) as folder:
         content = {
-            "versions": _versions(),
-            "signature": asdict(predictor.signature),
+            "versions": versions(),
+            "signature": signature_to_json(predictor.signature),
             "rules": _rules_to_json(predictor.rules),
             "provenance": predictor.provenance,
             "certificate": None if predictor.certificate is None else predictor.certificate.to_json(),
@@ -57,6 +55,8 @@ def load_predictor(path: Path) -> CascadePredictor:
 
 def _load(path: Path) -> CascadePredictor:
     body = read_manifest(path)
+    if "rules" not in body:
+        raise ModelRefusedError(f"`{path}` holds a flat model without a gate; load it with ManyLabelPredictor.")
     rules = _rules_from_json(body["rules"])
     check_rules(rules)
     provenance = body["provenance"]
@@ -66,7 +66,7 @@ def _load(path: Path) -> CascadePredictor:
     labeler = None if body["labeler"] is None else load_part(body["labeler"], path)
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
-    signature, proven = _signature_from_json(body["signature"]), body["certificate"]
+    signature, proven = signature_from_json(body["signature"]), body["certificate"]
     if signature.dtype is None and signature.feature_names:
         names = np.array(signature.feature_names, dtype=object)
         for part in _own_parts(gate, labeler):
@@ -75,18 +75,6 @@ def _load(path: Path) -> CascadePredictor:
     if certificate is not None and not is_certificate(certificate, rules):
         raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
     return CascadePredictor(gate, labeler, rules, signature, provenance, certificate)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in ("numpy", "scikit-learn", "imbalanced-learn", "skops", "keras", "tensorflow"):
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    from cascade import __version__
-
-    return {"cascade": __version__, **versions}
 
 
 def _own_parts(*stages: Any) -> Iterator[Any]:
@@ -144,15 +132,6 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         thresholds=_floats(body["thresholds"]),
         coherence=check_coherence(body["coherence"]),
         **parts,
-    )
-
-
-def _signature_from_json(body: dict[str, Any]) -> InputSignature:
-    shape, names = body["row_shape"], body["feature_names"]
-    return InputSignature(
-        None if shape is None else tuple(map(int, shape)),
-        body["dtype"],
-        None if names is None else tuple(map(str, names)),
     )
 
 

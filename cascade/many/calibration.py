@@ -1,0 +1,128 @@
+"""Calibration of many labels at once: one slope for all of them and an intercept for each, fitted in chunks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from cascade.calibration import SLOPE_SPREAD
+
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+Chunks = Callable[[], Iterator[tuple[Floats32, Any]]]
+"""A pass over rows: log-odds (m, L) with the labels of the same rows, CSR (m, L); called once for each pass."""
+
+INTERCEPT_SPREAD = 2.0
+"""Standard deviation of the prior of an intercept around 0: a label without a held-out positive stays finite."""
+MOST_PASSES = 10
+NEAR = 0.02
+"""Standard errors from the best intercepts at which the search ends."""
+LEAST_SLOPE = 0.05
+
+
+@dataclass(frozen=True)
+class SharedSlope:
+    """logit p_k = slope * z_k + intercept_k.
+
+    A slope for each label would take two numbers from labels that have few positives; one slope takes its number from
+    all of them.
+
+    Attributes
+    ----------
+    slope : float
+    intercept : ndarray of float32, shape (L,)
+    """
+
+    slope: float
+    intercept: Floats32
+
+    @classmethod
+    def identity(cls, n_labels: int) -> SharedSlope:
+        """Change nothing."""
+        return cls(1.0, np.zeros(n_labels, dtype=np.float32))
+
+    def __call__(self, z: Floats32) -> Floats32:
+        """Calibrate log-odds of shape (m, L); float32, in a new array."""
+        answer: Floats32 = z * np.float32(self.slope)
+        answer += self.intercept
+        return answer
+
+
+@dataclass
+class _Sums:
+    """Gradient and second derivatives of the log-likelihood, without the prior."""
+
+    slope: float
+    intercept: Floats
+    slope_slope: float
+    slope_intercept: Floats
+    intercept_intercept: Floats
+
+
+def fit_shared_slope(chunks: Chunks, n_labels: int) -> SharedSlope:
+    """Fit slope and intercepts by Newton's method, one pass over the rows for each step.
+
+    Parameters
+    ----------
+    chunks : callable
+        Gives an iterator of log-odds, float32 (m, L), and labels, CSR (m, L), of rows that no fit has touched.
+    n_labels : int
+
+    Returns
+    -------
+    SharedSlope
+
+    References
+    ----------
+    Platt (1999), Probabilistic outputs for support vector machines; the slope here is common to all labels.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> rng = np.random.default_rng(0)
+    >>> z = rng.normal(size=(20_000, 2)).astype("float32")
+    >>> Y = sparse.csr_array(rng.random((20_000, 2)) < expit(2 * z - 1))
+    >>> fitted = fit_shared_slope(lambda: iter([(z, Y)]), 2)
+    >>> round(fitted.slope, 1), fitted.intercept.round(1).tolist()
+    (2.0, [-1.0, -1.0])
+    """
+    slope, intercept = 1.0, np.zeros(n_labels)
+    for _ in range(MOST_PASSES):
+        found = _sums(chunks, SharedSlope(slope, intercept.astype(np.float32)))
+        slope_step, intercept_step = _newton(found, slope, intercept)
+        slope = max(slope + float(np.clip(slope_step, -0.5, 0.5)), LEAST_SLOPE)
+        intercept = intercept + np.clip(intercept_step, -2.0, 2.0)
+        # A step in standard errors of the intercept.
+        if np.max(np.abs(intercept_step) * np.sqrt(found.intercept_intercept + INTERCEPT_SPREAD**-2)) < NEAR:
+            break
+    return SharedSlope(slope, intercept.astype(np.float32))
+
+
+def _sums(chunks: Chunks, now: SharedSlope) -> _Sums:
+    n_labels = len(now.intercept)
+    found = _Sums(0.0, np.zeros(n_labels), 0.0, np.zeros(n_labels), np.zeros(n_labels))
+    for z, Y in chunks():
+        p = expit(now(z))
+        found.intercept += np.asarray(Y.sum(axis=0), dtype=np.float64).ravel() - p.sum(axis=0, dtype=np.float64)
+        found.slope += float(Y.multiply(z).sum()) - float(np.einsum("nk,nk->k", p, z).sum(dtype=np.float64))
+        p *= 1 - p
+        found.intercept_intercept += p.sum(axis=0, dtype=np.float64)
+        p *= z
+        found.slope_intercept += p.sum(axis=0, dtype=np.float64)
+        found.slope_slope += float(np.einsum("nk,nk->k", p, z).sum(dtype=np.float64))
+    return found
+
+
+def _newton(found: _Sums, slope: float, intercept: Floats) -> tuple[float, Floats]:
+    """Solve the one system of L + 1 equations: all intercepts meet the slope only."""
+    ahead = found.intercept - intercept / INTERCEPT_SPREAD**2
+    below = found.intercept_intercept + INTERCEPT_SPREAD**-2
+    slope_ahead = found.slope - (slope - 1) / SLOPE_SPREAD**2
+    left = found.slope_slope + SLOPE_SPREAD**-2 - float((found.slope_intercept**2 / below).sum())
+    step = (slope_ahead - float((found.slope_intercept * ahead / below).sum())) / max(left, 1e-12)
+    return step, (ahead - found.slope_intercept * step) / below

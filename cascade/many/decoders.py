@@ -1,0 +1,130 @@
+"""From log-odds of many labels to a set of labels on each row: thresholds, a known number, a predicted number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit, logit
+
+from cascade.errors import ConfigError
+from cascade.metrics.streamed import CENTRES
+from cascade.metrics.top_k import top_columns
+
+Floats32 = NDArray[np.float32]
+Decoder = float | str | Mapping[str, int]
+
+BY_THRESHOLD = ("f1", "count")
+NEVER = np.float32(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """A label is on where its log-odds reach its threshold.
+
+    Attributes
+    ----------
+    log_odds : ndarray of float32, shape (L,)
+    """
+
+    log_odds: Floats32
+
+    def __call__(self, z: Floats32) -> sparse.csr_array:
+        """CSR of 0/1, shape (m, L)."""
+        return sparse.csr_array(z >= self.log_odds).astype(np.uint8)
+
+
+def surest(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
+    """Set the `number[i]` labels of row i that have the highest log-odds; CSR of 0/1, shape (m, L).
+
+    Examples
+    --------
+    >>> surest(np.array([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]]), np.array([2, 0])).toarray()
+    array([[0, 1, 1],
+           [0, 0, 0]], dtype=uint8)
+    """
+    number = np.clip(np.asarray(number, dtype=np.intp), 0, z.shape[1])
+    most = int(number.max(initial=0))
+    if most == 0:
+        return sparse.csr_array(z.shape, dtype=np.uint8)
+    columns = top_columns(z, most)
+    kept = np.arange(most) < number[:, None]
+    start = np.concatenate([[0], np.cumsum(number)])
+    bits = sparse.csr_array((np.ones(int(start[-1]), dtype=np.uint8), columns[kept], start), shape=z.shape)
+    bits.sort_indices()
+    return bits
+
+
+def check_decoder(decoder: Any) -> Decoder:
+    """Return a decoder if it is one: a probability, "f1", "count", "cardinality" or {"top": k}.
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> check_decoder({"top": 10})
+    {'top': 10}
+    """
+    is_number = isinstance(decoder, (int, float)) and not isinstance(decoder, bool)
+    top = decoder.get("top") if isinstance(decoder, Mapping) and set(decoder) == {"top"} else None
+    known = (
+        (is_number and 0 < decoder < 1)
+        or (isinstance(decoder, str) and decoder in (*BY_THRESHOLD, "cardinality"))
+        or (isinstance(top, int) and not isinstance(top, bool) and top >= 1)
+    )
+    if not known:
+        raise ConfigError(
+            f"`decoder` must be a probability, 'f1', 'count', 'cardinality' or {{'top': k}}. Received {decoder!r}."
+        )
+    checked: Decoder = decoder
+    return checked
+
+
+def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: float | str) -> Thresholds:
+    """Thresholds from how many rows have which calibrated log-odds; the labels themselves are not asked again.
+
+    Parameters
+    ----------
+    rows_by_bin : ndarray of int, shape (L, bins)
+        Rows of each label by its log-odds, as `StreamedRanking.all` counts them.
+    decoder : float, "f1" or "count"
+        A probability for all labels; the largest expected F1; or as many rows as the probabilities sum to.
+
+    Returns
+    -------
+    Thresholds
+
+    References
+    ----------
+    Lipton, Elkan & Naryanaswamy (2014), Optimal thresholding of classifiers to maximize F1 measure: with calibrated
+    probabilities, F1 in expectation is 2 sum(p of the chosen) / (number chosen + sum(p)).
+
+    Examples
+    --------
+    A hundred rows at log-odds -16 and ten at +16: ten are expected to have the label.
+
+    >>> rows = np.zeros((1, len(CENTRES)), dtype=np.int64)
+    >>> rows[0, 0], rows[0, -1] = 100, 10
+    >>> bool(thresholds_from(rows, "count").log_odds[0] > 0)
+    True
+    """
+    if not isinstance(decoder, str):
+        return Thresholds(np.full(len(rows_by_bin), logit(decoder), dtype=np.float32))
+    expected = rows_by_bin * expit(CENTRES)
+    chosen = np.cumsum(rows_by_bin[:, ::-1], axis=1, dtype=np.float64)
+    gained = np.cumsum(expected[:, ::-1], axis=1)
+    total = gained[:, -1:]
+    if decoder == "f1":
+        best = np.argmax(2 * gained / np.maximum(chosen + total, 1e-12), axis=1)
+    else:
+        best = np.argmin(np.abs(chosen - total), axis=1)
+    width = CENTRES[1] - CENTRES[0]
+    lowest = CENTRES[::-1][best] - width / 2
+    none = (chosen[np.arange(len(best)), best] == 0) | (decoder == "count") & (total[:, 0] < 0.5)
+    return Thresholds(np.where(none, NEVER, lowest).astype(np.float32))

@@ -1,0 +1,194 @@
+"""A fitted flat model of many labels, for inference only: log-odds in chunks, the surest labels, sets of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+
+from cascade.errors import ConfigError, DataError
+from cascade.estimators import positive_proba
+from cascade.many.calibration import SharedSlope
+from cascade.many.decoders import Thresholds, surest
+from cascade.metrics.top_k import top_columns
+from cascade.priors import log_odds
+from cascade.rows import Rows, blocks, makes_batches, n_rows
+from cascade.signature import InputSignature
+
+Floats32 = NDArray[np.float32]
+Progress = Callable[[int, int], object]
+
+ENTRIES = 2**24
+"""Log-odds held at a time: 64 MB of them."""
+MOST_ROWS = 2048
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How labels are chosen: by thresholds, a known number, or a number that is predicted; exactly one is given.
+
+    Attributes
+    ----------
+    thresholds : Thresholds or None
+    top : int or None
+    counter : fitted estimator or None
+        Its log-odds are the log of a row's number of labels.
+    """
+
+    thresholds: Thresholds | None = None
+    top: int | None = None
+    counter: Any = None
+
+
+class ManyLabelPredictor:
+    """Inference with one calibrated multi-label model.
+
+    Parameters
+    ----------
+    estimator : fitted multi-label classifier
+    labels : tuple of str, length L
+    calibration : SharedSlope
+    decoding : Decoding
+    signature : InputSignature
+    provenance : dict, optional
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> from cascade import ManyLabelClassifier
+    >>> X = np.random.default_rng(0).normal(size=(2000, 2))
+    >>> model = ManyLabelClassifier(OneVsRestClassifier(LogisticRegression())).fit(X, (X > 1).astype(int))
+    >>> columns, proba = model.predictor_.predict_top_k(np.array([[3.0, -3.0]]), 1)
+    >>> columns, bool(proba[0, 0] > 0.9)
+    (array([[0]]), True)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        labels: tuple[str, ...],
+        calibration: SharedSlope,
+        decoding: Decoding,
+        signature: InputSignature,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.labels = labels
+        self.calibration = calibration
+        self.decoding = decoding
+        self.signature = signature
+        self.provenance = provenance or {}
+
+    def described(self, feature_names: tuple[str, ...] | None, columns: dict[str, str | None]) -> ManyLabelPredictor:
+        """Return the same model that also knows its table: feature columns, and which one is group and id."""
+        signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
+        provenance = {**self.provenance, "columns": columns}
+        return ManyLabelPredictor(self.estimator, self.labels, self.calibration, self.decoding, signature, provenance)
+
+    @classmethod
+    def load(cls, path: str | Path) -> ManyLabelPredictor:
+        """Load what `save` wrote; nothing in the folder is run.
+
+        Raises
+        ------
+        ModelRefusedError
+        """
+        from cascade.store.many import load_many
+
+        return load_many(Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write a new folder that `load` reads; whole or not at all."""
+        from cascade.store.many import save_many
+
+        save_many(self, Path(path))
+
+    def predict_proba(self, X: Any) -> Floats32:
+        """Calibrated probabilities of shape (n, L), all at once: for many rows use `chunks`."""
+        parts = [expit(z) for _, z in self.chunks(X)]
+        return np.concatenate([np.empty((0, len(self.labels)), np.float32), *parts])
+
+    def predict(self, X: Any) -> sparse.csr_array:
+        """Labels of each row as the model decodes them; CSR of 0/1, shape (n, L)."""
+        parts = [self.decode(X, rows, z) for rows, z in self.chunks(X)]
+        return sparse.vstack([sparse.csr_array((0, len(self.labels)), dtype=np.uint8), *parts], format="csr")
+
+    def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], Floats32]:
+        """The k surest labels of each row.
+
+        Returns
+        -------
+        columns : ndarray of int, shape (n, k)
+            Most probable first.
+        proba : ndarray of float32, shape (n, k)
+        """
+        n_labels = len(self.labels)
+        if not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
+            raise ConfigError(
+                f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
+            )
+        columns, proba = [np.empty((0, k), np.intp)], [np.empty((0, k), np.float32)]
+        for _, z in self.chunks(X):
+            columns.append(top_columns(z, k))
+            proba.append(expit(np.take_along_axis(z, columns[-1], axis=1)))
+        return np.concatenate(columns), np.concatenate(proba)
+
+    def chunks(
+        self, X: Any, rows: Rows | None = None, progress: Progress | None = None
+    ) -> Iterator[tuple[Rows, Floats32]]:
+        """Yield row numbers with their calibrated log-odds, float32 of shape (m, L), a part at a time.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        rows : ndarray of int, optional
+            Which of them; all if not given.
+        progress : callable, optional
+            Called with the rows done and the rows in all.
+        """
+        self.signature.check(X)
+        asked = np.arange(n_rows(X)) if rows is None else rows
+        done = 0
+        for part, z in raw_chunks(self.estimator, X, asked, len(self.labels)):
+            yield part, self.calibration(z)
+            done += len(part)
+            if progress is not None:
+                progress(done, len(asked))
+
+    def decode(self, X: Any, rows: Rows, z: Floats32) -> sparse.csr_array:
+        """Choose labels for some rows from their calibrated log-odds; CSR of 0/1, shape (m, L)."""
+        if self.decoding.thresholds is not None:
+            return self.decoding.thresholds(z)
+        if self.decoding.top is not None:
+            return surest(z, np.full(len(z), self.decoding.top))
+        return surest(z, np.rint(predicted_number(self.decoding.counter, X, rows)))
+
+
+def raw_chunks(estimator: Any, X: Any, rows: Rows, n_labels: int) -> Iterator[tuple[Rows, Floats32]]:
+    """Yield row numbers with what the estimator says, log-odds in float32 (m, L), its own shift taken off."""
+    size = max(1, min(MOST_ROWS, ENTRIES // n_labels))
+    for part, batch in blocks(X, rows, size, pad=not makes_batches(estimator)):
+        z = _log_odds(estimator, batch, n_labels)[: len(part)].astype(np.float32)
+        if not np.isfinite(z).all():
+            row = part[np.flatnonzero(~np.isfinite(z).all(axis=1))[0]]
+            raise DataError(f"`X` must hold numbers that the model can score; row {row} gave NaN.")
+        yield part, z
+
+
+def _log_odds(estimator: Any, X: Any, n_labels: int) -> NDArray[Any]:
+    if hasattr(estimator, "predict_log_odds"):
+        return np.asarray(estimator.predict_log_odds(X))
+    return log_odds(positive_proba(estimator, X, n_labels))
+
+
+def predicted_number(counter: Any, X: Any, rows: Rows) -> NDArray[np.float64]:
+    """How many labels each of some rows is expected to have; float of shape (len(rows),)."""
+    parts = [np.exp(z[:, 0].astype(np.float64)) for _, z in raw_chunks(counter, X, rows, 1)]
+    return np.concatenate([np.empty(0), *parts])

@@ -1,0 +1,89 @@
+"""A finished flat model of many labels as a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade.errors import ConfigError, ModelRefusedError
+from cascade.many.calibration import SharedSlope
+from cascade.many.decoders import Thresholds
+from cascade.many.predictor import Decoding, ManyLabelPredictor
+from cascade.publish import new_folder
+from cascade.store.manifest import read_manifest, write_manifest
+from cascade.store.parts import load_part, save_part
+from cascade.store.shared import signature_from_json, signature_to_json, versions
+
+KIND = "many_labels"
+
+
+def save_many(predictor: ManyLabelPredictor, path: Path) -> None:
+    """Write `predictor` to a new folder; it appears whole or not at all."""
+    decoding, calibration = predictor.decoding, predictor.calibration
+    with new_folder(path) as folder:
+        counter = None if decoding.counter is None else save_part(decoding.counter, folder, "counter")
+        limits = None if decoding.thresholds is None else decoding.thresholds.log_odds.tolist()
+        content = {
+            "kind": KIND,
+            "versions": versions(),
+            "signature": signature_to_json(predictor.signature),
+            "labels": list(predictor.labels),
+            "calibration": {"slope": calibration.slope, "intercept": calibration.intercept.tolist()},
+            "decoding": {"thresholds": limits, "top": decoding.top, "counter": counter},
+            "provenance": predictor.provenance,
+            "model": save_part(predictor.estimator, folder, "model"),
+        }
+        write_manifest(folder, content)
+
+
+def load_many(path: Path) -> ManyLabelPredictor:
+    """Read a folder that `save_many` wrote."""
+    try:
+        return _load(path)
+    except (ModelRefusedError, ConfigError):
+        raise
+    except Exception as error:
+        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
+        kind = type(error).__name__
+        raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
+
+
+def _load(path: Path) -> ManyLabelPredictor:
+    body = read_manifest(path)
+    if body.get("kind") != KIND:
+        raise ModelRefusedError(f"`{path}` holds a cascade; load it with CascadePredictor.")
+    labels = tuple(map(str, body["labels"]))
+    calibration = SharedSlope(
+        float(body["calibration"]["slope"]), np.array(body["calibration"]["intercept"], dtype=np.float32)
+    )
+    decoding = _decoding(body["decoding"], path, len(labels))
+    sound = (
+        len(labels) > 0
+        and len(set(labels)) == len(labels)
+        and np.isfinite(calibration.slope)
+        and calibration.slope > 0
+        and calibration.intercept.shape == (len(labels),)
+        and bool(np.isfinite(calibration.intercept).all())
+        and isinstance(body["provenance"], dict)
+    )
+    if not sound:
+        raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
+    estimator = load_part(body["model"], path)
+    if not hasattr(estimator, "predict_proba"):
+        raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
+    signature = signature_from_json(body["signature"])
+    return ManyLabelPredictor(estimator, labels, calibration, decoding, signature, body["provenance"])
+
+
+def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:
+    limits, top, counter = body["thresholds"], body["top"], body["counter"]
+    thresholds = None if limits is None else Thresholds(np.array(limits, dtype=np.float32))
+    one = sum(given is not None for given in (limits, top, counter)) == 1
+    fits = thresholds is None or (
+        thresholds.log_odds.shape == (n_labels,) and bool(np.isfinite(thresholds.log_odds).all())
+    )
+    if not one or not fits or not (top is None or (type(top) is int and 1 <= top <= n_labels)):
+        raise ModelRefusedError(f"`{path}` has a decoder that `save` did not write.")
+    return Decoding(thresholds, top, None if counter is None else load_part(counter, path))

@@ -1,0 +1,54 @@
+"""Train a flat model from a config, evaluate it on held-out groups, publish it as a version."""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade.building import build_flat
+from cascade.config import FlatConfig, RunConfig
+from cascade.data import Dataset
+from cascade.many.predictor import ManyLabelPredictor
+from cascade.many.report import evaluate_many, many_table
+from pipelines.progress import StageBars
+from pipelines.train import load, publish, split
+
+logger = logging.getLogger("cascade.pipeline")
+
+
+def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[str, Any]]:
+    """Train and publish; return the version's folder and its report."""
+    started = time.monotonic()
+    data = load(config)
+    # An output that cannot be written must not be found out after the training.
+    (models / config.name).mkdir(parents=True, exist_ok=True)
+    training, testing = split(config, data)
+    predictor = _fit(config, flat, data, training)
+    fitted = time.monotonic()
+    report = evaluate(predictor, data.part(testing), _shares(data, training))
+    report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
+    return publish(config, predictor, report, many_table(report), models), report
+
+
+def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = None) -> dict[str, Any]:
+    """Report on labelled rows, with how many of them were scored in a second."""
+    bars, started = StageBars(), time.monotonic()
+    report = evaluate_many(predictor, data.X, data.Y, label_share, lambda done, total: bars("rows", done, total))
+    report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
+    return report
+
+
+def _fit(config: RunConfig, flat: FlatConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
+    part = data.part(training)
+    model = build_flat(config, flat, data).fit(part.X, part.Y, groups=part.groups)
+    predictor: ManyLabelPredictor = model.predictor_
+    return predictor.described(data.feature_names, {"group": config.data.group, "id": config.data.id})
+
+
+def _shares(data: Dataset, training: Any) -> Any:
+    assert data.Y is not None
+    return np.asarray(data.Y[training].sum(axis=0), dtype=np.float64).ravel() / len(training)
