@@ -116,7 +116,10 @@ def compare(
     rows = [_row(name, found, Y, group, any_index, quality) for name, found in answers.items()]
     _mind_the_choice(rows, quality)
     rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
-    return {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
+    found = {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
+    if Y.any(axis=1).all():
+        found["verdict"] = f"Every row has a label, so a gate has nothing to decide. {found['verdict']}"
+    return found
 
 
 def _run_fold(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from cascade.certificate import positives_needed, recall_bound
 from cascade.imbalance import imbalance_ratio, mean_imbalance_ratio, scumble
@@ -18,6 +20,8 @@ from cascade.splits import group_numbers
 LEVELS = ("note", "warning", "error")
 WANTED_RECALL = 0.95
 HELD_OUT = 0.2
+FEW_EMPTY = 0.1
+MOST_OF_A_KIND = 12
 FEW_GROUPS = 5
 
 
@@ -90,7 +94,20 @@ def lint(
     findings = [finding for rule in RULES for finding in rule(labelled)]
     if found.note:
         findings.append(Finding("warning", "any", f"{found.note}."))
-    return _facts(labelled), sorted(findings, key=lambda finding: -LEVELS.index(finding.level))
+    return _facts(labelled), sorted(_shortened(findings), key=lambda finding: -LEVELS.index(finding.level))
+
+
+def _shortened(findings: list[Finding]) -> Iterator[Finding]:
+    """The first findings of each kind; a thousand labels may have a thousand."""
+    kinds = Counter((finding.level, finding.code) for finding in findings)
+    seen: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        kind = (finding.level, finding.code)
+        seen[kind] += 1
+        if seen[kind] <= MOST_OF_A_KIND:
+            yield finding
+        elif seen[kind] == kinds[kind]:
+            yield Finding(*kind, f"{kinds[kind] - MOST_OF_A_KIND} more findings of this kind.")
 
 
 def shared_groups(splits: dict[str, ArrayLike]) -> list[Finding]:
@@ -163,7 +180,8 @@ def _implied(data: Labelled) -> Iterator[Finding]:
     if data.any_index is not None and len(data.names) > 1:
         name = data.names[data.any_index]
         yield Finding("note", "any", f"column {name!r} equals the OR of the others: it is the gate and is not fitted.")
-    together = data.Y.T.astype(np.float64) @ data.Y
+    rows = sparse.csr_array(data.Y, dtype=np.int32)
+    together = (rows.T @ rows).toarray()
     count = np.diag(together)
     for k, j in zip(*np.nonzero(together == count[:, None]), strict=True):
         if j == data.any_index or k == data.any_index or k == j or not count[k]:
@@ -205,6 +223,15 @@ def _combinations(data: Labelled) -> Iterator[Finding]:
         yield Finding("note", "combination", message)
 
 
+def _gate(data: Labelled) -> Iterator[Finding]:
+    """What a gate could save: it can spare no more rows than are empty."""
+    empty = int((~data.Y.any(axis=1)).sum())
+    if empty < FEW_EMPTY * len(data.Y):
+        share = "every row has a label" if not empty else f"only {empty / len(data.Y):.1%} of the rows have no label"
+        message = f"{share}: a gate has next to nothing to decide. Train a flat model (`flat` in the config)."
+        yield Finding("warning", "gate", message)
+
+
 def _recipes(data: Labelled) -> Iterator[Finding]:
     keras, sampled = keras_class_weight(data.Y), balanced_sample_weight(data.Y)
     if keras.empty_share > 0:
@@ -224,4 +251,4 @@ def _recipes(data: Labelled) -> Iterator[Finding]:
     )
 
 
-RULES: tuple[Callable[[Labelled], Iterator[Finding]], ...] = (_constant, _implied, _few, _combinations, _recipes)
+RULES: tuple[Callable[[Labelled], Iterator[Finding]], ...] = (_constant, _implied, _few, _combinations, _gate, _recipes)

@@ -273,3 +273,17 @@ class Guess(FlatClassifier):
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         return (self.predict_proba(X) > 0.5).astype(int)
+
+
+def test_where_every_row_has_a_label_the_flat_model_is_the_answer() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 3))
+    Y = (X > 0).astype(np.uint8)
+    Y[~Y.any(axis=1), 0] = 1
+    linear = LogisticRegression()
+    chosen = {
+        name: c for name, c in contenders(linear, linear, n_bags=2).items() if "positives" in name or name == REFERENCE
+    }
+    found = compare(chosen, X, Y, ("a", "b", "c"), any_label=None, n_folds=2)
+    assert found["verdict"].startswith("Every row has a label, so a gate has nothing to decide. Use flat")
+    assert not any("error" in row for row in found["contenders"])

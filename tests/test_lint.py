@@ -143,3 +143,22 @@ def test_splits_that_list_their_labels_in_another_order_are_found(tmp_path: Path
         np.savez(tmp_path / f"{name}.npz", X=rng.random((60, 2)), Y=Y, label_names=names, groups=np.array([name] * 60))
     found = run("lint", tmp_path / "a.npz", tmp_path / "b.npz")
     assert (found.returncode, "label-order" in found.stdout) == (5, True), found.stderr
+
+
+def test_where_every_row_has_a_label_a_gate_is_of_no_use() -> None:
+    rng = np.random.default_rng(0)
+    Y = rng.random((300, 3)) < 0.5
+    Y[~Y.any(axis=1), 0] = True
+    _, findings = lint(Y)
+    assert any(f.code == "gate" and "every row has a label" in f.message for f in findings)
+    Y[:60] = False
+    assert not any(f.code == "gate" for f in lint(Y)[1])
+
+
+def test_findings_of_a_thousand_labels_are_summed_up() -> None:
+    Y = np.zeros((50, 200), np.uint8)
+    Y[0, :5] = 1
+    _, findings = lint(Y)
+    absent = [f.message for f in findings if f.code == "absent"]
+    assert len(absent) == 13
+    assert absent[-1] == "183 more findings of this kind."
