@@ -235,7 +235,8 @@ def _gate(data: Labelled) -> Iterator[Finding]:
 def _recipes(data: Labelled) -> Iterator[Finding]:
     keras, sampled = keras_class_weight(data.Y), balanced_sample_weight(data.Y)
     if keras.empty_share > 0:
-        unused = ", ".join(repr(data.names[k]) for k in keras.unused)
+        unused = ", ".join(repr(data.names[k]) for k in keras.unused[:MOST_OF_A_KIND])
+        unused += f" and {len(keras.unused) - MOST_OF_A_KIND} more" if len(keras.unused) > MOST_OF_A_KIND else ""
         yield Finding(
             "note",
             "class_weight",

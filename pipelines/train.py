@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -107,8 +109,15 @@ def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
     return report
 
 
-def publish(config: RunConfig, predictor: Any, report: dict[str, Any], text: str, models: Path) -> Path:
-    """Write model, config and report as a new version; return its folder."""
+def publish(
+    config: RunConfig,
+    predictor: Any,
+    report: dict[str, Any],
+    text: str,
+    models: Path,
+    plots: Mapping[str, Any] = MappingProxyType({}),
+) -> Path:
+    """Write model, config, report and figures as a new version; return its folder."""
     version = models / config.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     with new_folder(version) as folder:
         predictor.save(folder / "model")
@@ -116,6 +125,8 @@ def publish(config: RunConfig, predictor: Any, report: dict[str, Any], text: str
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
+        for name, figure in plots.items():
+            figure.savefig(folder / name, dpi=120)
     return version
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,18 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     fitted = time.monotonic()
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    return publish(config, predictor, report, many_table(report), models), report
+    version = publish(config, predictor, report, many_table(report), models, plots_of(report))
+    return version, report
+
+
+def plots_of(report: dict[str, Any]) -> dict[str, Any]:
+    """Figures by file name; none where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        logger.info("plots: none, matplotlib is not installed (extra `plots`)")
+        return {}
+    from cascade.plots import plot_counts
+
+    return {"counts.png": plot_counts(report["labels"]).figure}
 
 
 def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = None) -> dict[str, Any]:

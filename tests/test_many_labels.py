@@ -229,6 +229,7 @@ def test_one_command_from_a_config_to_a_report_and_to_predictions(tmp_path: Path
     report = json.loads(trained.stdout)
     assert report["overall"]["labels"] == 30
     model = str(tmp_path / "models" / "many")
+    assert (Path(report["version"]) / "counts.png").stat().st_size > 5000
     out = tmp_path / "answers.parquet"
     predicted = runner.invoke(app, ["predict", model, str(source), "--output", str(out), "--top-k", "3", "--json"])
     assert predicted.exit_code == 0, predicted.output
