@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field
 from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
+from cascade.sampling import check_sampling
 
 LARGEST = 2**20
 
@@ -51,6 +52,10 @@ def _known_loss(loss: Any) -> Any:
     return _refused_as_value(check_loss, loss)
 
 
+def _known_sampling(sampling: Any) -> Any:
+    return sampling if sampling is None else _refused_as_value(check_sampling, sampling)
+
+
 class KerasModel(Strict):
     """A Keras network."""
 
@@ -63,6 +68,7 @@ class KerasModel(Strict):
     validation_size: float = Field(default=0.1, ge=0, lt=1)
     patience: int = Field(default=3, ge=1)
     loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
+    sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
 
 
 class SklearnModel(Strict):
