@@ -79,7 +79,7 @@ class TiltedBatches(IndexedBatches):
     """Batches of rows at their natural prevalence, with each label's two classes weighed as training draws them.
 
     The network's logits are those of the sample. Their loss is smallest where they are right only if it is taken with
-    the sample's balance: stopping early by the plain loss would stop at the network that has learned it least.
+    the sample's balance; stopping early by the plain loss would favour networks that have not yet learned it.
 
     Parameters
     ----------

@@ -77,10 +77,11 @@ def class_ratios(Y: Any, drawn: Any, weight: Floats | None = None, drawn_weight:
             f"`drawn` must hold rows of as many labels as `Y` ({Y.shape[1]}). Received shape {drawn.shape}."
         )
     natural, sampled = _class_weight(Y, weight), _class_weight(drawn, drawn_weight)
+    total = sampled.sum(axis=1, keepdims=True)
     # Half a row keeps the log-odds of a class finite that the sample left out.
-    sampled = np.maximum(sampled, 0.5 * sampled.sum(axis=1, keepdims=True) / drawn.shape[0])
-    scale = natural.sum(axis=1, keepdims=True) / sampled.sum(axis=1, keepdims=True)
-    ratio: Floats = np.divide(sampled * scale, natural, out=np.ones_like(natural), where=natural > 0)
+    share = np.maximum(sampled / total, 0.5 / drawn.shape[0])
+    expected = natural / natural.sum(axis=1, keepdims=True)
+    ratio: Floats = np.divide(share, expected, out=np.ones_like(natural), where=natural > 0)
     return ratio
 
 
