@@ -11,9 +11,9 @@ Trains the shipped cascade on whole patients, in four ways that differ in the la
     rare, aug., pasted the same, with findings of other patients pasted into a share of the draws
 
 Each seed deals a split of its own, and all ways share its gate. Printed for each label, as mean and standard error over
-seeds: average precision (AP) on held-out patients and its difference to plain; then sums of probabilities over
-positives, of the labeler alone on rows with a label past the gate, with the sample's shift (raw) and without it
-(corrected), and of the calibrated cascade on all held-out rows.
+seeds: average precision of the cascade on held-out patients (AP) and of the labeler on those rows that have a label and
+pass the gate (labeler), each with its difference to plain; then sums of probabilities over positives, of the labeler on
+the same rows, with the sample's shift (raw) and without it (corrected), and of the calibrated cascade on all rows.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from pipelines.train import roles_of
 
 AUGMENT = {"translation": 0.05, "rotation": 0.03, "zoom": 0.1, "contrast": 0.1}
 PLAIN = "plain"
+SUMS = ("raw", "corrected", "calibrated")
 
 
 def ways(gamma: float, paste: float) -> dict[str, dict[str, Any]]:
@@ -93,13 +94,15 @@ def measured(predictor: Any, testing: Dataset) -> dict[str, list[float]]:
     proba = predictor.decide(scores).proba
     some = Y[scores.passed].any(axis=1)
     learned = predictor.rules.plan.learned
-    truth = Y[scores.passed][some][:, learned].sum(axis=0)
-    z = scores.labeler_z[some]
-    raw, corrected = np.full((2, Y.shape[1]), np.nan)
-    raw[learned] = expit(z - predictor.labeler.sampling_shift_).sum(axis=0) / np.maximum(truth, 1)
-    corrected[learned] = expit(z).sum(axis=0) / np.maximum(truth, 1)
+    truth, z = Y[scores.passed][some][:, learned], scores.labeler_z[some]
+    count = np.maximum(truth.sum(axis=0), 1)
+    labeler, raw, corrected = np.full((3, Y.shape[1]), np.nan)
+    labeler[learned] = label_average_precision(truth, z)
+    raw[learned] = expit(z - predictor.labeler.sampling_shift_).sum(axis=0) / count
+    corrected[learned] = expit(z).sum(axis=0) / count
     return {
         "ap": label_average_precision(Y, proba).tolist(),
+        "labeler": labeler.tolist(),
         "raw": raw.tolist(),
         "corrected": corrected.tolist(),
         "calibrated": (proba.sum(axis=0) / np.maximum(Y.sum(axis=0), 1)).tolist(),
@@ -112,18 +115,20 @@ def spread(values: np.ndarray) -> str:
     return f"{values.mean():7.3f} +- {error:5.3f}"
 
 
+def values_of(seeds: list[dict[str, Any]], way: str, k: int) -> dict[str, np.ndarray]:
+    """One label's figures by one way, an array over the seeds each."""
+    return {key: np.array([seed[way][key][k] for seed in seeds]) for key in ("ap", "labeler", *SUMS)}
+
+
 def show(names: tuple[str, ...], seeds: list[dict[str, Any]]) -> None:
     print(f"\n{len(seeds)} seeds, mean +- standard error")
-    heads = ("AP", "AP - plain", "raw", "corrected", "calibrated")
+    heads = ("AP", "- plain", "labeler", "- plain", *SUMS)
     for k, label in enumerate(names):
         print(f"\n{label:20}" + "".join(f"{head:>18}" for head in heads))
         for way in seeds[0]:
-            of = {
-                key: np.array([seed[way][key][k] for seed in seeds]) for key in ("ap", "raw", "corrected", "calibrated")
-            }
-            plain = np.array([seed[PLAIN]["ap"][k] for seed in seeds])
-            shown = (of["ap"], of["ap"] - plain, of["raw"], of["corrected"], of["calibrated"])
-            print(f"  {way:18}" + "".join(f"{spread(values):>18}" for values in shown))
+            own, plain = (values_of(seeds, one, k) for one in (way, PLAIN))
+            shown = [own["ap"], own["ap"] - plain["ap"], own["labeler"], own["labeler"] - plain["labeler"]]
+            print(f"  {way:18}" + "".join(f"{spread(values):>18}" for values in [*shown, *(own[key] for key in SUMS)]))
     seconds = {way: np.mean([seed[way]["seconds"] for seed in seeds]) for way in seeds[0]}
     print("\nseconds to fit (plain with the gate): " + ", ".join(f"{way} {s:.0f}" for way, s in seconds.items()))
 

@@ -50,10 +50,8 @@ def epoch(batches: SampledBatches) -> tuple[np.ndarray, np.ndarray]:
 def test_sums_of_probabilities_are_right_and_far_off_without_the_correction(option: Any, moved: list[int]) -> None:
     X, Y, _ = drawn(12_000, 1)
     other, _, p = drawn(12_000, 2)
-    model = KerasClassifier(
-        "mlp", {"width": 16, "depth": 1}, epochs=12, batch_size=256, learning_rate=0.006, sampling=option
-    )
-    model.fit(X, Y)
+    speed = {"epochs": 12, "batch_size": 256, "learning_rate": 0.006}
+    model = KerasClassifier("mlp", {"width": 16, "depth": 1}, **speed, sampling=option).fit(X, Y)
     z = model.predict_log_odds(other)
     raw = (expit(z - model.sampling_shift_).sum(axis=0) / p.sum(axis=0))[moved]
     ratio = (model.predict_proba(other).sum(axis=0) / p.sum(axis=0))[moved]
