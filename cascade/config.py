@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cascade.decisions import check_decision
 from cascade.errors import ConfigError
@@ -87,6 +97,11 @@ def _family(model: Any) -> str:
 Model = Annotated[Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")], Discriminator(_family)]
 
 
+def _refuse_sampling(model: Any) -> None:
+    if getattr(model, "sampling", None) is not None:
+        raise ValueError("must have no `sampling`: a model of one label knows no rarity; give it to a labeler of all")
+
+
 class LabelerConfig(Strict):
     """How the labels are named: one multi-label model, or balanced binary models in bags."""
 
@@ -94,6 +109,13 @@ class LabelerConfig(Strict):
     model: Model = KerasModel(epochs=40)
     n_bags: int = Field(default=10, ge=1)
     n_jobs: int | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("strategy") == "balanced":
+            _refuse_sampling(value)
+        return value
 
     @field_validator("n_jobs")
     @classmethod
@@ -145,6 +167,12 @@ class RunConfig(Strict):
     gate: Model = KerasModel()
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
+
+    @field_validator("gate")
+    @classmethod
+    def _check_gate(cls, value: Any) -> Any:
+        _refuse_sampling(value)
+        return value
 
 
 class UniqueKeys(yaml.SafeLoader):

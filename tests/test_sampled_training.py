@@ -20,6 +20,7 @@ from cascade.neural.sampled import SampledBatches, TiltedBatches
 from cascade.phantom import PhantomImages, write_phantom
 from cascade.rows import RowView
 from cascade.sampling import PastedRows, class_ratios, draw_donors, draw_rare, rarity_weights
+from pipelines.compare import contenders_of
 
 SMALL: dict[str, Any] = {"network_options": {"width": 8, "depth": 1}, "epochs": 2}
 
@@ -151,6 +152,17 @@ def test_configs_take_sampling_and_name_what_is_wrong_with_it(tmp_path: Path) ->
     assert load_config(path).labeler.model.sampling == {"kind": "rare", "gamma": 0.7}
     with pytest.raises(ConfigError, match=r"labeler\.model\.sampling`.*`share` must lie in \[1e-06, 0\.9\]"):
         load_config(path, ["labeler.model.sampling={kind: ml_rus, share: 2}"])
+    for override in ("gate={sampling: rare}", "labeler.strategy=balanced"):
+        with pytest.raises(ConfigError, match="must have no `sampling`"):
+            load_config(path, [override])
+
+
+def test_compare_samples_for_the_models_of_all_labels_alone(scans: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(f"name: a\ndata: {{path: {scans}}}\nlabeler: {{model: {{sampling: rare}}}}\n")
+    found = contenders_of(load_config(path), read_data(scans), ("positives",))
+    assert found["flat"].estimator.sampling == found["cascade, multi-label, positives"].labeler.sampling == "rare"
+    assert found["cascade, balanced, positives"].labeler.estimator.sampling is None
 
 
 def test_augmented_networks_change_images_in_training_alone_and_load_again(tmp_path: Path) -> None:
