@@ -97,7 +97,7 @@ def measured(predictor: Any, testing: Dataset) -> dict[str, list[float]]:
     truth, z = Y[scores.passed][some][:, learned], scores.labeler_z[some]
     count = np.maximum(truth.sum(axis=0), 1)
     labeler, raw, corrected = np.full((3, Y.shape[1]), np.nan)
-    labeler[learned] = label_average_precision(truth, z)
+    labeler[learned] = label_average_precision(truth, expit(z))
     raw[learned] = expit(z - predictor.labeler.sampling_shift_).sum(axis=0) / count
     corrected[learned] = expit(z).sum(axis=0) / count
     return {

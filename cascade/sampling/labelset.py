@@ -39,7 +39,7 @@ def lp_ros(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
 
     References
     ----------
-    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163, section 4.
+    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def lp_rus(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
 
     References
     ----------
-    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163, section 4.
+    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163.
 
     Examples
     --------

@@ -41,7 +41,7 @@ def ml_ros(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
 
     References
     ----------
-    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163, section 4.
+    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def ml_rus(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
 
     References
     ----------
-    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163, section 4.
+    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163.
 
     Examples
     --------

@@ -37,7 +37,7 @@ def rarity_weights(Y: Any, gamma: float = 0.5) -> Floats:
 
     References
     ----------
-    Gupta, Dollar & Girshick (2019), LVIS: a dataset for large vocabulary instance segmentation, appendix B: a row is
+    Gupta, Dollar & Girshick (2019), LVIS: a dataset for large vocabulary instance segmentation, CVPR: a row is
     repeated as its rarest label asks, by the square root of rarity.
 
     Examples

@@ -33,7 +33,7 @@ def minority_labels(labels: SparseLabels) -> NDArray[np.intp]:
 
     References
     ----------
-    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163, section 3.
+    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163.
 
     Examples
     --------
