@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     Tag,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -23,7 +24,8 @@ from pydantic import (
 from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
-from cascade.many.decoders import check_decoder
+from cascade.many.options import check_decoder
+from cascade.sampling import check_sampling
 
 LARGEST = 2**20
 
@@ -62,6 +64,10 @@ def _known_loss(loss: Any) -> Any:
     return _refused_as_value(check_loss, loss)
 
 
+def _known_sampling(sampling: Any) -> Any:
+    return sampling if sampling is None else _refused_as_value(check_sampling, sampling)
+
+
 class KerasModel(Strict):
     """A Keras network."""
 
@@ -75,6 +81,7 @@ class KerasModel(Strict):
     patience: int = Field(default=3, ge=1)
     loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
     top_k: int | None = Field(default=None, ge=1)
+    sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
 
 
 class SklearnModel(Strict):
@@ -93,6 +100,11 @@ def _family(model: Any) -> str:
 Model = Annotated[Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")], Discriminator(_family)]
 
 
+def _refuse_sampling(model: Any) -> None:
+    if getattr(model, "sampling", None) is not None:
+        raise ValueError("must have no `sampling`: a model of one label knows no rarity; give it to a labeler of all")
+
+
 class LabelerConfig(Strict):
     """How the labels are named: one multi-label model, or balanced binary models in bags."""
 
@@ -100,6 +112,13 @@ class LabelerConfig(Strict):
     model: Model = KerasModel(epochs=40)
     n_bags: int = Field(default=10, ge=1)
     n_jobs: int | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("strategy") == "balanced":
+            _refuse_sampling(value)
+        return value
 
     @field_validator("n_jobs")
     @classmethod
@@ -171,6 +190,12 @@ class RunConfig(Strict):
         if self.flat is not None and beside:
             raise ValueError(f"`flat` must stand without {beside[0]!r}: a flat model has no stages")
         return self
+
+    @field_validator("gate")
+    @classmethod
+    def _check_gate(cls, value: Any) -> Any:
+        _refuse_sampling(value)
+        return value
 
 
 class UniqueKeys(yaml.SafeLoader):

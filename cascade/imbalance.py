@@ -5,14 +5,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.labels import Labels
+from cascade.labels import Labels, SparseLabels
 from cascade.metrics import mean_defined, ratio
 
 Floats = NDArray[np.float64]
 
 
-def imbalance_ratio(Y: Labels) -> Floats:
+def imbalance_ratio(Y: Labels | SparseLabels) -> Floats:
     """IRLbl of each label: positives of the most frequent label over its own; NaN for a label that never occurs.
+
+    Parameters
+    ----------
+    Y : ndarray or sparse array of 0/1, shape (n, L)
 
     References
     ----------
@@ -27,7 +31,7 @@ def imbalance_ratio(Y: Labels) -> Floats:
     return ratio(np.full(len(count), count.max(initial=0.0)), count)
 
 
-def mean_imbalance_ratio(Y: Labels) -> float:
+def mean_imbalance_ratio(Y: Labels | SparseLabels) -> float:
     """MeanIR: mean of IRLbl over the labels that occur."""
     return mean_defined(imbalance_ratio(Y))
 

@@ -159,7 +159,7 @@ def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
     """What the models say if nothing is undone: the labeler's raw answer on rows past the gate, 0 elsewhere."""
     rules = predictor.rules
     proba = np.zeros((len(scores.passed), len(rules.labels)))
-    shift = getattr(predictor.labeler, "prior_shift_", 0.0)
+    shift = getattr(predictor.labeler, "prior_shift_", getattr(predictor.labeler, "sampling_shift_", 0.0))
     proba[np.ix_(scores.passed, rules.plan.learned)] = expit(scores.labeler_z - shift)
     if rules.plan.any_index is not None:
         proba[:, rules.plan.any_index] = expit(scores.gate_z)

@@ -38,13 +38,15 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
 
 def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:
     """Contenders with the config's gate and its labeler's model as base learner."""
-    learner = build_model(config.labeler.model, data)
+    model = config.labeler.model
+    # One label has no rarity to sample by: that is for the models of all labels.
+    of_one = model.model_copy(update={"sampling": None}) if isinstance(model, KerasModel) else model
     options = config.cascade.model_dump(exclude={"negative_pool", "calibration_folds"})
     return contenders(
         build_model(config.gate, data),
-        learner,
+        build_model(of_one, data),
         # A network answers for all labels at once; other learners are fitted label by label.
-        build_model(config.labeler.model, data) if isinstance(config.labeler.model, KerasModel) else None,
+        build_model(model, data) if isinstance(model, KerasModel) else None,
         n_bags=config.labeler.n_bags,
         n_jobs=config.labeler.n_jobs,
         calibration_folds=config.cascade.calibration_folds,

@@ -16,7 +16,8 @@ from cascade.estimators import MultilabelClassifier, as_target, fit_with, fresh
 from cascade.features import check_rows
 from cascade.labels import name_labels
 from cascade.many.calibration import Chunks, SharedSlope, fit_shared_slope
-from cascade.many.decoders import BY_THRESHOLD, Decoder, check_decoder, thresholds_from
+from cascade.many.decoders import thresholds_from
+from cascade.many.options import BY_THRESHOLD, Decoder, check_decoder
 from cascade.many.predictor import Decoding, ManyLabelPredictor, raw_chunks
 from cascade.metrics.streamed import StreamedRanking
 from cascade.rows import Rows, n_rows, subset

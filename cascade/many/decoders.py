@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +10,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit, logit
 
-from cascade.errors import ConfigError
 from cascade.metrics.streamed import CENTRES
 from cascade.metrics.top_k import top_columns
 
 Floats32 = NDArray[np.float32]
-Decoder = float | str | Mapping[str, int]
 
-BY_THRESHOLD = ("f1", "count")
 NEVER = np.float32(np.finfo(np.float32).max)
 
 
@@ -57,33 +53,6 @@ def surest(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
     bits = sparse.csr_array((np.ones(int(start[-1]), dtype=np.uint8), columns[kept], start), shape=z.shape)
     bits.sort_indices()
     return bits
-
-
-def check_decoder(decoder: Any) -> Decoder:
-    """Return a decoder if it is one: a probability, "f1", "count", "cardinality" or {"top": k}.
-
-    Raises
-    ------
-    ConfigError
-
-    Examples
-    --------
-    >>> check_decoder({"top": 10})
-    {'top': 10}
-    """
-    is_number = isinstance(decoder, (int, float)) and not isinstance(decoder, bool)
-    top = decoder.get("top") if isinstance(decoder, Mapping) and set(decoder) == {"top"} else None
-    known = (
-        (is_number and 0 < decoder < 1)
-        or (isinstance(decoder, str) and decoder in (*BY_THRESHOLD, "cardinality"))
-        or (isinstance(top, int) and not isinstance(top, bool) and top >= 1)
-    )
-    if not known:
-        raise ConfigError(
-            f"`decoder` must be a probability, 'f1', 'count', 'cardinality' or {{'top': k}}. Received {decoder!r}."
-        )
-    checked: Decoder = decoder
-    return checked
 
 
 def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: float | str) -> Thresholds:

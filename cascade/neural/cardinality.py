@@ -58,7 +58,7 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
         train(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
     counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
     counter.classes_ = counter.target_form_.classes
-    counter.loss_ = make_loss("bce", np.zeros((1, 1), np.uint8))
+    counter.loss_, counter.sampling_shift_ = make_loss("bce", np.zeros((1, 1), np.uint8)), np.zeros(1)
     return counter
 
 

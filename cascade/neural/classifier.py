@@ -16,11 +16,13 @@ from cascade.features import check_rows
 from cascade.labels import Labels, SparseLabels
 from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.neural.batches import IndexedBatches, as_dense
-from cascade.neural.losses import refuse_softmax_of_one, training_loss
+from cascade.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
+from cascade.neural.sampled import SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.neural.top_k import KINDS, AtK
 from cascade.neural.training import seeded, train
 from cascade.rows import Rows, blocks, n_rows, take
+from cascade.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.splits import grouped_holdout
 from cascade.targets import read_target_as_given
 from cascade.weights import check_weight
@@ -55,6 +57,10 @@ class KerasClassifier(LogOddsClassifier):
         `cascade.loss_options.DEFAULTS`. What the loss does to probabilities is taken off again.
     top_k : int, optional
         Also report precision, recall and nDCG of the k labels ranked first, after each epoch.
+    sampling : str or mapping, optional
+        Draw the training rows anew each epoch: "rare", "ml_ros", "ml_rus", "lp_ros" or "lp_rus", or a mapping with the
+        `kind` and options, such as ``{"kind": "rare", "gamma": 0.5}``; see `cascade.sampling.options.DEFAULTS`. The
+        shift that the first epoch's draw causes is taken off again, which is right on average and not row by row.
     random_state : int, optional
         None counts as 0: the same data gives the same network.
 
@@ -64,6 +70,8 @@ class KerasClassifier(LogOddsClassifier):
         Its outputs are the loss's logits.
     loss_ : Loss
         With the numbers that the labels gave; `proper` is False where probabilities still need calibration.
+    sampling_shift_ : ndarray of float, shape (L,)
+        Log-odds added at predict time for what sampling did to each label's prevalence.
     classes_ : ndarray
         The two classes of a binary target, 0 to L - 1 for a multi-label one.
 
@@ -88,6 +96,7 @@ class KerasClassifier(LogOddsClassifier):
         patience: int = 3,
         loss: LossOption = "bce",
         top_k: int | None = None,
+        sampling: SamplingOption | None = None,
         random_state: int | None = None,
     ) -> None:
         self.network = network
@@ -99,6 +108,7 @@ class KerasClassifier(LogOddsClassifier):
         self.patience = patience
         self.loss = loss
         self.top_k = top_k
+        self.sampling = sampling
         self.random_state = random_state
 
     def fit(
@@ -134,20 +144,18 @@ class KerasClassifier(LogOddsClassifier):
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
         self.classes_ = self.target_form_.classes
         training, validation = self._split(labels, groups)
-        self.loss_ = make_loss(self.loss, labels[training])
-        refuse_softmax_of_one(self.loss_, labels.shape[1])
         weight = None if sample_weight is None else check_weight(sample_weight, n_rows(X)).astype(np.float32)
+        batches, validating = self._batches(X, labels.astype(np.float32), weight, training, validation)
         seed = self.random_state or 0
         with seeded(seed):
             self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
             if trunk is not None:
                 copy_trunk(trunk.network_, self.network_)
-            target = labels.astype(np.float32)
             train(
                 self.network_,
-                IndexedBatches(X, target, weight, training, self.batch_size, seed),
-                IndexedBatches(X, target, weight, validation, self.batch_size) if len(validation) else None,
-                training_loss(self.loss, self.loss_),
+                batches,
+                validating if len(validation) else None,
+                training_loss(self.loss, self.loss_) if self.sampling is None else LogitLoss(self.loss_),
                 self.epochs,
                 self.learning_rate,
                 self.patience,
@@ -165,6 +173,8 @@ class KerasClassifier(LogOddsClassifier):
             if getattr(self, name) is not None and getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be 1 or more. Received {getattr(self, name)}.")
         check_loss(self.loss)
+        if self.sampling is not None:
+            check_sampling(self.sampling)
         if not self.learning_rate > 0:
             raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
         if not 0 <= self.validation_size < 1:
@@ -177,6 +187,23 @@ class KerasClassifier(LogOddsClassifier):
         held = grouped_holdout(labels, groups, self.validation_size, self.random_state or 0)
         # Very small samples may hold out nothing, or everything: then all epochs run on all rows.
         return (everything, everything[:0]) if held.all() or not held.any() else (everything[~held], everything[held])
+
+    def _batches(
+        self, X: Any, target: Any, weight: NDArray[np.float32] | None, training: Rows, validation: Rows
+    ) -> tuple[IndexedBatches, IndexedBatches]:
+        """Batches to train on and to validate on; with them come the loss's numbers and the sample's shift."""
+        n_labels, size, seed = target.shape[1], self.batch_size, self.random_state or 0
+        if self.sampling is None:
+            self.loss_, self.sampling_shift_ = make_loss(self.loss, target[training]), np.zeros(n_labels)
+            refuse_softmax_of_one(self.loss_, n_labels)
+            batches = IndexedBatches(X, target, weight, training, size, seed)
+            return batches, IndexedBatches(X, target, weight, validation, size)
+        drawn = SampledBatches(X, target, weight, training, size, seed, self.sampling)
+        self.loss_ = make_loss(self.loss, drawn.target[drawn.order])
+        refuse_unsampled(self.loss_, n_labels)
+        ratios = drawn.ratios()
+        self.sampling_shift_ = resampling_shift(ratios)
+        return drawn, TiltedBatches(X, target, weight, validation, size, ratios)
 
     def _build(self, X: Any, shape: tuple[int, ...], n_outputs: int, training: Rows) -> keras.Model:
         sample = as_dense(take(X, training[:1]))
@@ -197,4 +224,5 @@ class KerasClassifier(LogOddsClassifier):
             for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size)
         ]
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
-        return self.loss_.log_odds(np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64))
+        z = np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
+        return self.loss_.log_odds(z) + self.sampling_shift_

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 from keras import layers
 
 from cascade.errors import ConfigError
+from cascade.neural.augmentation import augmentation
 
 Shape = tuple[int, ...]
 Builder = Callable[..., keras.Model]
@@ -26,12 +27,24 @@ def mlp(input_shape: Shape, n_outputs: int, dtype: str, width: int = 64, depth: 
     return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
 
 
-def cnn(input_shape: Shape, n_outputs: int, dtype: str, width: int = 24, flip: bool = False) -> keras.Model:
-    """Small convolutional network: a stem of stride 4, then 3x3 convolutions; 2.8 MFLOP at 64 px and width 24."""
+def cnn(
+    input_shape: Shape,
+    n_outputs: int,
+    dtype: str,
+    width: int = 24,
+    flip: bool = False,
+    augment: Mapping[str, float] | None = None,
+) -> keras.Model:
+    """Small convolutional network: a stem of stride 4, then 3x3 convolutions; 2.8 MFLOP at 64 px and width 24.
+
+    `flip` mirrors training images at random, `augment` changes them as `cascade.neural.augmentation` says.
+    """
     inputs = keras.Input(input_shape, dtype=dtype)
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     if flip:
         x = layers.RandomFlip("horizontal")(x)
+    for layer in augmentation(augment):
+        x = layer(x)
     x = layers.Conv2D(width, 7, strides=4, padding="same", activation="relu")(x)
     x = layers.Conv2D(2 * width, 3, strides=2, padding="same", activation="relu")(x)
     x = layers.Conv2D(8 * width // 3, 3, padding="same", activation="relu")(x)

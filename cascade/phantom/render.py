@@ -5,13 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.phantom.anatomy import add_skull_and_noise, brain_image, draw_head, slice_of
+from cascade.phantom.anatomy import add_skull_and_noise, brain_image, draw_head, inner_skull, slice_of
 from cascade.phantom.findings import DRAW, draw_bleed
 from cascade.phantom.patients import Patient
+
+VISIBLE = 12.0
+"""Grey values that a pixel must gain to count as part of a finding: more than the scanner's noise."""
 
 
 def render_patient(patient: Patient, size: int, seed: int) -> NDArray[np.uint8]:
     """Draw one patient's slices; uint8 of shape (n_slices, size, size, 1)."""
+    return render_findings(patient, size, seed)[0]
+
+
+def render_findings(patient: Patient, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Draw the same slices, and tell where each finding is; bool of shape (n_slices, findings, size, size)."""
     rng = np.random.default_rng([seed, 1, patient.number])
     head = draw_head(rng)
     anchor = rng.uniform(-np.pi, np.pi)
@@ -19,13 +27,18 @@ def render_patient(patient: Patient, size: int, seed: int) -> NDArray[np.uint8]:
     levels = _levels(len(patient.labels), rng)
     strengths = _strengths(patient.labels[:, : len(DRAW)])
     images = np.empty((len(levels), size, size, 1), np.uint8)
+    masks = np.zeros((len(levels), len(DRAW), size, size), np.bool_)
     for row, level in enumerate(levels):
         place = slice_of(head, level, size, rng)
         image = brain_image(head, place, rng)
         for finding in np.flatnonzero(patient.labels[row, : len(DRAW)]):
-            image += DRAW[finding](bleeds[finding], head, place, strengths[row, finding])
+            bleed = DRAW[finding](bleeds[finding], head, place, strengths[row, finding])
+            image += bleed
+            # A pixel at the skull shows some of its bone, which is no part of the finding.
+            inside = place.radius < inner_skull(head, place) - place.pixel
+            masks[row, finding] = (bleed > VISIBLE) & inside
         images[row, :, :, 0] = add_skull_and_noise(image, head, place, rng)
-    return images
+    return images, masks
 
 
 def _levels(n_slices: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -13,8 +13,9 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
+from cascade.phantom.masks import FindingWriter
 from cascade.phantom.patients import Patient, plan_patients
-from cascade.phantom.render import render_patient
+from cascade.phantom.render import render_findings
 from cascade.phantom.table import FULL_ROWS, LABELS, combination_counts
 from cascade.publish import new_folder
 
@@ -46,8 +47,8 @@ def write_phantom(
     seed : int
         The same seed gives the same bytes on any number of processes.
     format : {"npy", "png"}
-        `npy` writes `images.npy` (uint8, rows x size x size x 1) and `labels.npz`; `png` writes one file an
-        image and `labels.csv`.
+        `npy` writes `images.npy` (uint8, rows x size x size x 1), `labels.npz` and `findings.npz` (mask and box of
+        each finding); `png` writes one file an image and `labels.csv`.
     n_jobs : int, optional
         Processes, as in joblib.
     progress : callable, optional
@@ -106,12 +107,13 @@ def _write_arrays(
     labels = np.vstack([patient.labels for patient in patients])
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(labels), size, size, 1))
     rendered = Parallel(n_jobs, return_as="generator")(delayed(_render)(task, size, seed) for task in _tasks(patients))
-    row = 0
-    for block in rendered:
-        images[row : row + len(block)] = block
-        row += len(block)
+    findings = FindingWriter()
+    for block, masks in rendered:
+        images[findings.n_rows : findings.n_rows + len(block)] = block
+        findings.add(masks)
         progress(len(block))
     images.flush()
+    findings.write(folder)
     ids, groups = _names(patients)
     np.savez_compressed(folder / "labels.npz", Y=labels, label_names=np.array(LABELS), groups=groups, ids=ids)
 
@@ -134,15 +136,16 @@ def _write_files(
             table.writerow([f"images/{name}.png", group, *row])
 
 
-def _render(task: list[Patient], size: int, seed: int) -> NDArray[np.uint8]:
-    return np.concatenate([render_patient(patient, size, seed) for patient in task])
+def _render(task: list[Patient], size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    images, masks = zip(*(render_findings(patient, size, seed) for patient in task), strict=True)
+    return np.concatenate(images), np.concatenate(masks)
 
 
 def _save_pngs(task: list[Patient], size: int, seed: int, folder: Path) -> int:
     from PIL import Image
 
     names, _ = _names(task)
-    for name, image in zip(names, _render(task, size, seed), strict=True):
+    for name, image in zip(names, _render(task, size, seed)[0], strict=True):
         Image.fromarray(image[:, :, 0]).save(folder / f"{name}.png")
     return len(names)
 

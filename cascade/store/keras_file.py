@@ -14,10 +14,11 @@ import keras
 import numpy as np
 
 from cascade.errors import ModelRefusedError
-from cascade.losses import loss_from_json, loss_to_json
+from cascade.losses import FURTHEST, loss_from_json, loss_to_json
 from cascade.neural.classifier import KerasClassifier
 from cascade.neural.training import check_finite
 from cascade.targets import TargetForm
+from cascade.weights import as_numbers
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
@@ -37,6 +38,7 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
         "n_outputs": 1 if estimator.target_form_.is_vector else len(estimator.classes_),
         "batch_size": int(estimator.batch_size),
         "loss": loss_to_json(estimator.loss_),
+        "sampling_shift": estimator.sampling_shift_.tolist(),
     }
 
 
@@ -62,9 +64,20 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     estimator = KerasClassifier(batch_size=int(spec["batch_size"]))
     estimator.network_ = network
     estimator.loss_ = loss_from_json(spec["loss"], n_outputs)
+    # A network that was saved before networks could be sampled for has none.
+    estimator.sampling_shift_ = _sampling_shift(path, spec.get("sampling_shift", [0.0] * n_outputs), n_outputs)
     estimator.target_form_ = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])
     estimator.classes_ = estimator.target_form_.classes
     return estimator
+
+
+def _sampling_shift(path: Path, values: Any, n_outputs: int) -> Any:
+    shift = as_numbers(values)
+    if shift is None or shift.shape != (n_outputs,) or not (abs(shift) <= FURTHEST).all():
+        raise ModelRefusedError(
+            f"`{path}` must have one `sampling_shift` per logit ({n_outputs}). Received {values!r}."
+        )
+    return shift
 
 
 def check_archive(path: Path) -> Any:

@@ -1,0 +1,39 @@
+"""How a user names a decoder; read by configs, so nothing heavy is imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cascade.errors import ConfigError
+
+Decoder = float | str | Mapping[str, int]
+
+BY_THRESHOLD = ("f1", "count")
+
+
+def check_decoder(decoder: Any) -> Decoder:
+    """Return a decoder if it is one: a probability, "f1", "count", "cardinality" or {"top": k}.
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> check_decoder({"top": 10})
+    {'top': 10}
+    """
+    is_number = isinstance(decoder, (int, float)) and not isinstance(decoder, bool)
+    top = decoder.get("top") if isinstance(decoder, Mapping) and set(decoder) == {"top"} else None
+    known = (
+        (is_number and 0 < decoder < 1)
+        or (isinstance(decoder, str) and decoder in (*BY_THRESHOLD, "cardinality"))
+        or (isinstance(top, int) and not isinstance(top, bool) and top >= 1)
+    )
+    if not known:
+        raise ConfigError(
+            f"`decoder` must be a probability, 'f1', 'count', 'cardinality' or {{'top': k}}. Received {decoder!r}."
+        )
+    checked: Decoder = decoder
+    return checked
