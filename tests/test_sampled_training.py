@@ -15,6 +15,7 @@ from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.config import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError, DataError, ModelRefusedError
+from cascade.neural.losses import LogitLoss
 from cascade.neural.networks import build_network
 from cascade.neural.sampled import SampledBatches, TiltedBatches
 from cascade.phantom import PhantomImages, write_phantom
@@ -109,6 +110,19 @@ def test_validation_rows_keep_their_prevalence_and_weigh_each_class_as_it_is_dra
     np.testing.assert_allclose(weight, [[2.0, 0.25], [0.5, 0.25]] * 3)
     own = np.arange(1, 7, dtype=np.float32)
     np.testing.assert_allclose(TiltedBatches(X, Y, own, np.arange(6), 6, ratios)[0][2], weight * own[:, None])
+
+
+def test_early_stopping_is_given_rows_that_training_has_not_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Any] = []
+    monkeypatch.setattr("cascade.neural.classifier.train", lambda *given: taken.extend(given))
+    X, Y, _ = drawn(600, 0)
+    model = KerasClassifier("mlp", **SMALL, sampling="rare").fit(X, Y, groups=np.arange(600) // 3)
+    _, training, validation, loss, *_ = taken
+    assert isinstance(validation, TiltedBatches)
+    assert isinstance(loss, LogitLoss)
+    assert sorted([*training.rows, *validation.order]) == list(range(600))
+    ratios = validation.ratios.astype(float)
+    np.testing.assert_allclose(np.log(ratios[:, 0] / ratios[:, 1]), model.sampling_shift_, atol=1e-6)
 
 
 def test_the_shift_travels_with_a_saved_model_and_a_forged_one_is_refused(tmp_path: Path) -> None:
