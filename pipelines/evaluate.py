@@ -22,12 +22,12 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
     if roles.labels is not None and set(roles.labels) != set(predictor.labels):
         raise DataError(f"`--labels` must name the model's labels {list(predictor.labels)}.")
-    known = Roles(predictor.labels, group, row_id, roles.label_file, roles.allow_missing)
+    known = Roles(predictor.labels, group, row_id, roles.label_file, roles.allow_missing, roles.missing_labels)
     data = read_data(data_path, known, features=predictor.signature.feature_names)
     assert data.Y is not None
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
     rate = len(data) / (time.monotonic() - started)
-    report = evaluate(predictor, scores, data.Y, data.groups)
+    report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
     report["overall"]["rows_per_second"] = rate
     return report
