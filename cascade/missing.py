@@ -87,9 +87,9 @@ def settled_rows(known: Mask, any_index: int | None) -> Mask:
     """
     noted = np.asarray(known.any(axis=0))
     if any_index is None:
-        return np.asarray(known[:, noted].all(axis=1))
+        return np.asarray(known.all(axis=1, where=noted))
     noted[any_index] = False
-    return np.asarray(known[:, any_index] | (known[:, noted].all(axis=1) & noted.any()))
+    return np.asarray(known[:, any_index] | (known.all(axis=1, where=noted) & noted.any()))
 
 
 def label_weight(weight: NDArray[np.float64], known: Known, k: int) -> NDArray[np.float64]:

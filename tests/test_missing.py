@@ -256,3 +256,13 @@ def test_flat_models_take_missing_labels(truth: KnownTruth) -> None:
         shorter = FlatClassifier(ONE_BY_ONE, calibration_folds=folds).fit(X[told], Y[told])
         np.testing.assert_array_equal(longer.predict_proba(X), shorter.predict_proba(X))
         np.testing.assert_array_equal(longer.thresholds_, shorter.thresholds_)
+
+
+def test_whole_vectors_as_seen_need_rows_that_know_all_labels(truth: KnownTruth) -> None:
+    X, Y = truth.X[:8000], truth.Y[:8000].astype(float)
+    model = cascade().fit(X, hidden(Y, 0.1))
+    assert model.predictor_.predict_joint(X[:100], joint="seen").shape == (100, 5)
+    Y[np.arange(8000), np.arange(8000) % 4] = np.nan
+    model = cascade().fit(X, Y)
+    with pytest.raises(ConfigError, match="'seen' needs training rows that know all labels"):
+        model.predictor_.predict_joint(X[:100], joint="seen")
