@@ -13,10 +13,11 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.errors import ConfigError
 from cascade.estimators import LogOddsClassifier, fit_with, fresh, positive_proba, refuse_class_weight
 from cascade.features import check_rows
-from cascade.labels import Labels
+from cascade.labels import Labels, varying_labels
+from cascade.missing import Known, known_part, label_weight
 from cascade.priors import log_odds, sampling_shift
 from cascade.rows import makes_batches, n_rows, subset
-from cascade.targets import read_target
+from cascade.targets import read_known_target
 from cascade.weights import check_weight
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class BalancedBinaryRelevance(LogOddsClassifier):
     True
     """
 
+    takes_missing_labels = True
+
     def __init__(self, estimator: Any, n_bags: int = 10, n_jobs: int | None = None, random_state: int = 0) -> None:
         self.estimator = estimator
         self.n_bags = n_bags
@@ -89,6 +92,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         ----------
         X : rows, n of them
         y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
+            A label that is NaN, or that a masked array hides, leaves its row out of that label's models only.
         groups, sample_weight : array-like, shape (n,), optional
             Handed to the base estimator row by row.
         trunk : fitted estimator, optional
@@ -100,20 +104,22 @@ class BalancedBinaryRelevance(LogOddsClassifier):
             raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
         refuse_class_weight(self.estimator, "estimator")
         X = check_rows(self, X, reset=True)
-        labels, self.target_form_ = read_target(y, n_rows(X))
+        labels, known, self.target_form_ = read_known_target(y, n_rows(X))
         weight = check_weight(sample_weight, len(labels))
         extra = {"groups": groups, "sample_weight": sample_weight}
-        self._fit_bags(X, labels, weight, {k: np.asarray(v) for k, v in extra.items() if v is not None}, trunk)
-        self.share_ = (weight @ labels + 0.5) / (weight.sum() + 1.0)
+        given = {name: np.asarray(values) for name, values in extra.items() if values is not None}
+        self._fit_bags(X, labels, known, weight, given, trunk)
+        total = weight.sum() if known is None else weight @ known
+        self.share_ = (weight @ labels + 0.5) / (total + 1.0)
         self.classes_ = self.target_form_.classes
         return self
 
-    def _fit_bags(self, X: Any, Y: Labels, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
-        counted = Y[weight > 0]
-        varying = np.flatnonzero(counted.any(axis=0) & ~counted.all(axis=0)).tolist()
+    def _fit_bags(self, X: Any, Y: Labels, known: Known, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
+        varying = varying_labels(Y[weight > 0], known_part(known, weight > 0)).tolist()
         fitted = Parallel(self.n_jobs, return_as="generator")(
-            delayed(self._fit_one)(X, Y[:, k], weight, extra, trunk, (self.random_state, k, bag))
+            delayed(self._fit_one)(X, Y[:, k], own, extra, trunk, (self.random_state, k, bag))
             for k in varying
+            for own in [label_weight(weight, known, k)]
             for bag in range(self.n_bags)
         )
         self.estimators_: list[list[Any]] = [[] for _ in range(Y.shape[1])]

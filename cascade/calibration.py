@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 from sklearn.isotonic import IsotonicRegression
 
 from cascade.errors import ConfigError
+from cascade.missing import Known, known_rows
 
 Floats = NDArray[np.float64]
 
@@ -105,7 +106,7 @@ def check_method(method: str) -> str:
 
 
 def fit_calibration(
-    z: Floats, Y: NDArray[np.uint8], weight: Floats | None = None, method: str = "platt"
+    z: Floats, Y: NDArray[np.uint8], weight: Floats | None = None, method: str = "platt", known: Known = None
 ) -> AnyCalibration:
     """Fit one calibration per column.
 
@@ -117,6 +118,8 @@ def fit_calibration(
     weight : ndarray of float, shape (n,), optional
         How many rows of the population each row stands for.
     method : {"platt", "beta", "isotonic", "none"}, default="platt"
+    known : ndarray of bool, shape (n, L), optional
+        Entries that count; all if not given.
 
     Returns
     -------
@@ -139,13 +142,14 @@ def fit_calibration(
     -1.0
     """
     weights = np.ones(len(z)) if weight is None else weight
-    columns = list(zip(z.T, Y.T, strict=True))
+    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
+    columns = [(z[rows, k], Y[rows, k], weights[rows]) for k, rows in enumerate(chosen)]
     if method == "none" or not columns:
         return Calibration.identity(len(columns))
     if method == "isotonic":
-        lines = [_fit_isotonic(column, y, weights) for column, y in columns]
+        lines = [_fit_isotonic(*column) for column in columns]
         return IsotonicCalibration(tuple(knots for knots, _ in lines), tuple(values for _, values in lines))
-    fitted = [_fit_slopes(column, y, weights, one_slope=method == "platt") for column, y in columns]
+    fitted = [_fit_slopes(*column, one_slope=method == "platt") for column in columns]
     return Calibration(*np.array(fitted, dtype=np.float64).T)
 
 

@@ -27,7 +27,7 @@ from cascade.rows import n_rows
 from cascade.signature import InputSignature
 from cascade.splits import group_numbers
 from cascade.stages import Stages
-from cascade.targets import read_target
+from cascade.targets import read_known_target
 from cascade.weights import check_weight
 from cascade.wishes import Wishes
 
@@ -109,6 +109,8 @@ class CascadeClassifier(MultilabelClassifier):
     True
     """
 
+    takes_missing_labels = True
+
     def __init__(
         self,
         gate: Any = None,
@@ -154,6 +156,8 @@ class CascadeClassifier(MultilabelClassifier):
         X : rows, n of them
             Anything scikit-learn can index, or an object with a length that returns a batch for row numbers.
         y : array-like, data frame or sparse matrix of 0/1, shape (n, L), or of two classes, shape (n,)
+            A label may be missing: NaN, or hidden by a masked array. Each label is fitted, calibrated and decided on
+            the rows that know it; a row without a positive of which something is missing says nothing to the gate.
         groups : array-like, shape (n,), optional
             Rows of one group are never on both sides of a split.
         sample_weight : array-like of float >= 0, shape (n,), optional
@@ -172,11 +176,11 @@ class CascadeClassifier(MultilabelClassifier):
         if isinstance(seed, bool) or not (isinstance(seed, (int, np.integer)) and seed >= 0):
             raise ConfigError(f"`random_state` must be a whole number of 0 or more. Received {seed!r}.")
         X = check_rows(self, X, reset=True, min_rows=2)
-        labels, self.target_form_ = read_target(y, n_rows(X))
+        labels, known, self.target_form_ = read_known_target(y, n_rows(X))
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names
         names = name_labels(columns, labels.shape[1])
         self._wishes().check(names)
-        found = find_any_label(labels, names, self.any_label)
+        found = find_any_label(labels, names, self.any_label, known)
         if found.note:
             warnings.warn(found.note, stacklevel=2)
         logger.info("any: %s", "no column" if found.index is None else f"column {names[found.index]!r} is the gate")
@@ -185,7 +189,7 @@ class CascadeClassifier(MultilabelClassifier):
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         group = None if groups is None else np.asarray(groups)
         group_numbers(group, len(labels))
-        self._fit(Examples(X, labels, names, found.index, group, weight))
+        self._fit(Examples(X, labels, names, found.index, group, weight, known))
         return self
 
     def _fit(self, examples: Examples) -> None:
@@ -204,10 +208,13 @@ class CascadeClassifier(MultilabelClassifier):
         self.gate_, self.labeler_ = fitted.gate, fitted.labeler
         self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
         provenance = {
-            "data": fingerprint(X, Y, examples.groups),
+            "data": fingerprint(X, Y, examples.groups, examples.known),
             "rows_fitted": fitted.rows_fitted,
             "rows_calibrated": fitted.rows_calibrated,
         }
+        if examples.known is not None:
+            provenance["labels_missing"] = int((~examples.known).sum())
+            provenance["rows_without_gate_target"] = len(Y) - len(examples.with_gate_target(np.arange(len(Y))))
         self.predictor_ = CascadePredictor(
             fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance, fitted.certificate
         )

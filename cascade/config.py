@@ -45,6 +45,7 @@ class DataConfig(Strict):
     group: str | None = None
     id: str | None = None
     allow_missing: bool = False
+    missing_labels: bool = False
     any_label: str | None = "auto"
     test_size: float = Field(default=0.2, gt=0, lt=1)
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
 from cascade.labels import Labels
+from cascade.missing import Known, known_rows
 from cascade.weights import is_number
 
 Floats = NDArray[np.float64]
@@ -90,6 +91,7 @@ def decision_thresholds(
     Y: Labels,
     weight: Floats | None = None,
     calibrated: bool = True,
+    known: Known = None,
 ) -> Floats:
     """Choose each label's threshold, where only rows past the gate can get a bit.
 
@@ -104,6 +106,8 @@ def decision_thresholds(
     weight : ndarray of float, shape (n,), optional
     calibrated : bool, default=True
         Whether probabilities may be leaned on; if not, each threshold is chosen by the labels alone.
+    known : ndarray of bool, shape (n, L), optional
+        Entries that count; all if not given.
 
     Returns
     -------
@@ -122,10 +126,12 @@ def decision_thresholds(
     Lipton, Elkan & Narayanaswamy (2014), Thresholding classifiers to maximize F1 score.
     """
     weights = np.ones(len(Y)) if weight is None else weight
+    prior = PRIOR_POSITIVES if calibrated else 0.0
+    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
     return np.array(
         [
-            _threshold(decision, name, p, passed, y, weights, PRIOR_POSITIVES if calibrated else 0.0)
-            for decision, name, p, y in zip(decisions, names, proba.T, Y.T, strict=True)
+            _threshold(decision, name, proba[rows, k], passed[rows], Y[rows, k], weights[rows], prior)
+            for k, (decision, name, rows) in enumerate(zip(decisions, names, chosen, strict=True))
         ]
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.labels import Labels
+from cascade.missing import Known, Mask, settled_rows
 from cascade.rows import Rows
 
 
@@ -25,6 +26,8 @@ class Examples:
         Column that equals the OR of the others.
     groups : ndarray, shape (n,), or None
     weight : ndarray of float, shape (n,), or None
+    known : ndarray of bool, shape (n, L), or None
+        Which labels are known; `Y` is 0 elsewhere. None where all are.
     """
 
     X: Any
@@ -33,8 +36,22 @@ class Examples:
     any_index: int | None
     groups: NDArray[Any] | None
     weight: NDArray[np.float64] | None
+    known: Known = None
 
     def extra(self, rows: Rows) -> dict[str, Any]:
         """Give the fit arguments that belong to some rows."""
         given = {"groups": self.groups, "sample_weight": self.weight}
         return {name: None if values is None else values[rows] for name, values in given.items()}
+
+    def settled(self, rows: Rows) -> Mask | None:
+        """Mark those of some rows of which it is known, whatever the answer, whether they have a label; or None."""
+        return None if self.known is None else settled_rows(self.known, self.any_index)[rows]
+
+    def with_gate_target(self, rows: Rows) -> Rows:
+        """Keep those of some rows that the gate can learn from: with a label, or known to have none."""
+        settled = self.settled(rows)
+        return rows if settled is None else rows[settled | self.Y[rows].any(axis=1)]
+
+    def telling(self) -> Rows:
+        """Numbers of the rows of which something is known; the others say nothing and are left out of all."""
+        return np.arange(len(self.Y)) if self.known is None else np.flatnonzero(self.known.any(axis=1))

@@ -10,21 +10,24 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.labels import Labels
+from cascade.missing import Known
 from cascade.rows import n_rows, take
 
 SAMPLED_ROWS = 256
 
 
-def fingerprint(X: Any, Y: Labels, groups: NDArray[Any] | None) -> dict[str, Any]:
+def fingerprint(X: Any, Y: Labels, groups: NDArray[Any] | None, known: Known = None) -> dict[str, Any]:
     """Hash all labels and groups, and the content of up to 256 evenly spaced rows.
 
     Returns
     -------
     dict
-        `rows`, `label_counts`, `sha256_labels`, `sha256_groups` (or None), `sha256_sampled_rows`.
+        `rows`, `label_counts`, `sha256_labels`, `sha256_groups` (or None), `sha256_sampled_rows`; where labels are
+        missing `sha256_known`.
     """
     sampled = np.unique(np.linspace(0, n_rows(X) - 1, SAMPLED_ROWS).astype(np.intp))
-    return {
+    missing = {} if known is None else {"sha256_known": _digest(np.packbits(known, axis=1).tobytes())}
+    return missing | {
         "rows": n_rows(X),
         "label_counts": Y.sum(axis=0, dtype=np.int64).tolist(),
         "sha256_labels": _digest(np.packbits(Y, axis=1).tobytes()),

@@ -17,6 +17,7 @@ from cascade.gate_rules import GateRules, HeldOut, fit_gate_rules
 from cascade.gate_threshold import GateThreshold
 from cascade.labels import LabelPlan, Labels, plan_labels, planned
 from cascade.merge import pool_rows
+from cascade.missing import Known, known_part, known_rows
 from cascade.rows import Rows
 from cascade.rule_fitting import fit_rules
 from cascade.rules import Rules
@@ -58,15 +59,14 @@ class Fitted:
 def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float) -> Fitted:
     """Fit both models on most groups, and the rules on a share `size` of them held out."""
     certifying, rows = _kept_apart(stages, examples, wishes)
-    groups = None if examples.groups is None else examples.groups[rows]
-    held = grouped_holdout(examples.Y[rows], groups, size, stages.random_state)
+    held = grouped_holdout(examples.Y[rows], examples.extra(rows)["groups"], size, stages.random_state)
     fitting, calibrating = rows[~held], rows[held]
     if not len(fitting) or not len(calibrating):
         raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
     Y = examples.Y
     plan = _plan(examples, [fitting])
     _report_unseen(Y[fitting], Y[calibrating], examples.names)
-    stages.check(len(plan.learned))
+    stages.check(len(plan.learned), examples.known is not None)
 
     gate = stages.fit_gate(examples, fitting)
     unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating))
@@ -94,7 +94,7 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
     if len(np.unique(folds)) < n_folds:
         raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
     plan = _plan(examples, [rows[folds != fold] for fold in range(n_folds)])
-    stages.check(len(plan.learned))
+    stages.check(len(plan.learned), examples.known is not None)
 
     gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
     gate = stages.fit_gate(examples, rows)
@@ -114,11 +114,12 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
 
 def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Rows, Rows]:
     """Rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
-    everything = np.arange(len(examples.Y))
+    rows = examples.telling()
+    _report_gate(examples)
     if wishes.gate_policy is None:
-        return everything[:0], everything
-    held = wishes.gate_policy.rows(examples, stages.random_state)
-    return everything[held], everything[~held]
+        return rows[:0], rows
+    held = wishes.gate_policy.rows(examples, rows, stages.random_state)
+    return rows[held], rows[~held]
 
 
 def _certified(
@@ -162,17 +163,26 @@ def _passed_out_of_fold(
 
 def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
     """Plan the columns; one is learned only if it can be in every training that will be done."""
-    plans = [
-        plan_labels(examples.Y[rows], examples.any_index, examples.extra(rows)["sample_weight"]) for rows in trainings
-    ]
+    plans = [_plan_of(examples, rows) for rows in trainings]
     learned = plans[0].learned
     for plan in plans[1:]:
         learned = np.intersect1d(learned, plan.learned)
     everywhere = np.unique(np.concatenate(trainings))
-    share = plan_labels(examples.Y[everywhere], examples.any_index, examples.extra(everywhere)["sample_weight"]).share
-    plan = planned(examples.Y[everywhere], examples.any_index, learned, share)
-    _report_constant(examples.Y[everywhere], plan, examples.names)
+    share = _plan_of(examples, everywhere).share
+    known = known_part(examples.known, everywhere)
+    plan = planned(examples.Y[everywhere], examples.any_index, learned, share, known)
+    _report_constant(examples.Y[everywhere], plan, examples.names, known)
     return plan
+
+
+def _plan_of(examples: Examples, rows: Rows) -> LabelPlan:
+    weight, known = examples.extra(rows)["sample_weight"], known_part(examples.known, rows)
+    return plan_labels(examples.Y[rows], examples.any_index, weight, known)
+
+
+def _report_gate(examples: Examples) -> None:
+    if examples.known is not None and examples.Y[examples.with_gate_target(examples.telling())].any(axis=1).all():
+        warnings.warn("no row is known to have no label: the gate learns nothing, every row is examined.", stacklevel=6)
 
 
 def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...]) -> None:
@@ -187,12 +197,15 @@ def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...])
         )
 
 
-def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...]) -> None:
+def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...], known: Known) -> None:
     for k in sorted(set(range(Y.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
-        count = int(Y[:, k].sum())
-        seldom = "never" if count == 0 else "always" if count == Y.any(axis=1).sum() else "too seldom"
+        told = known_rows(known, k)
+        count, rows = int(Y[:, k].sum()), int(np.asarray(Y.any(axis=1))[told].sum())
+        seldom = "never" if count == 0 else "always" if count == rows else "too seldom"
+        found = (
+            "is known on no training row" if not len(Y[told]) else f"{seldom} occurs among training rows with a label"
+        )
         warnings.warn(
-            f"label {names[k]!r} {seldom} occurs among training rows with a label; "
-            f"it is given its smoothed share {plan.share[k]:.3g} times the gate.",
+            f"label {names[k]!r} {found}; it is given its smoothed share {plan.share[k]:.3g} times the gate.",
             stacklevel=5,
         )

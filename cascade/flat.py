@@ -10,12 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.errors import DataError
-from cascade.estimators import MultilabelClassifier, as_target, block_proba, fit_with, fresh
+from cascade.estimators import MultilabelClassifier, block_proba, fresh
 from cascade.features import check_rows
-from cascade.labels import Labels
-from cascade.rows import Rows, n_rows, subset
+from cascade.labels import Labels, varying_labels
+from cascade.masked_fit import fit_labels
+from cascade.missing import Known, known_part
+from cascade.rows import Rows, n_rows
 from cascade.splits import grouped_folds, grouped_holdout
-from cascade.targets import read_target
+from cascade.targets import read_known_target
 from cascade.weights import check_weight
 
 Floats = NDArray[np.float64]
@@ -57,6 +59,8 @@ class FlatClassifier(MultilabelClassifier):
     array([[1, 0]])
     """
 
+    takes_missing_labels = True
+
     def __init__(
         self,
         estimator: Any,
@@ -79,49 +83,51 @@ class FlatClassifier(MultilabelClassifier):
         ----------
         X : rows, n of them
         y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
+            A label that is NaN, or that a masked array hides, leaves its row out for that label.
         groups, sample_weight : array-like, shape (n,), optional
         """
         X = check_rows(self, X, reset=True, min_rows=2)
-        Y, self.target_form_ = read_target(y, n_rows(X))
+        Y, known, self.target_form_ = read_known_target(y, n_rows(X))
         names = [str(k) for k in range(Y.shape[1])]
         decisions = each_decision(self.decision, None, names)
         weight = None if sample_weight is None else check_weight(sample_weight, len(Y))
         given = {"groups": None if groups is None else np.asarray(groups), "sample_weight": weight}
-        rows = np.arange(len(Y))
+        rows = np.arange(len(Y)) if known is None else np.flatnonzero(known.any(axis=1))
         if self.calibration_folds is None:
-            held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
-            self._fit_on(X, Y, rows[~held], given)
+            held = grouped_holdout(Y[rows], _of(given["groups"], rows), self.calibration_size, self.random_state)
+            self._fit_on(X, Y, known, rows[~held], given)
             asked, proba = rows[held], self._proba(X, rows[held])
         else:
-            asked, proba = rows, self._out_of_fold(X, Y, groups, self.calibration_folds, given)
-            self._fit_on(X, Y, rows, given)
+            asked, proba = rows, self._out_of_fold(X, Y, known, rows, self.calibration_folds, given)
+            self._fit_on(X, Y, known, rows, given)
         passed = np.ones(len(asked), dtype=bool)
-        asked_weight = None if weight is None else weight[asked]
         self.thresholds_ = decision_thresholds(
-            decisions, names, proba, passed, Y[asked], asked_weight, calibrated=False
+            decisions, names, proba, passed, Y[asked], _of(weight, asked), False, known_part(known, asked)
         )
         self.classes_ = self.target_form_.classes
         return self
 
-    def _fit_on(self, X: Any, Y: Labels, rows: Rows, given: dict[str, Any]) -> None:
+    def _fit_on(self, X: Any, Y: Labels, known: Known, rows: Rows, given: dict[str, Any]) -> None:
         if not len(rows):
             raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
-        extra = {name: None if values is None else values[rows] for name, values in given.items()}
-        weight = check_weight(extra["sample_weight"], len(rows))
-        self.share_ = (weight @ Y[rows] + 0.5) / (weight.sum() + 1.0)
-        self.learned_ = np.flatnonzero(Y[rows].any(axis=0) & ~Y[rows].all(axis=0))
+        extra = {name: _of(values, rows) for name, values in given.items()}
+        weight, told = check_weight(extra["sample_weight"], len(rows)), known_part(known, rows)
+        total = weight.sum() if told is None else weight @ told
+        self.share_ = (weight @ Y[rows] + 0.5) / (total + 1.0)
+        self.learned_ = varying_labels(Y[rows], told)
         self.estimator_ = None
         if len(self.learned_):
             estimator = fresh(self.estimator, [self.random_state, 2])
-            y = as_target(estimator, Y[np.ix_(rows, self.learned_)].astype(np.int64))
-            self.estimator_ = fit_with(estimator, subset(X, rows, estimator), y, **extra)
+            own = known_part(known, rows, self.learned_)
+            labels = Y[np.ix_(rows, self.learned_)].astype(np.int64)
+            self.estimator_ = fit_labels(estimator, X, rows, labels, own, **extra)
 
-    def _out_of_fold(self, X: Any, Y: Labels, groups: Any, n_folds: int, given: dict[str, Any]) -> Floats:
-        folds = grouped_folds(Y, groups, n_folds, self.random_state)
-        proba = np.empty(Y.shape)
+    def _out_of_fold(self, X: Any, Y: Labels, known: Known, rows: Rows, n_folds: int, given: dict[str, Any]) -> Floats:
+        folds = grouped_folds(Y[rows], _of(given["groups"], rows), n_folds, self.random_state)
+        proba = np.empty((len(rows), Y.shape[1]))
         for fold in range(n_folds):
-            self._fit_on(X, Y, np.flatnonzero(folds != fold), given)
-            proba[folds == fold] = self._proba(X, np.flatnonzero(folds == fold))
+            self._fit_on(X, Y, known, rows[folds != fold], given)
+            proba[folds == fold] = self._proba(X, rows[folds == fold])
         return proba
 
     def _proba(self, X: Any, rows: Rows) -> Floats:
@@ -146,3 +152,7 @@ class FlatClassifier(MultilabelClassifier):
 
     def _parts(self) -> list[Any]:
         return [self.estimator]
+
+
+def _of(values: NDArray[Any] | None, rows: Rows) -> NDArray[Any] | None:
+    return None if values is None else values[rows]

@@ -75,13 +75,13 @@ class GatePolicy:
         if not 0 < self.size < 1:
             raise ConfigError(f"`gate_policy.size` must lie between 0 and 1, both excluded. Received {self.size!r}.")
 
-    def rows(self, examples: Examples, seed: int) -> NDArray[np.bool_]:
-        """Mark the rows that are kept apart, and refuse now what they cannot prove whatever the gate will be."""
+    def rows(self, examples: Examples, rows: Rows, seed: int) -> NDArray[np.bool_]:
+        """Mark those of some rows that are kept apart; refuse now what they cannot prove whatever the gate will be."""
         if examples.weight is not None:
             raise ConfigError("`gate_policy` counts rows as they are; it cannot be had with `sample_weight`.")
-        held = random_groups(examples.groups, len(examples.Y), self.size, seed)
+        held = random_groups(examples.extra(rows)["groups"], len(rows), self.size, seed)
         # Which labels can be certified follows from counts alone: a gate that passes everything shows it.
-        self.certify(np.ones(int(held.sum())), examples, np.flatnonzero(held))
+        self.certify(np.ones(int(held.sum())), examples, rows[held])
         return held
 
     def certify(self, gate: Floats, examples: Examples, rows: Rows) -> Certificate:

@@ -11,6 +11,7 @@ from cascade.calibration import AnyCalibration, calibrated_proba, fit_calibratio
 from cascade.examples import Examples
 from cascade.gate_threshold import SUREST_REJECTED, GateThreshold, at_threshold, gate_threshold
 from cascade.labels import Labels
+from cascade.missing import Known, Mask, known_part
 from cascade.rows import Rows
 from cascade.splits import group_numbers
 from cascade.wishes import Wishes
@@ -30,19 +31,28 @@ class HeldOut:
         Number of each row's group; rows without groups are one each.
     gate_z : ndarray of float, shape (n,)
         The gate's log-odds.
+    known : ndarray of bool, shape (n, L), or None
+        Which labels are known; `Y` is 0 elsewhere.
+    settled : ndarray of bool, shape (n,), or None
+        Rows of which it is known, whatever the answer, whether they have a label: only among them has `any` its
+        natural prevalence. None where all are.
     """
 
     Y: Labels
     weight: Floats
     group: Rows
     gate_z: Floats
+    known: Known = None
+    settled: Mask | None = None
 
     @classmethod
     def of(cls, examples: Examples, rows: Rows, gate_z: Floats) -> HeldOut:
         """Take some rows of the examples."""
         weight = np.ones(len(rows)) if examples.weight is None else examples.weight[rows]
         groups = None if examples.groups is None else examples.groups[rows]
-        return cls(examples.Y[rows], weight, group_numbers(groups, len(rows)), gate_z)
+        group = group_numbers(groups, len(rows))
+        known = known_part(examples.known, rows)
+        return cls(examples.Y[rows], weight, group, gate_z, known, examples.settled(rows))
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,7 @@ class GateRules:
 def fit_gate_rules(held: HeldOut, wishes: Wishes) -> GateRules:
     """Calibrate the gate and choose who is examined."""
     target = held.Y.max(axis=1, keepdims=True)
-    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, wishes.calibration)
+    settled = None if held.settled is None else held.settled[:, None]
+    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, wishes.calibration, settled)
     gate = calibrated_proba(calibration, held.gate_z)
     return GateRules(calibration, gate_threshold(gate, held.Y, wishes.gate_recall, held.weight))

@@ -47,6 +47,7 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
     gate : ndarray of float, shape (n,)
         Gate probabilities of held-out rows.
     Y : ndarray of 0/1, shape (n, L)
+        Only positives count: a missing label is a 0 like any other.
     recall : float in (0, 1]
     weight : ndarray of float, shape (n,), optional
         How many rows of the population each row stands for.

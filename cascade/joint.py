@@ -160,5 +160,7 @@ def best_vectors(
         return likeliest(independent_joint(proba, any_proba), all_vectors(len(plan.learned)), any_proba)
     if joint == "seen":
         check_few(len(plan.learned))
+        if not len(plan.seen):
+            raise ConfigError("`joint` 'seen' needs training rows that know all labels. There were none.")
         return likeliest(seen_joint(proba, any_proba, plan.seen, plan.seen_count), plan.seen, any_proba)
     raise ConfigError(f"`joint` must be 'independent' or 'seen'. Received {joint!r}.")

@@ -14,6 +14,7 @@ from scipy import sparse
 from cascade.certificate import positives_needed, recall_bound
 from cascade.imbalance import imbalance_ratio, mean_imbalance_ratio, scumble
 from cascade.labels import Labels, check_labels, find_any_label, name_labels
+from cascade.missing import Known, settled_rows, split_missing
 from cascade.recipes import balanced_sample_weight, keras_class_weight
 from cascade.splits import group_numbers
 
@@ -45,12 +46,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labels under examination: matrix, names, number of each row's group, column that is `any`."""
+    """Labels under examination: matrix, names, number of each row's group, column that is `any`, what is known."""
 
     Y: Labels
     names: tuple[str, ...]
     group: NDArray[np.intp]
     any_index: int | None
+    known: Known = None
 
     def groups_with(self, rows: NDArray[np.bool_]) -> int:
         """Count the groups that have one of the rows."""
@@ -68,6 +70,7 @@ def lint(
     Parameters
     ----------
     Y : array-like or sparse matrix of 0/1, shape (n, L)
+        A label may be missing: NaN, or hidden by a masked array. It is counted, and as a 0 in all other figures.
     names : sequence of str, length L, optional
     groups : array-like, shape (n,), optional
         Without groups each row is one.
@@ -87,10 +90,11 @@ def lint(
     >>> facts["empty_rows"], findings[0].code, findings[0].message
     (2, 'absent', "label 'label_1' never occurs.")
     """
-    labels = check_labels(Y)
+    given, known = split_missing(Y)
+    labels = check_labels(given)
     named = name_labels(names, labels.shape[1])
-    found = find_any_label(labels, named, any_label)
-    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index)
+    found = find_any_label(labels, named, any_label, known)
+    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index, known)
     findings = [finding for rule in RULES for finding in rule(labelled)]
     if found.note:
         findings.append(Finding("warning", "any", f"{found.note}."))
@@ -141,6 +145,7 @@ def _facts(data: Labelled) -> dict[str, Any]:
     return {
         "rows": len(data.Y),
         "groups": int(data.group.max()) + 1,
+        **_missing_facts(data),
         "empty_rows": int((~data.Y.any(axis=1)).sum()),
         "combinations": len(combinations),
         "combinations_on_one_row": int((counts == 1).sum()),
@@ -151,6 +156,31 @@ def _facts(data: Labelled) -> dict[str, Any]:
         "keras_class_weight": {**asdict(keras), "unused": [data.names[k] for k in keras.unused]},
         "balanced_sample_weight": asdict(sampled),
     }
+
+
+def _missing_facts(data: Labelled) -> dict[str, Any]:
+    if data.known is None:
+        return {}
+    settled = settled_rows(data.known, data.any_index)
+    return {
+        "labels_missing": int((~data.known).sum()),
+        "rows_without_gate_target": int((~settled & ~data.Y.any(axis=1)).sum()),
+    }
+
+
+def _missing(data: Labelled) -> Iterator[Finding]:
+    if data.known is None:
+        return
+    facts = _missing_facts(data)
+    yield Finding(
+        "warning",
+        "missing",
+        f"{facts['labels_missing']} of {data.Y.size} labels are missing; {facts['rows_without_gate_target']} of "
+        f"{len(data.Y)} rows have no positive and a missing label, which the gate cannot learn from. Other figures "
+        "count a missing label as a 0.",
+    )
+    for k in np.flatnonzero(~data.known.any(axis=0)):
+        yield Finding("error", "missing", f"label {data.names[k]!r} is known on no row.")
 
 
 def _label_facts(data: Labelled, k: int, rarity: float) -> dict[str, Any]:
@@ -252,4 +282,5 @@ def _recipes(data: Labelled) -> Iterator[Finding]:
     )
 
 
-RULES: tuple[Callable[[Labelled], Iterator[Finding]], ...] = (_constant, _implied, _few, _combinations, _gate, _recipes)
+Rule = Callable[[Labelled], Iterator[Finding]]
+RULES: tuple[Rule, ...] = (_missing, _constant, _implied, _few, _combinations, _gate, _recipes)

@@ -18,7 +18,8 @@ from cascade.losses import (
     SoftmaxLoss,
     WeightedLoss,
 )
-from cascade.weights import METHODS, as_numbers, is_number, label_weights
+from cascade.missing import Known
+from cascade.weights import METHODS, as_numbers, is_number, label_rows, label_weights
 
 Floats = NDArray[np.float64]
 LossOption = str | Mapping[str, Any]
@@ -111,7 +112,7 @@ ARRAYS: dict[tuple[str, str], tuple[str, Callable[[Floats], bool]]] = {
 """Options that are, or may be, arrays: what they must be."""
 
 
-def make_loss(option: LossOption, Y: Any) -> Loss:
+def make_loss(option: LossOption, Y: Any, known: Known = None) -> Loss:
     """Make the loss that `option` names for labels `Y`.
 
     Parameters
@@ -120,6 +121,8 @@ def make_loss(option: LossOption, Y: Any) -> Loss:
         A kind, or {"kind": kind, option: value}; see `DEFAULTS`.
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
         Gives counts only.
+    known : ndarray of bool, shape (n, L), optional
+        Entries that count; all if not given.
 
     Examples
     --------
@@ -128,7 +131,7 @@ def make_loss(option: LossOption, Y: Any) -> Loss:
     [[0.845, 1.464], [0.845, 1.464]]
     """
     kind, options = check_loss(option)
-    n, n_labels = Y.shape
+    n, n_labels = label_rows(Y, known), Y.shape[1]
     count = np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
     # Half a row more on either side keeps the prior of a label that never, or always, occurs finite.
     prior = np.log((count + 0.5) / (n - count + 0.5))
@@ -136,7 +139,9 @@ def make_loss(option: LossOption, Y: Any) -> Loss:
         return WeightedLoss(np.ones((n_labels, 2)))
     if kind == "weighted":
         given = options.pop("weights")
-        return WeightedLoss(label_weights(Y, **options) if given is None else _given_weights(given, n_labels))
+        return WeightedLoss(
+            label_weights(Y, **options, known=known) if given is None else _given_weights(given, n_labels)
+        )
     if kind == "focal":
         return FocalLoss(float(options["gamma"]), _per_label(options["alpha"], n_labels))
     if kind == "asymmetric":
@@ -144,7 +149,7 @@ def make_loss(option: LossOption, Y: Any) -> Loss:
     if kind == "logit_adjusted":
         return LogitAdjustedLoss(options["temper"] * prior)
     if kind == "softmax":
-        return SoftmaxLoss(float(max(count.sum(), 1) / max(n, 1)))
+        return SoftmaxLoss(float(max(count.sum(), 1) / max(Y.shape[0], 1)))
     kappa = options.pop("kappa")
     return DistributionBalancedLoss(np.maximum(count, 1.0), -kappa * prior, **options)
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import BaseCrossValidator
 from cascade.errors import ConfigError, DataError
 from cascade.labels import check_sparse_labels
 from cascade.splits import Rows, fold_shares, group_counts, group_numbers, grouped_folds
-from cascade.targets import read_target
+from cascade.targets import read_known_target
 
 
 class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
@@ -59,12 +59,13 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
         X : rows, n of them
             Not looked at.
         y : array-like or sparse matrix of 0/1, shape (n, L), or of two classes, shape (n,)
+            Known positives are spread; labels may be missing.
         groups : array-like, shape (n,), optional
             None takes every row as a group of its own.
         """
         if y is None:
             raise ConfigError("`y` must be given, since its labels are spread over the folds. Received None.")
-        Y = check_sparse_labels(y) if sparse.issparse(y) else read_target(y, len(y))[0]
+        Y = check_sparse_labels(y) if sparse.issparse(y) else read_known_target(y, len(y))[0]
         n_groups = int(group_numbers(groups, Y.shape[0]).max(initial=-1)) + 1
         if n_groups < self.n_splits:
             raise DataError(f"`groups` must hold at least `n_splits` groups ({self.n_splits}). Received {n_groups}.")

@@ -31,6 +31,7 @@ from cascade.metrics import (
     overall_metrics,
     ratio,
 )
+from cascade.missing import Known
 from cascade.prediction import Prediction, Scores
 from cascade.predictor import CascadePredictor
 from cascade.report_text import table
@@ -58,6 +59,7 @@ def evaluate(
     Y: Labels,
     groups: NDArray[Any] | None,
     importance: ArrayLike | None = None,
+    known: Known = None,
 ) -> dict[str, Any]:
     """Compare a cascade's predictions with labels.
 
@@ -71,6 +73,8 @@ def evaluate(
         Intervals are drawn over them.
     importance : array-like of float >= 0, shape (L,), optional
         Weight of each label in `f2_ciw`; equal if not given.
+    known : ndarray of bool, shape (n, L), optional
+        Which labels are known; nothing else counts. All if not given.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def evaluate(
     """
     rules = predictor.rules
     prediction = predictor.decide(scores)
-    outcome = Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate)
+    outcome = Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate, known)
     metrics = overall_metrics(len(rules.labels), rules.plan.any_index, importance)
     report = _compare(rules, outcome, metrics)
     group = group_numbers(groups, len(Y))
@@ -97,7 +101,7 @@ def evaluate(
         row |= added
     intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
     report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
-    parts = {"with_label": ~outcome.empty, "past_gate": outcome.passed}
+    parts = {"with_label": outcome.with_label, "past_gate": outcome.passed}
     nothing = replace(outcome, bits=np.zeros_like(Y))
     return report | {
         "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
@@ -114,17 +118,18 @@ def _compare(
     values = {metric.name: _plain(metric(outcome)[0]) for metric in metrics if metric.name not in fixed}
     return {
         "labels": [name | row for name, row in zip(names, _rows(columns, len(names)), strict=True)],
-        "overall": {"rows": len(outcome), "rows_with_label": int((~outcome.empty).sum())} | values,
+        "overall": {"rows": len(outcome), "rows_with_label": int(outcome.with_label.sum())} | values,
         "undefined": {key: int(np.isnan(values).sum()) for key, values in columns.items()},
     }
 
 
 def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict[str, Any]:
-    has_label = (~outcome.empty).astype(np.uint8)[:, None]
+    told = outcome.empty | outcome.with_label
+    has_label = outcome.with_label[told].astype(np.uint8)[:, None]
     return {
         "share_past_gate": float(outcome.passed.mean()),
         "gate_threshold": float(rules.gate_threshold),
-        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[:, None])[0]),
+        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[told, None])[0]),
         "undefined_labels": int((~outcome.Y.any(axis=0)).sum()),
     }
 
@@ -146,10 +151,11 @@ def _ledger(rules: Rules, outcome: Outcome) -> dict[str, Any]:
 
 def _sums(predictor: CascadePredictor, scores: Scores, outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Floats]:
     true = outcome.Y.sum(axis=0, dtype=np.float64)
-    low, high = ratio_interval(outcome.proba, outcome.Y.astype(np.float64), group)
+    counted = 1.0 if outcome.known is None else outcome.known
+    low, high = ratio_interval(outcome.proba * counted, outcome.Y.astype(np.float64), group)
     return {
-        "sum_ratio_uncorrected": ratio(uncorrected_proba(predictor, scores).sum(axis=0), true),
-        "sum_ratio_merged": ratio(merged_proba(predictor.rules, scores).sum(axis=0), true),
+        "sum_ratio_uncorrected": ratio((uncorrected_proba(predictor, scores) * counted).sum(axis=0), true),
+        "sum_ratio_merged": ratio((merged_proba(predictor.rules, scores) * counted).sum(axis=0), true),
         "sum_ratio_low": low,
         "sum_ratio_high": high,
     }

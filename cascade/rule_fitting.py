@@ -15,8 +15,9 @@ from cascade.calibration import AnyCalibration, Calibration, fit_calibration
 from cascade.coherence import coherent
 from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.gate_rules import GateRules, HeldOut
-from cascade.labels import LabelPlan, Labels
+from cascade.labels import LabelPlan
 from cascade.merge import pool_rows
+from cascade.missing import known_part, known_rows
 from cascade.priors import log_odds
 from cascade.proportions import clustered_interval
 from cascade.rules import Rules
@@ -58,6 +59,8 @@ def fit_rules(
     gate = gate_rules.proba(held.gate_z)
     passed = gate >= gate_rules.threshold.value
     in_pool = pool_rows(held.Y, wishes.negative_pool, passed)
+    if wishes.negative_pool == "positives" and held.settled is not None:
+        in_pool &= held.settled
     labeler_z = np.full((len(gate), len(plan.learned)), np.nan)
     scored = np.flatnonzero(passed | in_pool)
     labeler_z[scored] = labeler_scores(scored)
@@ -67,19 +70,23 @@ def fit_rules(
         negative_pool=wishes.negative_pool,
         gate_calibration=gate_rules.calibration,
         labeler_calibration=fit_calibration(
-            labeler_z[in_pool], held.Y[np.ix_(in_pool, plan.learned)], held.weight[in_pool], wishes.calibration
+            labeler_z[in_pool],
+            held.Y[np.ix_(in_pool, plan.learned)],
+            held.weight[in_pool],
+            wishes.calibration,
+            known_part(held.known, in_pool, plan.learned),
         ),
         merged_calibration=Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         gate_threshold=gate_rules.threshold.value,
         rejected_share=_rejected_share(gate, held, ~passed, plan, wishes.rejected),
-        rejected_interval=clustered_interval(held.Y[~passed], held.weight[~passed], held.group[~passed]),
+        rejected_interval=_rejected_interval(held, ~passed),
         thresholds=np.full(len(names), 0.5),
         coherence=wishes.coherence,
     )
-    rules = _calibrate_merged(rules, gate[passed], labeler_z[passed], held.Y[passed], held.weight[passed], wishes)
+    rules = _calibrate_merged(rules, gate, labeler_z, held, passed, wishes)
     proba = rules.proba(gate, passed, labeler_z[passed])
     decisions = each_decision(wishes.decision, wishes.label_decisions, names)
-    thresholds = decision_thresholds(decisions, names, proba, passed, held.Y, held.weight)
+    thresholds = decision_thresholds(decisions, names, proba, passed, held.Y, held.weight, known=held.known)
     rules = replace(rules, thresholds=thresholds)
     if plan.any_index is not None:
         _report_any(rules, decisions[plan.any_index], proba, passed, held)
@@ -91,10 +98,11 @@ def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, h
     index = rules.plan.any_index
     if index is None or not (isinstance(decision, Mapping) and "precision" in decision):
         return
-    y, wanted = held.Y[:, index], decision["precision"]
-    alone = ((proba[:, index] >= rules.thresholds[index]) & passed).astype(np.float64)
-    lifted = rules.bits(proba, passed)[:, index].astype(np.float64)
-    before, after = (held.weight @ (bit * y) / max(held.weight @ bit, 1e-12) for bit in (alone, lifted))
+    rows, wanted = known_rows(held.known, index), decision["precision"]
+    y, weight = held.Y[rows, index], held.weight[rows]
+    alone = ((proba[rows, index] >= rules.thresholds[index]) & passed[rows]).astype(np.float64)
+    lifted = rules.bits(proba, passed)[rows, index].astype(np.float64)
+    before, after = (weight @ (bit * y) / max(weight @ bit, 1e-12) for bit in (alone, lifted))
     # Without a row of its own its precision is that of never being wrong.
     if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
         warnings.warn(
@@ -105,15 +113,18 @@ def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, h
 
 
 def _calibrate_merged(
-    rules: Rules, gate: Floats, labeler_z: Floats, Y: Labels, weight: Floats, wishes: Wishes
+    rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, wishes: Wishes
 ) -> Rules:
     """Calibrate what the merge gives on the rows past the gate."""
-    merged = log_odds(rules.merge(gate, labeler_z))
-    calibration = fit_calibration(merged, Y[:, rules.merged_columns], weight, wishes.calibration)
+    merged = log_odds(rules.merge(gate[passed], labeler_z[passed]))
+    Y, weight = held.Y[passed][:, rules.merged_columns], held.weight[passed]
+    known = known_part(held.known, passed, rules.merged_columns)
+    calibration = fit_calibration(merged, Y, weight, wishes.calibration, known)
     rules = replace(rules, merged_calibration=calibration)
     if rules.plan.any_index is None or wishes.calibration == "none":
         return rules
-    return replace(rules, merged_calibration=_settle_any(rules, merged, Y[:, rules.plan.any_index], weight))
+    rows = known_rows(known, -1)
+    return replace(rules, merged_calibration=_settle_any(rules, merged[rows], Y[rows, -1], weight[rows]))
 
 
 def _settle_any(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
@@ -141,5 +152,17 @@ def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan
     if plan.any_index is not None:
         usual[plan.any_index] = 1.0
     weight = held.weight * rejected
-    share: Floats = (weight @ held.Y + usual) / (weight @ gate + 1.0)
+    expected = weight @ gate if held.known is None else (weight * gate) @ held.known
+    share: Floats = (weight @ held.Y + usual) / (expected + 1.0)
     return share
+
+
+def _rejected_interval(held: HeldOut, rejected: Mask) -> Floats:
+    """Interval of each label's share among the rejected rows that know it, shape (2, L)."""
+
+    def interval(rows: Mask, columns: slice) -> Floats:
+        return clustered_interval(held.Y[rows, columns], held.weight[rows], held.group[rows])
+
+    if held.known is None:
+        return interval(rejected, slice(None))
+    return np.hstack([interval(rejected & known, slice(k, k + 1)) for k, known in enumerate(held.known.T)])

@@ -12,9 +12,11 @@ from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
 from cascade.errors import ConfigError
-from cascade.estimators import as_target, block_proba, fit_with, fresh
+from cascade.estimators import block_proba, fit_with, fresh
 from cascade.examples import Examples
 from cascade.labels import LabelPlan
+from cascade.masked_fit import check_takes_missing, fit_labels
+from cascade.missing import known_part
 from cascade.priors import log_odds
 from cascade.rows import Rows, makes_batches, subset
 
@@ -40,17 +42,21 @@ class Stages:
     share_trunk: bool
     random_state: int
 
-    def check(self, n_labels: int) -> None:
+    def check(self, n_labels: int, missing: bool) -> None:
         """Refuse a stage that could only fail after the other one was trained."""
         for role, estimator, n_outputs in (("gate", self.gate, 1), ("labeler", self.labeler, n_labels)):
             _check_stage(estimator, role, n_outputs)
+        if missing and n_labels > 1:
+            check_takes_missing(self.labeler, "labeler")
 
     def fit_gate(self, examples: Examples, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
         """Fit a gate on some rows; `fold` seeds one that is not the final one."""
+        rows = _with_gate_target(examples, rows, fold)
         target = np.asarray(examples.Y[rows].any(axis=1), dtype=np.int64)
         logger.info("gate%s: %d rows, %d with a label", _named(fold), len(rows), target.sum())
-        if target.min() == target.max():
+        if not target.any() or target.all():
             # Nothing to learn: the prior answers, and the warning about constant labels has said so.
+            target = target if len(target) else np.zeros(1, dtype=np.int64)
             return DummyClassifier(strategy="prior").fit(np.zeros((len(target), 1)), target)
         gate = fresh(self.gate, [self.random_state, 0, *fold])
         return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
@@ -63,9 +69,10 @@ class Stages:
             return None
         logger.info("labeler%s: %d rows, %d labels", _named(fold), len(rows), len(plan.learned))
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
-        y = as_target(labeler, examples.Y[np.ix_(rows, plan.learned)].astype(np.int64))
+        Y = examples.Y[np.ix_(rows, plan.learned)].astype(np.int64)
         trunk = self._trunk(gate, labeler) if self.share_trunk else None
-        return fit_with(labeler, subset(examples.X, rows, labeler), y, trunk=trunk, **examples.extra(rows))
+        known = known_part(examples.known, rows, plan.learned)
+        return fit_labels(labeler, examples.X, rows, Y, known, trunk=trunk, **examples.extra(rows))
 
     def _trunk(self, gate: Any, labeler: Any) -> Any:
         if not (makes_batches(gate) and makes_batches(labeler)):
@@ -84,6 +91,14 @@ def labeler_log_odds(labeler: Any, X: Any, rows: Rows, plan: LabelPlan) -> Float
     if labeler is None:
         return np.empty((len(rows), 0))
     return log_odds(block_proba(labeler, X, rows, len(plan.learned)))
+
+
+def _with_gate_target(examples: Examples, rows: Rows, fold: tuple[int, ...]) -> Rows:
+    kept = examples.with_gate_target(rows)
+    if len(kept) < len(rows):
+        n_left = len(rows) - len(kept)
+        logger.info("gate%s: %d rows left out, no positive and something missing", _named(fold), n_left)
+    return kept
 
 
 def _named(fold: tuple[int, ...]) -> str:

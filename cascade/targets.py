@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from cascade.errors import DataError
 from cascade.labels import Labels, SparseLabels, check_labels, check_sparse_labels
+from cascade.missing import Known, refuse_nothing_known, split_missing
 
 Floats = NDArray[np.float64]
 
@@ -53,26 +54,38 @@ class TargetForm:
         return margin[:, 0] if self.is_vector else margin
 
 
-def read_target_as_given(y: Any, n_rows: int) -> tuple[Labels | SparseLabels, TargetForm]:
-    """Do what `read_target` does, but leave a sparse matrix sparse, as 0/1 of shape (n, L) in rows."""
+def read_target_as_given(y: Any, n_rows: int) -> tuple[Labels | SparseLabels, Known, TargetForm]:
+    """Do what `read_known_target` does, but leave a sparse matrix sparse, as 0/1 of shape (n, L) in rows."""
     if not sparse.issparse(y):
-        return read_target(y, n_rows)
+        return read_known_target(y, n_rows)
     labels = check_sparse_labels(y, n_rows)
-    return labels, TargetForm.matrix(labels.shape[1])
+    return labels, None, TargetForm.matrix(labels.shape[1])
 
 
 def read_target(y: Any, n_rows: int) -> tuple[Labels, TargetForm]:
-    """Validate a target and take it apart into 0/1 and its form.
+    """Do what `read_known_target` does where every label must be known."""
+    labels, known, form = read_known_target(y, n_rows)
+    if known is not None:
+        row, column = np.argwhere(~known)[0]
+        raise DataError(f"`Y` must hold only 0 and 1. Received a missing label at row {row}, label {column}.")
+    return labels, form
+
+
+def read_known_target(y: Any, n_rows: int) -> tuple[Labels, Known, TargetForm]:
+    """Validate a target and take it apart into 0/1, what of it is known, and its form.
 
     Parameters
     ----------
     y : array-like or sparse matrix of 0/1, shape (n, L), or array-like of at most two classes, shape (n,)
+        A matrix may have missing labels: NaN, None, or hidden by a masked array.
     n_rows : int
         Rows that `X` has.
 
     Returns
     -------
     labels : ndarray of uint8, shape (n, L) or (n, 1)
+        0 where missing.
+    known : ndarray of bool, shape (n, L), or None where all is known
     form : TargetForm
 
     Raises
@@ -81,20 +94,25 @@ def read_target(y: Any, n_rows: int) -> tuple[Labels, TargetForm]:
 
     Examples
     --------
-    >>> labels, form = read_target(["no", "yes", "no"], 3)
-    >>> form.decode(labels).tolist()
-    ['no', 'yes', 'no']
+    >>> labels, known, form = read_known_target(["no", "yes", "no"], 3)
+    >>> form.decode(labels).tolist(), known
+    (['no', 'yes', 'no'], None)
     """
     if y is None:
         raise DataError("the estimator requires y to be passed, but the target y is None.")
     values = y if sparse.issparse(y) else np.asarray(y)
     if values.ndim != 1:
-        labels = check_labels(values, n_rows)
-        return labels, TargetForm.matrix(labels.shape[1])
+        given, known = split_missing(y if np.ma.isMaskedArray(y) else values)
+        labels = check_labels(given, n_rows)
+        refuse_nothing_known(known)
+        return labels, known, TargetForm.matrix(labels.shape[1])
+    if np.ma.is_masked(y):
+        raise DataError("`y` must hold a class on every row. Received a masked vector; leave such rows out.")
     if len(values) != n_rows:
         raise DataError(f"`y` must have one value per row of `X` ({n_rows}). Received {len(values)}.")
     classes = _two_classes(values)
-    return (values == classes[-1])[:, None].astype(np.uint8) * (len(classes) > 1), TargetForm(classes, is_vector=True)
+    labels = (values == classes[-1])[:, None].astype(np.uint8) * (len(classes) > 1)
+    return labels, None, TargetForm(classes, is_vector=True)
 
 
 def _two_classes(values: NDArray[Any]) -> NDArray[Any]:

@@ -9,13 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from cascade.errors import ConfigError, DataError
 from cascade.labels import Labels
+from cascade.missing import Known
 
 Floats = NDArray[np.float64]
 
 METHODS = ("balanced", "effective")
 
 
-def check_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats:
+def check_weight(sample_weight: ArrayLike | None, n_rows: int, n_labels: int | None = None) -> Floats:
     """Validate sample weights and scale them to a mean of 1 over the rows that have any.
 
     Parameters
@@ -23,10 +24,12 @@ def check_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats:
     sample_weight : array-like of float >= 0, shape (n,), or None
         None counts each row once.
     n_rows : int
+    n_labels : int, optional
+        Where given, one weight per row and label, shape (n, L), is taken as well.
 
     Returns
     -------
-    ndarray of float, shape (n,)
+    ndarray of float, of the shape given, or (n,)
 
     Raises
     ------
@@ -40,8 +43,9 @@ def check_weight(sample_weight: ArrayLike | None, n_rows: int) -> Floats:
     if sample_weight is None:
         return np.ones(n_rows)
     weight = np.asarray(sample_weight, dtype=np.float64)
-    if weight.shape != (n_rows,):
-        raise DataError(f"`sample_weight` must have one value per row ({n_rows}). Received shape {weight.shape}.")
+    if weight.shape != (n_rows,) and (n_labels is None or weight.shape != (n_rows, n_labels)):
+        more = "" if n_labels is None else f", or per row and label ({n_labels})"
+        raise DataError(f"`sample_weight` must have one value per row ({n_rows}){more}. Received shape {weight.shape}.")
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise DataError("`sample_weight` must be finite and not negative.")
     if not weight.any():
@@ -57,6 +61,7 @@ def label_weights(
     temper: float = 1.0,
     beta: float = 0.9999,
     importance: ArrayLike | None = None,
+    known: Known = None,
 ) -> Floats:
     """Weights of each label's negatives and positives.
 
@@ -72,6 +77,8 @@ def label_weights(
         For "effective".
     importance : array-like of float > 0, shape (L,), optional
         What a label's loss counts, both classes alike: it moves what a shared network attends to, and no probability.
+    known : ndarray of bool, shape (n, L), optional
+        Entries that count; all if not given.
 
     Returns
     -------
@@ -103,14 +110,20 @@ def label_weights(
     if not (is_number(beta) and 0 <= beta < 1):
         raise ConfigError(f"`beta` must lie in [0, 1). Received {beta!r}.")
     positive = np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
-    counts = np.column_stack([Y.shape[0] - positive, positive])
+    rows = label_rows(Y, known)
+    counts = np.column_stack([rows - positive, positive])
     size = 1 - beta**counts if method == "effective" else counts
     both = (counts > 0).all(axis=1, keepdims=True)
     ratio = np.divide(1.0, size, out=np.ones_like(size), where=both) ** temper
     scaled: Floats = ratio * _importance(importance, len(counts))[:, None]
-    mean = (counts * ratio).sum(axis=1, keepdims=True) / max(Y.shape[0], 1)
+    mean = (counts * ratio).sum(axis=1, keepdims=True) / np.maximum(rows, 1)[:, None]
     weights: Floats = np.divide(scaled, mean, out=scaled.copy(), where=mean > 0)
     return weights
+
+
+def label_rows(Y: Labels, known: Known) -> Floats:
+    """Rows that know each label, float of shape (L,)."""
+    return np.full(Y.shape[1], float(Y.shape[0])) if known is None else known.sum(axis=0, dtype=np.float64)
 
 
 def combination_weights(Y: Labels, gamma: float = 0.5, cap: float = 10.0) -> Floats:

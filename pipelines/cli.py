@@ -154,6 +154,9 @@ def evaluate(
     id: Id = None,
     label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
     allow_missing: Missing = False,
+    missing_labels: Annotated[
+        bool, typer.Option("--missing-labels", help="Empty cells in label columns are labels that are not known.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print metrics of a model on labelled data."""
@@ -165,7 +168,7 @@ def evaluate(
 
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
-    report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing))
+    report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing, missing_labels))
     _show(report, many_table(report) if "top_k" in report else table(report), as_json)
 
 

@@ -23,6 +23,8 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     data = read_data(config.data.path, roles_of(config))
     if data.Y is None:
         raise DataError(f"`{config.data.path}` must hold labels to compare on; it has none.")
+    if data.known is not None:
+        raise DataError(f"`{config.data.path}` has missing labels; a comparison needs every label to be known.")
     chosen = contenders_of(config, data, pools)
     # An output that cannot be written must not be found out after the fits.
     (models / config.name).mkdir(parents=True, exist_ok=True)

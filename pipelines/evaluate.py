@@ -29,7 +29,7 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
     rate = len(data) / (time.monotonic() - started)
-    report = evaluate(predictor, scores, data.Y, data.groups)
+    report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
     report["overall"]["rows_per_second"] = rate
     return report
 
@@ -39,5 +39,5 @@ def _read(predictor: CascadePredictor | ManyLabelPredictor, data_path: Path, rol
     group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
     if roles.labels is not None and set(roles.labels) != set(predictor.labels):
         raise DataError(f"`--labels` must name the model's labels {list(predictor.labels)}.")
-    known = Roles(predictor.labels, group, row_id, roles.label_file, roles.allow_missing)
+    known = Roles(predictor.labels, group, row_id, roles.label_file, roles.allow_missing, roles.missing_labels)
     return read_data(data_path, known, features=predictor.signature.feature_names)

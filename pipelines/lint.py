@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.lint import LEVELS, Finding, lint, shared_groups
+from cascade.missing import masked
 
 
 def levels_from(lowest: str) -> tuple[str, ...]:
@@ -20,10 +22,12 @@ def levels_from(lowest: str) -> tuple[str, ...]:
 
 def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[str, Any], list[Finding]]:
     """Return facts for each path, and all findings, most serious first."""
-    read = {str(path): read_data(path, roles) for path in paths}
+    # What is missing is for a linter to tell, not to refuse.
+    read = {str(path): read_data(path, replace(roles, missing_labels=True)) for path in paths}
     facts, findings = {}, []
     for path, data in read.items():
-        facts[path], found = lint(data.Y, data.label_names, data.groups, any_label)
+        assert data.Y is not None
+        facts[path], found = lint(masked(data.Y, data.known), data.label_names, data.groups, any_label)
         findings += [Finding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in found]
     if len(read) > 1:
         findings = [*_between(read), *findings]

@@ -20,6 +20,7 @@ from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.errors import DataError
 from cascade.leakage import label_like_features
+from cascade.missing import masked
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
@@ -54,7 +55,7 @@ def roles_of(config: RunConfig) -> Roles:
     """Column roles as the config gives them."""
     given = config.data
     labels = None if given.labels is None else tuple(given.labels)
-    return Roles(labels, given.group, given.id, given.label_file, given.allow_missing)
+    return Roles(labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels)
 
 
 def load(config: RunConfig) -> Dataset:
@@ -94,7 +95,8 @@ def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
 
 def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
     part = data.part(training)
-    model = build_cascade(config, data).fit(part.X, part.Y, groups=part.groups)
+    assert part.Y is not None
+    model = build_cascade(config, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
     predictor: CascadePredictor = model.predictor_
     return predictor.described(data.feature_names, {"group": config.data.group, "id": config.data.id})
 
@@ -104,7 +106,7 @@ def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
     scores = predictor.score(data.X, progress=StageBars())
     rate = len(data) / (time.monotonic() - started)
     assert data.Y is not None
-    report = evaluate(predictor, scores, data.Y, data.groups)
+    report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
     report["overall"]["rows_per_second"] = rate
     return report
 

@@ -13,8 +13,10 @@ import numpy as np
 from cascade.building import build_flat
 from cascade.config import FlatConfig, RunConfig
 from cascade.data import Dataset
+from cascade.errors import DataError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.many.report import evaluate_many, many_table
+from cascade.missing import masked
 from pipelines.progress import StageBars
 from pipelines.train import load, publish, split
 
@@ -48,6 +50,8 @@ def plots_of(report: dict[str, Any]) -> dict[str, Any]:
 
 def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = None) -> dict[str, Any]:
     """Report on labelled rows, with how many of them were scored in a second."""
+    if data.known is not None:
+        raise DataError("a flat model is evaluated on labels that are all known. Received missing ones.")
     bars, started = StageBars(), time.monotonic()
     report = evaluate_many(predictor, data.X, data.Y, label_share, lambda done, total: bars("rows", done, total))
     report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
@@ -56,7 +60,8 @@ def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = No
 
 def _fit(config: RunConfig, flat: FlatConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
     part = data.part(training)
-    model = build_flat(config, flat, data).fit(part.X, part.Y, groups=part.groups)
+    assert part.Y is not None
+    model = build_flat(config, flat, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
     predictor: ManyLabelPredictor = model.predictor_
     return predictor.described(data.feature_names, {"group": config.data.group, "id": config.data.id})
 

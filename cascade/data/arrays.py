@@ -16,12 +16,13 @@ from cascade.data.columns import Roles, group_column, id_column, label_columns, 
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
 from cascade.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
+from cascade.missing import Known, known_part, split_missing
 
 CHECKED_ROWS = 65_536
 
 
 def read_npz(path: Path, roles: Roles) -> Dataset:
-    """Read arrays `X` and `Y` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), names and groups.
+    """Read `X` and `Y` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), a `mask`, names and groups.
 
     Sparse labels need no `Y_data`: what is named is 1.
     """
@@ -42,9 +43,10 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
         return _assemble(roles.label_file, X, _load(roles.label_file), roles)
     table = read_table(roles.label_file, (roles.group, roles.id))
     names = roles.labels or tuple(n for n in table.column_names if n not in (roles.group, roles.id))
-    Y = check_labels(label_columns(table, roles.label_file, names), len(X))
+    Y, known = label_columns(table, roles.label_file, names, roles.missing_labels)
     groups = group_column(table, roles.label_file, roles.group)
-    return Dataset(X, Y, tuple(names), groups, id_column(table, roles.label_file, roles.id))
+    ids = id_column(table, roles.label_file, roles.id)
+    return Dataset(X, check_labels(Y, len(X)), tuple(names), groups, ids, known=known)
 
 
 def read_phantom(folder: Path, roles: Roles) -> Dataset:
@@ -111,19 +113,8 @@ def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.cs
 
 def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
     n = X.shape[0]
-    Y: Labels | SparseLabels | None = None
-    names: tuple[str, ...] = ()
-    if "Y" in arrays or "Y_indices" in arrays:
-        try:
-            Y = check_labels(arrays["Y"], n) if "Y" in arrays else check_sparse_labels(_sparse(path, arrays, "Y"), n)
-            names = name_labels(arrays["label_names"].tolist() if "label_names" in arrays else None, Y.shape[1])
-        except DataError as error:
-            raise DataError(f"`{path}`: {error}") from error
-    if Y is not None and roles.labels is not None:
-        missing = [name for name in roles.labels if name not in names]
-        if missing:
-            raise DataError(f"`{path}` has no label {missing[0]!r}; its labels are {', '.join(names)}.")
-        Y, names = Y[:, [names.index(name) for name in roles.labels]], roles.labels
+    some = "Y" in arrays or "Y_indices" in arrays
+    Y, known, names = _labels(path, arrays, n, roles) if some else (None, None, ())
     wanted = roles.within(())
     for role, name, array in (("group", wanted.group, "groups"), ("id", wanted.id, "ids")):
         if name is not None and array not in arrays:
@@ -136,4 +127,37 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
             raise DataError(f"`{path}` must have one of `{name}` on every row; found NaN.")
     if "ids" in arrays:
         refuse_duplicates(ids, path, "ids")
-    return Dataset(X, Y, names, groups, ids, natural)
+    return Dataset(X, Y, names, groups, ids, natural, known=known)
+
+
+def _labels(
+    path: Path, arrays: dict[str, NDArray[Any]], n: int, roles: Roles
+) -> tuple[Labels | SparseLabels, Known, tuple[str, ...]]:
+    """Labels, what of them is known, and their names: all that the file has, or those of the roles, in their order."""
+    try:
+        if "Y" in arrays:
+            given, known = split_missing(_hidden(arrays))
+            Y = check_labels(given, n)
+        else:
+            Y, known = check_sparse_labels(_sparse(path, arrays, "Y"), n), None
+        names = name_labels(arrays["label_names"].tolist() if "label_names" in arrays else None, Y.shape[1])
+    except DataError as error:
+        raise DataError(f"`{path}`: {error}") from error
+    if roles.labels is None:
+        return Y, known, names
+    absent = [name for name in roles.labels if name not in names]
+    if absent:
+        raise DataError(f"`{path}` has no label {absent[0]!r}; its labels are {', '.join(names)}.")
+    columns = [names.index(name) for name in roles.labels]
+    return Y[:, columns], known_part(known, slice(None), columns), roles.labels
+
+
+def _hidden(arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Labels, those hidden that the array `mask` has a 0 for."""
+    Y, mask = arrays["Y"], arrays.get("mask")
+    if mask is None:
+        return Y
+    if mask.shape != Y.shape or not np.isin(mask, (0, 1)).all():
+        raise DataError(f"`mask` must hold 0 and 1, one per label of each row {Y.shape}. Received shape {mask.shape}.")
+    hidden: NDArray[Any] = np.ma.masked_array(Y, mask=mask == 0)
+    return hidden

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import DataError
 from cascade.labels import Labels
+from cascade.missing import Known, Mask
 
 MOST_LISTED = 12
 
@@ -34,6 +35,8 @@ class Roles:
         Labels of an array file that holds only X.
     allow_missing : bool
         Whether NaN features are passed on to estimators that take them.
+    missing_labels : bool
+        Whether empty cells in label columns of a table are labels that are not known.
     optional : frozenset of str
         Columns that may be absent, such as those a model remembers from its training.
     """
@@ -43,6 +46,7 @@ class Roles:
     id: str | None = None
     label_file: Path | None = None
     allow_missing: bool = False
+    missing_labels: bool = False
     optional: frozenset[str] = frozenset()
 
     def within(self, columns: Sequence[str]) -> Roles:
@@ -94,27 +98,31 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + more
 
 
-def label_columns(table: pa.Table, path: Path, names: Sequence[str]) -> Labels:
-    """Read label columns as 0/1 of shape (rows, labels)."""
+def label_columns(table: pa.Table, path: Path, names: Sequence[str], missing: bool) -> tuple[Labels, Known]:
+    """Read label columns as 0/1 of shape (rows, labels) and, where empty cells are allowed, what of it is known."""
     if not names:
         raise DataError(f"`{path}` must have at least one label column. Received none.")
     require(table, path, names, "label")
-    return np.column_stack([_binary(table[name], path, name) for name in names])
+    columns = [_binary(table[name], path, name, missing) for name in names]
+    known = np.column_stack([told for _, told in columns])
+    return np.column_stack([bits for bits, _ in columns]), None if known.all() else known
 
 
-def _binary(column: pa.ChunkedArray, path: Path, name: str) -> NDArray[np.uint8]:
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+def _binary(column: pa.ChunkedArray, path: Path, name: str, missing: bool) -> tuple[NDArray[np.uint8], Mask]:
+    kind, empty = column.type, pa.types.is_null(column.type)
+    if not (empty or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {_first_odd(column)}.")
-    values = (
-        column.cast(pa.float64()).to_numpy() if not pa.types.is_boolean(kind) else column.cast(pa.uint8()).to_numpy()
-    )
-    wrong = np.flatnonzero(~np.isin(values, (0, 1)))
+    # Arrow turns truth values into numbers by way of whole ones only.
+    numbers = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
+    values = numbers.cast(pa.float64()).to_numpy()
+    told = np.asarray(~np.isnan(values))
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)) & (told | (not missing)))
     if len(wrong):
         row = int(wrong[0])
-        raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {values[row]} at row {row}.")
-    bits: NDArray[np.uint8] = values.astype(np.uint8)
-    return bits
+        more = "." if told[row] else "; set `data.missing_labels` (or --missing-labels) where labels may be unknown."
+        at = f"{values[row]} at row {row}{more}"
+        raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {at}")
+    return np.where(told, values, 0).astype(np.uint8), told
 
 
 def _first_odd(column: pa.ChunkedArray) -> str:

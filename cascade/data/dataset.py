@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.labels import Labels, SparseLabels
+from cascade.missing import Known, known_part
 from cascade.rows import Rows, RowSource, RowView, n_rows, take
 
 
@@ -28,6 +29,8 @@ class Dataset:
         False where the labels are known to be more frequent than in nature.
     feature_names : tuple of str, or None
         Columns of a feature table.
+    known : ndarray of bool, shape (n, L), or None
+        Which labels are known; `Y` is 0 elsewhere. None where all are.
     """
 
     X: Any
@@ -37,6 +40,7 @@ class Dataset:
     ids: NDArray[Any]
     natural_prevalence: bool = True
     feature_names: tuple[str, ...] | None = None
+    known: Known = None
 
     def __len__(self) -> int:
         return n_rows(self.X)
@@ -54,6 +58,7 @@ class Dataset:
             self,
             X=X,
             Y=None if self.Y is None else self.Y[rows],
+            known=known_part(self.known, rows),
             groups=None if self.groups is None else self.groups[rows],
             ids=self.ids[rows],
         )

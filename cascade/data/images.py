@@ -25,6 +25,7 @@ from cascade.data.columns import (
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError
 from cascade.labels import Labels
+from cascade.missing import Known
 from cascade.rows import Rows, RowSource
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -123,18 +124,18 @@ def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> D
     optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
     roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional).within(table.column_names)
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
-    Y = _labels(table, listing, names, roles) if labelled else None
+    Y, known = _labels(table, listing, names, roles) if labelled else (None, None)
     ids = files if roles.id is None else id_column(table, listing, roles.id)
     images = ImageFiles(paths)
     if labelled:
         # A run must not fall over a stray size after the gate was trained.
         images.check_sizes()
-    return Dataset(images, Y, tuple(names), group_column(table, listing, roles.group), ids)
+    return Dataset(images, Y, tuple(names), group_column(table, listing, roles.group), ids, known=known)
 
 
-def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles) -> Labels:
+def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles) -> tuple[Labels, Known]:
     try:
-        return label_columns(table, listing, names)
+        return label_columns(table, listing, names, roles.missing_labels)
     except DataError as error:
         hint = "" if roles.labels else " Every column but file, group and id is a label; name the labels with `labels`."
         raise DataError(f"{error}{hint}") from error

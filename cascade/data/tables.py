@@ -32,13 +32,14 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
         raise DataError(f"`{path}` is a table: name its label columns with `labels`.")
     roles = roles.within(table.column_names)
     names = roles.labels or ()
-    Y = label_columns(table, path, names) if labelled else None
+    Y, known = label_columns(table, path, names, roles.missing_labels) if labelled else (None, None)
     groups, ids = group_column(table, path, roles.group), id_column(table, path, roles.id)
     chosen = features or tuple(n for n in table.column_names if n not in {*names, roles.group, roles.id})
     columns = [_numbers(table, path, name, roles.allow_missing) for name in chosen]
     if not columns:
         raise DataError(f"`{path}` must have at least one feature column besides labels, group and id.")
-    return Dataset(np.column_stack(columns), Y, tuple(names), groups, ids, feature_names=tuple(chosen))
+    X = np.column_stack(columns)
+    return Dataset(X, Y, tuple(names), groups, ids, feature_names=tuple(chosen), known=known)
 
 
 def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDArray[np.float64]:

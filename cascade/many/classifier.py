@@ -98,7 +98,10 @@ class ManyLabelClassifier(MultilabelClassifier):
         """
         decoder = check_decoder(self.decoder)
         X = check_rows(self, X, reset=True, min_rows=2)
-        Y, self.target_form_ = read_target_as_given(y, n_rows(X))
+        Y, known, self.target_form_ = read_target_as_given(y, n_rows(X))
+        if known is not None:
+            row, label = np.argwhere(~known)[0]
+            raise DataError(f"`Y` must hold only 0 and 1 for a flat model. Received none at row {row}, label {label}.")
         names = getattr(y, "columns", None) if self.label_names is None else self.label_names
         labels = name_labels(names, Y.shape[1])
         held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)

@@ -44,15 +44,15 @@ def f_beta(beta: float) -> Callable[[Floats], Floats]:
 
 
 def _hits(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(outcome.Y & outcome.bits, outcome.bits, outcome.Y)
+    return side_by_side(outcome.known, outcome.Y & outcome.bits, outcome.bits, outcome.Y)
 
 
 def _counts(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(outcome.bits, outcome.Y)
+    return side_by_side(outcome.known, outcome.bits, outcome.Y)
 
 
 def _kept(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(outcome.Y & outcome.passed[:, None], outcome.Y)
+    return side_by_side(outcome.known, outcome.Y & outcome.passed[:, None], outcome.Y)
 
 
 F1 = Metric("f1", _hits, f_beta(1), 1.0)

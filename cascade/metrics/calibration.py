@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from cascade.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
+from cascade.missing import Known, known_rows
 from cascade.priors import log_odds
 
 Floats = NDArray[np.float64]
@@ -19,7 +20,11 @@ BINS = 15
 
 
 def _excess_in_bins(outcome: Outcome) -> Iterable[Columns]:
-    return (_bins_of_label(y, p) for y, p in zip(outcome.Y.T, outcome.proba.T, strict=True))
+    for k, (y, p) in enumerate(zip(outcome.Y.T, outcome.proba.T, strict=True)):
+        rows = known_rows(outcome.known, k)
+        columns = np.zeros((len(p), BINS + 1))
+        columns[rows] = _bins_of_label(y[rows], p[rows])
+        yield columns
 
 
 def _bins_of_label(y: NDArray[np.uint8], p: Floats) -> Floats:
@@ -46,7 +51,7 @@ more than 0, and a bootstrap of it lies too high.
 """
 
 
-def calibration_line(Y: Labels, proba: Floats) -> tuple[Floats, Floats]:
+def calibration_line(Y: Labels, proba: Floats, known: Known = None) -> tuple[Floats, Floats]:
     """Slope and intercept of each label's calibration: logit P(y = 1) = intercept + slope * logit p.
 
     Fitted together, by maximum likelihood. A slope below 1 means probabilities that are too extreme.
@@ -55,6 +60,8 @@ def calibration_line(Y: Labels, proba: Floats) -> tuple[Floats, Floats]:
     ----------
     Y : ndarray of 0/1, shape (n, L)
     proba : ndarray of float, shape (n, L)
+    known : ndarray of bool, shape (n, L), optional
+        Entries that count; all if not given.
 
     Returns
     -------
@@ -77,7 +84,8 @@ def calibration_line(Y: Labels, proba: Floats) -> tuple[Floats, Floats]:
     >>> bool(abs(slope[0] - 1) < 0.1), bool(abs(intercept[0]) < 0.2)
     (True, True)
     """
-    lines = [_line(y, p) for y, p in zip(Y.T, proba.T, strict=True)]
+    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
+    lines = [_line(Y[rows, k], proba[rows, k]) for k, rows in enumerate(chosen)]
     slope, intercept = np.array(lines, dtype=np.float64).reshape(-1, 2).T
     return slope, intercept
 

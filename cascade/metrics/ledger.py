@@ -24,9 +24,9 @@ class Ledger:
     lost_at_labeler : ndarray of int, shape (L,)
         Positives without their bit on rows that it saw.
     false_alarms : ndarray of int, shape (L,)
-        Bits on rows that do not have the label.
+        Bits on rows that are known not to have the label.
     empty_rows, empty_past_gate, empty_with_alarm : int
-        Rows without a label; those of them that passed the gate; those that got a bit.
+        Rows known to have no label; those of them that passed the gate; those that got a bit.
     """
 
     positives: Counts
@@ -49,7 +49,7 @@ def ledger(outcome: Outcome) -> Ledger:
     >>> int(book.found[0]), int(book.lost_at_gate[0]), int(book.lost_at_labeler[0]), book.empty_with_alarm
     (1, 1, 1, 1)
     """
-    true, bits, passed = outcome.Y > 0, outcome.bits > 0, outcome.passed[:, None]
+    true, bits, passed = outcome.Y > 0, outcome.known_bits > 0, outcome.passed[:, None]
     empty = outcome.empty
     return Ledger(
         positives=true.sum(axis=0),

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cascade.errors import ConfigError
 from cascade.metrics.outcome import Outcome
+from cascade.missing import Known
 
 Floats = NDArray[np.float64]
 Columns = Any
@@ -124,7 +125,9 @@ def ratio_of_sums(sums: Floats) -> Floats:
     return ratio(sums[0], sums[1])
 
 
-def side_by_side(*arrays: ArrayLike) -> Iterable[Floats]:
-    """For each label, its column of every array (n, L): shape (n, q), one after the other."""
+def side_by_side(known: Known, *arrays: ArrayLike) -> Iterable[Floats]:
+    """For each label, its column of every array (n, L), 0 where not known: shape (n, q), one after the other."""
     stacked = np.stack([np.asarray(array, dtype=np.float64) for array in arrays])
+    if known is not None:
+        stacked *= known
     return (stacked[:, :, label].T for label in range(stacked.shape[2]))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import DataError
 from cascade.labels import Labels
+from cascade.missing import Known, known_part
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -26,6 +27,8 @@ class Outcome:
         The labels that were predicted.
     passed : ndarray of bool, shape (n,)
         Whether the labeler examined the row; a model without a gate examines every row.
+    known : ndarray of bool, shape (n, L), optional
+        Which labels are known; `Y` is 0 elsewhere, and no metric counts what was predicted there. None where all are.
 
     Raises
     ------
@@ -44,11 +47,14 @@ class Outcome:
     proba: Floats
     bits: Labels
     passed: Mask
+    known: Known = None
 
     def __post_init__(self) -> None:
         if self.Y.ndim != 2:
             raise DataError(f"`Y` must be of shape (rows, labels). Received shape {self.Y.shape}.")
         expected = {"proba": self.Y.shape, "bits": self.Y.shape, "passed": self.Y.shape[:1]}
+        if self.known is not None:
+            expected["known"] = self.Y.shape
         for name, shape in expected.items():
             received = np.shape(getattr(self, name))
             if received != shape:
@@ -64,12 +70,23 @@ class Outcome:
 
     def part(self, rows: Mask | NDArray[np.intp]) -> Outcome:
         """Return the marked or numbered rows only."""
-        return Outcome(self.Y[rows], self.proba[rows], self.bits[rows], self.passed[rows])
+        known = known_part(self.known, rows)
+        return Outcome(self.Y[rows], self.proba[rows], self.bits[rows], self.passed[rows], known)
+
+    @property
+    def with_label(self) -> Mask:
+        """Rows that have a label, shape (n,)."""
+        return np.asarray(self.Y.any(axis=1))
 
     @property
     def empty(self) -> Mask:
-        """Rows without a label, shape (n,)."""
-        return np.asarray(~self.Y.any(axis=1))
+        """Rows that are known to have no label, shape (n,)."""
+        return ~self.with_label if self.known is None else self.known.all(axis=1) & ~self.with_label
+
+    @property
+    def known_bits(self) -> Labels:
+        """Bits where the label is known, 0 elsewhere, shape (n, L)."""
+        return self.bits if self.known is None else self.bits & self.known
 
     @property
     def predicted_empty(self) -> Mask:

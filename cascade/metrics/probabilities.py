@@ -42,6 +42,9 @@ def any_counted_double(any_index: int | None) -> Metric:
         weights = np.ones(outcome.Y.shape[1])
         if any_index is not None:
             weights[any_index] = 2.0
+        if outcome.known is not None:
+            loss = (_surprise(outcome) * outcome.known) @ weights
+            return [np.column_stack([loss, outcome.known @ weights])]
         loss = _surprise(outcome) @ weights / weights.sum()
         return [np.column_stack([loss, np.ones(len(loss))])]
 
@@ -61,23 +64,23 @@ def _squares(outcome: Outcome) -> Floats:
 
 
 def _brier(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(_squares(outcome), np.ones_like(outcome.proba))
+    return side_by_side(outcome.known, _squares(outcome), np.ones_like(outcome.proba))
 
 
 def _brier_positives(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(_squares(outcome) * outcome.Y, outcome.Y)
+    return side_by_side(outcome.known, _squares(outcome) * outcome.Y, outcome.Y)
 
 
 def _brier_negatives(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(_squares(outcome) * (1 - outcome.Y), 1 - outcome.Y)
+    return side_by_side(outcome.known, _squares(outcome) * (1 - outcome.Y), 1 - outcome.Y)
 
 
 def _log_loss(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(_surprise(outcome), np.ones_like(outcome.proba))
+    return side_by_side(outcome.known, _surprise(outcome), np.ones_like(outcome.proba))
 
 
 def _sums(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(outcome.proba, outcome.Y)
+    return side_by_side(outcome.known, outcome.proba, outcome.Y)
 
 
 # Wallace & Dahabreh (2012), Class probability estimates are unreliable for imbalanced data (and how to fix them).

@@ -11,6 +11,7 @@ from scipy import sparse
 from cascade.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
+from cascade.missing import Known
 
 Floats = NDArray[np.float64]
 
@@ -47,17 +48,21 @@ def _without_bits(Y: Labels, proba: Floats) -> Outcome:
 
 
 def _of_labels(outcome: Outcome) -> Iterable[Columns]:
-    rows = np.arange(len(outcome))
-    return (_places(y, p, rows) for y, p in zip(outcome.Y.T, outcome.proba.T, strict=True))
+    rows, n_labels = np.arange(len(outcome)), outcome.Y.shape[1]
+    return (
+        _places(outcome.Y[:, k], outcome.proba[:, k], rows, None if outcome.known is None else outcome.known[:, k])
+        for k in range(n_labels)
+    )
 
 
 def _of_pairs(outcome: Outcome) -> Iterable[Columns]:
     n_rows, n_labels = outcome.Y.shape
-    return [_places(outcome.Y.ravel(), outcome.proba.ravel(), np.repeat(np.arange(n_rows), n_labels))]
+    known = None if outcome.known is None else outcome.known.ravel()
+    return [_places(outcome.Y.ravel(), outcome.proba.ravel(), np.repeat(np.arange(n_rows), n_labels), known)]
 
 
-def _places(y: NDArray[np.uint8], score: Floats, row: NDArray[np.intp]) -> Columns:
-    """Mark each row's place in the order of scores, as far as a ranking can tell.
+def _places(y: NDArray[np.uint8], score: Floats, row: NDArray[np.intp], known: Known) -> Columns:
+    """Mark each row's place in the order of scores, as far as a ranking can tell; none where it is not known.
 
     Only the B scores that some positive has matter. Columns 0 to B - 1 are their positives, from the highest
     score down, then come the B ties: negatives of the same score; then B + 1 gaps: the negatives above each
@@ -69,7 +74,8 @@ def _places(y: NDArray[np.uint8], score: Floats, row: NDArray[np.intp]) -> Colum
     place: NDArray[np.intp] = (np.cumsum(positive) - positive)[block]
     kind = np.where(y > 0, 0, np.where(positive[block], 1, 2))
     shape = (int(row.max(initial=-1)) + 1, 3 * n_places + 1)
-    return sparse.csr_array((np.ones(len(y)), (row, kind * n_places + place)), shape=shape)
+    counted = np.ones(len(y)) if known is None else known.astype(np.float64)
+    return sparse.csr_array((counted, (row, kind * n_places + place)), shape=shape)
 
 
 def _split(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cascade.metrics.bits import COUNT_RATIO, F1, F2, GATE_RECALL
 from cascade.metrics.calibration import CALIBRATION_ERROR, calibration_line
-from cascade.metrics.metric import Metric, macro
+from cascade.metrics.metric import Metric, macro, ratio
 from cascade.metrics.outcome import Outcome
 from cascade.metrics.probabilities import (
     BRIER,
@@ -19,6 +19,7 @@ from cascade.metrics.probabilities import (
 )
 from cascade.metrics.ranking import AUROC, AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION
 from cascade.metrics.whole_rows import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
+from cascade.weights import label_rows
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +46,8 @@ ROW_METRICS = (SUBSET_ACCURACY, HAMMING_LOSS, SAMPLES_F1, JACCARD, F1_NORMAL)
 def label_values(outcome: Outcome) -> dict[str, Floats]:
     """Every metric of each label, shape (L,), with its positives, its prevalence and its calibration line.
 
+    Where labels are missing, `known` is the number of rows that know the label.
+
     Examples
     --------
     >>> Y = np.array([[1], [0], [0], [0]], np.uint8)
@@ -53,10 +56,12 @@ def label_values(outcome: Outcome) -> dict[str, Floats]:
     (0.25, 1.0, 0.0)
     """
     true = outcome.Y.sum(axis=0, dtype=np.float64)
-    slope, intercept = calibration_line(outcome.Y, outcome.proba)
+    slope, intercept = calibration_line(outcome.Y, outcome.proba, outcome.known)
+    rows = label_rows(outcome.Y, outcome.known)
     return {
         "positives": true,
-        "prevalence": true / len(outcome) if len(outcome) else np.full(len(true), np.nan),
+        **({} if outcome.known is None else {"known": rows}),
+        "prevalence": ratio(true, rows),
         **{metric.name: metric(outcome) for metric in LABEL_METRICS},
         "calibration_slope": slope,
         "calibration_intercept": intercept,

@@ -17,35 +17,40 @@ from cascade.metrics.outcome import Outcome
 Floats = NDArray[np.float64]
 
 
-def _mean(of_rows: Floats | NDArray[np.bool_]) -> Iterable[Columns]:
-    return [np.column_stack([of_rows, np.ones(len(of_rows))])]
+def _mean(outcome: Outcome, of_rows: Floats | NDArray[np.bool_]) -> Iterable[Columns]:
+    """Mean over the rows of which something is known."""
+    told = np.ones(len(of_rows)) if outcome.known is None else outcome.known.any(axis=1).astype(np.float64)
+    return [np.column_stack([of_rows * told, told])]
 
 
 def _subset_accuracy(outcome: Outcome) -> Iterable[Columns]:
-    return _mean((outcome.bits == outcome.Y).all(axis=1))
+    return _mean(outcome, (outcome.known_bits == outcome.Y).all(axis=1))
 
 
 def _hamming_loss(outcome: Outcome) -> Iterable[Columns]:
-    return _mean((outcome.bits != outcome.Y).mean(axis=1))
+    wrong = outcome.known_bits != outcome.Y
+    if outcome.known is None:
+        return _mean(outcome, wrong.mean(axis=1))
+    return _mean(outcome, wrong.sum(axis=1) / np.maximum(outcome.known.sum(axis=1), 1))
 
 
 def _counts(outcome: Outcome) -> tuple[Floats, Floats]:
     hits = (outcome.Y & outcome.bits).sum(axis=1, dtype=np.float64)
-    return hits, outcome.Y.sum(axis=1, dtype=np.float64) + outcome.bits.sum(axis=1)
+    return hits, outcome.Y.sum(axis=1, dtype=np.float64) + outcome.known_bits.sum(axis=1)
 
 
 def _samples_f1(outcome: Outcome) -> Iterable[Columns]:
     hits, total = _counts(outcome)
-    return _mean(np.where(total > 0, ratio(2 * hits, total), 1.0))
+    return _mean(outcome, np.where(total > 0, ratio(2 * hits, total), 1.0))
 
 
 def _jaccard(outcome: Outcome) -> Iterable[Columns]:
     hits, total = _counts(outcome)
-    return _mean(np.where(total > 0, ratio(hits, total - hits), 1.0))
+    return _mean(outcome, np.where(total > 0, ratio(hits, total - hits), 1.0))
 
 
 def _f1_normal(outcome: Outcome) -> Iterable[Columns]:
-    empty, predicted = outcome.empty, outcome.predicted_empty
+    empty, predicted = outcome.empty, outcome.predicted_empty & (outcome.empty | outcome.with_label)
     return [np.column_stack([empty & predicted, predicted, empty]).astype(np.float64)]
 
 

@@ -19,7 +19,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     ----------
     X : rows
     target : ndarray or CSR matrix of float32, shape (n, K)
-    weight : ndarray of float32, shape (n,), or None
+    weight : ndarray of float32, shape (n,) or (n, K), or None
     rows : ndarray of int
         Rows of `X` to draw from.
     batch_size : int

@@ -15,6 +15,7 @@ from cascade.estimators import LogOddsClassifier
 from cascade.features import check_rows
 from cascade.labels import Labels, SparseLabels
 from cascade.loss_options import LossOption, check_loss, make_loss
+from cascade.missing import Known, known_part
 from cascade.neural.batches import IndexedBatches, as_dense
 from cascade.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
@@ -84,6 +85,7 @@ class KerasClassifier(LogOddsClassifier):
     """
 
     makes_batches = True
+    takes_missing_labels = True
 
     def __init__(
         self,
@@ -125,10 +127,12 @@ class KerasClassifier(LogOddsClassifier):
         ----------
         X : rows, n of them, each of one shape
         y : array-like of two classes, shape (n,), or array-like or sparse matrix of 0/1, shape (n, L)
-            A sparse matrix stays sparse; only one batch of it at a time is made dense.
+            A sparse matrix stays sparse; only one batch of it at a time is made dense. A label that is NaN, or that a
+            masked array hides, has no part in the loss.
         groups : array-like, shape (n,), optional
             The validation rows for early stopping are whole groups.
-        sample_weight : array-like, shape (n,), optional
+        sample_weight : array-like of float >= 0, shape (n,) or (n, L), optional
+            One weight per row, or per row and label; a 0 is as a missing label in the loss.
         trunk : fitted KerasClassifier, optional
             Start from its weights in every layer but the head.
 
@@ -138,14 +142,14 @@ class KerasClassifier(LogOddsClassifier):
         """
         self._check_parameters()
         X = check_rows(self, X, reset=True)
-        labels, self.target_form_ = read_target_as_given(y, n_rows(X))
+        labels, known, self.target_form_ = read_target_as_given(y, n_rows(X))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
         self.classes_ = self.target_form_.classes
-        training, validation = self._split(labels, groups)
-        weight = None if sample_weight is None else check_weight(sample_weight, n_rows(X)).astype(np.float32)
-        batches, validating = self._batches(X, labels.astype(np.float32), weight, training, validation)
+        training, validation = self._split(labels, known, groups)
+        weight = _loss_weight(sample_weight, labels.shape, known)
+        batches, validating = self._batches(X, labels.astype(np.float32), weight, training, validation, known)
         seed = self.random_state or 0
         with seeded(seed):
             self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
@@ -155,7 +159,7 @@ class KerasClassifier(LogOddsClassifier):
                 self.network_,
                 batches,
                 validating if len(validation) else None,
-                training_loss(self.loss, self.loss_) if self.sampling is None else LogitLoss(self.loss_),
+                self._training_loss(weight),
                 self.epochs,
                 self.learning_rate,
                 self.patience,
@@ -180,24 +184,41 @@ class KerasClassifier(LogOddsClassifier):
         if not 0 <= self.validation_size < 1:
             raise ConfigError(f"`validation_size` must lie in [0, 1). Received {self.validation_size}.")
 
-    def _split(self, labels: Labels | SparseLabels, groups: ArrayLike | None) -> tuple[Rows, Rows]:
+    def _split(self, labels: Labels | SparseLabels, known: Known, groups: ArrayLike | None) -> tuple[Rows, Rows]:
         everything = np.arange(labels.shape[0])
+        if known is not None:
+            everything = np.flatnonzero(known.any(axis=1))
+            labels, groups = labels[everything], None if groups is None else np.asarray(groups)[everything]
         if not self.validation_size:
             return everything, everything[:0]
         held = grouped_holdout(labels, groups, self.validation_size, self.random_state or 0)
         # Very small samples may hold out nothing, or everything: then all epochs run on all rows.
         return (everything, everything[:0]) if held.all() or not held.any() else (everything[~held], everything[held])
 
+    def _training_loss(self, weight: NDArray[np.float32] | None) -> keras.losses.Loss:
+        if self.sampling is not None:
+            return LogitLoss(self.loss_)
+        return training_loss(self.loss, self.loss_, label_weights=weight is not None and weight.ndim == 2)
+
     def _batches(
-        self, X: Any, target: Any, weight: NDArray[np.float32] | None, training: Rows, validation: Rows
+        self,
+        X: Any,
+        target: Any,
+        weight: NDArray[np.float32] | None,
+        training: Rows,
+        validation: Rows,
+        known: Known,
     ) -> tuple[IndexedBatches, IndexedBatches]:
         """Batches to train on and to validate on; with them come the loss's numbers and the sample's shift."""
         n_labels, size, seed = target.shape[1], self.batch_size, self.random_state or 0
         if self.sampling is None:
-            self.loss_, self.sampling_shift_ = make_loss(self.loss, target[training]), np.zeros(n_labels)
+            self.loss_ = make_loss(self.loss, target[training], known_part(known, training))
+            self.sampling_shift_ = np.zeros(n_labels)
             refuse_softmax_of_one(self.loss_, n_labels)
             batches = IndexedBatches(X, target, weight, training, size, seed)
             return batches, IndexedBatches(X, target, weight, validation, size)
+        if weight is not None and weight.ndim == 2:
+            raise ConfigError("`sampling` needs every label known and one weight per row; leave `sampling` out.")
         drawn = SampledBatches(X, target, weight, training, size, seed, self.sampling)
         self.loss_ = make_loss(self.loss, drawn.target[drawn.order])
         refuse_unsampled(self.loss_, n_labels)
@@ -226,3 +247,13 @@ class KerasClassifier(LogOddsClassifier):
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
         z = np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
         return self.loss_.log_odds(z) + self.sampling_shift_
+
+
+def _loss_weight(sample_weight: ArrayLike | None, shape: tuple[int, int], known: Known) -> NDArray[np.float32] | None:
+    """What each row, or each of its labels, counts in the loss: a missing label nothing."""
+    if sample_weight is None:
+        return None if known is None else known.astype(np.float32)
+    weight = check_weight(sample_weight, *shape).astype(np.float32)
+    if known is None:
+        return weight
+    return (weight[:, None] if weight.ndim == 1 else weight) * known

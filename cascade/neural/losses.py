@@ -48,9 +48,15 @@ class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
         return FORMULAS[type(self.loss)](self.loss, y_true, y_pred)
 
 
-def training_loss(option: LossOption, loss: Loss) -> keras.losses.Loss:
-    """Make what Keras minimises for a loss option; plain cross-entropy is Keras' own."""
-    return keras.losses.BinaryCrossentropy(from_logits=True) if option == "bce" else LogitLoss(loss)
+def training_loss(option: LossOption, loss: Loss, label_weights: bool = False) -> keras.losses.Loss:
+    """Make what Keras minimises for a loss option; plain cross-entropy is Keras' own.
+
+    That one has a value per row only, so it is not taken where there are weights for each row's labels.
+    """
+    if label_weights and isinstance(loss, SoftmaxLoss):
+        raise ConfigError("`loss` 'softmax' shares a row among all labels; missing or weighted labels need another.")
+    own = option == "bce" and not label_weights
+    return keras.losses.BinaryCrossentropy(from_logits=True) if own else LogitLoss(loss)
 
 
 def constant(values: Any) -> Any:
