@@ -165,7 +165,7 @@ CASCADES = ("multi-label, gated", "multi-label, positives", "balanced, gated", "
 FINDINGS = """## Where the cascade wins, and where it does not
 
 * **Quality**: it is clearly above the flat model where labels are rare and hard for one model against all rows (thyroid
-  with trees), or where rows with a label are half of the data (disaster, pool of positives), and with networks on images
+  with trees), where rows with a label are half of the data (disaster, pool of positives), and with networks on images
   (phantom). Elsewhere the multi-label labeler is level with the flat model, within chance.
 * **Probabilities**: with pool `gated` its log loss is below the flat model's in every table of real data, and its sums
   are near 1: nothing calibrates a flat model. Its rows are never incoherent; a tenth to two thirds of the flat model's
