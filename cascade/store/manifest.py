@@ -50,6 +50,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 def _refuse_odd_entries(folder: Path) -> None:
     if (folder / "model" / NAME).exists():
         raise ModelRefusedError(f"`{folder}` is a version, which holds its model in `{folder / 'model'}`; load that.")
+    versions = sorted(folder.glob(f"[!.]*/model/{NAME}"))
+    if versions and not (folder / NAME).exists():
+        raise ModelRefusedError(f"`{folder}` holds versions, not a model; load one, such as `{versions[-1].parent}`.")
     if not folder.is_dir() or not (folder / NAME).exists():
         raise ModelRefusedError(f"`{folder}` is not a model folder: it has no {NAME}.")
     for path in folder.iterdir():
