@@ -251,5 +251,5 @@ def test_one_command_from_a_config_to_a_report_and_to_predictions(tmp_path: Path
 def test_a_folder_of_versions_names_the_newest(fitted: ManyLabelClassifier, tmp_path: Path) -> None:
     for version in ("1", "2"):
         fitted.save(tmp_path / "name" / version / "model")
-    with pytest.raises(ModelRefusedError, match="holds versions, not a model; load one, such as .*2/model"):
+    with pytest.raises(ModelRefusedError, match=r"holds versions, not a model; load one, such as .*2/model"):
         ManyLabelPredictor.load(tmp_path / "name")
