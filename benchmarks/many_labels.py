@@ -192,6 +192,9 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     count = None if head is None else lambda rows: predicted_number(head, problem.X, rows)
     found = []
     ways = {"raw": raw, "corrected": corrected, "calibrated": _calibrated(corrected, shared)}
+    if loss == "bce":
+        # Its logits are log-odds as they are.
+        del ways["corrected"]
     for name, logits_of in ways.items():
         found += _told(f"{loss}, {name}", problem, logits_of, count, {"loss": loss, "way": name})
     found[-1] |= {
