@@ -166,13 +166,29 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     from cascade.neural.cardinality import fit_counter
 
     assert config.flat is not None
-    data = load(config)
-    model = build_model(config.flat.model, data).set_params(random_state=config.seed)
+    model = build_model(config.flat.model, load(config)).set_params(random_state=config.seed)
     ready = time.monotonic()
     model.fit(problem.X[problem.fitting], problem.Y[problem.fitting])
     fitted = time.monotonic()
     number = np.asarray(problem.Y[problem.fitting].sum(axis=1)).ravel()
     head = fit_counter(model, problem.X[problem.fitting], number) if number.min() < number.max() else None
+    count = None if head is None else lambda rows: predicted_number(head, problem.X, rows)
+    found = []
+    for way, logits_of in ways_of(model, problem).items():
+        found += _told(f"{loss}, {way}", problem, logits_of, count, {"loss": loss, "way": way})
+    found[-1] |= {
+        "reading_s": ready - started,
+        "fit_s": fitted - ready,
+        "report_s": time.monotonic() - fitted,
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+    line = "read {reading_s:.0f} s, fit {fit_s:.0f} s, report {report_s:.0f} s, peak {peak_gb:.1f} GB"
+    print(f"{'':36} {line.format(**found[-1])}", flush=True)
+    return found
+
+
+def ways_of(model: Any, problem: Problem) -> dict[str, Logits]:
+    """Log-odds of rows as the network says them, with the loss's correction, and calibrated."""
 
     def logits(rows: np.ndarray) -> np.ndarray:
         batch = problem.X[rows]
@@ -189,27 +205,11 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
 
     held = list(problem.parts(problem.held))
     shared = fit_shared_slope(lambda: ((corrected(rows), problem.Y[rows]) for rows in held), problem.Y.shape[1])
-    count = None if head is None else lambda rows: predicted_number(head, problem.X, rows)
-    found = []
     ways = {"raw": raw, "corrected": corrected, "calibrated": _calibrated(corrected, shared)}
-    if loss == "bce":
+    if model.loss == "bce":
         # Its logits are log-odds as they are.
         del ways["corrected"]
-    for name, logits_of in ways.items():
-        found += _told(f"{loss}, {name}", problem, logits_of, count, {"loss": loss, "way": name})
-    found[-1] |= {
-        "reading_s": ready - started,
-        "fit_s": fitted - ready,
-        "report_s": time.monotonic() - fitted,
-        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
-    }
-    print(
-        "{:36} read {reading_s:.0f} s, fit {fit_s:.0f} s, report {report_s:.0f} s, peak {peak_gb:.1f} GB".format(
-            "", **found[-1]
-        ),
-        flush=True,
-    )
-    return found
+    return ways
 
 
 def _calibrated(corrected: Logits, shared: SharedSlope) -> Logits:

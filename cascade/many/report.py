@@ -48,27 +48,47 @@ def evaluate_many(
         that is possible; `labels`: for each figure a list with one value a label. Undefined values are None.
     """
     rows = sparse.csr_array(Y)
-    n_labels = len(predictor.labels)
-    counts, uncalibrated = StreamedCounts(n_labels), np.zeros(n_labels)
-    ranking, examples, first = StreamedRanking(n_labels), [], []
-    slope, intercept = predictor.calibration.slope, predictor.calibration.intercept
+    seen = _Seen(len(predictor.labels))
     for part, z in predictor.chunks(X, progress=progress):
-        own = rows[part]
-        counts.add(expit(z), own, predictor.decode(X, part, z))
-        uncalibrated += expit((z - intercept) / slope).sum(axis=0, dtype=np.float64)
-        ranking.add(z, own)
-        examples.append(example_average_precision(z, own))
-        first.append(top_columns(z, min(max(FIRST), n_labels)))
+        seen.add(predictor, z, rows[part], predictor.decode(X, part, z))
+    counts = seen.counts
     share = counts.true / max(counts.rows, 1) if label_share is None else label_share
-    columns = np.concatenate(first)
     by_label = {
         "positives": counts.true,
-        "average_precision": ranking.average_precision(),
+        "average_precision": seen.ranking.average_precision(),
         "sum_ratio": counts.sum_ratio(),
         "count_ratio": counts.count_ratio(),
         "f1": counts.f1(),
     }
-    overall = {
+    labels = {"label": list(predictor.labels), **{name: list(map(_plain, v)) for name, v in by_label.items()}}
+    overall = {name: _plain(value) for name, value in _overall(seen, by_label).items()}
+    propensity = propensities(np.asarray(share) * counts.rows, counts.rows)
+    return {"overall": overall, "top_k": _top(rows, np.concatenate(seen.first), propensity), "labels": labels}
+
+
+class _Seen:
+    """What a pass over the rows adds up."""
+
+    def __init__(self, n_labels: int) -> None:
+        self.counts, self.ranking = StreamedCounts(n_labels), StreamedRanking(n_labels)
+        self.uncalibrated = np.zeros(n_labels)
+        self.examples: list[Floats] = []
+        self.first: list[NDArray[np.intp]] = []
+
+    def add(self, predictor: ManyLabelPredictor, z: NDArray[np.float32], Y: Any, bits: Any) -> None:
+        """Add a chunk of rows: calibrated log-odds, labels, decoded labels."""
+        slope, intercept = predictor.calibration.slope, predictor.calibration.intercept
+        self.counts.add(expit(z), Y, bits)
+        self.uncalibrated += expit((z - intercept) / slope).sum(axis=0, dtype=np.float64)
+        self.ranking.add(z, Y)
+        self.examples.append(example_average_precision(z, Y))
+        self.first.append(top_columns(z, min(max(FIRST), z.shape[1])))
+
+
+def _overall(seen: _Seen, by_label: dict[str, Floats]) -> dict[str, Any]:
+    counts, ranking, n_labels = seen.counts, seen.ranking, len(seen.uncalibrated)
+    true = np.where(counts.true > 0, counts.true, np.nan)
+    return {
         "rows": counts.rows,
         "labels": n_labels,
         "labels_per_row": float(counts.true.sum()) / counts.rows,
@@ -76,21 +96,20 @@ def evaluate_many(
         "empty_predictions": counts.empty_predictions,
         "macro_average_precision": ranking.macro_average_precision(),
         "micro_average_precision": ranking.micro_average_precision(),
-        "example_average_precision": mean_defined(np.concatenate(examples)),
-        "macro_chance": mean_defined(np.where(counts.true > 0, counts.true / counts.rows, np.nan)),
+        "example_average_precision": mean_defined(np.concatenate(seen.examples)),
+        "macro_chance": mean_defined(true / counts.rows),
         "micro_chance": float(counts.true.sum()) / (counts.rows * n_labels),
         "macro_f1": mean_defined(by_label["f1"]),
         "micro_f1": counts.micro_f1(),
-        "sum_ratio_uncalibrated": _spread(uncalibrated / np.where(counts.true > 0, counts.true, np.nan)),
+        "sum_ratio_uncalibrated": _spread(seen.uncalibrated / true),
         "sum_ratio": _spread(by_label["sum_ratio"]),
         "count_ratio": _spread(by_label["count_ratio"]),
         "labels_predicted_over_true": float(counts.predicted.sum() / max(counts.true.sum(), 1)),
     }
-    propensity = propensities(np.asarray(share) * counts.rows, counts.rows)
-    asked = [k for k in FIRST if k <= n_labels]
-    top = [asdict(at_k(rows, columns[:, :k], propensity)) for k in asked]
-    labels = {"label": list(predictor.labels), **{name: list(map(_plain, v)) for name, v in by_label.items()}}
-    return {"overall": {k: _plain(v) for k, v in overall.items()}, "top_k": top, "labels": labels}
+
+
+def _top(rows: Any, columns: NDArray[np.intp], propensity: Floats) -> list[dict[str, Any]]:
+    return [asdict(at_k(rows, columns[:, :k], propensity)) for k in FIRST if k <= rows.shape[1]]
 
 
 def _spread(values: Floats) -> dict[str, Any]:
