@@ -235,12 +235,35 @@ def _told(name: str, problem: Problem, logits_of: Logits, number: Any, facts: di
     return [found]
 
 
+def markdown(found: list[dict[str, Any]]) -> str:
+    """The results as a Markdown table."""
+    decoders = [name for name in (".5", "f1", "count", "top", "head") if any(name in row["bits"] for row in found)]
+    head = [
+        "",
+        "sums",
+        "near",
+        *(f"bits {name}" for name in decoders),
+        "empty",
+        "AP macro",
+        "micro",
+        "examples",
+        "P@10",
+    ]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in found:
+        bits = [f"{row['bits'][name]:.2f}" if name in row["bits"] else "-" for name in decoders]
+        scores = [f"{row[name]:.3f}" for name in ("macro", "micro", "example", "precision_at_10")]
+        cells = [row["name"], f"{row['sum_ratio']:.3f}", f"{row['near']:.0%}", *bits, f"{row['empty']:.0%}", *scores]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("config")
     parser.add_argument("--set", action="append", default=[], help="override a key of the config")
     parser.add_argument("--losses", nargs="+", default=LOSSES)
-    parser.add_argument("--results", type=Path, help="JSON file to write")
+    parser.add_argument("--results", type=Path, help="JSON file to write, with a table beside it")
     options = parser.parse_args()
     config = load_config(options.config, options.set)
     Y = load(config).Y
@@ -253,8 +276,15 @@ def main() -> None:
     for loss in wanted:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             found += pool.apply(run, ((options.config, options.set, loss),))
-    if options.results is not None:
-        options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        keep(found, options.results)
+
+
+def keep(found: list[dict[str, Any]], results: Path | None) -> None:
+    """Write what there is: an interrupted run still tells what it has."""
+    if results is not None:
+        results.parent.mkdir(parents=True, exist_ok=True)
+        results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        results.with_suffix(".md").write_text(markdown(found) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
