@@ -225,6 +225,9 @@ def _of_truth(problem: Problem) -> Logits:
 
 def _told(name: str, problem: Problem, logits_of: Logits, number: Any, facts: dict[str, Any]) -> list[dict[str, Any]]:
     found = {"name": name, **facts, **judge(problem, logits_of, decoders_of(problem, logits_of, number))}
+    if not facts and problem.truth is not None and problem.truth.labels_per_row is not None:
+        # What is known are the ratios of a row's chances: they rank its labels, and say no more.
+        found |= dict.fromkeys(("sum_ratio", "near", "empty", "macro", "micro"), float("nan")) | {"bits": {}}
     bits = "  ".join(f"{decoder} {share:5.2f}" for decoder, share in found["bits"].items())
     print(
         "{name:36} sums {sum_ratio:6.3f} ({near:4.0%} near)  empty {empty:4.0%}  AP macro {macro:.3f} "
@@ -254,7 +257,7 @@ def markdown(found: list[dict[str, Any]]) -> str:
         bits = [f"{row['bits'][name]:.2f}" if name in row["bits"] else "-" for name in decoders]
         scores = [f"{row[name]:.3f}" for name in ("macro", "micro", "example", "precision_at_10")]
         cells = [row["name"], f"{row['sum_ratio']:.3f}", f"{row['near']:.0%}", *bits, f"{row['empty']:.0%}", *scores]
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append("| " + " | ".join("-" if "nan" in cell else cell for cell in cells) + " |")
     return "\n".join(lines)
 
 
