@@ -253,3 +253,21 @@ def test_a_folder_of_versions_names_the_newest(fitted: ManyLabelClassifier, tmp_
         fitted.save(tmp_path / "name" / version / "model")
     with pytest.raises(ModelRefusedError, match=r"holds versions, not a model; load one, such as .*2/model"):
         ManyLabelPredictor.load(tmp_path / "name")
+
+
+def test_rows_by_labels_are_never_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tracemalloc
+
+    from cascade.many import predictor
+
+    monkeypatch.setattr(predictor, "MOST_ROWS", 256)
+    drawn = draw_by_count(40_000, np.full(2000, 100.0), n_features=24)
+    network = KerasClassifier("mlp", {"width": 8, "depth": 1}, epochs=1, batch_size=256)
+    tracemalloc.start()
+    model = ManyLabelClassifier(network, decoder="count").fit(drawn.X, drawn.Y)
+    model.predict(drawn.X)
+    evaluate_many(model.predictor_, drawn.X, drawn.Y)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # Rows x labels would take more even as single bytes; most of it are the bins of the ranking.
+    assert peak < 40_000 * 2000

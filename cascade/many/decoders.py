@@ -15,6 +15,7 @@ from cascade.metrics.top_k import top_columns
 
 Floats32 = NDArray[np.float32]
 
+LABELS_AT_A_TIME = 1000
 NEVER = np.float32(np.finfo(np.float32).max)
 
 
@@ -85,6 +86,12 @@ def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: float | str) -> Thr
     """
     if not isinstance(decoder, str):
         return Thresholds(np.full(len(rows_by_bin), logit(decoder), dtype=np.float32))
+    parts = np.array_split(rows_by_bin, range(LABELS_AT_A_TIME, len(rows_by_bin), LABELS_AT_A_TIME))
+    return Thresholds(np.concatenate([_lowest(part, decoder) for part in parts]).astype(np.float32))
+
+
+def _lowest(rows_by_bin: NDArray[np.int64], decoder: str) -> NDArray[np.float64]:
+    """Lower edge of the last bin that is chosen, from the highest down."""
     expected = rows_by_bin * expit(CENTRES)
     chosen = np.cumsum(rows_by_bin[:, ::-1], axis=1, dtype=np.float64)
     gained = np.cumsum(expected[:, ::-1], axis=1)
@@ -93,7 +100,6 @@ def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: float | str) -> Thr
         best = np.argmax(2 * gained / np.maximum(chosen + total, 1e-12), axis=1)
     else:
         best = np.argmin(np.abs(chosen - total), axis=1)
-    width = CENTRES[1] - CENTRES[0]
-    lowest = CENTRES[::-1][best] - width / 2
-    none = (chosen[np.arange(len(best)), best] == 0) | (decoder == "count") & (total[:, 0] < 0.5)
-    return Thresholds(np.where(none, NEVER, lowest).astype(np.float32))
+    half_a_bin = (CENTRES[1] - CENTRES[0]) / 2
+    none = (chosen[np.arange(len(best)), best] == 0) | ((decoder == "count") & (total[:, 0] < 0.5))
+    return np.where(none, NEVER, CENTRES[::-1][best] - half_a_bin)
