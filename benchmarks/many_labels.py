@@ -42,9 +42,10 @@ from cascade.config import RunConfig, load_config
 from cascade.errors import DataError
 from cascade.losses import SoftmaxLoss
 from cascade.many.calibration import SharedSlope, fit_shared_slope
+from cascade.many.cardinality import fit_cardinality
 from cascade.many.decoders import Thresholds, surest, thresholds_from
 from cascade.many.generator import ManyLabels
-from cascade.many.predictor import ENTRIES, MOST_ROWS, predicted_number
+from cascade.many.raw import ENTRIES, MOST_ROWS
 from cascade.many.writer import read_truth
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 from cascade.metrics.top_k import at_k, top_columns
@@ -146,7 +147,7 @@ def decoders_of(problem: Problem, logits_of: Logits, number: Any) -> dict[str, A
         found[name] = _by_threshold(thresholds_from(ranking.all, name))
     found["top"] = lambda z, rows: surest(z, np.full(len(z), mean))
     if number is not None:
-        found["head"] = lambda z, rows: surest(z, np.rint(number(rows)))
+        found["head"] = lambda z, rows: surest(z, np.rint(number(problem.X, rows, z)))
     return found
 
 
@@ -163,18 +164,15 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     problem = read(config)
     if loss is None:
         return _told("the truth", problem, _of_truth(problem), None, {})
-    from cascade.neural.cardinality import fit_counter
-
     assert config.flat is not None
     model = build_model(config.flat.model, load(config)).set_params(random_state=config.seed)
     ready = time.monotonic()
     model.fit(problem.X[problem.fitting], problem.Y[problem.fitting])
     fitted = time.monotonic()
-    number = np.asarray(problem.Y[problem.fitting].sum(axis=1)).ravel()
-    head = fit_counter(model, problem.X[problem.fitting], number) if number.min() < number.max() else None
-    count = None if head is None else lambda rows: predicted_number(head, problem.X, rows)
+    ways, shared = ways_of(model, problem)
+    count = fit_cardinality(model, problem.X, problem.Y, problem.fitting, problem.held, shared)
     found = []
-    for way, logits_of in ways_of(model, problem).items():
+    for way, logits_of in ways.items():
         found += _told(f"{loss}, {way}", problem, logits_of, count, {"loss": loss, "way": way})
     found[-1] |= {
         "reading_s": ready - started,
@@ -187,8 +185,8 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     return found
 
 
-def ways_of(model: Any, problem: Problem) -> dict[str, Logits]:
-    """Log-odds of rows as the network says them, with the loss's correction, and calibrated."""
+def ways_of(model: Any, problem: Problem) -> tuple[dict[str, Logits], SharedSlope]:
+    """Log-odds of rows as the network says them, with the loss's correction, and calibrated; and the calibration."""
 
     def logits(rows: np.ndarray) -> np.ndarray:
         batch = problem.X[rows]
@@ -209,7 +207,7 @@ def ways_of(model: Any, problem: Problem) -> dict[str, Logits]:
     if model.loss == "bce":
         # Its logits are log-odds as they are.
         del ways["corrected"]
-    return ways
+    return ways, shared
 
 
 def _calibrated(corrected: Logits, shared: SharedSlope) -> Logits:

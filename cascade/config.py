@@ -189,7 +189,7 @@ class RunConfig(Strict):
     def _one_strategy(self) -> RunConfig:
         beside = sorted(self.model_fields_set & {"gate", "labeler", "cascade"})
         if self.flat is not None and beside:
-            raise ValueError(f"`flat` must stand without {beside[0]!r}: a flat model has no stages")
+            raise ValueError(f"`flat` must stand without `{beside[0]}`: a flat model has no stages")
         return self
 
     @field_validator("gate")
@@ -267,7 +267,10 @@ def _override(content: dict[str, Any], override: str) -> None:
 
 def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
     # A misspelt key is the cause where another one is then missing.
-    first = min(error.errors(), key=lambda found: (found["loc"][-1] != "kind", found["type"] != "extra_forbidden"))
+    first = min(error.errors(), key=lambda found: (found["loc"][-1:] != ("kind",), found["type"] != "extra_forbidden"))
+    sentence = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{sentence}."
     where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in ("keras", "sklearn")]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
@@ -279,7 +282,7 @@ def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
     if first["type"] == "missing":
         return f"key `{key}` is missing; it has no default."
     received = first["input"]
-    return f"`{key}` {first['msg'][0].lower()}{first['msg'][1:]}. Received {received!r}."
+    return f"`{key}` {sentence[0].lower()}{sentence[1:]}. Received {received!r}."
 
 
 def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:

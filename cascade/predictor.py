@@ -134,7 +134,7 @@ class CascadePredictor:
     def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
         """Columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
         n_labels = len(self.labels)
-        if not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
+        if isinstance(k, bool) or not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
             raise ConfigError(
                 f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
             )

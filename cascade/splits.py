@@ -66,8 +66,8 @@ def grouped_holdout(Y: Any, groups: ArrayLike | None, size: float, seed: int) ->
     >>> int(grouped_holdout(np.zeros((10, 1), np.uint8), None, 0.2, seed=0).sum())
     2
     """
-    if not 0 < size < 1:
-        raise ConfigError(f"a held-out share must lie between 0 and 1. Received {size}.")
+    if not (isinstance(size, (int, float, np.number)) and 0 < size < 1):
+        raise ConfigError(f"a held-out share must lie between 0 and 1. Received {size!r}.")
     group = group_numbers(groups, Y.shape[0])
     counts = group_counts(Y, group)
     sides = _deal(counts, np.array([1 - size, size]), np.random.default_rng([seed, 1]))

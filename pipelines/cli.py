@@ -121,7 +121,7 @@ def train(
 def predict(
     model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images.")],
-    output: Annotated[Path, typer.Option(help="File to write, .parquet or .csv.")],
+    output: Annotated[Path, typer.Option(help="File to write: .parquet, or of a cascade .csv.")],
     exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Of a flat model: surest labels to list; 10 if not given.")] = None,
     group: Group = None,

@@ -10,7 +10,7 @@ from typing import Any
 from cascade.building import build_model
 from cascade.compare import compare
 from cascade.compare_text import table
-from cascade.config import KerasModel, RunConfig
+from cascade.config import KerasModel, LabelerConfig, RunConfig
 from cascade.contenders import contenders
 from cascade.data import Dataset, read_data
 from cascade.errors import DataError
@@ -20,7 +20,8 @@ from pipelines.train import roles_of
 
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
     """Compare and publish; return the folder of the comparison and its result."""
-    data = read_data(config.data.path, roles_of(config))
+    config = with_stages(config)
+    data = read_data(config.data.path, roles_of(config)).with_dense_labels()
     if data.Y is None:
         raise DataError(f"`{config.data.path}` must hold labels to compare on; it has none.")
     if data.known is not None:
@@ -36,6 +37,16 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
         (place / "compare.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (place / "compare.md").write_text(table(result) + "\n", encoding="utf-8")
     return folder, result
+
+
+def with_stages(config: RunConfig) -> RunConfig:
+    """Give a flat config a gate and a labeler: its own model, which is the flat contender too."""
+    if config.flat is None:
+        return config
+    model = config.flat.model
+    # Of one label there are no shares, and no rarity.
+    gate = model.model_copy(update={"loss": "bce", "sampling": None}) if isinstance(model, KerasModel) else model
+    return config.model_copy(update={"flat": None, "gate": gate, "labeler": LabelerConfig(model=model)})
 
 
 def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:

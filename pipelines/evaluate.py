@@ -24,7 +24,7 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
         flat = ManyLabelPredictor.load(folder)
         return train_flat.evaluate(flat, _read(flat, data_path, roles))
     predictor = CascadePredictor.load(folder)
-    data = _read(predictor, data_path, roles)
+    data = _read(predictor, data_path, roles).with_dense_labels()
     assert data.Y is not None
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())

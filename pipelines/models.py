@@ -41,19 +41,16 @@ def _show_flat(folder: Path) -> tuple[dict[str, Any], str]:
     from cascade.store.manifest import read_manifest
 
     model, body = ManyLabelPredictor.load(folder), read_manifest(folder)
-    decoding = model.decoding
     facts = {
         "model": str(folder),
         "labels": len(model.labels),
         "first_labels": list(model.labels[:FIRST_LABELS]),
-        "decoder": f"the {decoding.top} surest labels" if decoding.top else "a threshold a label",
+        "decoder": model.provenance.get("decoder"),
         "slope": model.calibration.slope,
         "rows_fitted": model.provenance.get("rows_fitted"),
         "rows_calibrated": model.provenance.get("rows_calibrated"),
         "versions": body["versions"],
     }
-    if decoding.counter is not None:
-        facts["decoder"] = "as many of the surest labels as its head expects"
     return facts, "\n".join(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in facts.items())
 
 

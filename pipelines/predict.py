@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from cascade.data import Dataset, read_data
+from cascade.data import Dataset
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.exams import exam_table
@@ -18,6 +17,7 @@ from cascade.publish import new_file
 from pipelines import predict_many
 from pipelines.models import find_model, is_flat
 from pipelines.progress import StageBars
+from pipelines.reading import read_input
 from pipelines.tables import FORMATS, check_columns
 
 
@@ -33,7 +33,7 @@ def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | Non
         raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
     predictor = CascadePredictor.load(folder)
     check_columns(predictor.labels)
-    data = _load(predictor, source, roles)
+    data = read_input(predictor, source, roles)
     if exams is not None and data.groups is None:
         raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
     prediction = predictor.decide(predictor.score(data.X, progress=StageBars()))
@@ -64,17 +64,6 @@ def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
 def _write(output: Path, table: pa.Table) -> None:
     with new_file(output) as aside:
         FORMATS[output.suffix](table, aside)
-
-
-def _load(predictor: CascadePredictor, source: Path, roles: Roles) -> Dataset:
-    remembered = {role: name for role, name in predictor.provenance.get("columns", {}).items() if name is not None}
-    known = replace(
-        roles,
-        group=roles.group or remembered.get("group"),
-        id=roles.id or remembered.get("id"),
-        optional=frozenset(remembered.values()) - {roles.group, roles.id},
-    )
-    return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
 
 
 def row_table(part: Dataset, prediction: Prediction, labels: tuple[str, ...]) -> pa.Table:

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet
 from scipy.special import expit
 
-from cascade.data import Dataset, read_data
+from cascade.data import Dataset
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.metrics.top_k import top_columns
 from cascade.publish import new_file
 from pipelines.progress import StageBars
+from pipelines.reading import read_input
 
 TOP_K = 10
 
@@ -31,7 +32,7 @@ def run(folder: Path, source: Path, output: Path, roles: Roles, top_k: int | Non
     k = min(TOP_K, n_labels) if top_k is None else top_k
     if not 1 <= k <= n_labels:
         raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
-    data = read_data(source, roles, labelled=False, features=predictor.signature.feature_names)
+    data = read_input(predictor, source, roles)
     summary: dict[str, Any] = {
         "rows": len(data),
         "rows_with_label": 0,

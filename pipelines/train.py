@@ -37,7 +37,7 @@ MOST_LISTED = 12
 def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     """Train and publish; return the version's folder and its report."""
     started = time.monotonic()
-    data = load(config)
+    data = load(config).with_dense_labels()
     # An output that cannot be written must not be found out after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     training, testing = split(config, data)

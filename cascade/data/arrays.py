@@ -138,6 +138,8 @@ def _labels(
         if "Y" in arrays:
             given, known = split_missing(_hidden(arrays))
             Y = check_labels(given, n)
+        elif "mask" in arrays:
+            raise DataError("`mask` needs a dense `Y`; sparse labels are all known. Leave it out, or give `Y`.")
         else:
             Y, known = check_sparse_labels(_sparse(path, arrays, "Y"), n), None
         names = name_labels(arrays["label_names"].tolist() if "label_names" in arrays else None, Y.shape[1])
@@ -157,7 +159,10 @@ def _hidden(arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
     Y, mask = arrays["Y"], arrays.get("mask")
     if mask is None:
         return Y
-    if mask.shape != Y.shape or not np.isin(mask, (0, 1)).all():
-        raise DataError(f"`mask` must hold 0 and 1, one per label of each row {Y.shape}. Received shape {mask.shape}.")
+    if mask.shape != Y.shape:
+        raise DataError(f"`mask` must have one value per label of each row {Y.shape}. Received shape {mask.shape}.")
+    odd = mask[~np.isin(mask, (0, 1))]
+    if len(odd):
+        raise DataError(f"`mask` must hold only 0 and 1. Received {odd[0].item()!r}.")
     hidden: NDArray[Any] = np.ma.masked_array(Y, mask=mask == 0)
     return hidden

@@ -17,12 +17,15 @@ Floats32 = NDArray[np.float32]
 Chunks = Callable[[], Iterator[tuple[Floats32, Any]]]
 """A pass over rows: log-odds (m, L) with the labels of the same rows, CSR (m, L); called once for each pass."""
 
-INTERCEPT_SPREAD = 2.0
-"""Standard deviation of the prior of an intercept around 0: a label without a held-out positive stays finite."""
+INTERCEPT_SPREAD = 5.0
+"""Standard deviation of the prior of an intercept around that of all labels: one without a positive stays finite, and
+the sum of a label's probabilities is off by less than half a row."""
 MOST_PASSES = 10
 NEAR = 0.02
 """Standard errors from the best intercepts at which the search ends."""
 LEAST_SLOPE = 0.05
+LONGEST = 0.5
+"""Step of the slope; the log-likelihood is not a parabola far from its top."""
 
 
 @dataclass(frozen=True)
@@ -91,16 +94,18 @@ def fit_shared_slope(chunks: Chunks, n_labels: int) -> SharedSlope:
     >>> round(fitted.slope, 1), fitted.intercept.round(1).tolist()
     (2.0, [-1.0, -1.0])
     """
-    slope, intercept = 1.0, np.zeros(n_labels)
+    slope, common, own = 1.0, 0.0, np.zeros(n_labels)
     for _ in range(MOST_PASSES):
-        found = _sums(chunks, SharedSlope(slope, intercept.astype(np.float32)))
-        slope_step, intercept_step = _newton(found, slope, intercept)
-        slope = max(slope + float(np.clip(slope_step, -0.5, 0.5)), LEAST_SLOPE)
-        intercept = intercept + np.clip(intercept_step, -2.0, 2.0)
+        found = _sums(chunks, SharedSlope(slope, (common + own).astype(np.float32)))
+        slope_step, common_step, own_step = _newton(found, slope, own)
+        slope += slope_step
+        common += float(np.clip(common_step, -2.0, 2.0))
+        own = own + np.clip(own_step, -2.0, 2.0)
         # A step in standard errors of the intercept.
-        if np.max(np.abs(intercept_step) * np.sqrt(found.intercept_intercept + INTERCEPT_SPREAD**-2)) < NEAR:
+        step = np.abs(common_step + own_step) * np.sqrt(found.intercept_intercept + INTERCEPT_SPREAD**-2)
+        if np.max(step) < NEAR:
             break
-    return SharedSlope(slope, intercept.astype(np.float32))
+    return SharedSlope(slope, (common + own).astype(np.float32))
 
 
 def _sums(chunks: Chunks, now: SharedSlope) -> _Sums:
@@ -118,11 +123,23 @@ def _sums(chunks: Chunks, now: SharedSlope) -> _Sums:
     return found
 
 
-def _newton(found: _Sums, slope: float, intercept: Floats) -> tuple[float, Floats]:
-    """Solve the one system of L + 1 equations: all intercepts meet the slope only."""
-    ahead = found.intercept - intercept / INTERCEPT_SPREAD**2
-    below = found.intercept_intercept + INTERCEPT_SPREAD**-2
-    slope_ahead = found.slope - (slope - 1) / SLOPE_SPREAD**2
-    left = found.slope_slope + SLOPE_SPREAD**-2 - float((found.slope_intercept**2 / below).sum())
-    step = (slope_ahead - float((found.slope_intercept * ahead / below).sum())) / max(left, 1e-12)
-    return step, (ahead - found.slope_intercept * step) / below
+def _newton(found: _Sums, slope: float, own: Floats) -> tuple[float, float, Floats]:
+    """Solve one system for the slope, the common intercept and each label's own deviation from it.
+
+    The deviations meet each other only through the first two, so they are eliminated, which leaves two equations.
+    """
+    pull = INTERCEPT_SPREAD**-2
+    below = found.intercept_intercept + pull
+    ahead = (found.intercept - pull * own) / below
+    slope_slope = found.slope_slope + SLOPE_SPREAD**-2 - float((found.slope_intercept**2 / below).sum())
+    slope_common = float((found.slope_intercept * pull / below).sum())
+    common_common = float((found.intercept_intercept * pull / below).sum())
+    slope_ahead = found.slope - (slope - 1) / SLOPE_SPREAD**2 - float((found.slope_intercept * ahead).sum())
+    common_ahead = float((found.intercept - found.intercept_intercept * ahead).sum())
+    determinant = slope_slope * common_common - slope_common**2
+    wanted = (slope_ahead * common_common - common_ahead * slope_common) / max(determinant, 1e-12)
+    # The intercepts follow the step that is taken, which the slope's bounds may shorten.
+    slope_step = float(np.clip(wanted, max(-LONGEST, LEAST_SLOPE - slope), LONGEST))
+    common_step = (common_ahead - slope_common * slope_step) / max(common_common, 1e-12)
+    deviation = ahead - (found.slope_intercept * slope_step + found.intercept_intercept * common_step) / below
+    return slope_step, common_step, deviation

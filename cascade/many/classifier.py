@@ -16,9 +16,11 @@ from cascade.estimators import MultilabelClassifier, as_target, fit_with, fresh
 from cascade.features import check_rows
 from cascade.labels import name_labels
 from cascade.many.calibration import Chunks, SharedSlope, fit_shared_slope
+from cascade.many.cardinality import fit_cardinality
 from cascade.many.decoders import thresholds_from
 from cascade.many.options import BY_THRESHOLD, Decoder, check_decoder
-from cascade.many.predictor import Decoding, ManyLabelPredictor, raw_chunks
+from cascade.many.predictor import Decoding, ManyLabelPredictor
+from cascade.many.raw import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
 from cascade.rows import Rows, n_rows, subset
 from cascade.signature import InputSignature
@@ -42,7 +44,8 @@ class ManyLabelClassifier(MultilabelClassifier):
     decoder : decoder, default="f1"
         A probability from which labels are on; "f1", a threshold a label for the largest expected F1; "count", a
         threshold a label so that as many rows get it as have it; {"top": k}, the k surest labels of each row; or
-        "cardinality", as many of the surest labels as a head on the network's trunk expects.
+        "cardinality", as many of the surest labels as are expected on the row, by its summed probabilities and, for
+        a network, by a head on its trunk.
     label_names : sequence of str, optional
         Default: the columns of a data frame `y`, else label_0, label_1, ...
     calibration_size : float, default=0.2
@@ -116,7 +119,7 @@ class ManyLabelClassifier(MultilabelClassifier):
             calibration,
             self._decoding(decoder, estimator, calibration, X, Y, fitting, held_out),
             InputSignature.of(X),
-            {"rows_fitted": len(fitting), "rows_calibrated": len(held_out)},
+            {"rows_fitted": len(fitting), "rows_calibrated": len(held_out), "decoder": decoder},
         )
         self.classes_ = self.target_form_.classes
         self.answers_sparse_ = not isinstance(Y, np.ndarray)
@@ -124,6 +127,8 @@ class ManyLabelClassifier(MultilabelClassifier):
 
     def _fit_estimator(self, X: Any, Y: Any, rows: Rows, groups: Any, sample_weight: Any) -> Any:
         estimator = fresh(self.estimator, [self.random_state, 2])
+        if not hasattr(estimator, "predict_proba"):
+            raise ConfigError(f"`estimator` must have `predict_proba`; {type(estimator).__name__} has none.")
         logger.info("model: %d rows, %d labels", len(rows), Y.shape[1])
         target = Y[rows] if not isinstance(Y, np.ndarray) else as_target(estimator, Y[rows].astype(np.int64))
         weight = None if sample_weight is None else check_weight(sample_weight, n_rows(X))[rows]
@@ -134,13 +139,16 @@ class ManyLabelClassifier(MultilabelClassifier):
         self, decoder: Decoder, estimator: Any, calibration: SharedSlope, X: Any, Y: Any, fitting: Rows, held_out: Rows
     ) -> Decoding:
         if decoder == "cardinality":
-            return Decoding(counter=_counter(estimator, X, Y, fitting))
+            return Decoding(cardinality=fit_cardinality(estimator, X, Y, fitting, held_out, calibration))
         if isinstance(decoder, (int, float)) or decoder in BY_THRESHOLD:
             ranking = StreamedRanking(Y.shape[1])
             for z, part in _passes(estimator, X, Y, held_out)():
                 ranking.add(calibration(z), part)
             return Decoding(thresholds=thresholds_from(ranking.all, decoder))
-        return Decoding(top=min(int(decoder["top"]), Y.shape[1]))  # type: ignore[index]
+        top = int(decoder["top"])  # type: ignore[index]
+        if top > Y.shape[1]:
+            raise ConfigError(f"`decoder` must not ask for more labels than there are ({Y.shape[1]}). Received {top}.")
+        return Decoding(top=top)
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Calibrated probabilities, float32 of shape (n, L), or (n, 2) where the target was a vector."""
@@ -184,13 +192,3 @@ def _passes(estimator: Any, X: Any, Y: Any, rows: Rows) -> Chunks:
             yield z, sparse.csr_array(Y[part])
 
     return one_pass
-
-
-def _counter(estimator: Any, X: Any, Y: Any, rows: Rows) -> Any:
-    if not hasattr(estimator, "network_"):
-        kind = type(estimator).__name__
-        raise ConfigError(f"`decoder` 'cardinality' needs a KerasClassifier, whose trunk it reads. Received {kind}.")
-    from cascade.neural.cardinality import fit_counter
-
-    number = np.asarray(Y[rows].sum(axis=1)).ravel()
-    return fit_counter(estimator, subset(X, rows, estimator), number)

@@ -101,5 +101,6 @@ def _lowest(rows_by_bin: NDArray[np.int64], decoder: str) -> NDArray[np.float64]
     else:
         best = np.argmin(np.abs(chosen - total), axis=1)
     half_a_bin = (CENTRES[1] - CENTRES[0]) / 2
-    none = (chosen[np.arange(len(best)), best] == 0) | ((decoder == "count") & (total[:, 0] < 0.5))
+    # Of a label that half a row is expected to have, none is chosen.
+    none = (chosen[np.arange(len(best)), best] == 0) | (total[:, 0] < 0.5)
     return np.where(none, NEVER, CENTRES[::-1][best] - half_a_bin)

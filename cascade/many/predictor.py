@@ -12,21 +12,17 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from cascade.errors import ConfigError, DataError
-from cascade.estimators import positive_proba
+from cascade.errors import ConfigError
 from cascade.many.calibration import SharedSlope
+from cascade.many.cardinality import Cardinality
 from cascade.many.decoders import Thresholds, surest
+from cascade.many.raw import raw_chunks
 from cascade.metrics.top_k import top_columns
-from cascade.priors import log_odds
-from cascade.rows import Rows, blocks, makes_batches, n_rows
+from cascade.rows import Rows, n_rows
 from cascade.signature import InputSignature
 
 Floats32 = NDArray[np.float32]
 Progress = Callable[[int, int], object]
-
-ENTRIES = 2**24
-"""Log-odds held at a time: 64 MB of them."""
-MOST_ROWS = 2048
 
 
 @dataclass(frozen=True)
@@ -37,13 +33,12 @@ class Decoding:
     ----------
     thresholds : Thresholds or None
     top : int or None
-    counter : fitted estimator or None
-        Its log-odds are the log of a row's number of labels.
+    cardinality : Cardinality or None
     """
 
     thresholds: Thresholds | None = None
     top: int | None = None
-    counter: Any = None
+    cardinality: Cardinality | None = None
 
 
 class ManyLabelPredictor:
@@ -130,7 +125,7 @@ class ManyLabelPredictor:
         proba : ndarray of float32, shape (n, k)
         """
         n_labels = len(self.labels)
-        if not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
+        if isinstance(k, bool) or not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
             raise ConfigError(
                 f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
             )
@@ -168,27 +163,5 @@ class ManyLabelPredictor:
             return self.decoding.thresholds(z)
         if self.decoding.top is not None:
             return surest(z, np.full(len(z), self.decoding.top))
-        return surest(z, np.rint(predicted_number(self.decoding.counter, X, rows)))
-
-
-def raw_chunks(estimator: Any, X: Any, rows: Rows, n_labels: int) -> Iterator[tuple[Rows, Floats32]]:
-    """Yield row numbers with what the estimator says, log-odds in float32 (m, L), its own shift taken off."""
-    size = max(1, min(MOST_ROWS, ENTRIES // n_labels))
-    for part, batch in blocks(X, rows, size, pad=not makes_batches(estimator)):
-        z = _log_odds(estimator, batch, n_labels)[: len(part)].astype(np.float32)
-        if not np.isfinite(z).all():
-            row = part[np.flatnonzero(~np.isfinite(z).all(axis=1))[0]]
-            raise DataError(f"`X` must hold numbers that the model can score; row {row} gave NaN.")
-        yield part, z
-
-
-def _log_odds(estimator: Any, X: Any, n_labels: int) -> NDArray[Any]:
-    if hasattr(estimator, "predict_log_odds"):
-        return np.asarray(estimator.predict_log_odds(X))
-    return log_odds(positive_proba(estimator, X, n_labels))
-
-
-def predicted_number(counter: Any, X: Any, rows: Rows) -> NDArray[np.float64]:
-    """How many labels each of some rows is expected to have; float of shape (len(rows),)."""
-    parts = [np.exp(z[:, 0].astype(np.float64)) for _, z in raw_chunks(counter, X, rows, 1)]
-    return np.concatenate([np.empty(0), *parts])
+        assert self.decoding.cardinality is not None
+        return surest(z, np.rint(self.decoding.cardinality(X, rows, z)))

@@ -152,7 +152,7 @@ def many_table(report: dict[str, Any]) -> str:
         f"{overall['empty_predictions']} rows predicted empty",
         "",
         *(
-            f"{title:<34}{_shown(held['median'])}  ({_shown(held['low'])} to {_shown(held['high'])})"
+            f"{title:<36}{_shown(held['median'])}  ({_shown(held['low'])} to {_shown(held['high'])})"
             for title, held in (
                 ("sum of probabilities, uncalibrated", overall["sum_ratio_uncalibrated"]),
                 ("sum of probabilities over rows", overall["sum_ratio"]),

@@ -60,6 +60,10 @@ def write_many(
     n, n_labels = usual[0] if rows is None else rows, usual[1] if labels is None else labels
     if n < 2 or n_labels < 2 or seed < 0:
         raise ConfigError(f"`rows` and `labels` must be 2 or more, `seed` 0 or more. Received {n}, {n_labels}, {seed}.")
+    if problem == "b" and n_labels <= LABELS_OF_B:
+        raise ConfigError(
+            f"`labels` must be more than {LABELS_OF_B}, which each row of problem b has. Received {n_labels}."
+        )
     if problem == "b":
         drawn = draw_fixed_number(n, n_labels, LABELS_OF_B, seed=seed)
     else:

@@ -174,8 +174,10 @@ class KerasClassifier(LogOddsClassifier):
 
     def _check_parameters(self) -> None:
         for name in ("epochs", "batch_size", "patience", "top_k"):
-            if getattr(self, name) is not None and getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be 1 or more. Received {getattr(self, name)}.")
+            value = getattr(self, name)
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not (whole and value >= 1) and not (name == "top_k" and value is None):
+                raise ConfigError(f"`{name}` must be a whole number of 1 or more. Received {value!r}.")
         check_loss(self.loss)
         if self.sampling is not None:
             check_sampling(self.sampling)

@@ -96,6 +96,9 @@ def build_network(
         return network(input_shape, n_outputs, **options)
     if network not in NETWORKS:
         raise ConfigError(f"`network` must be a function or one of {sorted(NETWORKS)}. Received {network!r}.")
+    if len(input_shape) != (1 if network == "mlp" else 3):
+        rows = "vectors" if network == "mlp" else "images of height, width and channels"
+        raise ConfigError(f"`network` {network!r} takes {rows}. Received rows of shape {input_shape}.")
     try:
         return NETWORKS[network](input_shape, n_outputs, dtype, **options)
     except TypeError as error:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.many.calibration import SharedSlope
+from cascade.many.cardinality import Cardinality
 from cascade.many.decoders import Thresholds
 from cascade.many.predictor import Decoding, ManyLabelPredictor
 from cascade.publish import new_folder
@@ -17,13 +18,15 @@ from cascade.store.parts import load_part, save_part
 from cascade.store.shared import signature_from_json, signature_to_json, versions
 
 KIND = "many_labels"
+NUMBERS = ("intercept", "of_sum", "of_head")
+LARGEST = 1e3
 
 
 def save_many(predictor: ManyLabelPredictor, path: Path) -> None:
     """Write `predictor` to a new folder; it appears whole or not at all."""
     decoding, calibration = predictor.decoding, predictor.calibration
     with new_folder(path) as folder:
-        counter = None if decoding.counter is None else save_part(decoding.counter, folder, "counter")
+        cardinality = None if decoding.cardinality is None else _cardinality_to_json(decoding.cardinality, folder)
         limits = None if decoding.thresholds is None else decoding.thresholds.log_odds.tolist()
         content = {
             "kind": KIND,
@@ -31,7 +34,7 @@ def save_many(predictor: ManyLabelPredictor, path: Path) -> None:
             "signature": signature_to_json(predictor.signature),
             "labels": list(predictor.labels),
             "calibration": {"slope": calibration.slope, "intercept": calibration.intercept.tolist()},
-            "decoding": {"thresholds": limits, "top": decoding.top, "counter": counter},
+            "decoding": {"thresholds": limits, "top": decoding.top, "cardinality": cardinality},
             "provenance": predictor.provenance,
             "model": save_part(predictor.estimator, folder, "model"),
         }
@@ -78,12 +81,24 @@ def _load(path: Path) -> ManyLabelPredictor:
 
 
 def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:
-    limits, top, counter = body["thresholds"], body["top"], body["counter"]
+    limits, top, cardinality = body["thresholds"], body["top"], body["cardinality"]
     thresholds = None if limits is None else Thresholds(np.array(limits, dtype=np.float32))
-    one = sum(given is not None for given in (limits, top, counter)) == 1
+    one = sum(given is not None for given in (limits, top, cardinality)) == 1
     fits = thresholds is None or (
         thresholds.log_odds.shape == (n_labels,) and bool(np.isfinite(thresholds.log_odds).all())
     )
     if not one or not fits or not (top is None or (type(top) is int and 1 <= top <= n_labels)):
         raise ModelRefusedError(f"`{path}` has a decoder that `save` did not write.")
-    return Decoding(thresholds, top, None if counter is None else load_part(counter, path))
+    return Decoding(thresholds, top, None if cardinality is None else _cardinality_from_json(cardinality, path))
+
+
+def _cardinality_to_json(cardinality: Cardinality, folder: Path) -> dict[str, Any]:
+    numbers = {name: getattr(cardinality, name) for name in NUMBERS}
+    return {**numbers, "head": None if cardinality.head is None else save_part(cardinality.head, folder, "head")}
+
+
+def _cardinality_from_json(body: dict[str, Any], path: Path) -> Cardinality:
+    numbers = {name: float(body[name]) for name in NUMBERS}
+    if not all(abs(value) <= LARGEST for value in numbers.values()):
+        raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
+    return Cardinality(**numbers, head=None if body["head"] is None else load_part(body["head"], path))

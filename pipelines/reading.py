@@ -1,0 +1,23 @@
+"""Read what a saved model is to answer for, with the columns that it remembers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from cascade.data import Dataset, read_data
+from cascade.data.columns import Roles
+from cascade.many.predictor import ManyLabelPredictor
+from cascade.predictor import CascadePredictor
+
+
+def read_input(predictor: CascadePredictor | ManyLabelPredictor, source: Path, roles: Roles) -> Dataset:
+    """Read rows without labels; the training's group and identifier columns are used where they are there."""
+    remembered = {role: name for role, name in predictor.provenance.get("columns", {}).items() if name is not None}
+    known = replace(
+        roles,
+        group=roles.group or remembered.get("group"),
+        id=roles.id or remembered.get("id"),
+        optional=frozenset(remembered.values()) - {roles.group, roles.id},
+    )
+    return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
