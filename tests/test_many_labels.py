@@ -17,6 +17,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor, KerasClassifier, ManyLabelClassifier, ManyLabelPredictor
+from cascade.config import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.many.calibration import fit_shared_slope
@@ -223,6 +224,24 @@ def test_a_file_holds_rows_sparse_labels_and_their_truth(tmp_path: Path) -> None
         read_data(tmp_path / "wild.npz")
 
 
+def test_a_mask_beside_sparse_labels_is_refused(tmp_path: Path) -> None:
+    write_many(tmp_path / "c.npz", "c", rows=50, labels=4)
+    arrays = dict(np.load(tmp_path / "c.npz"))
+    np.savez(tmp_path / "masked.npz", **arrays, mask=np.ones((50, 4)))
+    with pytest.raises(DataError, match="`mask` needs a dense `Y`"):
+        read_data(tmp_path / "masked.npz")
+
+
+@pytest.mark.parametrize("decoder", ["f1", "count"])
+def test_a_label_that_never_occurs_is_never_set(decoder: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 4)).astype(np.float32)
+    Y = np.column_stack([X[:, :3] + rng.normal(size=(1500, 3)) > 1, np.zeros(1500)]).astype(np.uint8)
+    model = ManyLabelClassifier(KerasClassifier("mlp", {"width": 16}, epochs=3), decoder=decoder).fit(X, Y)
+    assert model.predict(X)[:, 3].sum() == 0
+    assert model.predict(X)[:, :3].sum() > 100
+
+
 CONFIG = """
 name: many
 data: {path: %s}
@@ -261,6 +280,60 @@ def test_one_command_from_a_config_to_a_report_and_to_predictions(tmp_path: Path
     shown = runner.invoke(app, ["models", "show", model])
     assert shown.exit_code == 0, shown.output
     assert "labels: 30" in shown.output
+
+
+TABLE = """
+name: table
+data: {path: %s, labels: [a, b], id: name}
+flat: {model: {kind: logistic_regression}, decoder: 0.5}
+"""
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 2))
+    Y = (X + rng.normal(size=X.shape) > 0.5).astype(int)
+    lines = [f"r{i},{x[0]},{x[1]},{y[0]},{y[1]}" for i, (x, y) in enumerate(zip(X, Y, strict=True))]
+    (tmp_path / "t.csv").write_text("\n".join(["name,u,v,a,b", *lines]), encoding="utf-8")
+    config = tmp_path / "table.yaml"
+    config.write_text(TABLE % (tmp_path / "t.csv"), encoding="utf-8")
+    return config
+
+
+def test_a_flat_model_of_a_table_remembers_its_columns(table: Path) -> None:
+    import pyarrow.parquet
+
+    runner, models = CliRunner(), table.parent / "models"
+    trained = runner.invoke(app, ["train", str(table), "--models", str(models)])
+    assert trained.exit_code == 0, trained.output
+    out = table.parent / "answers.parquet"
+    source = str(table.parent / "t.csv")
+    predicted = runner.invoke(app, ["predict", str(models / "table"), source, "--output", str(out)])
+    assert predicted.exit_code == 0, predicted.output
+    assert pyarrow.parquet.read_table(out)["id"].to_pylist()[:2] == ["r0", "r1"]
+
+
+def test_compare_takes_the_flat_model_as_base_learner(table: Path) -> None:
+    done = CliRunner().invoke(app, ["compare", str(table), "--folds", "2", "--models", str(table.parent), "--json"])
+    assert done.exit_code == 0, done.output
+    names = {row["contender"] for row in json.loads(done.stdout)["contenders"]}
+    assert {"flat", "cascade, multi-label, positives"} <= names
+
+
+def test_flat_stands_alone(table: Path) -> None:
+    with pytest.raises(ConfigError, match="`flat` must stand without `gate`"):
+        load_config(table, ["gate.epochs=3"])
+
+
+def test_a_cascade_takes_sparse_labels_of_a_file(tmp_path: Path) -> None:
+    write_many(tmp_path / "c.npz", "c", rows=900, labels=4)
+    config = tmp_path / "cascade.yaml"
+    linear = "{kind: logistic_regression}"
+    text = f"name: c\ndata: {{path: {tmp_path / 'c.npz'}}}\ngate: {linear}\nlabeler: {{model: {linear}}}\n"
+    config.write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(app, ["train", str(config), "--models", str(tmp_path / "models")])
+    assert done.exit_code == 0, done.output
 
 
 def test_a_folder_of_versions_names_the_newest(fitted: ManyLabelClassifier, tmp_path: Path) -> None:
