@@ -13,7 +13,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -85,7 +85,7 @@ def test_nan_ends_training_with_a_sentence(table: tuple[np.ndarray, np.ndarray])
     [
         ({"network": "vgg"}, "`network` must be a function or one of"),
         ({"network": "cnn", "network_options": {"depth": 3}}, "network_options"),
-        ({"epochs": 0}, "`epochs` must be 1 or more. Received 0"),
+        ({"epochs": 0}, "`epochs` must be a whole number of 1 or more. Received 0"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"validation_size": 1.0}, "validation_size"),
     ],
