@@ -25,7 +25,6 @@ from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
 from cascade.many.options import check_decoder
-from cascade.sampling import check_sampling
 
 LARGEST = 2**20
 
@@ -66,7 +65,12 @@ def _known_loss(loss: Any) -> Any:
 
 
 def _known_sampling(sampling: Any) -> Any:
-    return sampling if sampling is None else _refused_as_value(check_sampling, sampling)
+    if sampling is None:
+        return None
+    # Samplers bring scikit-learn, which a config without them does not need.
+    from cascade.sampling import check_sampling
+
+    return _refused_as_value(check_sampling, sampling)
 
 
 class KerasModel(Strict):

@@ -16,6 +16,7 @@ from cascade.certificate import Certificate
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import block_proba
 from cascade.joint import best_vectors
+from cascade.metrics.top_k import check_k
 from cascade.prediction import Prediction, Scores
 from cascade.priors import log_odds
 from cascade.refer import triage
@@ -133,11 +134,7 @@ class CascadePredictor:
 
     def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
         """Columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
-        n_labels = len(self.labels)
-        if isinstance(k, bool) or not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
-            raise ConfigError(
-                f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
-            )
+        check_k(k, len(self.labels))
         return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
 
     def predict_joint(

@@ -44,11 +44,6 @@ class SharedSlope:
     slope: float
     intercept: Floats32
 
-    @classmethod
-    def identity(cls, n_labels: int) -> SharedSlope:
-        """Change nothing."""
-        return cls(1.0, np.zeros(n_labels, dtype=np.float32))
-
     def __call__(self, z: Floats32) -> Floats32:
         """Calibrate log-odds of shape (m, L); float32, in a new array."""
         answer: Floats32 = z * np.float32(self.slope)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -17,8 +17,8 @@ from cascade.features import check_rows
 from cascade.labels import name_labels
 from cascade.many.calibration import Chunks, SharedSlope, fit_shared_slope
 from cascade.many.cardinality import fit_cardinality
-from cascade.many.decoders import thresholds_from
-from cascade.many.options import BY_THRESHOLD, Decoder, check_decoder
+from cascade.many.decoders import Thresholds, thresholds_from
+from cascade.many.options import Decoder, check_decoder
 from cascade.many.predictor import Decoding, ManyLabelPredictor
 from cascade.many.raw import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
@@ -105,6 +105,9 @@ class ManyLabelClassifier(MultilabelClassifier):
         if known is not None:
             row, label = np.argwhere(~known)[0]
             raise DataError(f"`Y` must hold only 0 and 1 for a flat model. Received none at row {row}, label {label}.")
+        if isinstance(decoder, Mapping) and decoder["top"] > Y.shape[1]:
+            most, asked = Y.shape[1], decoder["top"]
+            raise ConfigError(f"`decoder` must not ask for more labels than there are ({most}). Received {asked}.")
         names = getattr(y, "columns", None) if self.label_names is None else self.label_names
         labels = name_labels(names, Y.shape[1])
         held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
@@ -140,15 +143,14 @@ class ManyLabelClassifier(MultilabelClassifier):
     ) -> Decoding:
         if decoder == "cardinality":
             return Decoding(cardinality=fit_cardinality(estimator, X, Y, fitting, held_out, calibration))
-        if isinstance(decoder, (int, float)) or decoder in BY_THRESHOLD:
+        if isinstance(decoder, float):
+            return Decoding(thresholds=Thresholds.at(decoder, Y.shape[1]))
+        if isinstance(decoder, str):
             ranking = StreamedRanking(Y.shape[1])
             for z, part in _passes(estimator, X, Y, held_out)():
                 ranking.add(calibration(z), part)
             return Decoding(thresholds=thresholds_from(ranking.all, decoder))
-        top = int(decoder["top"])  # type: ignore[index]
-        if top > Y.shape[1]:
-            raise ConfigError(f"`decoder` must not ask for more labels than there are ({Y.shape[1]}). Received {top}.")
-        return Decoding(top=top)
+        return Decoding(top=decoder["top"])
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
         """Calibrated probabilities, float32 of shape (n, L), or (n, 2) where the target was a vector."""

@@ -30,6 +30,11 @@ class Thresholds:
 
     log_odds: Floats32
 
+    @classmethod
+    def at(cls, probability: float, n_labels: int) -> Thresholds:
+        """The same probability for all labels."""
+        return cls(np.full(n_labels, logit(probability), dtype=np.float32))
+
     def __call__(self, z: Floats32) -> sparse.csr_array:
         """CSR of 0/1, shape (m, L)."""
         return sparse.csr_array(z >= self.log_odds).astype(np.uint8)
@@ -56,15 +61,15 @@ def surest(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
     return bits
 
 
-def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: float | str) -> Thresholds:
+def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: str) -> Thresholds:
     """Thresholds from how many rows have which calibrated log-odds; the labels themselves are not asked again.
 
     Parameters
     ----------
     rows_by_bin : ndarray of int, shape (L, bins)
         Rows of each label by its log-odds, as `StreamedRanking.all` counts them.
-    decoder : float, "f1" or "count"
-        A probability for all labels; the largest expected F1; or as many rows as the probabilities sum to.
+    decoder : {"f1", "count"}
+        The largest expected F1, or as many rows as the probabilities sum to.
 
     Returns
     -------
@@ -84,8 +89,6 @@ def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: float | str) -> Thr
     >>> bool(thresholds_from(rows, "count").log_odds[0] > 0)
     True
     """
-    if not isinstance(decoder, str):
-        return Thresholds(np.full(len(rows_by_bin), logit(decoder), dtype=np.float32))
     parts = np.array_split(rows_by_bin, range(LABELS_AT_A_TIME, len(rows_by_bin), LABELS_AT_A_TIME))
     return Thresholds(np.concatenate([_lowest(part, decoder) for part in parts]).astype(np.float32))
 

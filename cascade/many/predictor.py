@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from cascade.errors import ConfigError
 from cascade.many.calibration import SharedSlope
 from cascade.many.cardinality import Cardinality
 from cascade.many.decoders import Thresholds, surest
 from cascade.many.raw import raw_chunks
-from cascade.metrics.top_k import top_columns
+from cascade.metrics.top_k import check_k, top_columns
 from cascade.rows import Rows, n_rows
 from cascade.signature import InputSignature
 
@@ -124,32 +123,24 @@ class ManyLabelPredictor:
             Most probable first.
         proba : ndarray of float32, shape (n, k)
         """
-        n_labels = len(self.labels)
-        if isinstance(k, bool) or not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
-            raise ConfigError(
-                f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}."
-            )
+        check_k(k, len(self.labels))
         columns, proba = [np.empty((0, k), np.intp)], [np.empty((0, k), np.float32)]
         for _, z in self.chunks(X):
             columns.append(top_columns(z, k))
             proba.append(expit(np.take_along_axis(z, columns[-1], axis=1)))
         return np.concatenate(columns), np.concatenate(proba)
 
-    def chunks(
-        self, X: Any, rows: Rows | None = None, progress: Progress | None = None
-    ) -> Iterator[tuple[Rows, Floats32]]:
+    def chunks(self, X: Any, progress: Progress | None = None) -> Iterator[tuple[Rows, Floats32]]:
         """Yield row numbers with their calibrated log-odds, float32 of shape (m, L), a part at a time.
 
         Parameters
         ----------
         X : rows, n of them
-        rows : ndarray of int, optional
-            Which of them; all if not given.
         progress : callable, optional
             Called with the rows done and the rows in all.
         """
         self.signature.check(X)
-        asked = np.arange(n_rows(X)) if rows is None else rows
+        asked = np.arange(n_rows(X))
         done = 0
         for part, z in raw_chunks(self.estimator, X, asked, len(self.labels)):
             yield part, self.calibration(z)

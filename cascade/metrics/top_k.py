@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.errors import DataError
+from cascade.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
 Columns = NDArray[np.intp]
@@ -41,6 +41,12 @@ class TopK:
     best_recall: float
     ndcg: float
     propensity_precision: float
+
+
+def check_k(k: Any, n_labels: int) -> None:
+    """Refuse a number of labels that cannot be listed."""
+    if isinstance(k, bool) or not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
+        raise ConfigError(f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}.")
 
 
 def top_columns(scores: NDArray[Any], k: int) -> Columns:

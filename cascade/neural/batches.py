@@ -48,7 +48,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self._shuffle()
 
     def __len__(self) -> int:
-        return -(-len(self.rows) // self.batch_size)
+        return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]

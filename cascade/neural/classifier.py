@@ -247,8 +247,9 @@ class KerasClassifier(LogOddsClassifier):
             for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size)
         ]
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
-        z = np.concatenate([np.empty((0, n_outputs)), *logits]).astype(np.float64)
-        return self.loss_.log_odds(z) + self.sampling_shift_
+        z = self.loss_.log_odds(np.concatenate([np.empty((0, n_outputs)), *logits]))
+        z += self.sampling_shift_
+        return z
 
 
 def _loss_weight(sample_weight: ArrayLike | None, shape: tuple[int, int], known: Known) -> NDArray[np.float32] | None:

@@ -39,11 +39,9 @@ class SampledBatches(IndexedBatches):
     ) -> None:
         self.source = (X, target, weight)
         self.sampling, self.base_seed, self.size = sampling, seed, 0
+        self.options = check_sampling(sampling)[1]
         super().__init__(X, target, weight, rows, batch_size, seed)
         self.size = len(self.order)
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
 
     def ratios(self) -> Floats:
         """How often negatives and positives of each label are drawn, over their natural share; shape (L, 2)."""
@@ -61,14 +59,12 @@ class SampledBatches(IndexedBatches):
         mixed = np.random.default_rng(seeds).permutation(drawn)
         # A sampler may stop a little sooner in another epoch; Keras counts the batches once.
         self.order = np.resize(mixed, self.size) if self.size else mixed
-        share = check_sampling(self.sampling)[1].get("paste", 0.0)
-        if share:
-            self._paste(share, seeds)
+        if self.options.get("paste"):
+            self._paste([*seeds, 1])
 
-    def _paste(self, share: float, seeds: list[int]) -> None:
+    def _paste(self, seeds: list[int]) -> None:
         X, target, weight = self.source
-        gamma = check_sampling(self.sampling)[1]["gamma"]
-        donors = draw_donors(target[self.rows], len(self.order), share, gamma, [*seeds, 1])
+        donors = draw_donors(target[self.rows], len(self.order), self.options["paste"], self.options["gamma"], seeds)
         pasted = PastedRows(X, target, self.order, np.where(donors < 0, donors, self.rows[donors]))
         self.X, self.target = pasted, pasted.Y
         self.weight = None if weight is None else weight[self.order]

@@ -11,7 +11,7 @@ import numpy as np
 
 from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.certificate import Certificate
-from cascade.errors import ConfigError, ModelRefusedError
+from cascade.errors import ModelRefusedError
 from cascade.estimators import MultilabelClassifier
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
@@ -20,7 +20,7 @@ from cascade.publish import new_folder
 from cascade.rules import Rules, check_coherence
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
-from cascade.store.shared import signature_from_json, signature_to_json, versions
+from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
 from cascade.store.soundness import check_rules, is_certificate
 
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
@@ -43,14 +43,8 @@ def save_predictor(predictor: CascadePredictor, path: Path) -> None:
 
 def load_predictor(path: Path) -> CascadePredictor:
     """Read a folder that `save_predictor` wrote."""
-    try:
+    with refusing(path):
         return _load(path)
-    except (ModelRefusedError, ConfigError):
-        raise
-    except Exception as error:
-        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
-        kind = type(error).__name__
-        raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
 
 
 def _load(path: Path) -> CascadePredictor:

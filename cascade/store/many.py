@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.errors import ConfigError, ModelRefusedError
+from cascade.errors import ModelRefusedError
 from cascade.many.calibration import SharedSlope
 from cascade.many.cardinality import Cardinality
 from cascade.many.decoders import Thresholds
@@ -15,7 +15,7 @@ from cascade.many.predictor import Decoding, ManyLabelPredictor
 from cascade.publish import new_folder
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
-from cascade.store.shared import signature_from_json, signature_to_json, versions
+from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
 
 KIND = "many_labels"
 NUMBERS = ("intercept", "of_sum", "of_head")
@@ -43,14 +43,8 @@ def save_many(predictor: ManyLabelPredictor, path: Path) -> None:
 
 def load_many(path: Path) -> ManyLabelPredictor:
     """Read a folder that `save_many` wrote."""
-    try:
+    with refusing(path):
         return _load(path)
-    except (ModelRefusedError, ConfigError):
-        raise
-    except Exception as error:
-        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
-        kind = type(error).__name__
-        raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
 
 
 def _load(path: Path) -> ManyLabelPredictor:

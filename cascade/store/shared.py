@@ -1,13 +1,30 @@
-"""What every model folder says of itself: versions of the packages, and the rows it was trained on."""
+"""What all model folders share: versions of the packages, the rows a model was trained on, refusal when it is read."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
+from cascade.errors import ConfigError, ModelRefusedError
 from cascade.signature import InputSignature
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a folder is read into a refusal."""
+    try:
+        yield
+    except (ModelRefusedError, ConfigError):
+        raise
+    except Exception as error:
+        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
+        kind = type(error).__name__
+        raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
 
 
 def versions() -> dict[str, str]:
