@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, log_softmax
+from scipy.special import log_softmax
 
 from cascade.errors import ConfigError
 from cascade.weights import as_numbers
@@ -65,15 +65,13 @@ class FocalLoss:
 
     def log_odds(self, z: Floats) -> Floats:
         """Corrected log-odds, from the ratio of the two slopes."""
-        x = np.clip(z, -FURTHEST, FURTHEST)
-        falling, rising = _focal_slope(x, self.gamma), _focal_slope(-x, self.gamma)
+        x = np.clip(np.asarray(z, dtype=np.float64), -FURTHEST, FURTHEST)
+        odds_against = np.exp(-x)
+        falling = self.gamma * np.log1p(odds_against) + odds_against
+        odds_for = 1 / odds_against
+        rising = self.gamma * np.log1p(odds_for) + odds_for
         odds = (self.gamma - 1) * x + np.log(rising) - np.log(falling)
         return np.asarray(odds - np.log(self.alpha / (1 - self.alpha)), dtype=np.float64)
-
-
-def _focal_slope(x: Floats, gamma: float) -> Floats:
-    """Slope of a positive's focal loss at p = expit(x), without its sign and (1 - p)^g p: g (-ln p) + (1 - p) / p."""
-    return gamma * np.logaddexp(0, -x) + np.exp(-x)
 
 
 @dataclass(frozen=True)
@@ -94,22 +92,25 @@ class AsymmetricLoss:
 
     def log_odds(self, z: Floats) -> Floats:
         """Corrected log-odds; as small as can be where the probability lies below the clip."""
-        x = np.clip(z, -FURTHEST, FURTHEST)
-        p = expit(x)
-        shown = np.maximum(p - self.clip, 0.0)
-        negative = p * expit(-x) * self._negative_slope(shown)
-        positive = expit(-x) ** self.gamma_positive * p * _focal_slope(x, self.gamma_positive)
-        least = np.finfo(np.float64).tiny
-        odds = np.log(np.maximum(negative, least)) - np.log(np.maximum(positive, least))
+        x = np.clip(np.asarray(z, dtype=np.float64), -FURTHEST, FURTHEST)
+        odds_against = np.exp(-x)
+        surprise = np.log1p(odds_against)
+        # In logarithms: powers of a small probability would leave the range of numbers. ln p = -surprise.
+        falling = np.log(self.gamma_positive * surprise + odds_against)
+        with np.errstate(divide="ignore"):
+            rising = self._log_negative_slope(np.maximum(1 / (1 + odds_against) - self.clip, 0.0))
+        odds = rising - falling + (self.gamma_positive - 1) * (surprise + x)
         return np.asarray(np.clip(odds, -FURTHEST, FURTHEST), dtype=np.float64)
 
-    def _negative_slope(self, shown: Floats) -> Floats:
-        """Slope of -q^g ln(1 - q) in q."""
-        if self.gamma_negative == 0:
-            return np.where(shown > 0, 1 / (1 - shown), 0.0) if self.clip else 1 / np.maximum(1 - shown, 1e-300)
-        rest = np.maximum(1 - shown, 1e-300)
-        power = shown ** (self.gamma_negative - 1)
-        return np.asarray(power * (shown / rest - self.gamma_negative * np.log(rest)), dtype=np.float64)
+    def _log_negative_slope(self, shown: Floats) -> Floats:
+        """Logarithm of the slope of -q^g ln(1 - q) in q; -inf where nothing is shown, if the clip hides something."""
+        gamma, log_rest = self.gamma_negative, np.log1p(-np.minimum(shown, 1 - 1e-16))
+        if gamma == 0:
+            return np.where((shown > 0) | (self.clip == 0), -log_rest, -np.inf)
+        slope = np.log(shown * np.exp(-log_rest) - gamma * log_rest)
+        if gamma != 1:
+            slope += (gamma - 1) * np.where(shown > 0, np.log(shown), 0.0)
+        return np.asarray(slope, dtype=np.float64)
 
 
 @dataclass(frozen=True)

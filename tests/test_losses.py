@@ -17,7 +17,7 @@ pytest.importorskip("keras")
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.loss_options import DEFAULTS, make_loss
-from cascade.losses import loss_from_json, loss_to_json
+from cascade.losses import FURTHEST, AsymmetricLoss, loss_from_json, loss_to_json
 from cascade.neural.losses import LogitLoss
 
 RNG = np.random.default_rng(0)
@@ -148,6 +148,16 @@ def test_labels_that_never_occur_and_far_logits_stay_finite(kind: str) -> None:
         assert np.isfinite(value)
         assert np.isfinite(slope).all()
         assert np.isfinite(loss.log_odds(np.full((2, 3), z))).all()
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.25, 0.5, 1.0, 4.0])
+@pytest.mark.parametrize("clip", [0.0, 0.05])
+def test_negatives_below_the_clip_have_the_smallest_log_odds_for_any_power(gamma: float, clip: float) -> None:
+    z = np.linspace(-60, 60, 2401)[:, None]
+    corrected = AsymmetricLoss(gamma, 0.0, clip).log_odds(z)[:, 0]
+    assert np.isfinite(corrected).all()
+    assert (np.diff(corrected) >= -1e-9).all()
+    assert corrected[0] == -FURTHEST
 
 
 @pytest.mark.parametrize("kind", sorted(DEFAULTS))
