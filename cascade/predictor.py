@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from cascade.priors import log_odds
 from cascade.refer import triage
 from cascade.rows import n_rows
 from cascade.rules import Rules
+from cascade.runtime.kinds import AUTO, check_runtime, check_threads
 from cascade.signature import InputSignature
 
 Floats = NDArray[np.float64]
@@ -86,29 +87,47 @@ class CascadePredictor:
         return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance, self.certificate)
 
     @classmethod
-    def load(cls, path: str | Path) -> CascadePredictor:
+    def load(cls, path: str | Path, runtime: str = AUTO, threads: int | None = None) -> CascadePredictor:
         """Load what `save` wrote; nothing in the folder is run.
+
+        Parameters
+        ----------
+        path : path
+        runtime : {"auto", "keras", "litert", "onnx"}, default="auto"
+            What computes networks. "auto" takes for each the one that was fastest when it was exported and is
+            installed here, Keras where none was exported.
+        threads : int, optional
+            Threads of an exported runtime; default all cores that the process may use.
 
         Raises
         ------
         ModelRefusedError
             If a file is changed, missing, extra, or not what it declares to be.
+        ConfigError
+            If a runtime was asked for by name and cannot answer.
         """
         from cascade.store import load_predictor
 
-        return load_predictor(Path(path))
+        check_threads(threads)
+        return load_predictor(Path(path), check_runtime(runtime), threads)
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
         """Write a new folder that `load` reads; whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+        runtimes : sequence of {"litert", "onnx"}, default=()
+            Also export networks to these, each compared with Keras and timed on this machine.
 
         Raises
         ------
         ModelRefusedError
             If a part could not be loaded safely again.
         """
-        from cascade.store import save_predictor
+        from cascade.store import Exporter, save_predictor
 
-        save_predictor(self, Path(path))
+        save_predictor(self, Path(path), Exporter(runtimes) if len(runtimes) else None)
 
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""

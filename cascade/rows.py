@@ -65,8 +65,20 @@ def n_rows(X: Any) -> int:
 
 
 def take(X: Any, rows: Rows) -> Any:
-    """Fetch the rows of `X` with the given numbers."""
+    """Fetch the rows of `X` with the given numbers; of an array, neighbours are a view."""
+    if isinstance(X, np.ndarray) and _are_neighbours(rows):
+        return X[rows[0] : rows[-1] + 1]
     return X[rows] if is_source(X) else _safe_indexing(X, rows)
+
+
+def _are_neighbours(rows: Rows) -> bool:
+    return len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all())
+
+
+def as_dense(batch: Any) -> NDArray[Any]:
+    """Turn one batch of any container into an array that networks take; uint8 stays uint8."""
+    values = batch.toarray() if hasattr(batch, "toarray") else np.asarray(batch)
+    return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)
 
 
 def makes_batches(estimator: Any) -> bool:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import CascadeError
-from cascade.rows import Rows, take
+from cascade.rows import Rows, as_dense, take
 
 
 class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -70,9 +70,3 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             self.order = self.rows
         else:
             self.order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
-
-
-def as_dense(batch: Any) -> NDArray[Any]:
-    """Turn one batch of any container into an array that Keras takes; uint8 stays uint8."""
-    values = batch.toarray() if hasattr(batch, "toarray") else np.asarray(batch)
-    return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)

@@ -12,11 +12,11 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from cascade.loss_options import make_loss
-from cascade.neural.batches import IndexedBatches, as_dense
+from cascade.neural.batches import IndexedBatches
 from cascade.neural.classifier import KerasClassifier
 from cascade.neural.networks import HEAD
 from cascade.neural.training import seeded, train
-from cascade.rows import n_rows, take
+from cascade.rows import as_dense, n_rows, take
 from cascade.targets import TargetForm
 
 EPOCHS = 10

@@ -16,13 +16,13 @@ from cascade.features import check_rows
 from cascade.labels import Labels, SparseLabels
 from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.missing import Known, known_part
-from cascade.neural.batches import IndexedBatches, as_dense
+from cascade.neural.batches import IndexedBatches
 from cascade.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
 from cascade.neural.sampled import SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.neural.top_k import KINDS, AtK
 from cascade.neural.training import seeded, train
-from cascade.rows import Rows, blocks, n_rows, take
+from cascade.rows import Rows, as_dense, blocks, n_rows, take
 from cascade.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.splits import grouped_holdout
 from cascade.targets import read_target_as_given

@@ -18,6 +18,7 @@ from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.rules import Rules, check_coherence
+from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
 from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
@@ -26,8 +27,9 @@ from cascade.store.soundness import check_rules, is_certificate
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 
 
-def save_predictor(predictor: CascadePredictor, path: Path) -> None:
-    """Write `predictor` to a new folder; it appears whole or not at all."""
+def save_predictor(predictor: CascadePredictor, path: Path, exporter: Exporter | None = None) -> None:
+    """Write `predictor` to a new folder, with exported networks if asked; it appears whole or not at all."""
+    labeler = predictor.labeler
     with new_folder(path) as folder:
         content = {
             "versions": versions(),
@@ -35,19 +37,19 @@ def save_predictor(predictor: CascadePredictor, path: Path) -> None:
             "rules": _rules_to_json(predictor.rules),
             "provenance": predictor.provenance,
             "certificate": None if predictor.certificate is None else predictor.certificate.to_json(),
-            "gate": save_part(predictor.gate, folder, "gate"),
-            "labeler": None if predictor.labeler is None else save_part(predictor.labeler, folder, "labeler"),
+            "gate": save_part(predictor.gate, folder, "gate", exporter),
+            "labeler": None if labeler is None else save_part(labeler, folder, "labeler", exporter),
         }
         write_manifest(folder, content)
 
 
-def load_predictor(path: Path) -> CascadePredictor:
+def load_predictor(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
     """Read a folder that `save_predictor` wrote."""
     with refusing(path):
-        return _load(path)
+        return _load(path, runtime, threads)
 
 
-def _load(path: Path) -> CascadePredictor:
+def _load(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
     body = read_manifest(path)
     if "rules" not in body:
         raise ModelRefusedError(f"`{path}` holds a flat model without a gate; load it with ManyLabelPredictor.")
@@ -56,8 +58,8 @@ def _load(path: Path) -> CascadePredictor:
     provenance = body["provenance"]
     if not isinstance(provenance, dict):
         raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
-    gate = load_part(body["gate"], path)
-    labeler = None if body["labeler"] is None else load_part(body["labeler"], path)
+    gate = load_part(body["gate"], path, runtime, threads)
+    labeler = None if body["labeler"] is None else load_part(body["labeler"], path, runtime, threads)
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature, proven = signature_from_json(body["signature"]), body["certificate"]

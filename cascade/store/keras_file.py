@@ -11,18 +11,14 @@ from typing import Any
 
 import h5py
 import keras
-import numpy as np
 
 from cascade.errors import ModelRefusedError
-from cascade.losses import FURTHEST, loss_from_json, loss_to_json
 from cascade.neural.classifier import KerasClassifier
 from cascade.neural.training import check_finite
-from cascade.targets import TargetForm
-from cascade.weights import as_numbers
+from cascade.store.network_spec import answers_from, batch_size_from, network_spec
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
-LARGEST_BATCH = 2**16
 CODE_LAYERS = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
 
 
@@ -32,23 +28,13 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
     check_finite(network)
     network.save(path)
     check_archive(path)
-    return {
-        "file": path.name,
-        "multilabel": not estimator.target_form_.is_vector,
-        "n_outputs": 1 if estimator.target_form_.is_vector else len(estimator.classes_),
-        "batch_size": int(estimator.batch_size),
-        "loss": loss_to_json(estimator.loss_),
-        "sampling_shift": estimator.sampling_shift_.tolist(),
-    }
+    return {"file": path.name, **network_spec(estimator)}
 
 
 def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     """Read a network in Keras' safe mode, after its archive was checked."""
     path = folder / spec["file"]
-    if not 1 <= int(spec["batch_size"]) <= LARGEST_BATCH:
-        raise ModelRefusedError(
-            f"`{path}` asks for batches of {spec['batch_size']} rows; 1 to {LARGEST_BATCH} are valid."
-        )
+    batch_size = batch_size_from(spec["batch_size"], path)
     config = check_archive(path)
     n_outputs = int(spec["n_outputs"])
     try:
@@ -61,23 +47,11 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     check_finite(network)
     if network.output_shape != (None, n_outputs):
         raise ModelRefusedError(f"`{path}` must give {n_outputs} logits a row. Received {network.output_shape}.")
-    estimator = KerasClassifier(batch_size=int(spec["batch_size"]))
+    estimator = KerasClassifier(batch_size=batch_size)
     estimator.network_ = network
-    estimator.loss_ = loss_from_json(spec["loss"], n_outputs)
-    # A network that was saved before networks could be sampled for has none.
-    estimator.sampling_shift_ = _sampling_shift(path, spec.get("sampling_shift", [0.0] * n_outputs), n_outputs)
-    estimator.target_form_ = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])
+    estimator.loss_, estimator.sampling_shift_, estimator.target_form_ = answers_from(spec, path)
     estimator.classes_ = estimator.target_form_.classes
     return estimator
-
-
-def _sampling_shift(path: Path, values: Any, n_outputs: int) -> Any:
-    shift = as_numbers(values)
-    if shift is None or shift.shape != (n_outputs,) or not (abs(shift) <= FURTHEST).all():
-        raise ModelRefusedError(
-            f"`{path}` must have one `sampling_shift` per logit ({n_outputs}). Received {values!r}."
-        )
-    return shift
 
 
 def check_archive(path: Path) -> Any:

@@ -10,11 +10,13 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError
 
-PROTOCOL = 3
+PROTOCOL = 4
+READABLE = (3, 4)
+"""Protocol 3 has no exported networks; all else is alike."""
 NAME = "cascade.json"
 LARGEST = 32 * 2**20
 
-FILE_NAME = re.compile(r"[a-z0-9_]+\.(keras|skops)")
+FILE_NAME = re.compile(r"[a-z0-9_]+\.(keras|skops|tflite|onnx)")
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
@@ -39,8 +41,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     _refuse_odd_entries(folder)
     body = _parse(folder / NAME)
     protocol = body.get("protocol")
-    if protocol != PROTOCOL:
-        raise ModelRefusedError(f"`{folder}` has protocol {protocol!r}; this version reads protocol {PROTOCOL}.")
+    if protocol not in READABLE:
+        raise ModelRefusedError(
+            f"`{folder}` has protocol {protocol!r}; this version reads {' and '.join(map(str, READABLE))}."
+        )
     if body.get("sha256") != _digest_of(body):
         raise ModelRefusedError(f"`{folder / NAME}` was changed after it was written; fetch the model again.")
     _check_files(folder, body["files"])

@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 
 from cascade.balanced import BalancedBinaryRelevance
-from cascade.errors import ModelRefusedError
+from cascade.errors import ConfigError, ModelRefusedError
+from cascade.runtime.exported import ExportedNetwork
+from cascade.runtime.kinds import KERAS
+from cascade.store.exporting import Exporter
 from cascade.store.manifest import FILE_NAME
+from cascade.store.opening import open_export
 from cascade.store.skops_file import load_skops, save_skops
 from cascade.targets import TargetForm
 
@@ -21,27 +25,33 @@ def import_keras() -> None:
     import cascade.neural  # noqa: F401
 
 
-def save_part(estimator: Any, folder: Path, name: str) -> Spec:
+def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None = None) -> Spec:
     """Write a fitted estimator to one or more files called `name...`; return how to read it."""
     if isinstance(estimator, BalancedBinaryRelevance):
-        return _save_balanced(estimator, folder, name)
+        return _save_balanced(estimator, folder, name, exporter)
+    if isinstance(estimator, ExportedNetwork):
+        raise ConfigError("a model in an exported runtime cannot be saved; load it with `runtime='keras'`.")
     if hasattr(estimator, "network_"):
         import_keras()
         from cascade.store.keras_file import save_network
 
-        return {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
+        spec = {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
+        return spec if exporter is None else {**spec, "exports": exporter.export(estimator, folder, name)}
     save_skops(estimator, folder / f"{name}.skops", name)
     return {"kind": "skops", "file": f"{name}.skops"}
 
 
-def load_part(spec: Spec, folder: Path) -> Any:
-    """Read what `save_part` wrote."""
+def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | None = None) -> Any:
+    """Read what `save_part` wrote; networks in a runtime, see `CascadePredictor.load`."""
     kind = spec.get("kind")
     if kind == "balanced":
-        return _load_balanced(spec, folder)
+        return _load_balanced(spec, folder, runtime, threads)
     if not FILE_NAME.fullmatch(str(spec.get("file"))):
         raise ModelRefusedError(f"`{folder}` names a part outside its own folder: {spec.get('file')!r}.")
     if kind == "keras":
+        exported = open_export(spec, folder, runtime, threads)
+        if exported is not None:
+            return exported
         import_keras()
         from cascade.store.keras_file import load_network
 
@@ -51,21 +61,21 @@ def load_part(spec: Spec, folder: Path) -> Any:
     raise ModelRefusedError(f"`{folder}` holds a part of unknown kind {kind!r}; a newer version may read it.")
 
 
-def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str) -> Spec:
+def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, exporter: Exporter | None) -> Spec:
     return {
         "kind": "balanced",
         "prior_shift": model.prior_shift_.tolist(),
         "share": model.share_.tolist(),
         "bags": [
-            [save_part(bag, folder, f"{name}_{label:03d}_{number:02d}") for number, bag in enumerate(bags)]
+            [save_part(bag, folder, f"{name}_{label:03d}_{number:02d}", exporter) for number, bag in enumerate(bags)]
             for label, bags in enumerate(model.estimators_)
         ],
     }
 
 
-def _load_balanced(spec: Spec, folder: Path) -> BalancedBinaryRelevance:
+def _load_balanced(spec: Spec, folder: Path, runtime: str, threads: int | None) -> BalancedBinaryRelevance:
     model = BalancedBinaryRelevance(estimator=None)
-    model.estimators_ = [[load_part(bag, folder) for bag in bags] for bags in spec["bags"]]
+    model.estimators_ = [[load_part(bag, folder, runtime, threads) for bag in bags] for bags in spec["bags"]]
     model.prior_shift_ = np.array(spec["prior_shift"], dtype=np.float64)
     model.share_ = np.array(spec["share"], dtype=np.float64)
     model.target_form_ = TargetForm.matrix(len(model.share_))

@@ -1,0 +1,78 @@
+"""Keras networks as the bytes of an exported runtime, by way of one frozen graph."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from cascade.errors import ConfigError
+
+OPSET = 18
+
+
+def convert(network: keras.Model, runtime: str) -> bytes:
+    """Convert a network of one input and one output.
+
+    Parameters
+    ----------
+    network : keras.Model
+    runtime : {"litert", "onnx"}
+
+    Raises
+    ------
+    ConfigError
+        If Keras does not run on TensorFlow, or a package that converts is missing.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(f"networks are exported from Keras on TensorFlow. Received {keras.backend.backend()!r}.")
+    # Constants that a layer keeps outside of its weights, as Normalization does, would become inputs of the ONNX
+    # graph and zeros in LiteRT's; frozen, they are part of the graph.
+    with _quiet():
+        return CONVERTERS[runtime](_frozen(network))
+
+
+def _frozen(network: keras.Model) -> Any:
+    shape, dtype = network.inputs[0].shape, network.inputs[0].dtype
+    traced = tf.function(
+        lambda rows: network(rows, training=False), input_signature=[tf.TensorSpec(shape, dtype, name="rows")]
+    )
+    return convert_variables_to_constants_v2(traced.get_concrete_function())
+
+
+def _to_litert(frozen: Any) -> bytes:
+    return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert())
+
+
+def _to_onnx(frozen: Any) -> bytes:
+    try:
+        from tf2onnx.tfonnx import process_tf_graph
+    except ImportError as error:
+        raise ConfigError("exporting to ONNX needs tf2onnx; pip install 'cascade-multilabel[export]'.") from error
+    from tf2onnx import optimizer
+
+    names = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
+    graph = process_tf_graph(frozen.graph, opset=OPSET, input_names=names[0], output_names=names[1])
+    return bytes(optimizer.optimize_graph(graph, catch_errors=True).make_model("cascade").SerializeToString())
+
+
+CONVERTERS: dict[str, Callable[[Any], bytes]] = {"litert": _to_litert, "onnx": _to_onnx}
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the converters' own progress out of the terminal."""
+    loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx", "tf2onnx.optimizer")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,69 @@
+"""A network in an exported runtime, as the fitted estimator that it was as a Keras network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.estimators import LogOddsClassifier
+from cascade.features import check_rows
+from cascade.rows import as_dense, blocks, n_rows
+from cascade.runtime.kinds import RUNTIMES, Session
+from cascade.targets import TargetForm
+
+Floats = NDArray[np.float64]
+
+
+class ExportedNetwork(LogOddsClassifier):
+    """A converted network, opened at a batch size of its own and, when it is asked for a single row, at one row.
+
+    Float kernels depend on the shape of a batch: a row's answer alone and in a batch may differ in the seventh digit.
+
+    Parameters
+    ----------
+    content : bytes
+    runtime : {"litert", "onnx"}
+    batch_size : int
+        Rows of a batch; the last one is padded.
+    threads : int
+    """
+
+    makes_batches = True
+
+    def __init__(self, content: bytes, runtime: str, batch_size: int, threads: int) -> None:
+        self.content = content
+        self.runtime = runtime
+        self.batch_size = batch_size
+        self.threads = threads
+        self.sessions_: dict[int, Session] = {}
+
+    def answers_like(self, loss: Any, sampling_shift: Floats, form: TargetForm) -> ExportedNetwork:
+        """Take over what turns the network's logits into log-odds and classes; return itself."""
+        self.loss_, self.sampling_shift_ = loss, sampling_shift
+        self.target_form_, self.classes_ = form, form.classes
+        return self
+
+    def logits(self, X: Any) -> NDArray[np.float32]:
+        """What the network itself says, float32 of shape (n, n_outputs)."""
+        count = n_rows(X)
+        size = 1 if count == 1 else self.batch_size
+        run = self._session(size)
+        n_outputs = len(self.sampling_shift_)
+        answer = np.empty((count, n_outputs), np.float32)
+        for rows, batch in blocks(X, np.arange(count), size):
+            answer[rows] = run(np.ascontiguousarray(as_dense(batch)))[: len(rows)]
+        return answer
+
+    def predict_log_odds(self, X: Any) -> Floats:
+        """Log-odds, the loss's and the sample's shift taken off; float of shape (n, n_outputs)."""
+        X = check_rows(self, X, reset=False)
+        z: Floats = self.loss_.log_odds(self.logits(X).astype(np.float64))
+        z += self.sampling_shift_
+        return z
+
+    def _session(self, size: int) -> Session:
+        if size not in self.sessions_:
+            self.sessions_[size] = RUNTIMES[self.runtime].open(self.content, size, self.threads)
+        return self.sessions_[size]

@@ -1,0 +1,75 @@
+"""Runtimes by name: what they are installed as, and how a network that was converted for one is opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import ConfigError
+
+Session = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""A network at one batch size: rows of exactly that number in, float32 logits (rows, n_outputs) out."""
+
+KERAS = "keras"
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An exported runtime.
+
+    Attributes
+    ----------
+    package : str
+        What to install.
+    imported : str
+        Module that must be there to open a network.
+    suffix : str
+        Ending of its files.
+    opener : str
+        Module of ours with `open_session(content, batch_size, threads)`.
+    """
+
+    package: str
+    imported: str
+    suffix: str
+    opener: str
+
+    def installed(self) -> bool:
+        """Tell whether networks can be opened."""
+        return find_spec(self.imported) is not None
+
+    def open(self, content: bytes, batch_size: int, threads: int) -> Session:
+        """Open a converted network at one batch size."""
+        session: Session = import_module(self.opener).open_session(content, batch_size, threads)
+        return session
+
+
+RUNTIMES = {
+    "litert": Runtime("ai-edge-litert", "ai_edge_litert", ".tflite", "cascade.runtime.litert"),
+    "onnx": Runtime("onnxruntime", "onnxruntime", ".onnx", "cascade.runtime.onnx"),
+}
+
+
+def check_runtime(runtime: Any) -> str:
+    """Refuse a name that is no runtime."""
+    known = (AUTO, KERAS, *RUNTIMES)
+    if runtime not in known:
+        raise ConfigError(f"`runtime` must be one of {', '.join(known)}. Received {runtime!r}.")
+    return str(runtime)
+
+
+def check_threads(threads: Any) -> int:
+    """Threads of a runtime: as asked, or the cores that this process may use."""
+    if threads is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or threads < 1:
+        raise ConfigError(f"`threads` must be a whole number of 1 or more. Received {threads!r}.")
+    return int(threads)

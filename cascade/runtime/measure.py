@@ -1,0 +1,43 @@
+"""How fast a network answers, and how closely as its reference: measured on this machine before anything is chosen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+BATCH_SIZES = (8, 32, 128, 512)
+CHECKED_ROWS = 64
+SECONDS = 0.3
+"""Spent on each batch size; its best run counts, since others only add what else the machine did."""
+TOLERANCE = 1e-4
+"""Largest difference in probability between a runtime and Keras."""
+
+
+def rehearsal_rows(row_shape: tuple[int, ...], dtype: str, n: int) -> NDArray[Any]:
+    """Rows of noise like those that a network takes, the same each time."""
+    rng = np.random.default_rng(0)
+    if dtype == "uint8":
+        return rng.integers(0, 256, (n, *row_shape), dtype=np.uint8)
+    return rng.normal(size=(n, *row_shape)).astype(np.float32)
+
+
+def rows_per_second(run: Callable[[NDArray[Any]], Any], batch: NDArray[Any]) -> float:
+    """Rate of the best of several runs of one batch, after one to warm up."""
+    run(batch)
+    best, until = np.inf, time.perf_counter() + SECONDS
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        run(batch)
+        best = min(best, time.perf_counter() - started)
+    return len(batch) / best
+
+
+def largest_difference(logits: NDArray[Any], reference: NDArray[Any]) -> float:
+    """Largest difference of two networks' probabilities; infinite where one says NaN."""
+    found = np.abs(expit(logits.astype(np.float64)) - expit(reference.astype(np.float64))).max(initial=0.0)
+    return float(found) if np.isfinite(found) else float("inf")

@@ -1,0 +1,58 @@
+"""Open a network that was exported, without Keras: the fastest that is installed, or the one asked for."""
+
+from __future__ import annotations
+
+import math
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade.errors import ConfigError, ModelRefusedError
+from cascade.runtime.exported import ExportedNetwork
+from cascade.runtime.kinds import AUTO, KERAS, RUNTIMES, check_threads
+from cascade.runtime.measure import rehearsal_rows
+from cascade.store.manifest import FILE_NAME
+from cascade.store.network_spec import answers_from, batch_size_from
+
+LARGEST_ROW = 2**26
+
+
+def open_export(spec: dict[str, Any], folder: Path, runtime: str, threads: int | None) -> ExportedNetwork | None:
+    """Open the fastest exported network that is installed, or the one asked for; None where that is Keras' own."""
+    exports = spec.get("exports")
+    if runtime == KERAS or (exports is None and runtime == AUTO):
+        return None
+    networks = [] if exports is None else exports["networks"]
+    for one in networks:
+        name = one["runtime"]
+        if name == KERAS and runtime == AUTO and find_spec("keras") is not None:
+            return None
+        if name in RUNTIMES and runtime in (AUTO, name) and RUNTIMES[name].installed():
+            return _opened(one, spec, folder, check_threads(threads))
+    if runtime == AUTO:
+        return None
+    known = runtime in [one["runtime"] for one in networks]
+    rest = f"{RUNTIMES[runtime].package} is not installed" if known else "`cascade export` adds it"
+    raise ConfigError(f"`runtime` {runtime!r} cannot answer for `{folder}`: {rest}.")
+
+
+def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: int) -> ExportedNetwork:
+    name = str(one.get("file"))
+    path = folder / name
+    if not FILE_NAME.fullmatch(name) or path.suffix != RUNTIMES[one["runtime"]].suffix:
+        raise ModelRefusedError(f"`{folder}` names an exported network that is not its own file: {name!r}.")
+    exported = ExportedNetwork(path.read_bytes(), one["runtime"], batch_size_from(one["batch_size"], path), threads)
+    exported.answers_like(*answers_from(spec, path))
+    _check_answer(exported, spec["exports"], path)
+    return exported
+
+
+def _check_answer(exported: ExportedNetwork, exports: dict[str, Any], path: Path) -> None:
+    """Ask one row of noise: a network of another shape, or one that is not finite, is found before any real row."""
+    row_shape = tuple(int(size) for size in exports["row_shape"])
+    if not 0 < math.prod(row_shape) <= LARGEST_ROW:
+        raise ModelRefusedError(f"`{path}` takes rows of shape {row_shape}, which no network does.")
+    if not np.isfinite(exported.logits(rehearsal_rows(row_shape, str(exports["dtype"]), 1))).all():
+        raise ModelRefusedError(f"`{path}` gives numbers that are not finite; such a network is not loaded.")
