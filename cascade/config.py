@@ -25,6 +25,7 @@ from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
 from cascade.many.options import check_decoder
+from cascade.runtime.kinds import AUTO, RUNTIMES, exporting_runtimes
 
 LARGEST = 2**20
 
@@ -188,6 +189,7 @@ class RunConfig(Strict):
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
     flat: FlatConfig | None = None
+    runtimes: list[str] | Literal["auto"] = "auto"
 
     @model_validator(mode="after")
     def _one_strategy(self) -> RunConfig:
@@ -195,6 +197,18 @@ class RunConfig(Strict):
         if self.flat is not None and beside:
             raise ValueError(f"`flat` must stand without `{beside[0]}`: a flat model has no stages")
         return self
+
+    @field_validator("runtimes")
+    @classmethod
+    def _check_runtimes(cls, value: Any) -> Any:
+        odd = [] if value == AUTO else [name for name in value if name not in RUNTIMES]
+        if odd:
+            raise ValueError(f"must be 'auto' or a list of {', '.join(RUNTIMES)}; {odd[0]!r} is not known")
+        return value
+
+    def exported_to(self) -> tuple[str, ...]:
+        """Runtimes that the model's networks are exported to: as asked, or those that are installed."""
+        return exporting_runtimes() if self.runtimes == AUTO else tuple(self.runtimes)
 
     @field_validator("gate")
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import beta, t
+from scipy.special import betaincinv, stdtrit
 
 from cascade.weights import effective_rows
 
@@ -38,8 +38,8 @@ def clopper_pearson(found: ArrayLike, n: ArrayLike, outside: float) -> tuple[Flo
     """
     x, units = np.broadcast_arrays(np.asarray(found, dtype=np.float64), np.asarray(n, dtype=np.float64))
     missed = units - x
-    low = np.where(x > 0, beta.ppf(outside, np.where(x > 0, x, 1.0), missed + 1), 0.0)
-    high = np.where(missed > 0, beta.ppf(1 - outside, x + 1, np.where(missed > 0, missed, 1.0)), 1.0)
+    low = np.where(x > 0, betaincinv(np.where(x > 0, x, 1.0), missed + 1, outside), 0.0)
+    high = np.where(missed > 0, betaincinv(x + 1, np.where(missed > 0, missed, 1.0), 1 - outside), 1.0)
     return low, high
 
 
@@ -92,7 +92,7 @@ def clustered_interval(Y: ArrayLike, weight: Floats, group: NDArray[np.intp], co
     effective = np.full(len(share), alike)
     if n_groups > 1:
         variance = (sums**2).sum(axis=0) * n_groups / (n_groups - 1) / total**2
-        few = (t.ppf(outside, max(len(y) - 1, 1)) / t.ppf(outside, n_groups - 1)) ** 2
+        few = (stdtrit(max(len(y) - 1, 1), outside) / stdtrit(n_groups - 1, outside)) ** 2
         effective = np.divide(few * spread, variance, out=effective, where=shows)
     effective = np.minimum(effective, effective_rows(weight))
     return np.array(clopper_pearson(share * effective, effective, outside))

@@ -202,6 +202,23 @@ def compare(
     _show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)
 
 
+@app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")
+def export(
+    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to make.")],
+    runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a model whose networks answer without Keras, and time each runtime on this machine."""
+    from pipelines import export as pipeline
+    from pipelines.progress import show_log
+
+    show_log()
+    chosen = None if runtimes is None else tuple(name.strip() for name in runtimes.split(","))
+    result = pipeline.run(model, out, chosen)
+    _show(result, pipeline.text(result), as_json)
+
+
 models_app = typer.Typer(no_args_is_help=True, help="Trained models.")
 app.add_typer(models_app, name="models")
 

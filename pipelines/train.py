@@ -122,7 +122,7 @@ def publish(
     """Write model, config, report and figures as a new version; return its folder."""
     version = models / config.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     with new_folder(version) as folder:
-        predictor.save(folder / "model")
+        predictor.save(folder / "model", config.exported_to())
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")

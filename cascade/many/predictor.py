@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from cascade.many.decoders import Thresholds, surest
 from cascade.many.raw import raw_chunks
 from cascade.metrics.top_k import check_k, top_columns
 from cascade.rows import Rows, n_rows
+from cascade.runtime.kinds import AUTO, check_runtime, check_threads
 from cascade.signature import InputSignature
 
 Floats32 = NDArray[np.float32]
@@ -87,22 +88,27 @@ class ManyLabelPredictor:
         return ManyLabelPredictor(self.estimator, self.labels, self.calibration, self.decoding, signature, provenance)
 
     @classmethod
-    def load(cls, path: str | Path) -> ManyLabelPredictor:
+    def load(cls, path: str | Path, runtime: str = AUTO, threads: int | None = None) -> ManyLabelPredictor:
         """Load what `save` wrote; nothing in the folder is run.
+
+        `runtime` and `threads` are those of `CascadePredictor.load`; a head that predicts the number of labels is
+        computed by Keras in any case.
 
         Raises
         ------
-        ModelRefusedError
+        ModelRefusedError, ConfigError
         """
         from cascade.store.many import load_many
 
-        return load_many(Path(path))
+        check_threads(threads)
+        return load_many(Path(path), check_runtime(runtime), threads)
 
-    def save(self, path: str | Path) -> None:
-        """Write a new folder that `load` reads; whole or not at all."""
+    def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
+        """Write a new folder that `load` reads, with the network exported to `runtimes`; whole or not at all."""
+        from cascade.store import Exporter
         from cascade.store.many import save_many
 
-        save_many(self, Path(path))
+        save_many(self, Path(path), Exporter(runtimes) if len(runtimes) else None)
 
     def predict_proba(self, X: Any) -> Floats32:
         """Calibrated probabilities of shape (n, L), all at once: for many rows use `chunks`."""

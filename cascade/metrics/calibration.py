@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from cascade.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio
@@ -100,6 +99,9 @@ def _line(y: NDArray[np.uint8], p: Floats) -> tuple[float, float]:
     of_positives, of_negatives = z[y > 0], z[y == 0]
     if of_positives.min() >= of_negatives.max() or of_negatives.min() >= of_positives.max():
         return np.nan, np.nan
+    # Loading a model asks for metrics at k, not for this; it need not wait.
+    from sklearn.linear_model import LogisticRegression
+
     centre = z.mean()
     fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8).fit((z - centre)[:, None], y)
     slope = float(fitted.coef_[0, 0])

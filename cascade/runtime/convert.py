@@ -12,6 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cascade.errors import ConfigError
+from cascade.silence import silence
 
 OPSET = 18
 
@@ -27,7 +28,7 @@ def convert(network: keras.Model, runtime: str) -> bytes:
     Raises
     ------
     ConfigError
-        If Keras does not run on TensorFlow, or a package that converts is missing.
+        If Keras does not run on TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise ConfigError(f"networks are exported from Keras on TensorFlow. Received {keras.backend.backend()!r}.")
@@ -50,11 +51,8 @@ def _to_litert(frozen: Any) -> bytes:
 
 
 def _to_onnx(frozen: Any) -> bytes:
-    try:
-        from tf2onnx.tfonnx import process_tf_graph
-    except ImportError as error:
-        raise ConfigError("exporting to ONNX needs tf2onnx; pip install 'cascade-multilabel[export]'.") from error
     from tf2onnx import optimizer
+    from tf2onnx.tfonnx import process_tf_graph
 
     names = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
     graph = process_tf_graph(frozen.graph, opset=OPSET, input_names=names[0], output_names=names[1])
@@ -66,13 +64,12 @@ CONVERTERS: dict[str, Callable[[Any], bytes]] = {"litert": _to_litert, "onnx": _
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the converters' own progress out of the terminal."""
-    loggers = [logging.getLogger(name) for name in ("tensorflow", "tf2onnx", "tf2onnx.optimizer")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL)
+    """Keep the converters' own progress out of the terminal, and their handlers out of the process's log."""
+    handlers, disabled = logging.root.handlers[:], logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
     try:
-        yield
+        with silence():
+            yield
     finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+        logging.disable(disabled)
+        logging.root.handlers[:] = handlers

@@ -31,6 +31,8 @@ class Runtime:
         What to install.
     imported : str
         Module that must be there to open a network.
+    converted : tuple of str
+        Modules that must be there to convert one.
     suffix : str
         Ending of its files.
     opener : str
@@ -39,12 +41,17 @@ class Runtime:
 
     package: str
     imported: str
+    converted: tuple[str, ...]
     suffix: str
     opener: str
 
     def installed(self) -> bool:
         """Tell whether networks can be opened."""
         return find_spec(self.imported) is not None
+
+    def exports(self) -> bool:
+        """Tell whether networks can be converted and then timed."""
+        return self.installed() and all(find_spec(name) is not None for name in self.converted)
 
     def open(self, content: bytes, batch_size: int, threads: int) -> Session:
         """Open a converted network at one batch size."""
@@ -53,9 +60,14 @@ class Runtime:
 
 
 RUNTIMES = {
-    "litert": Runtime("ai-edge-litert", "ai_edge_litert", ".tflite", "cascade.runtime.litert"),
-    "onnx": Runtime("onnxruntime", "onnxruntime", ".onnx", "cascade.runtime.onnx"),
+    "litert": Runtime("ai-edge-litert", "ai_edge_litert", ("tensorflow",), ".tflite", "cascade.runtime.litert"),
+    "onnx": Runtime("onnxruntime", "onnxruntime", ("tensorflow", "tf2onnx"), ".onnx", "cascade.runtime.onnx"),
 }
+
+
+def exporting_runtimes() -> tuple[str, ...]:
+    """Runtimes that networks can be exported to here."""
+    return tuple(name for name, runtime in RUNTIMES.items() if runtime.exports())
 
 
 def check_runtime(runtime: Any) -> str:

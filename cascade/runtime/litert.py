@@ -9,14 +9,16 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from cascade.runtime.kinds import Session
+from cascade.silence import silence
 
 
 def open_session(content: bytes, batch_size: int, threads: int) -> Session:
     """Open a `.tflite` network at one batch size."""
-    interpreter = Interpreter(model_content=content, num_threads=threads)
-    (given,) = interpreter.get_input_details()
-    interpreter.resize_tensor_input(given["index"], [batch_size, *given["shape"][1:]])
-    interpreter.allocate_tensors()
+    with silence():
+        interpreter = Interpreter(model_content=content, num_threads=threads)
+        (given,) = interpreter.get_input_details()
+        interpreter.resize_tensor_input(given["index"], [batch_size, *given["shape"][1:]])
+        interpreter.allocate_tensors()
     (answer,) = interpreter.get_output_details()
 
     def run(batch: NDArray[Any]) -> NDArray[np.float32]:

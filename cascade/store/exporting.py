@@ -41,8 +41,8 @@ class Exporter:
         for name in self.runtimes:
             if name not in RUNTIMES:
                 raise ConfigError(f"`runtimes` must be among {', '.join(RUNTIMES)}. Received {name!r}.")
-            if not RUNTIMES[name].installed():
-                raise ConfigError(f"`runtimes` asks for {name}, which needs {RUNTIMES[name].package}; install it.")
+            if not RUNTIMES[name].exports():
+                raise ConfigError(f"exporting to {name} needs `pip install cascade-multilabel[keras,{name}]`.")
 
     def export(self, estimator: Any, folder: Path, name: str) -> dict[str, Any]:
         """Write `name.<suffix>` for each runtime that answers as Keras does; return what `open_export` reads."""

@@ -13,6 +13,7 @@ from cascade.many.cardinality import Cardinality
 from cascade.many.decoders import Thresholds
 from cascade.many.predictor import Decoding, ManyLabelPredictor
 from cascade.publish import new_folder
+from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
 from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
@@ -22,8 +23,8 @@ NUMBERS = ("intercept", "of_sum", "of_head")
 LARGEST = 1e3
 
 
-def save_many(predictor: ManyLabelPredictor, path: Path) -> None:
-    """Write `predictor` to a new folder; it appears whole or not at all."""
+def save_many(predictor: ManyLabelPredictor, path: Path, exporter: Exporter | None = None) -> None:
+    """Write `predictor` to a new folder, with an exported network if asked; it appears whole or not at all."""
     decoding, calibration = predictor.decoding, predictor.calibration
     with new_folder(path) as folder:
         cardinality = None if decoding.cardinality is None else _cardinality_to_json(decoding.cardinality, folder)
@@ -36,18 +37,18 @@ def save_many(predictor: ManyLabelPredictor, path: Path) -> None:
             "calibration": {"slope": calibration.slope, "intercept": calibration.intercept.tolist()},
             "decoding": {"thresholds": limits, "top": decoding.top, "cardinality": cardinality},
             "provenance": predictor.provenance,
-            "model": save_part(predictor.estimator, folder, "model"),
+            "model": save_part(predictor.estimator, folder, "model", exporter),
         }
         write_manifest(folder, content)
 
 
-def load_many(path: Path) -> ManyLabelPredictor:
+def load_many(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
     """Read a folder that `save_many` wrote."""
     with refusing(path):
-        return _load(path)
+        return _load(path, runtime, threads)
 
 
-def _load(path: Path) -> ManyLabelPredictor:
+def _load(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
     body = read_manifest(path)
     if body.get("kind") != KIND:
         raise ModelRefusedError(f"`{path}` holds a cascade; load it with CascadePredictor.")
@@ -67,7 +68,7 @@ def _load(path: Path) -> ManyLabelPredictor:
     )
     if not sound:
         raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
-    estimator = load_part(body["model"], path)
+    estimator = load_part(body["model"], path, runtime, threads)
     if not hasattr(estimator, "predict_proba"):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature = signature_from_json(body["signature"])

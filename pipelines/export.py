@@ -1,0 +1,51 @@
+"""Write a model again with its networks exported, each compared with Keras and timed on this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cascade.errors import ConfigError
+from cascade.many.predictor import ManyLabelPredictor
+from cascade.predictor import CascadePredictor
+from cascade.runtime.kinds import KERAS, exporting_runtimes
+from cascade.store.manifest import read_manifest
+from pipelines.models import find_model, is_flat
+
+
+def run(model: Path, out: Path, runtimes: tuple[str, ...] | None) -> dict[str, Any]:
+    """Export to `runtimes`, or to those that are installed; return the rates of every network."""
+    folder = find_model(model)
+    chosen = exporting_runtimes() if runtimes is None else runtimes
+    if not chosen:
+        raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` brings both.")
+    kind = ManyLabelPredictor if is_flat(folder) else CascadePredictor
+    kind.load(folder, KERAS).save(out, chosen)
+    networks = {spec["file"]: spec["exports"]["networks"] for spec in _networks(read_manifest(out))}
+    if not networks:
+        raise ConfigError(f"`{folder}` has no network to export; scikit-learn's models answer as they are.")
+    return {"output": str(out), "networks": networks}
+
+
+def text(result: dict[str, Any]) -> str:
+    """The rates as a table, fastest first."""
+    lines = [f"{'network':24} {'runtime':8} {'rows/s':>12} {'batch':>6} {'largest difference':>19}"]
+    for name, networks in result["networks"].items():
+        for one in networks:
+            far = f"{one['largest_difference']:.1e}" if "largest_difference" in one else "reference"
+            rate = f"{one['rows_per_second']:,.0f}"
+            lines.append(f"{name:24} {one['runtime']:8} {rate:>12} {one['batch_size']:6d} {far:>19}")
+    return "\n".join([*lines, "", f"model: {result['output']}"])
+
+
+def _networks(body: Any) -> Iterator[dict[str, Any]]:
+    """Every exported part in a manifest, at any depth."""
+    if isinstance(body, dict):
+        if "exports" in body:
+            yield body
+        for value in body.values():
+            yield from _networks(value)
+    elif isinstance(body, list):
+        for value in body:
+            yield from _networks(value)
