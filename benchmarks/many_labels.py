@@ -54,7 +54,8 @@ from pipelines.train import load, split
 
 DEVIATIONS = 2.5
 LOSSES = ("bce", "weighted", "logit_adjusted", "focal", "asymmetric", "distribution_balanced", "softmax")
-Logits = Callable[[np.ndarray], np.ndarray]
+Ways = Callable[[np.ndarray], Iterator[tuple[str, np.ndarray]]]
+"""Log-odds of some rows, by the way in which they are read off the network."""
 
 
 @dataclass
@@ -105,46 +106,64 @@ def read(config: RunConfig) -> Problem:
     return Problem(data.X, Y, truth, training[~held], training[held], tested)
 
 
-def judge(problem: Problem, logits_of: Logits, decoders: dict[str, Any]) -> dict[str, Any]:
-    """Stream the test rows through the metrics, once for all decoders."""
-    n_labels = problem.Y.shape[1]
-    ranking, first, examples = StreamedRanking(n_labels), [], []
-    proba, halves = np.zeros(n_labels), StreamedCounts(n_labels)
-    chosen = dict.fromkeys(decoders, 0)
-    for rows in problem.parts(problem.tested):
-        z, Y = logits_of(rows), problem.Y[rows]
-        p = expit(z)
-        proba += p.sum(axis=0, dtype=np.float64)
-        halves.add(p, Y, z >= 0)
-        ranking.add(z, Y)
-        examples.append(example_average_precision(z, Y))
-        first.append(top_columns(z, 10))
-        for name, decode in decoders.items():
-            chosen[name] += int(decode(z, rows).sum())
-    ratio = proba[problem.expected > 0] / problem.expected[problem.expected > 0]
-    near = abs(proba - problem.expected) <= DEVIATIONS * np.maximum(problem.deviation, 1e-9)
-    total = problem.Y[problem.tested].sum()
-    return {
-        "sum_ratio": float(np.median(ratio)),
-        "near": float(near[problem.expected > 0].mean()),
-        "bits": {".5": float(halves.predicted.sum() / total), **{n: float(c / total) for n, c in chosen.items()}},
-        "empty": halves.empty_predictions / len(problem.tested),
-        "macro": ranking.macro_average_precision(),
-        "micro": ranking.micro_average_precision(),
-        "example": float(np.nanmean(np.concatenate(examples))),
-        "precision_at_10": at_k(problem.Y[problem.tested], np.concatenate(first)).precision,
-    }
+class Judge:
+    """What the test rows say of one way of reading a network, a part of the rows at a time."""
+
+    def __init__(self, problem: Problem, decoders: dict[str, Any]) -> None:
+        n_labels = problem.Y.shape[1]
+        self.problem, self.decoders = problem, decoders
+        self.ranking, self.halves, self.proba = StreamedRanking(n_labels), StreamedCounts(n_labels), np.zeros(n_labels)
+        self.first: list[np.ndarray] = []
+        self.examples: list[np.ndarray] = []
+        self.chosen = dict.fromkeys(decoders, 0)
+
+    def add(self, z: np.ndarray, rows: np.ndarray) -> None:
+        """Count log-odds of some rows."""
+        Y, p = self.problem.Y[rows], expit(z)
+        self.proba += p.sum(axis=0, dtype=np.float64)
+        self.halves.add(p, Y, z >= 0)
+        self.ranking.add(z, Y)
+        self.examples.append(example_average_precision(z, Y))
+        self.first.append(top_columns(z, 10))
+        for name, decode in self.decoders.items():
+            self.chosen[name] += int(decode(z, rows).sum())
+
+    def result(self) -> dict[str, Any]:
+        """All figures, over the rows that were added."""
+        expected, tested = self.problem.expected, self.problem.tested
+        there = expected > 0
+        near = abs(self.proba - expected) <= DEVIATIONS * np.maximum(self.problem.deviation, 1e-9)
+        Y = self.problem.Y[tested]
+        bits = {".5": self.halves.predicted.sum(), **self.chosen}
+        return {
+            "sum_ratio": float(np.median(self.proba[there] / expected[there])),
+            "near": float(near[there].mean()),
+            "bits": {name: float(count / Y.sum()) for name, count in bits.items()},
+            "empty": self.halves.empty_predictions / len(tested),
+            "macro": self.ranking.macro_average_precision(),
+            "micro": self.ranking.micro_average_precision(),
+            "example": float(np.nanmean(np.concatenate(self.examples))),
+            "precision_at_10": at_k(Y, np.concatenate(self.first)).precision,
+        }
 
 
-def decoders_of(problem: Problem, logits_of: Logits, number: Any) -> dict[str, Any]:
-    """Thresholds from the held-out rows for these logits as they are, and the two that take a number."""
-    ranking = StreamedRanking(problem.Y.shape[1])
+def judged(problem: Problem, ways: Ways, number: Any) -> dict[str, dict[str, Any]]:
+    """Results by way: thresholds from the held-out rows, then the test rows; each part is computed once for all."""
+    rankings: dict[str, StreamedRanking] = {}
     for rows in problem.parts(problem.held):
-        ranking.add(logits_of(rows), problem.Y[rows])
+        for way, z in ways(rows):
+            rankings.setdefault(way, StreamedRanking(problem.Y.shape[1])).add(z, problem.Y[rows])
+    judges = {way: Judge(problem, decoders_of(problem, ranking, number)) for way, ranking in rankings.items()}
+    for rows in problem.parts(problem.tested):
+        for way, z in ways(rows):
+            judges[way].add(z, rows)
+    return {way: judge.result() for way, judge in judges.items()}
+
+
+def decoders_of(problem: Problem, ranking: StreamedRanking, number: Any) -> dict[str, Any]:
+    """Thresholds for these logits as they are, and the two that take a number."""
     mean = round(problem.Y[problem.fitting].sum() / len(problem.fitting))
-    found: dict[str, Any] = {}
-    for name in ("f1", "count"):
-        found[name] = _by_threshold(thresholds_from(ranking.all, name))
+    found = {name: _by_threshold(thresholds_from(ranking.all, name)) for name in ("f1", "count")}
     found["top"] = lambda z, rows: surest(z, np.full(len(z), mean))
     if number is not None:
         found["head"] = lambda z, rows: surest(z, np.rint(number(problem.X, rows, z)))
@@ -163,7 +182,8 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     config = load_config(path, [*overrides, *([] if loss is None else [f"flat.model.loss={loss}"])])
     problem = read(config)
     if loss is None:
-        return _told("the truth", problem, _of_truth(problem), None, {})
+        (result,) = judged(problem, of_truth(problem), None).values()
+        return [_told({"name": "the truth", **_known_alone(problem, result)})]
     assert config.flat is not None
     model = build_model(config.flat.model, load(config)).set_params(random_state=config.seed)
     ready = time.monotonic()
@@ -171,9 +191,8 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     fitted = time.monotonic()
     ways, shared = ways_of(model, problem)
     count = fit_cardinality(model, problem.X, problem.Y, problem.fitting, problem.held, shared)
-    found = []
-    for way, logits_of in ways.items():
-        found += _told(f"{loss}, {way}", problem, logits_of, count, {"loss": loss, "way": way})
+    results = judged(problem, ways, count)
+    found = [_told({"name": f"{loss}, {way}", "loss": loss, "way": way, **one}) for way, one in results.items()]
     found[-1] |= {
         "reading_s": ready - started,
         "fit_s": fitted - ready,
@@ -185,47 +204,51 @@ def run(options: tuple[str, list[str], str | None]) -> list[dict[str, Any]]:
     return found
 
 
-def ways_of(model: Any, problem: Problem) -> tuple[dict[str, Logits], SharedSlope]:
+def ways_of(model: Any, problem: Problem) -> tuple[Ways, SharedSlope]:
     """Log-odds of rows as the network says them, with the loss's correction, and calibrated; and the calibration."""
 
     def logits(rows: np.ndarray) -> np.ndarray:
         batch = problem.X[rows]
         return np.asarray(model.network_.predict_on_batch(batch.toarray() if sparse.issparse(batch) else batch))
 
-    def raw(rows: np.ndarray) -> np.ndarray:
-        z = logits(rows)
-        # Its logits mean nothing by themselves: what it says are shares.
-        shares = replace(model.loss_, cardinality=1.0) if isinstance(model.loss_, SoftmaxLoss) else None
-        return z if shares is None else shares.log_odds(z).astype(np.float32)
+    def corrected(z: np.ndarray) -> np.ndarray:
+        return model.loss_.log_odds(z).astype(np.float32)
 
-    def corrected(rows: np.ndarray) -> np.ndarray:
-        return model.loss_.log_odds(logits(rows)).astype(np.float32)
+    def ways(rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        z = logits(rows)
+        own = corrected(z)
+        yield "raw", _shares(model.loss_, z)
+        if model.loss != "bce":
+            # The logits of plain cross-entropy are log-odds as they are.
+            yield "corrected", own
+        yield "calibrated", shared(own)
 
     held = list(problem.parts(problem.held))
-    shared = fit_shared_slope(lambda: ((corrected(rows), problem.Y[rows]) for rows in held), problem.Y.shape[1])
-    ways = {"raw": raw, "corrected": corrected, "calibrated": _calibrated(corrected, shared)}
-    if model.loss == "bce":
-        # Its logits are log-odds as they are.
-        del ways["corrected"]
+    shared = fit_shared_slope(lambda: ((corrected(logits(rows)), problem.Y[rows]) for rows in held), problem.Y.shape[1])
     return ways, shared
 
 
-def _calibrated(corrected: Logits, shared: SharedSlope) -> Logits:
-    return lambda rows: shared(corrected(rows))
+def _shares(loss: Any, z: np.ndarray) -> np.ndarray:
+    """Logits as they are; softmax's mean nothing by themselves: what it says are shares."""
+    return replace(loss, cardinality=1.0).log_odds(z).astype(np.float32) if isinstance(loss, SoftmaxLoss) else z
 
 
-def _of_truth(problem: Problem) -> Logits:
+def of_truth(problem: Problem) -> Ways:
     truth = problem.truth
     if truth is None:
         raise DataError("the data holds no truth.")
-    return truth.log_odds
+    return lambda rows: iter([("truth", truth.log_odds(rows))])
 
 
-def _told(name: str, problem: Problem, logits_of: Logits, number: Any, facts: dict[str, Any]) -> list[dict[str, Any]]:
-    found = {"name": name, **facts, **judge(problem, logits_of, decoders_of(problem, logits_of, number))}
-    if not facts and problem.truth is not None and problem.truth.labels_per_row is not None:
-        # What is known are the ratios of a row's chances: they rank its labels, and say no more.
-        found |= dict.fromkeys(("sum_ratio", "near", "empty", "macro", "micro"), float("nan")) | {"bits": {}}
+def _known_alone(problem: Problem, result: dict[str, Any]) -> dict[str, Any]:
+    """Where labels are drawn a number at a time, ratios of a row's chances are known: they rank, and say no more."""
+    if problem.truth is None or problem.truth.labels_per_row is None:
+        return result
+    return result | dict.fromkeys(("sum_ratio", "near", "empty", "macro", "micro"), float("nan")) | {"bits": {}}
+
+
+def _told(found: dict[str, Any]) -> dict[str, Any]:
+    """Print one line of results, and hand it on."""
     bits = "  ".join(f"{decoder} {share:5.2f}" for decoder, share in found["bits"].items())
     print(
         "{name:36} sums {sum_ratio:6.3f} ({near:4.0%} near)  empty {empty:4.0%}  AP macro {macro:.3f} "
@@ -233,7 +256,7 @@ def _told(name: str, problem: Problem, logits_of: Logits, number: Any, facts: di
         + bits,
         flush=True,
     )
-    return [found]
+    return found
 
 
 def markdown(found: list[dict[str, Any]]) -> str:
