@@ -10,8 +10,9 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from cascade.answers import positive_proba
 from cascade.errors import ConfigError
-from cascade.estimators import LogOddsClassifier, fit_with, fresh, positive_proba, refuse_class_weight
+from cascade.estimators import LogOddsClassifier, fit_with, fresh, refuse_class_weight
 from cascade.features import check_rows
 from cascade.labels import Labels, varying_labels
 from cascade.missing import Known, known_part, label_weight

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit, logit
-from sklearn.isotonic import IsotonicRegression
 
 from cascade.errors import ConfigError
 from cascade.missing import Known, known_rows
@@ -170,6 +168,8 @@ def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool
         value = weight @ (np.logaddexp(0, score) - target * score) + 0.5 * pull @ (slopes - 1)
         return float(value), np.append(excess @ features + pull, excess.sum())
 
+    from scipy.optimize import minimize
+
     bounds = [(0.0, None)] * n_slopes + [(None, None)]
     found = minimize(loss, np.append(np.ones(n_slopes), 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x
     return float(found[0]), float(found[n_slopes - 1]), float(found[-1])
@@ -179,6 +179,9 @@ def _fit_isotonic(z: Floats, y: NDArray[np.uint8], weight: Floats) -> tuple[Floa
     n_positive, total = float(weight @ y), float(weight.sum())
     if not 0 < n_positive < total:
         return np.array([-WIDEST, WIDEST]), np.array([-WIDEST, WIDEST])
+    # Only fitting needs it; a model that is loaded to predict does not wait for it.
+    from sklearn.isotonic import IsotonicRegression
+
     line = IsotonicRegression(out_of_bounds="clip").fit(z, y, sample_weight=weight)
     levels, block = np.unique(line.predict(z), return_inverse=True)
     size = np.bincount(block, weights=weight)

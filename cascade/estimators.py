@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils import InputTags, Tags, get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.rows import BLOCK, Rows, blocks, makes_batches
+from cascade.errors import ConfigError
 from cascade.targets import TargetForm
 
 Floats = NDArray[np.float64]
@@ -21,6 +19,8 @@ Floats = NDArray[np.float64]
 
 class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Base of classifiers for a binary or multi-label target, as scikit-learn's tags tell it."""
+
+    one_column_a_label = True
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -109,47 +109,3 @@ def refuse_class_weight(estimator: Any, role: str) -> None:
     for name, value in estimator.get_params(deep=True).items():
         if name.split("__")[-1] in ("class_weight", "scale_pos_weight") and value not in (None, 1):
             raise ConfigError(f"`{role}` must not re-weight by itself; set its `{name}` to None. Received {value!r}.")
-
-
-def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
-    """Probability of a 1 for each output; float of shape (n, n_outputs) from any of scikit-learn's layouts.
-
-    Only the number of outputs tells two labels from the two classes of one label.
-    """
-    try:
-        answer = estimator.predict_proba(X)
-    except CascadeError:
-        raise
-    except ValueError as error:
-        kind, reason = type(estimator).__name__, str(error).splitlines()[0]
-        raise DataError(f"`X` holds rows that {kind} does not take: {reason}") from error
-    if isinstance(answer, list):
-        columns = [_class_one(p, classes) for p, classes in zip(answer, estimator.classes_, strict=True)]
-        answer = np.column_stack(columns)
-    elif n_outputs == 1 and not (isinstance(estimator, MultilabelClassifier) and answer.shape[1] == 1):
-        answer = _class_one(np.asarray(answer), estimator.classes_)[:, None]
-    if answer.shape[1] != n_outputs:
-        kind = type(estimator).__name__
-        raise ConfigError(
-            f"{kind}.predict_proba must give {n_outputs} columns, one a label. Received {answer.shape[1]}."
-        )
-    return np.asarray(answer, dtype=np.float64)
-
-
-def _class_one(proba: Floats, classes: Any) -> Floats:
-    held = np.flatnonzero(np.asarray(classes) == 1)
-    return np.asarray(proba[:, held[0]] if len(held) else np.zeros(len(proba)), dtype=np.float64)
-
-
-def block_proba(
-    estimator: Any, X: Any, rows: Rows, n_outputs: int, progress: Callable[[int], object] | None = None
-) -> Floats:
-    """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape."""
-    result = np.empty((len(rows), n_outputs))
-    done = 0
-    for part, batch in blocks(X, rows, BLOCK, pad=not makes_batches(estimator)):
-        result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]
-        done += len(part)
-        if progress is not None:
-            progress(done)
-    return result

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from cascade.answers import block_proba
 from cascade.decisions import Decision, decision_thresholds, each_decision
 from cascade.errors import DataError
-from cascade.estimators import MultilabelClassifier, block_proba, fresh
+from cascade.estimators import MultilabelClassifier, fresh
 from cascade.features import check_rows
 from cascade.labels import Labels, varying_labels
 from cascade.masked_fit import fit_labels

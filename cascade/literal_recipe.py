@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
+from cascade.answers import block_proba
 from cascade.balanced import BalancedBinaryRelevance
-from cascade.estimators import MultilabelClassifier, block_proba, fit_with, fresh
+from cascade.estimators import MultilabelClassifier, fit_with, fresh
 from cascade.prediction import Prediction
 from cascade.rows import n_rows, subset
 from cascade.targets import read_target

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.answers import block_proba
 from cascade.certificate import Certificate
 from cascade.errors import ConfigError, DataError
-from cascade.estimators import block_proba
 from cascade.joint import best_vectors
 from cascade.metrics.top_k import check_k
 from cascade.prediction import Prediction, Scores

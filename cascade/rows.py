@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils import _safe_indexing
 
 from cascade.errors import DataError
 
@@ -68,7 +67,12 @@ def take(X: Any, rows: Rows) -> Any:
     """Fetch the rows of `X` with the given numbers; of an array, neighbours are a view."""
     if isinstance(X, np.ndarray) and _are_neighbours(rows):
         return X[rows[0] : rows[-1] + 1]
-    return X[rows] if is_source(X) else _safe_indexing(X, rows)
+    if is_source(X) or isinstance(X, np.ndarray):
+        return X[rows]
+    # Frames, lists and sparse matrices; importing it takes a second, which arrays do not wait for.
+    from sklearn.utils import _safe_indexing
+
+    return _safe_indexing(X, rows)
 
 
 def _are_neighbours(rows: Rows) -> bool:

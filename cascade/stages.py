@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
+from cascade.answers import block_proba
 from cascade.errors import ConfigError
-from cascade.estimators import block_proba, fit_with, fresh
+from cascade.estimators import fit_with, fresh
 from cascade.examples import Examples
 from cascade.labels import LabelPlan
 from cascade.masked_fit import check_takes_missing, fit_labels

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from cascade.errors import DataError
 from cascade.labels import Labels, SparseLabels, check_labels, check_sparse_labels
@@ -118,6 +117,9 @@ def read_known_target(y: Any, n_rows: int) -> tuple[Labels, Known, TargetForm]:
 def _two_classes(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError("`y` must not hold NaN or infinity.")
+    # A model that is loaded to predict asks for none of this.
+    from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
     check_classification_targets(values)
     kind = type_of_target(values, input_name="y")
     if kind != "binary":

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.answers import positive_proba
 from cascade.errors import DataError
-from cascade.estimators import positive_proba
 from cascade.priors import log_odds
 from cascade.rows import Rows, blocks, makes_batches
 

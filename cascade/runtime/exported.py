@@ -1,4 +1,7 @@
-"""A network in an exported runtime, as the fitted estimator that it was as a Keras network."""
+"""A network in an exported runtime, which answers as the fitted estimator that it was as a Keras network.
+
+It only predicts; so it is no scikit-learn estimator, and a model loads without waiting for scikit-learn.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
-from cascade.estimators import LogOddsClassifier
-from cascade.features import check_rows
 from cascade.rows import as_dense, blocks, n_rows
 from cascade.runtime.kinds import RUNTIMES, Session
 from cascade.targets import TargetForm
@@ -16,7 +18,7 @@ from cascade.targets import TargetForm
 Floats = NDArray[np.float64]
 
 
-class ExportedNetwork(LogOddsClassifier):
+class ExportedNetwork:
     """A converted network, opened at a batch size of its own and, when it is asked for a single row, at one row.
 
     Float kernels depend on the shape of a batch: a row's answer alone and in a batch may differ in the seventh digit.
@@ -31,6 +33,7 @@ class ExportedNetwork(LogOddsClassifier):
     """
 
     makes_batches = True
+    one_column_a_label = True
 
     def __init__(self, content: bytes, runtime: str, batch_size: int, threads: int) -> None:
         self.content = content
@@ -58,10 +61,13 @@ class ExportedNetwork(LogOddsClassifier):
 
     def predict_log_odds(self, X: Any) -> Floats:
         """Log-odds, the loss's and the sample's shift taken off; float of shape (n, n_outputs)."""
-        X = check_rows(self, X, reset=False)
         z: Floats = self.loss_.log_odds(self.logits(X).astype(np.float64))
         z += self.sampling_shift_
         return z
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
+        return self.target_form_.proba(expit(self.predict_log_odds(X)))
 
     def _session(self, size: int) -> Session:
         if size not in self.sessions_:

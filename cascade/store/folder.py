@@ -12,7 +12,6 @@ import numpy as np
 from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.certificate import Certificate
 from cascade.errors import ModelRefusedError
-from cascade.estimators import MultilabelClassifier
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
@@ -76,7 +75,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
 def _own_parts(*stages: Any) -> Iterator[Any]:
     """Estimators of ours: trained on data frames they knew the columns' names; scikit-learn's remember them."""
     for stage in stages:
-        if isinstance(stage, MultilabelClassifier):
+        if getattr(stage, "one_column_a_label", False):
             yield stage
             yield from _own_parts(*(bag for bags in getattr(stage, "estimators_", []) for bag in bags))
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cascade.balanced import BalancedBinaryRelevance
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.kinds import KERAS
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import FILE_NAME
 from cascade.store.opening import open_export
-from cascade.store.skops_file import load_skops, save_skops
 from cascade.targets import TargetForm
+
+if TYPE_CHECKING:
+    from cascade.balanced import BalancedBinaryRelevance
 
 Spec = dict[str, Any]
 
@@ -27,7 +28,7 @@ def import_keras() -> None:
 
 def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None = None) -> Spec:
     """Write a fitted estimator to one or more files called `name...`; return how to read it."""
-    if isinstance(estimator, BalancedBinaryRelevance):
+    if hasattr(estimator, "prior_shift_"):
         return _save_balanced(estimator, folder, name, exporter)
     if isinstance(estimator, ExportedNetwork):
         raise ConfigError("a model in an exported runtime cannot be saved; load it with `runtime='keras'`.")
@@ -37,6 +38,8 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
 
         spec = {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
         return spec if exporter is None else {**spec, "exports": exporter.export(estimator, folder, name)}
+    from cascade.store.skops_file import save_skops
+
     save_skops(estimator, folder / f"{name}.skops", name)
     return {"kind": "skops", "file": f"{name}.skops"}
 
@@ -57,6 +60,8 @@ def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | Non
 
         return load_network(spec, folder)
     if kind == "skops":
+        from cascade.store.skops_file import load_skops
+
         return load_skops(folder / spec["file"])
     raise ModelRefusedError(f"`{folder}` holds a part of unknown kind {kind!r}; a newer version may read it.")
 
@@ -74,6 +79,8 @@ def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, expo
 
 
 def _load_balanced(spec: Spec, folder: Path, runtime: str, threads: int | None) -> BalancedBinaryRelevance:
+    from cascade.balanced import BalancedBinaryRelevance
+
     model = BalancedBinaryRelevance(estimator=None)
     model.estimators_ = [[load_part(bag, folder, runtime, threads) for bag in bags] for bags in spec["bags"]]
     model.prior_shift_ = np.array(spec["prior_shift"], dtype=np.float64)

@@ -1,0 +1,58 @@
+"""Probabilities of fitted estimators, whatever their layout; without scikit-learn, which takes a second to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.rows import BLOCK, Rows, blocks, makes_batches
+
+Floats = NDArray[np.float64]
+
+
+def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
+    """Probability of a 1 for each output; float of shape (n, n_outputs) from any of scikit-learn's layouts.
+
+    Only the number of outputs tells two labels from the two classes of one label.
+    """
+    try:
+        answer = estimator.predict_proba(X)
+    except CascadeError:
+        raise
+    except ValueError as error:
+        kind, reason = type(estimator).__name__, str(error).splitlines()[0]
+        raise DataError(f"`X` holds rows that {kind} does not take: {reason}") from error
+    if isinstance(answer, list):
+        columns = [_class_one(p, classes) for p, classes in zip(answer, estimator.classes_, strict=True)]
+        answer = np.column_stack(columns)
+    elif n_outputs == 1 and not (getattr(estimator, "one_column_a_label", False) and answer.shape[1] == 1):
+        answer = _class_one(np.asarray(answer), estimator.classes_)[:, None]
+    if answer.shape[1] != n_outputs:
+        kind = type(estimator).__name__
+        raise ConfigError(
+            f"{kind}.predict_proba must give {n_outputs} columns, one a label. Received {answer.shape[1]}."
+        )
+    return np.asarray(answer, dtype=np.float64)
+
+
+def _class_one(proba: Floats, classes: Any) -> Floats:
+    held = np.flatnonzero(np.asarray(classes) == 1)
+    return np.asarray(proba[:, held[0]] if len(held) else np.zeros(len(proba)), dtype=np.float64)
+
+
+def block_proba(
+    estimator: Any, X: Any, rows: Rows, n_outputs: int, progress: Callable[[int], object] | None = None
+) -> Floats:
+    """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape."""
+    result = np.empty((len(rows), n_outputs))
+    done = 0
+    for part, batch in blocks(X, rows, BLOCK, pad=not makes_batches(estimator)):
+        result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]
+        done += len(part)
+        if progress is not None:
+            progress(done)
+    return result
