@@ -207,6 +207,9 @@ def export(
     model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
     out: Annotated[Path, typer.Argument(help="Model folder to make.")],
     runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="onnx or saved_model: the whole cascade as one graph for a model server instead.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a model whose networks answer without Keras, and time each runtime on this machine."""
@@ -214,6 +217,10 @@ def export(
     from pipelines.progress import show_log
 
     show_log()
+    if format is not None:
+        graph = pipeline.run_graph(model, out, format)
+        _show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
+        return
     chosen = None if runtimes is None else tuple(name.strip() for name in runtimes.split(","))
     result = pipeline.run(model, out, chosen)
     _show(result, pipeline.text(result), as_json)

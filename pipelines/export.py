@@ -28,6 +28,20 @@ def run(model: Path, out: Path, runtimes: tuple[str, ...] | None) -> dict[str, A
     return {"output": str(out), "networks": networks}
 
 
+def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
+    """Write a cascade as one graph for a model server; return how far it is from the model."""
+    folder = find_model(model)
+    if is_flat(folder):
+        raise ConfigError("one graph is made of a cascade; a flat model's own network is exported without --format.")
+    predictor = CascadePredictor.load(folder, KERAS)
+    from cascade.store.parts import import_keras
+
+    import_keras()
+    from cascade.runtime.graph import write_graph
+
+    return {"output": str(out), "format": format, "largest_difference": write_graph(predictor, out, format)}
+
+
 def text(result: dict[str, Any]) -> str:
     """The rates as a table, fastest first."""
     lines = [f"{'network':24} {'runtime':8} {'rows/s':>12} {'batch':>6} {'largest difference':>19}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -34,7 +34,7 @@ def convert(network: keras.Model, runtime: str) -> bytes:
         raise ConfigError(f"networks are exported from Keras on TensorFlow. Received {keras.backend.backend()!r}.")
     # Constants that a layer keeps outside of its weights, as Normalization does, would become inputs of the ONNX
     # graph and zeros in LiteRT's; frozen, they are part of the graph.
-    with _quiet():
+    with quietly():
         return CONVERTERS[runtime](_frozen(network))
 
 
@@ -50,20 +50,25 @@ def _to_litert(frozen: Any) -> bytes:
     return bytes(tf.lite.TFLiteConverter.from_concrete_functions([frozen]).convert())
 
 
-def _to_onnx(frozen: Any) -> bytes:
+def to_onnx(frozen: Any, outputs: Sequence[str] = ()) -> bytes:
+    """A frozen function as an ONNX network; its outputs are renamed if names are given, in their order."""
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
 
-    names = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
-    graph = process_tf_graph(frozen.graph, opset=OPSET, input_names=names[0], output_names=names[1])
+    given, answers = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
+    named = dict(zip(answers, outputs, strict=True)) if outputs else {}
+    named |= {name: name.removesuffix(":0") for name in given}
+    graph = process_tf_graph(
+        frozen.graph, opset=OPSET, input_names=given, output_names=answers, tensors_to_rename=named
+    )
     return bytes(optimizer.optimize_graph(graph, catch_errors=True).make_model("cascade").SerializeToString())
 
 
-CONVERTERS: dict[str, Callable[[Any], bytes]] = {"litert": _to_litert, "onnx": _to_onnx}
+CONVERTERS: dict[str, Callable[[Any], bytes]] = {"litert": _to_litert, "onnx": to_onnx}
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep the converters' own progress out of the terminal, and their handlers out of the process's log."""
     handlers, disabled = logging.root.handlers[:], logging.root.manager.disable
     logging.disable(logging.CRITICAL)

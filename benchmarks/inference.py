@@ -1,0 +1,206 @@
+"""How much of a cascade's saving is made real: against the flat model of the labeler's size, in one run, as ratios.
+
+    cascade phantom data/phantom-128 --rows 8000 --size 128
+    python benchmarks/inference.py data/phantom-128 --results benchmarks/results/inference.json
+
+The model is trained once and kept in --model: a small convolutional gate that sees the image at half its size, and
+MobileNetV3Small behind it; the flat model is the same network for all labels. Times are the best of several rounds in
+which all contenders take turns, so that what else the machine does meets all of them.
+
+    passed      share p of the rows past the gate
+    against     times as many rows a second as the flat model in its fastest runtime
+    limit       1 / (c1/c2 + p), from the two networks' own times a row; `share` is what of it was reached
+    keras       times as many as Keras' `predict` of the flat model
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.data import read_data
+from cascade.runtime.kinds import RUNTIMES, check_threads
+from cascade.store.exporting import Exporter
+from cascade.store.network_spec import network_spec
+from cascade.store.opening import open_export
+from cascade.work import operations_per_row
+
+SHARES = (0.02, 0.05, 0.1, 0.144, 0.2, 0.3, 0.5, 1.0)
+ROUNDS = 5
+ONE_ROW = 400
+
+COLD_START = """
+import sys, time
+started = time.perf_counter()
+from cascade import CascadePredictor
+import numpy as np
+predictor = CascadePredictor.load(sys.argv[1], sys.argv[2])
+predictor.predict(np.zeros((1, *predictor.signature.row_shape), np.uint8))
+print(time.perf_counter() - started)
+"""
+
+
+def trained(data: Any, folder: Path) -> Path:
+    """The cascade and, beside it, the flat model of the labeler's size; trained if they are not there."""
+    if not (folder / "cascade").exists():
+        X, groups = data.X, data.groups
+        gate = KerasClassifier("cnn", {"reduce": 2, "flip": True}, epochs=10, batch_size=64, learning_rate=4e-3)
+        labeler = KerasClassifier("mobilenet_v3_small", epochs=12, batch_size=64)
+        model = CascadeClassifier(gate, labeler, label_names=data.label_names).fit(X, data.Y, groups=groups)
+        model.predictor_.save(folder / "cascade", tuple(RUNTIMES))
+    return folder / "cascade"
+
+
+def flat_networks(data: Any, folder: Path, threads: int) -> tuple[Any, Any]:
+    """The flat model, which only has to be of the right size, as Keras has it and in its fastest runtime."""
+    few = np.arange(0, len(data.X), max(1, len(data.X) // 256))
+    flat = KerasClassifier("mobilenet_v3_small", epochs=1, batch_size=64).fit(np.asarray(data.X)[few], data.Y[few])
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = {**network_spec(flat), "exports": Exporter(tuple(RUNTIMES), threads).export(flat, folder, "flat")}
+    return flat.network_, open_export(spec, folder, "auto", threads)
+
+
+def best_of(contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds of each, the best of several rounds in which they take turns."""
+    seconds = dict.fromkeys(contenders, np.inf)
+    for run in contenders.values():
+        run()
+    for _ in range(ROUNDS):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            run()
+            seconds[name] = min(seconds[name], time.perf_counter() - started)
+    return {name: float(value) for name, value in seconds.items()}
+
+
+def measured(path: Path, data: Any, rows: int, threads: int, work: Path) -> dict[str, Any]:
+    """All figures with so many threads."""
+    X = np.ascontiguousarray(data.X[:rows])
+    predictor = CascadePredictor.load(path, threads=threads)
+    network, fastest = flat_networks(data, work / f"flat-{threads}", threads)
+    gate_proba = predictor.gate_proba(X)
+    own = float((gate_proba >= predictor.rules.gate_threshold).mean())
+    shares = sorted({*SHARES, own})
+    thresholds = {share: float(np.quantile(gate_proba, 1 - share)) for share in shares} | {
+        own: predictor.rules.gate_threshold
+    }
+    seconds = best_of(
+        {
+            "flat, Keras predict": lambda: network.predict(X, verbose=0),
+            "flat, fastest": lambda: fastest.predict_proba(X),
+            "gate": lambda: predictor.gate.predict_proba(X),
+            "labeler": lambda: predictor.labeler.predict_proba(X),
+            **{f"cascade {share}": lambda t=thresholds[share]: predictor.examine(X, t) for share in shares},
+        }
+    )
+    relative = seconds["gate"] / seconds["labeler"]
+    curve = []
+    for share in shares:
+        passed = float((gate_proba >= thresholds[share]).mean())
+        against = seconds["flat, fastest"] / seconds[f"cascade {share}"]
+        limit = 1 / (relative + passed)
+        keras = seconds["flat, Keras predict"] / seconds[f"cascade {share}"]
+        recall = recalls(data, rows, gate_proba >= thresholds[share])
+        curve.append(
+            {"passed": passed, "own": share == own, "against": against, "limit": limit, "share": against / limit}
+            | {"keras": keras, "rows_per_second": rows / seconds[f"cascade {share}"], "least_recall": min(recall)}
+        )
+    peak = matrix_peak()
+    done = operations_per_row(network) * rows / seconds["flat, fastest"]
+    return {
+        "threads": threads,
+        "rows": rows,
+        "runtimes": {"gate": predictor.gate.runtime, "labeler": predictor.labeler.runtime, "flat": fastest.runtime},
+        "rows_per_second": {name: rows / value for name, value in seconds.items() if "cascade" not in name},
+        "relative_cost_of_gate": relative,
+        "curve": curve,
+        "flat_share_of_matrix_peak": done / peak,
+        "matrix_peak_gflops": peak / 1e9,
+        "one_row_ms": {runtime: one_row(path, X, runtime, threads) for runtime in ("auto", "keras")},
+    }
+
+
+def recalls(data: Any, rows: int, passed: np.ndarray) -> list[float]:
+    """Recall of each label at the gate, on these rows, most of which it was trained on."""
+    Y = data.Y[:rows]
+    return [float(passed[Y[:, k] > 0].mean()) for k in range(Y.shape[1]) if Y[:, k].any()]
+
+
+def matrix_peak() -> float:
+    """Operations a second of a large float32 matrix product, on the threads that numpy takes."""
+    a = np.ones((1536, 1536), np.float32)
+    seconds = best_of({"product": lambda: a @ a})["product"]
+    return 2 * 1536**3 / seconds
+
+
+def one_row(path: Path, X: np.ndarray, runtime: str, threads: int) -> dict[str, float]:
+    """Milliseconds of single rows: median and 99th percentile."""
+    predictor, taken = CascadePredictor.load(path, runtime, threads), []
+    for row in range(ONE_ROW + 20):
+        one = X[row % len(X)][None]
+        started = time.perf_counter()
+        predictor.examine(one)
+        taken.append(time.perf_counter() - started)
+    p50, p99 = np.percentile(1e3 * np.array(taken[20:]), [50, 99])
+    return {"p50": float(p50), "p99": float(p99)}
+
+
+def cold_start(path: Path, runtime: str) -> float:
+    """Seconds of a new process to import, load and answer a row, without starting Python; the best of five."""
+    command = [sys.executable, "-c", COLD_START, str(path), runtime]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(5)]
+    return min(float(run.stdout) for run in runs)
+
+
+def text(found: dict[str, Any]) -> str:
+    """The figures as lines."""
+    lines = []
+    for one in found["threads"]:
+        rates = ", ".join(f"{name} {rate:,.0f}" for name, rate in one["rows_per_second"].items())
+        lines += [f"{one['threads']} thread(s), {one['rows']} rows; {one['runtimes']}", f"  rows/s: {rates}"]
+        lines.append(f"  cost of the gate: {one['relative_cost_of_gate']:.3f} of the labeler's")
+        lines.append(f"  flat: {one['flat_share_of_matrix_peak']:.0%} of {one['matrix_peak_gflops']:.0f} GFLOP/s")
+        lines += [
+            f"  one row, {name}: {ms['p50']:.2f} ms, p99 {ms['p99']:.2f}" for name, ms in one["one_row_ms"].items()
+        ]
+        lines.append("  passed  least recall   rows/s  against  limit  share  keras")
+        for point in one["curve"]:
+            lines.append(
+                "  {passed:6.3f}  {least_recall:12.3f} {rows_per_second:8,.0f}  {against:7.2f}  {limit:5.2f}  "
+                "{share:5.2f}  {keras:5.1f}".format(**point)
+                + ("  <- its own threshold" if point["own"] else "")
+            )
+    starts = ", ".join(f"{runtime} {seconds:.2f} s" for runtime, seconds in found["cold_start_s"].items())
+    return "\n".join([*lines, f"cold start: {starts}"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of `cascade phantom --size 128`")
+    parser.add_argument("--model", type=Path, default=Path("models/inference"))
+    parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, check_threads(None)}))
+    parser.add_argument("--results", type=Path)
+    options = parser.parse_args()
+    data = read_data(options.data)
+    path = trained(data, options.model)
+    found = {
+        "cold_start_s": {runtime: cold_start(path, runtime) for runtime in ("auto", "keras")},
+        "threads": [measured(path, data, options.rows, threads, options.model) for threads in options.threads],
+    }
+    print(text(found))
+    if options.results is not None:
+        options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

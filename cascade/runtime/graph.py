@@ -1,0 +1,74 @@
+"""Write a whole cascade as one graph for a model server: ONNX, or TensorFlow's SavedModel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from cascade.errors import ConfigError, ModelRefusedError
+from cascade.predictor import CascadePredictor
+from cascade.publish import new_file, new_folder
+from cascade.runtime.convert import quietly, to_onnx
+from cascade.runtime.measure import TOLERANCE, rehearsal_rows
+from cascade.runtime.whole import WholeCascade
+
+FORMATS = ("onnx", "saved_model")
+REHEARSED = 64
+OUTPUTS = ("gate_probability", "labels", "passed_gate", "probabilities")
+
+
+def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
+    """Write one graph of rows in, gate probability, fate, probabilities and bits out.
+
+    Parameters
+    ----------
+    predictor : CascadePredictor
+        Loaded with `runtime="keras"`.
+    out : path
+        File for "onnx", folder for "saved_model"; whole or not at all.
+    format : {"onnx", "saved_model"}
+
+    Returns
+    -------
+    float
+        Largest difference in probability between the graph and the predictor, on rows of noise.
+
+    Raises
+    ------
+    ConfigError
+        If a part is not a network.
+    ModelRefusedError
+        If the graph answers otherwise than the predictor.
+    """
+    if format not in FORMATS:
+        raise ConfigError(f"`format` must be one of {', '.join(FORMATS)}. Received {format!r}.")
+    whole = WholeCascade(predictor)
+    if out.exists():
+        raise ConfigError(f"`{out}` exists already; choose another name or remove it first.")
+    difference = _difference(predictor, whole)
+    if not difference <= TOLERANCE:
+        raise ModelRefusedError(f"the graph differs by {difference:.2g} in probability from the model; not written.")
+    if format == "onnx":
+        with quietly():
+            frozen = convert_variables_to_constants_v2(whole.examine.get_concrete_function())
+            content = to_onnx(frozen, OUTPUTS)
+        with new_file(out) as aside:
+            aside.write_bytes(content)
+    else:
+        with new_folder(out) as folder, quietly():
+            tf.saved_model.save(whole, str(folder), signatures=whole.examine)
+    return difference
+
+
+def _difference(predictor: CascadePredictor, whole: Any) -> float:
+    inputs = predictor.gate.network_.inputs[0]
+    rows = rehearsal_rows(tuple(inputs.shape[1:]), str(inputs.dtype), REHEARSED)
+    answer, wanted = whole.examine(rows), predictor.examine(rows)
+    # A row at the gate's threshold may fall on either side; then nothing else of it can be compared.
+    same = np.asarray(answer["passed_gate"]) == wanted.passed_gate
+    gate = np.abs(np.asarray(answer["gate_probability"]) - wanted.gate_proba).max()
+    return float(max(gate, np.abs(np.asarray(answer["probabilities"])[same] - wanted.proba[same]).max(initial=0.0)))

@@ -1,0 +1,123 @@
+"""A whole cascade as one graph: it says what the predictor says, whatever the rules, and also where nothing passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+pytest.importorskip("onnxruntime")
+pytest.importorskip("tf2onnx")
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from sklearn.linear_model import LogisticRegression
+
+from cascade import BalancedBinaryRelevance, CascadeClassifier, KerasClassifier
+from cascade.calibration import Calibration, IsotonicCalibration
+from cascade.coherence import coherent
+from cascade.errors import ConfigError
+from cascade.loss_options import DEFAULTS, make_loss
+from cascade.runtime.graph import write_graph
+from cascade.runtime.measure import TOLERANCE
+from cascade.runtime.whole import WholeCascade, calibrated
+from cascade.runtime.whole_losses import CORRECTIONS
+from cascade.runtime.whole_rules import coherent as coherent_in_graph
+from tests.conftest import KnownTruth
+
+
+def fitted(truth: KnownTruth, **options: Any) -> CascadeClassifier:
+    mlp = KerasClassifier("mlp", epochs=2, batch_size=64)
+    chosen = {"gate": mlp, "labeler": KerasClassifier("mlp", epochs=4, batch_size=64), **options}
+    return CascadeClassifier(**chosen).fit(truth.X[:6000].astype(np.float32), truth.Y[:6000])
+
+
+def assert_alike(answer: dict[str, Any], predictor: Any, X: np.ndarray) -> None:
+    """Equal but for rows and bits that lie at a threshold."""
+    wanted = predictor.examine(X)
+    clear = np.abs(wanted.gate_proba - predictor.rules.gate_threshold) > TOLERANCE
+    np.testing.assert_allclose(answer["gate_probability"], wanted.gate_proba, atol=TOLERANCE)
+    np.testing.assert_array_equal(answer["passed_gate"][clear], wanted.passed_gate[clear])
+    np.testing.assert_allclose(answer["probabilities"][clear], wanted.proba[clear], atol=TOLERANCE)
+    sure = clear & (np.abs(wanted.proba - predictor.rules.thresholds) > TOLERANCE).all(axis=1)
+    # Isotonic calibration puts whole plateaus of rows at a threshold.
+    assert sure.mean() > 0.5
+    np.testing.assert_array_equal(answer["labels"][sure], wanted.labels[sure])
+
+
+OPTIONS = {
+    "as it comes": {},
+    "any decides": {"coherence": "any", "calibration": "beta"},
+    "labels decide": {"coherence": "labels", "calibration": "isotonic", "negative_pool": "all"},
+    "gated": {"negative_pool": "gated", "calibration": "none", "rejected": "zero"},
+    "no any": {"any_label": None},
+    "balanced": {"labeler": BalancedBinaryRelevance(KerasClassifier("mlp", epochs=1), n_bags=2)},
+}
+
+
+@pytest.fixture(scope="module", params=sorted(OPTIONS))
+def predictor(request: pytest.FixtureRequest, truth: KnownTruth) -> Any:
+    return fitted(truth, **OPTIONS[request.param]).predictor_
+
+
+def test_the_graph_of_any_cascade_says_what_it_says(predictor: Any, truth: KnownTruth, tmp_path: Path) -> None:
+    X = truth.X[6000:9000].astype(np.float32)
+    whole = WholeCascade(predictor)
+    assert_alike({name: value.numpy() for name, value in whole.examine(X).items()}, predictor, X)
+    assert write_graph(predictor, tmp_path / "cascade.onnx", "onnx") < TOLERANCE
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(tmp_path / "cascade.onnx", providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    passed = predictor.examine(X).passed_gate
+    for rows in (X, X[~passed], X[passed], X[:1], X[~passed][:1]):
+        if len(rows):
+            assert_alike(dict(zip(names, session.run(None, {"rows": rows}), strict=True)), predictor, rows)
+    assert (~passed).any()
+    assert passed.any()
+
+
+def test_a_saved_model_is_served_by_its_signature(truth: KnownTruth, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    predictor, X = fitted(truth).predictor_, truth.X[6000:7000].astype(np.float32)
+    write_graph(predictor, tmp_path / "served", "saved_model")
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
+    assert_alike({name: value.numpy() for name, value in served(rows=tf.constant(X)).items()}, predictor, X)
+
+
+def test_what_no_graph_can_hold_is_refused(truth: KnownTruth, tmp_path: Path) -> None:
+    predictor = fitted(truth, gate=LogisticRegression()).predictor_
+    with pytest.raises(ConfigError, match="needs a network as gate"):
+        write_graph(predictor, tmp_path / "graph.onnx", "onnx")
+    with pytest.raises(ConfigError, match="`format` must be one of"):
+        write_graph(predictor, tmp_path / "graph", "pickle")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", sorted(DEFAULTS))
+def test_losses_are_corrected_in_the_graph_as_outside(kind: str) -> None:
+    Y = np.random.default_rng(0).random((500, 3)) < (0.02, 0.2, 0.6)
+    loss = make_loss(kind, Y.astype(np.uint8))
+    z = np.linspace(-40, 40, 600).reshape(-1, 3)
+    np.testing.assert_allclose(CORRECTIONS[type(loss)](loss, z), loss.log_odds(z), rtol=1e-6, atol=1e-6)
+
+
+@given(arrays.arrays(np.float64, st.tuples(st.integers(1, 6), st.integers(1, 5)), elements=st.floats(0, 1)), st.data())
+def test_coherence_in_the_graph_is_coherence(proba: np.ndarray, data: st.DataObject) -> None:
+    index = data.draw(st.integers(0, proba.shape[1] - 1))
+    np.testing.assert_allclose(coherent_in_graph(proba, index), coherent(proba, index), atol=1e-12)
+
+
+@given(arrays.arrays(np.float64, st.tuples(st.integers(1, 6), st.just(2)), elements=st.floats(-20, 20)))
+def test_calibrations_in_the_graph_are_those_outside(z: np.ndarray) -> None:
+    slopes = Calibration(np.array([0.5, 1.5]), np.array([0.7, 1.5]), np.array([-1.0, 2.0]))
+    lines = IsotonicCalibration(
+        (np.array([-3.0, -2.5, 1.0, 4.0]), np.array([0.0])), (np.array([-5.0, -4.0, -4.0, 2.0]), np.array([1.5]))
+    )
+    for calibration in (slopes, lines):
+        np.testing.assert_allclose(calibrated(calibration, z), calibration(z), atol=1e-12)
