@@ -1,0 +1,174 @@
+"""What a DICOM file says of itself, checked before any of its pixels is expanded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade.errors import DataError, MissingExtraError
+
+MOST_PIXELS = 2**26
+MOST_BYTES = 2**28
+"""No slice of so many pixels has a larger file; what compresses worse than its pixels is refused below as well."""
+
+COMMAND = 'pip install "cascade-multilabel[dicom]"'
+TAGS = [
+    "BitsAllocated",
+    "BitsStored",
+    "Columns",
+    "HighBit",
+    "Modality",
+    "NumberOfFrames",
+    "PatientID",
+    "PhotometricInterpretation",
+    "PixelPaddingValue",
+    "PixelRepresentation",
+    "PlanarConfiguration",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "Rows",
+    "SOPInstanceUID",
+    "SamplesPerPixel",
+    "StudyInstanceUID",
+]
+PIXELS = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}
+"""The tag that pixel data begins with, by whether the file is little endian."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is needed of a slice besides its pixels.
+
+    Attributes
+    ----------
+    rows, columns : int
+    slope, intercept : float
+        From stored values to Hounsfield units.
+    padding : int, or None
+        Stored value of pixels that are no part of the image.
+    inverted : bool
+        Whether small values are shown white (MONOCHROME1).
+    names : dict of str
+        `PatientID`, `StudyInstanceUID` and `SOPInstanceUID`, empty where the file has none.
+    """
+
+    rows: int
+    columns: int
+    slope: float
+    intercept: float
+    padding: int | None
+    inverted: bool
+    names: dict[str, str]
+
+
+def require_pydicom() -> None:
+    """Refuse to go on without the extra `dicom`."""
+    if find_spec("pydicom") is None:
+        raise MissingExtraError(f"DICOM files need pydicom, which is not installed: {COMMAND}.")
+
+
+def read_header(path: Path) -> Header:
+    """Read and check all that stands before the pixels; the pixels must be there, in full where they are not packed.
+
+    Raises
+    ------
+    DataError
+        If the file is not one grey slice of a size that can be held.
+    """
+    import pydicom
+
+    refuse_unread(path)
+    try:
+        with path.open("rb") as handle:
+            dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=TAGS)
+            left = path.stat().st_size - handle.tell()
+            begins = handle.read(4)
+    # pydicom has no error of its own that all of its failures share.
+    except Exception as error:
+        raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
+    header = check_header(path, dataset)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if begins != PIXELS[syntax.is_little_endian]:
+        raise DataError(f"`{path}` must hold pixel data. Received none.")
+    needed = header.rows * header.columns * dataset.BitsAllocated // 8
+    if not syntax.is_encapsulated and left < needed:
+        raise DataError(f"`{path}` is cut: {header.columns}x{header.rows} pixels need {needed} bytes; {left} are left.")
+    return header
+
+
+def refuse_unread(path: Path) -> None:
+    """Refuse by size and by how the file is packed, since a packed data set is expanded as soon as it is read."""
+    from pydicom.filereader import read_file_meta_info
+    from pydicom.pixels import get_decoder
+
+    try:
+        size, meta = path.stat().st_size, read_file_meta_info(path)
+        syntax = meta.TransferSyntaxUID
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        raise DataError(f"`{path}` is packed as {syntax.name!r}, which cannot be read; convert it first.") from error
+    except Exception as error:
+        raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
+    if size > MOST_BYTES:
+        raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
+    if syntax.is_deflated:
+        raise DataError(f"`{path}` is deflated as a whole, which is not read from strangers; convert it first.")
+    if not decoder.is_available:
+        raise MissingExtraError(f"`{path}` is packed as {syntax.name!r}, which needs more decoders: {COMMAND}.")
+
+
+def first_line(error: Exception) -> str:
+    """Kind and first line of an error of pydicom, without its full stop."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
+
+
+def check_header(path: Path, dataset: Any) -> Header:
+    """Refuse what is not one grey slice of 8 or 16 bits, and tell what is."""
+    try:
+        header, kind = _header_of(dataset), _kind_of(dataset)
+    # Values are converted when they are asked for, which fails in as many ways.
+    except Exception as error:
+        raise DataError(f"`{path}` has no usable image header: {first_line(error)}.") from error
+    frames, samples, photometric, bits = kind
+    if frames != 1:
+        raise DataError(f"`{path}` must hold one frame. Received {frames}; write each as a file of its own.")
+    if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise DataError(f"`{path}` must hold grey pixels. Received {photometric!r} of {samples} samples.")
+    if bits not in (8, 16):
+        raise DataError(f"`{path}` must hold 8 or 16 bits a pixel. Received {bits}.")
+    pixels = header.rows * header.columns
+    if not 0 < pixels <= MOST_PIXELS:
+        raise DataError(f"`{path}` declares {header.columns}x{header.rows} pixels; 1 to {MOST_PIXELS} can be read.")
+    if not (np.isfinite([header.slope, header.intercept]).all() and header.slope):
+        raise DataError(f"`{path}` has slope {header.slope} and intercept {header.intercept}, which give no units.")
+    return header
+
+
+def _kind_of(dataset: Any) -> tuple[int, int, str, int]:
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    return frames, int(dataset.SamplesPerPixel), str(dataset.PhotometricInterpretation), int(dataset.BitsAllocated)
+
+
+def _header_of(dataset: Any) -> Header:
+    # Of a CT slice both must be there; the values of other modalities stand as they are stored.
+    missing = None if dataset.get("Modality") == "CT" else (1, 0)
+    slope, intercept = (dataset.get(tag) for tag in ("RescaleSlope", "RescaleIntercept"))
+    if slope is None or intercept is None:
+        if missing is None:
+            raise AttributeError("CT without rescale slope and intercept")
+        slope, intercept = missing
+    padding = dataset.get("PixelPaddingValue")
+    return Header(
+        rows=int(dataset.Rows),
+        columns=int(dataset.Columns),
+        slope=float(slope),
+        intercept=float(intercept),
+        padding=None if padding is None else int(padding),
+        inverted=dataset.PhotometricInterpretation == "MONOCHROME1",
+        names={tag: str(dataset.get(tag) or "") for tag in ("PatientID", "StudyInstanceUID", "SOPInstanceUID")},
+    )
