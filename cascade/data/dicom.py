@@ -99,7 +99,7 @@ class DicomFiles(PixelFiles):
         self._check_size(path, header)
         try:
             _refuse_bomb(dataset, header)
-            return header, pixel_array(dataset, index=0)
+            return header, pixel_array(dataset, index=0, allow_excess_frames=False)
         except Exception as error:
             raise DataError(f"`{path}` cannot be decoded: {first_line(error)}.") from error
 

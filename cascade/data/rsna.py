@@ -40,9 +40,10 @@ def read_labels(path: Path) -> tuple[NDArray[Any], Labels]:
         If a line names no image and label, a value is not 0 or 1, lines disagree, or an image lacks a label.
     """
     images, columns, values = _lines(path)
-    names, rows = images.dictionary, images.indices.to_numpy()
+    names, rows = images.dictionary, images.indices.to_numpy().astype(np.intp)
     Y = np.full((len(names), len(LABELS)), UNSEEN, np.uint8)
-    Y[rows, columns] = values
+    cells, first = np.unique(rows * len(LABELS) + columns, return_index=True)
+    Y.flat[cells] = values[first]
     _refuse_first(path, Y[rows, columns] != values, "must give each label once. Received 0 and 1 for it")
     unseen = np.argwhere(Y == UNSEEN)
     if len(unseen):

@@ -103,7 +103,11 @@ def shrink(channels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         channels = np.pad(channels, ((above, side - height - above), (left, side - width - left), (0, 0)))
     if side == size:
         return channels
-    planes = [
-        Image.fromarray(channels[..., k]).resize((size, size), Image.Resampling.BOX) for k in range(channels.shape[2])
-    ]
-    return np.stack([np.asarray(plane) for plane in planes], axis=-1)
+    return np.stack([_average(channels[..., k], size) for k in range(channels.shape[2])], axis=-1)
+
+
+def _average(plane: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    image, factor = Image.fromarray(plane), len(plane) // size
+    # Whole factors are averaged in one go; the other way rounds once for each axis.
+    whole = factor * size == len(plane)
+    return np.asarray(image.reduce(factor) if whole else image.resize((size, size), Image.Resampling.BOX))
