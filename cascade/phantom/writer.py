@@ -79,7 +79,7 @@ def write_phantom(
     False
     """
     if format not in WRITERS:
-        raise ConfigError(f"`format` must be one of {list(WRITERS)}. Received {format!r}.")
+        raise ConfigError(f"`format` must be 'npy', 'png' or 'dicom'. Received {format!r}.")
     if size < SMALLEST_SIZE:
         raise ConfigError(f"`size` must be at least {SMALLEST_SIZE} pixels. Received {size}.")
     if seed < 0:
