@@ -167,7 +167,7 @@ def test_unsigned_values_are_rescaled_like_signed_ones(change: Callable[..., Pat
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("MR_truncated.dcm", "is cut: 64x64 pixels need 8192 bytes; 8142 are left"),
+        ("MR_truncated.dcm", "is cut: 64x64 pixels need 8192 bytes; 8130 are left"),
         ("rtdose.dcm", "must hold one frame. Received 15"),
         ("SC_rgb_rle.dcm", "must hold grey pixels. Received 'RGB' of 3 samples"),
         ("examples_palette.dcm", "must hold grey pixels"),
@@ -191,12 +191,13 @@ def test_what_is_no_slice_is_named(name: str, sentence: str) -> None:
     [
         ({"Rows": 60_000, "Columns": 60_000}, "declares 60000x60000 pixels"),
         ({"Rows": 0}, "declares 128x0 pixels"),
+        ({"RescaleIntercept": 1e30}, "which give no units"),
         ({"PixelData": None}, "must hold pixel data. Received none"),
         ({"RescaleSlope": None}, "CT without rescale slope and intercept"),
         ({"RescaleSlope": 0}, "which give no units"),
         ({"Rows": 129}, "is cut: 128x129 pixels"),
     ],
-    ids=["bomb", "no rows", "no pixels", "no slope", "slope 0", "short"],
+    ids=["bomb", "no rows", "infinite", "no pixels", "no slope", "slope 0", "short"],
 )
 def test_odd_headers_are_named_before_anything_is_decoded(
     change: Callable[..., Path], attributes: dict, sentence: str
@@ -227,6 +228,17 @@ def test_run_lengths_that_expand_too_far_are_refused(tmp_path: Path) -> None:
     dataset.save_as(tmp_path / "bomb.dcm")
     with pytest.raises(DataError, match="more than its pixels can need"):
         channels_of(tmp_path / "bomb.dcm")
+
+
+def test_run_lengths_that_unpack_to_more_than_the_pixels_are_named(tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(shipped("CT_small.dcm"))
+    dataset.compress(RLELossless)
+    segment = b"\x81\x07" * 8192
+    head = struct.pack("<16I", 2, 64, 64 + len(segment), *[0] * 13)
+    dataset.PixelData = pydicom.encaps.encapsulate([head + segment + segment])
+    dataset.save_as(tmp_path / "long.dcm")
+    with pytest.raises(DataError, match=r"long\.dcm` cannot be decoded"):
+        channels_of(tmp_path / "long.dcm")
 
 
 def test_sizes_of_streams_that_are_cut_or_strange_are_unknown() -> None:

@@ -72,7 +72,7 @@ class DicomFiles(PixelFiles):
             channels = 255 - channels
         if header.padding is not None:
             # Signed or not, the padding has the bits of the stored values.
-            channels[stored == np.array(header.padding).astype(stored.dtype)] = 0
+            channels[stored == np.array(header.padding & 0xFFFF, np.uint16).astype(stored.dtype)] = 0
         return channels if self.options.image_size is None else shrink(channels, self.options.image_size)
 
     def _check_size(self, path: Path, header: Header) -> None:
@@ -100,7 +100,10 @@ class DicomFiles(PixelFiles):
         try:
             _refuse_bomb(dataset, header)
             return header, pixel_array(dataset, index=0, allow_excess_frames=False)
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        # A decoder written in Rust ends with an error that is no Exception.
+        except BaseException as error:
             raise DataError(f"`{path}` cannot be decoded: {first_line(error)}.") from error
 
 

@@ -7,13 +7,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cascade.errors import DataError, MissingExtraError
 
-MOST_PIXELS = 2**26
-MOST_BYTES = 2**28
-"""No slice of so many pixels has a larger file; what compresses worse than its pixels is refused below as well."""
+MOST_PIXELS = 2**22
+"""Slices of 2048 x 2048; fewer than of other images, since run lengths may unpack 64 to 1 before they are counted."""
+MOST_BYTES = 2**27
+LARGEST_UNIT = 1e6
 
 COMMAND = 'pip install "cascade-multilabel[dicom]"'
 TAGS = [
@@ -85,14 +84,14 @@ def read_header(path: Path) -> Header:
     try:
         with path.open("rb") as handle:
             dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=TAGS)
+            syntax = dataset.file_meta.TransferSyntaxUID
+            begins = handle.read(8 if syntax.is_implicit_VR else 12)
             left = path.stat().st_size - handle.tell()
-            begins = handle.read(4)
     # pydicom has no error of its own that all of its failures share.
     except Exception as error:
         raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
     header = check_header(path, dataset)
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if begins != PIXELS[syntax.is_little_endian]:
+    if not begins.startswith(PIXELS[syntax.is_little_endian]):
         raise DataError(f"`{path}` must hold pixel data. Received none.")
     needed = header.rows * header.columns * dataset.BitsAllocated // 8
     if not syntax.is_encapsulated and left < needed:
@@ -105,23 +104,22 @@ def refuse_unread(path: Path) -> None:
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels import get_decoder
 
+    if path.stat().st_size > MOST_BYTES:
+        raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
     try:
-        size, meta = path.stat().st_size, read_file_meta_info(path)
-        syntax = meta.TransferSyntaxUID
+        syntax = read_file_meta_info(path).TransferSyntaxUID
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
         raise DataError(f"`{path}` is packed as {syntax.name!r}, which cannot be read; convert it first.") from error
     except Exception as error:
         raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
-    if size > MOST_BYTES:
-        raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
     if syntax.is_deflated:
         raise DataError(f"`{path}` is deflated as a whole, which is not read from strangers; convert it first.")
     if not decoder.is_available:
         raise MissingExtraError(f"`{path}` is packed as {syntax.name!r}, which needs more decoders: {COMMAND}.")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Kind and first line of an error of pydicom, without its full stop."""
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
@@ -141,10 +139,10 @@ def check_header(path: Path, dataset: Any) -> Header:
         raise DataError(f"`{path}` must hold grey pixels. Received {photometric!r} of {samples} samples.")
     if bits not in (8, 16):
         raise DataError(f"`{path}` must hold 8 or 16 bits a pixel. Received {bits}.")
-    pixels = header.rows * header.columns
-    if not 0 < pixels <= MOST_PIXELS:
+    if min(header.rows, header.columns) < 1 or header.rows * header.columns > MOST_PIXELS:
         raise DataError(f"`{path}` declares {header.columns}x{header.rows} pixels; 1 to {MOST_PIXELS} can be read.")
-    if not (np.isfinite([header.slope, header.intercept]).all() and header.slope):
+    # NaN is neither.
+    if not (0 < abs(header.slope) < LARGEST_UNIT and abs(header.intercept) < LARGEST_UNIT):
         raise DataError(f"`{path}` has slope {header.slope} and intercept {header.intercept}, which give no units.")
     return header
 
