@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -254,6 +255,19 @@ def test_packed_slices_that_are_damaged_are_named(tmp_path: Path) -> None:
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match=r"torn\.dcm`"):
         channels_of(path)
+
+
+@given(st.sampled_from(["CT_small.dcm", "MR_small_RLE.dcm", "MR_small_implicit.dcm"]), st.data())
+def test_damaged_bytes_end_in_pixels_or_are_refused(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    content = bytearray(shipped(name).read_bytes())
+    for _ in range(data.draw(st.integers(1, 5))):
+        content[data.draw(st.integers(128, 1500))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / name
+    path.write_bytes(content[: data.draw(st.integers(1000, len(content)))])
+    with suppress(DataError):
+        assert channels_of(path).dtype == np.uint8
 
 
 def test_slices_of_another_size_need_an_image_size(change: Callable[..., Path]) -> None:

@@ -103,16 +103,19 @@ def refuse_unread(path: Path) -> None:
     """Refuse by size and by how the file is packed, since a packed data set is expanded as soon as it is read."""
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels import get_decoder
+    from pydicom.uid import UID
 
     if path.stat().st_size > MOST_BYTES:
         raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
     try:
-        syntax = read_file_meta_info(path).TransferSyntaxUID
+        # A damaged file may hold a number or a text of another kind in its place.
+        syntax = UID(str(read_file_meta_info(path).TransferSyntaxUID))
+    except Exception as error:
+        raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
+    try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
         raise DataError(f"`{path}` is packed as {syntax.name!r}, which cannot be read; convert it first.") from error
-    except Exception as error:
-        raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
     if syntax.is_deflated:
         raise DataError(f"`{path}` is deflated as a whole, which is not read from strangers; convert it first.")
     if not decoder.is_available:
