@@ -18,7 +18,8 @@ from PIL import Image
 pydicom = pytest.importorskip("pydicom")
 
 from pydicom.data import get_testdata_file  # noqa: E402
-from pydicom.uid import RLELossless  # noqa: E402
+from pydicom.pixels import get_decoder  # noqa: E402
+from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: E402
 
 from cascade.config import load_config  # noqa: E402
 from cascade.data import dicom_header, read_data  # noqa: E402
@@ -287,6 +288,12 @@ def test_without_pydicom_one_sentence_names_the_command(folder: Path, monkeypatc
     monkeypatch.setattr(dicom_header, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "cascade-multilabel\[dicom\]"'):
         read_data(folder)
+
+
+def test_a_packing_without_its_decoder_names_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_decoder(JPEGLSLossless), "_available", {})
+    with pytest.raises(MissingExtraError, match=r"'JPEG-LS Lossless .* needs more decoders: pip install"):
+        DicomFiles([shipped("MR_small_jpeg_ls_lossless.dcm")])
 
 
 def test_the_phantom_as_dicom_holds_the_phantom(folder: Path, tmp_path: Path) -> None:

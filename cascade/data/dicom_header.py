@@ -156,13 +156,12 @@ def _kind_of(dataset: Any) -> tuple[int, int, str, int]:
 
 
 def _header_of(dataset: Any) -> Header:
-    # Of a CT slice both must be there; the values of other modalities stand as they are stored.
-    missing = None if dataset.get("Modality") == "CT" else (1, 0)
     slope, intercept = (dataset.get(tag) for tag in ("RescaleSlope", "RescaleIntercept"))
     if slope is None or intercept is None:
-        if missing is None:
+        if dataset.get("Modality") == "CT":
             raise AttributeError("CT without rescale slope and intercept")
-        slope, intercept = missing
+        # The values of other modalities stand as they are stored.
+        slope, intercept = 1, 0
     padding = dataset.get("PixelPaddingValue")
     return Header(
         rows=int(dataset.Rows),
