@@ -69,7 +69,7 @@ def main() -> None:
         folder = Path(name)
         plain = write_plain(folder, options.slices)
         base = decoded(plain)
-        print(f"headers       {rate(DicomFiles(plain, OPTIONS).look_at_all, len(plain)):7.0f} rows/s")
+        print(f"headers       {rate(lambda: list(DicomFiles(plain, OPTIONS).look_at_all()), len(plain)):7.0f} rows/s")
         print(f"uncompressed  {base:7.0f} rows/s")
         for title, syntax in PACKED.items():
             paths = pack(plain, syntax, folder / title)

@@ -281,7 +281,7 @@ def test_slices_of_another_size_need_an_image_size(change: Callable[..., Path]) 
         slices[np.array([1])]
     assert DicomFiles(slices.paths, SliceOptions(image_size=64))[np.arange(2)].shape == (2, 64, 64, 3)
     with pytest.raises(DataError, match=r"must not be smaller than `image_size` \(256\). Received 128x128"):
-        DicomFiles(slices.paths, SliceOptions(image_size=256)).look_at_all()
+        list(DicomFiles(slices.paths, SliceOptions(image_size=256)).look_at_all())
 
 
 def test_without_pydicom_one_sentence_names_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -330,11 +330,17 @@ def test_slices_are_found_without_their_ending_and_others_are_left_alone(tmp_pat
 def test_slices_in_a_list_have_what_the_list_says(tmp_path: Path) -> None:
     for name in ("a.dcm", "b.dcm"):
         shutil.copy(shipped("CT_small.dcm"), tmp_path / name)
-    (tmp_path / "labels.csv").write_text("file,bleed,site\na.dcm,1,x\nb.dcm,0,y\n")
+    (tmp_path / "labels.csv").write_text("file,bleed,site,number\na.dcm,1,x,07\nb.dcm,0,y,08\n")
     data = read_data(tmp_path, Roles(labels=("bleed",), group="site"))
-    assert (data.Y[:, 0].tolist(), data.groups.tolist()) == ([1, 0], ["x", "y"])
-    data = read_data(tmp_path, Roles(labels=("bleed",)))
-    assert data.groups.tolist() == [pydicom.dcmread(shipped("CT_small.dcm")).PatientID] * 2
+    assert (data.Y[:, 0].tolist(), data.groups.tolist(), data.ids.tolist()) == ([1, 0], ["x", "y"], ["a.dcm", "b.dcm"])
+    patient = pydicom.dcmread(shipped("CT_small.dcm")).PatientID
+    for group in (None, "PatientID"):
+        data = read_data(tmp_path, Roles(labels=("bleed",), group=group, id="number"))
+        assert (data.groups.tolist(), data.ids.tolist()) == ([patient] * 2, ["07", "08"])
+    (tmp_path / "labels.csv").write_text("file,bleed,PatientID\na.dcm,1,p\nb.dcm,0,q\n")
+    assert read_data(tmp_path, Roles(group="PatientID")).groups.tolist() == ["p", "q"]
+    with pytest.raises(DataError, match="no id column 'number'"):
+        read_data(tmp_path, Roles(group="PatientID", id="number"))
 
 
 def test_a_slice_without_patient_among_others_is_named(tmp_path: Path, change: Callable[..., Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from cascade.data.columns import Roles, refuse_duplicates
 from cascade.data.dataset import Dataset
 from cascade.data.dicom import DicomFiles
-from cascade.data.dicom_header import Header
 from cascade.data.images import SUFFIXES, read_listed
 from cascade.data.rsna import is_label_file, labels_of
 from cascade.errors import DataError
+
+logger = logging.getLogger("cascade.data")
 
 PREAMBLE = 128
 OTHERS = (*SUFFIXES, ".csv", ".json", ".npy", ".npz", ".parquet")
@@ -52,48 +54,47 @@ def read_dicom_folder(folder: Path, paths: list[Path], roles: Roles, labelled: b
         return _read_listed(folder, listing, roles, labelled)
     if labelled and not listing.exists():
         raise DataError(f"`{folder}` must hold `labels.csv`; name another file as `label_file`.")
-    slices = DicomFiles(paths, roles.slices)
-    headers = slices.look_at_all()
     names, Y = labels_of(listing, list(map(_name, paths)), roles.labels) if labelled else ((), None)
-    groups, ids = _groups(paths, headers, roles), _ids(folder, paths, headers, roles)
+    slices = DicomFiles(paths, roles.slices)
+    groups, ids = _told(folder, slices, roles)
     return Dataset(slices, Y, names, groups, ids, slices=roles.slices)
 
 
 def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
-    """What the list says of group and identifier goes before what the files say of themselves."""
-    told = replace(roles, group=None if roles.group in GROUPS else roles.group, id=None if roles.id == ID else roles.id)
+    """The list names files, labels and rows; it may leave the group to what the files say of themselves."""
+    told = replace(roles, optional=roles.optional | set(GROUPS))
     data = read_listed(folder, listing, told, labelled, partial(DicomFiles, options=roles.slices))
-    paths = data.X.paths
-    headers = data.X.look_at_all() if roles.id == ID or data.groups is None else []
-    groups = _groups(paths, headers, roles) if data.groups is None else data.groups
-    ids = _ids(folder, paths, headers, roles) if roles.id == ID else data.ids
-    return replace(data, groups=groups, ids=ids, slices=roles.slices)
+    groups = _told(folder, data.X, replace(roles, id=None))[0] if data.groups is None else data.groups
+    return replace(data, groups=groups, slices=roles.slices)
+
+
+def _told(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    """Group and identifier of each slice: what it says of itself, or where it lies below the folder."""
+    group = _attribute(folder, "group", roles.within(GROUPS).group, GROUPS)
+    row_id = _attribute(folder, "id", roles.within((ID,)).id, (ID,))
+    logger.info("data: reading the headers of %d slices", len(slices))
+    said = [(header.names[group or GROUPS[0]], header.names[ID]) for header in slices.look_at_all()]
+    groups, own = np.array(said).T
+    ids = own if row_id else np.array([_place(folder, path) for path in slices.paths])
+    refuse_duplicates(ids, folder, row_id or "file")
+    if group is None and not groups.astype(bool).any():
+        return None, ids
+    without = np.flatnonzero(groups == "")
+    if len(without):
+        at = slices.paths[without[0]]
+        raise DataError(f"`{at}` has no {group or GROUPS[0]}, which slices are grouped by; name another group.")
+    return groups, ids
+
+
+def _attribute(folder: Path, role: str, name: str | None, known: tuple[str, ...]) -> str | None:
+    if name not in (None, *known):
+        raise DataError(f"`{folder}` has no {role} {name!r}; of DICOM slices it is {' or '.join(known)}.")
+    return name
 
 
 def _name(path: Path) -> str:
     return path.stem if path.suffix.lower() == ".dcm" else path.name
 
 
-def _ids(folder: Path, paths: list[Path], headers: list[Header], roles: Roles) -> NDArray[Any]:
-    """Where a file lies below its folder, without `.dcm`, or its own identifier."""
-    wanted = roles.within((ID,)).id
-    if wanted not in (None, ID):
-        raise DataError(f"`{folder}` has no id {wanted!r}; slices are named by their files, or by {ID!r}.")
-    below = [path.relative_to(folder).with_name(_name(path)).as_posix() for path in paths]
-    ids = np.array(below if wanted is None else [header.names[ID] for header in headers])
-    refuse_duplicates(ids, folder, wanted or "file")
-    return ids
-
-
-def _groups(paths: list[Path], headers: list[Header], roles: Roles) -> NDArray[Any] | None:
-    """Group of each slice; None where nothing is asked for and no file names its patient."""
-    wanted = roles.within(GROUPS).group
-    if wanted not in (None, *GROUPS):
-        raise DataError(f"`{paths[0].parent}` has no group {wanted!r}; it must be one of {' and '.join(GROUPS)}.")
-    groups = np.array([header.names[wanted or GROUPS[0]] for header in headers])
-    if wanted is None and not groups.astype(bool).any():
-        return None
-    without = np.flatnonzero(groups == "")
-    if len(without):
-        raise DataError(f"`{paths[without[0]]}` has no {wanted or GROUPS[0]}, which others have; name another group.")
-    return groups
+def _place(folder: Path, path: Path) -> str:
+    return path.relative_to(folder).with_name(_name(path)).as_posix()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.rows import Rows, RowSource
+
+LOOKED_AT = 4096
 
 
 class PixelFiles(RowSource):
@@ -31,10 +34,12 @@ class PixelFiles(RowSource):
                 batch[place] = image
         return batch
 
-    def look_at_all(self) -> list[Any]:
-        """Read the header of every file; refuse one that does not fit, before any pixel is expanded."""
+    def look_at_all(self) -> Iterator[Any]:
+        """Read the header of every file in order; refuse one that does not fit, before any pixel is expanded."""
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            return list(pool.map(self.look, self.paths))
+            # What is handed to the pool at once is held at once.
+            for start in range(0, len(self.paths), LOOKED_AT):
+                yield from pool.map(self.look, self.paths[start : start + LOOKED_AT])
 
     def look(self, path: Path) -> Any:
         """Read and check the header of a file."""

@@ -122,7 +122,8 @@ def read_listed(
     images = source(paths)
     if labelled:
         # A run must not fall over a stray size after the gate was trained.
-        images.look_at_all()
+        for _ in images.look_at_all():
+            pass
     return Dataset(images, Y, tuple(names), group_column(table, listing, roles.group), ids, known=known)
 
 
