@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import struct
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from cascade.data import dicom_header, read_data  # noqa: E402
 from cascade.data.codestream import declared_size  # noqa: E402
 from cascade.data.columns import Roles  # noqa: E402
 from cascade.data.dicom import DicomFiles  # noqa: E402
+from cascade.data.files import blaming  # noqa: E402
 from cascade.data.rsna import LABELS  # noqa: E402
 from cascade.data.windows import PRESETS, SliceOptions, apply_windows, check_windows, shrink  # noqa: E402
 from cascade.errors import ConfigError, DataError, MissingExtraError  # noqa: E402
@@ -269,6 +271,22 @@ def test_damaged_bytes_end_in_pixels_or_are_refused(
     path.write_bytes(content[: data.draw(st.integers(1000, len(content)))])
     with suppress(DataError):
         assert channels_of(path).dtype == np.uint8
+
+
+def test_the_file_is_blamed_for_its_own_faults_only() -> None:
+    for cause in (ValueError("odd"), OSError("torn"), OSError(errno.ENOENT, "gone")):
+        with pytest.raises(DataError, match=r"`x` cannot be read: \w+Error"), blaming(Path("x"), "cannot be read"):
+            raise cause
+    for cause in (MemoryError(), OSError(errno.EMFILE, "too many files"), KeyboardInterrupt()):
+        with pytest.raises(type(cause)), blaming(Path("x"), "cannot be read"):
+            raise cause
+
+
+def test_rows_that_can_be_had_are_had_beside_those_that_cannot() -> None:
+    slices = DicomFiles([shipped("MR_small.dcm"), shipped("MR_truncated.dcm"), shipped("MR_small_implicit.dcm")])
+    first, torn, last = slices.attempts(np.arange(3))
+    np.testing.assert_array_equal(first, last)
+    assert isinstance(torn, DataError)
 
 
 def test_slices_of_another_size_need_an_image_size(change: Callable[..., Path]) -> None:

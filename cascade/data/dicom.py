@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from cascade.data.codestream import declared_size
 from cascade.data.dicom_header import (
     TAGS,
+    UNREADABLE,
     Header,
     check_header,
-    first_line,
     read_header,
     refuse_unread,
     require_pydicom,
 )
-from cascade.data.files import PixelFiles
+from cascade.data.files import PixelFiles, blaming
 from cascade.data.windows import SliceOptions, apply_windows, shrink
 from cascade.errors import DataError
 
@@ -90,21 +90,13 @@ class DicomFiles(PixelFiles):
         from pydicom.pixels import pixel_array
 
         refuse_unread(path)
-        try:
+        with blaming(path, UNREADABLE):
             dataset = pydicom.dcmread(path, specific_tags=[*TAGS, "PixelData"])
-        # pydicom has no error of its own that all of its failures share.
-        except Exception as error:
-            raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
         header = check_header(path, dataset)
         self._check_size(path, header)
-        try:
+        with blaming(path, "cannot be decoded"):
             _refuse_bomb(dataset, header)
             return header, pixel_array(dataset, index=0, allow_excess_frames=False)
-        except (KeyboardInterrupt, SystemExit):
-            raise
-        # A decoder written in Rust ends with an error that is no Exception.
-        except BaseException as error:
-            raise DataError(f"`{path}` cannot be decoded: {first_line(error)}.") from error
 
 
 def _refuse_bomb(dataset: Any, header: Header) -> None:

@@ -7,12 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cascade.data.files import blaming
 from cascade.errors import DataError, MissingExtraError
 
 MOST_PIXELS = 2**22
 """Slices of 2048 x 2048; fewer than of other images, since run lengths may unpack 64 to 1 before they are counted."""
 MOST_BYTES = 2**27
 LARGEST_UNIT = 1e6
+UNREADABLE = "cannot be read as DICOM"
 
 COMMAND = 'pip install "cascade-multilabel[dicom]"'
 TAGS = [
@@ -81,15 +83,11 @@ def read_header(path: Path) -> Header:
     import pydicom
 
     refuse_unread(path)
-    try:
-        with path.open("rb") as handle:
-            dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=TAGS)
-            syntax = dataset.file_meta.TransferSyntaxUID
-            begins = handle.read(8 if syntax.is_implicit_VR else 12)
-            left = path.stat().st_size - handle.tell()
-    # pydicom has no error of its own that all of its failures share.
-    except Exception as error:
-        raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
+    with blaming(path, UNREADABLE), path.open("rb") as handle:
+        dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=TAGS)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        begins = handle.read(8 if syntax.is_implicit_VR else 12)
+        left = path.stat().st_size - handle.tell()
     header = check_header(path, dataset)
     if not begins.startswith(PIXELS[syntax.is_little_endian]):
         raise DataError(f"`{path}` must hold pixel data. Received none.")
@@ -105,13 +103,11 @@ def refuse_unread(path: Path) -> None:
     from pydicom.pixels import get_decoder
     from pydicom.uid import UID
 
-    if path.stat().st_size > MOST_BYTES:
-        raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
-    try:
+    with blaming(path, UNREADABLE):
+        if path.stat().st_size > MOST_BYTES:
+            raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
         # A damaged file may hold a number or a text of another kind in its place.
         syntax = UID(str(read_file_meta_info(path).TransferSyntaxUID))
-    except Exception as error:
-        raise DataError(f"`{path}` cannot be read as DICOM: {first_line(error)}.") from error
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
@@ -122,19 +118,10 @@ def refuse_unread(path: Path) -> None:
         raise MissingExtraError(f"`{path}` is packed as {syntax.name!r}, which needs more decoders: {COMMAND}.")
 
 
-def first_line(error: BaseException) -> str:
-    """Kind and first line of an error of pydicom, without its full stop."""
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
-
-
 def check_header(path: Path, dataset: Any) -> Header:
     """Refuse what is not one grey slice of 8 or 16 bits, and tell what is."""
-    try:
+    with blaming(path, "has no usable image header"):
         header, kind = _header_of(dataset), _kind_of(dataset)
-    # Values are converted when they are asked for, which fails in as many ways.
-    except Exception as error:
-        raise DataError(f"`{path}` has no usable image header: {first_line(error)}.") from error
     frames, samples, photometric, bits = kind
     if frames != 1:
         raise DataError(f"`{path}` must hold one frame. Received {frames}; write each as a file of its own.")
