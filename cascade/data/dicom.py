@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ class DicomFiles(PixelFiles):
 
     Parameters
     ----------
-    paths : list of path
+    paths : sequence of path
         Without `image_size` all have the size of the first one.
     options : SliceOptions, optional
 
@@ -43,16 +44,17 @@ class DicomFiles(PixelFiles):
     MissingExtraError
         If pydicom is not installed.
     DataError
-        If the first file is not one grey slice.
+        If the first file decides and is not one grey slice.
     """
 
-    def __init__(self, paths: list[Path], options: SliceOptions | None = None) -> None:
+    def __init__(self, paths: Sequence[Path], options: SliceOptions | None = None) -> None:
         require_pydicom()
         super().__init__(paths)
         self.options = options or SliceOptions()
-        first = read_header(paths[0])
-        side = self.options.image_size
-        height, width = (first.rows, first.columns) if side is None else (side, side)
+        height = width = self.options.image_size
+        if height is None or width is None:
+            first = read_header(paths[0])
+            height, width = first.rows, first.columns
         self.shape = (len(paths), height, width, len(self.options.windows))
 
     def look(self, path: Path) -> Header:
