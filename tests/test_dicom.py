@@ -275,7 +275,10 @@ def test_damaged_bytes_end_in_pixels_or_are_refused(
 
 def test_the_file_is_blamed_for_its_own_faults_only() -> None:
     for cause in (ValueError("odd"), OSError("torn"), OSError(errno.ENOENT, "gone")):
-        with pytest.raises(DataError, match=r"`x` cannot be read: \w+Error"), blaming(Path("x"), "cannot be read"):
+        with (
+            pytest.raises(DataError, match=r"`x` cannot be read: (ValueError odd|OSError torn|gone)\."),
+            blaming(Path("x"), "cannot be read"),
+        ):
             raise cause
     for cause in (MemoryError(), OSError(errno.EMFILE, "too many files"), KeyboardInterrupt()):
         with pytest.raises(type(cause)), blaming(Path("x"), "cannot be read"):

@@ -44,12 +44,11 @@ class PixelFiles(RowSource):
         numbers = np.asarray(rows).tolist()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(numbers), AHEAD):
-                wanted = [self.paths[number] for number in numbers[start : start + AHEAD]]
-                yield from pool.map(self._attempt, wanted)
+                yield from pool.map(self._attempt, numbers[start : start + AHEAD])
 
-    def _attempt(self, path: Path) -> NDArray[np.uint8] | DataError:
+    def _attempt(self, row: int) -> NDArray[np.uint8] | DataError:
         try:
-            return self.decode(path)
+            return self.decode(self.paths[row])
         except DataError as error:
             return error
 
@@ -83,6 +82,8 @@ def blaming(path: Path, fault: str) -> Iterator[None]:
 
 
 def _cause(error: BaseException) -> str:
-    """Kind and first line of an error, without its full stop."""
+    """What went wrong, in one line without full stop, and without the path, which the sentence names already."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror)
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
