@@ -36,6 +36,25 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
+    try:
+        check(value)
+    except ConfigError as error:
+        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
+        name, sentence = str(error).split(" Received ")[0].rstrip(".").split(" ", 1)
+        option = name.strip("`").partition(".")[2]
+        raise ValueError(f"`{option}` {sentence}" if option else sentence) from error
+    return value
+
+
+def _known_windows(windows: Any) -> Any:
+    # What reads data brings more than a config without windows needs.
+    from cascade.data.windows import check_windows
+
+    _refused_as_value(check_windows, windows)
+    return windows
+
+
 class DataConfig(Strict):
     """Where the data is and which columns play which role."""
 
@@ -47,18 +66,9 @@ class DataConfig(Strict):
     allow_missing: bool = False
     missing_labels: bool = False
     any_label: str | None = "auto"
+    windows: Annotated[Any, AfterValidator(_known_windows)] = "rsna"
+    image_size: int | None = Field(default=None, ge=1)
     test_size: float = Field(default=0.2, gt=0, lt=1)
-
-
-def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
-    try:
-        check(value)
-    except ConfigError as error:
-        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
-        name, sentence = str(error).split(" Received ")[0].rstrip(".").split(" ", 1)
-        option = name.strip("`").partition(".")[2]
-        raise ValueError(f"`{option}` {sentence}" if option else sentence) from error
-    return value
 
 
 def _known_loss(loss: Any) -> Any:

@@ -80,10 +80,15 @@ class CascadePredictor:
         """Label names in column order."""
         return self.rules.labels
 
-    def described(self, feature_names: tuple[str, ...] | None, columns: dict[str, str | None]) -> CascadePredictor:
-        """Return the same cascade that also knows its table: feature columns, and which one is group and id."""
+    def described(
+        self,
+        feature_names: tuple[str, ...] | None,
+        columns: dict[str, str | None],
+        slices: dict[str, Any] | None = None,
+    ) -> CascadePredictor:
+        """Return the same cascade that also knows how its data was read: columns, which are group and id, slices."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
-        provenance = {**self.provenance, "columns": columns}
+        provenance = self.provenance | {"columns": columns} | ({} if slices is None else {"slices": slices})
         return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance, self.certificate)
 
     @classmethod

@@ -37,7 +37,7 @@ def phantom(
     rows: Annotated[int, typer.Option(help="Images to draw; 54214 is the exact table.")] = 54_214,
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed draws the same images.")] = 0,
-    format: Annotated[str, typer.Option(help="npy or png.")] = "npy",
+    format: Annotated[str, typer.Option(help="npy, png or dicom.")] = "npy",
     jobs: Annotated[int, typer.Option(help="Processes; -1 takes all cores.")] = -1,
     as_json: Json = False,
 ) -> None:
@@ -143,6 +143,19 @@ def predict(
     fate = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
     text = ("{rows} rows, " + fate + ", {rows_with_label} with a label -> {output}").format(**summary)
     _show(summary, text, as_json)
+
+
+@app.command(epilog="Example: cascade submission data/predictions.parquet --output data/submission.csv")
+def submission(
+    predictions: Annotated[Path, typer.Argument(help="What predict wrote, or a folder of its .parquet parts.")],
+    output: Annotated[Path, typer.Option(help="File to write, .csv.")],
+    as_json: Json = False,
+) -> None:
+    """Turn predictions into a submission to the RSNA 2019 Intracranial Hemorrhage challenge."""
+    from pipelines import submission as pipeline
+
+    facts = pipeline.run(predictions, output)
+    _show(facts, "{rows} images -> {output}".format(**facts), as_json)
 
 
 @app.command(epilog="Example: cascade evaluate models/phantom-multilabel data/other --json")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
+from cascade.data.windows import SliceOptions
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 
@@ -19,5 +20,11 @@ def read_input(predictor: CascadePredictor | ManyLabelPredictor, source: Path, r
         group=roles.group or remembered.get("group"),
         id=roles.id or remembered.get("id"),
         optional=frozenset(remembered.values()) - {roles.group, roles.id},
+        slices=slices_of(predictor),
     )
     return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
+
+
+def slices_of(predictor: CascadePredictor | ManyLabelPredictor) -> SliceOptions:
+    """How DICOM slices become pixels: as in training."""
+    return SliceOptions.of(**predictor.provenance.get("slices", {}))

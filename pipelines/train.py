@@ -18,6 +18,7 @@ from cascade.building import build_cascade
 from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
+from cascade.data.windows import SliceOptions
 from cascade.errors import DataError
 from cascade.leakage import label_like_features
 from cascade.missing import masked
@@ -55,7 +56,10 @@ def roles_of(config: RunConfig) -> Roles:
     """Column roles as the config gives them."""
     given = config.data
     labels = None if given.labels is None else tuple(given.labels)
-    return Roles(labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels)
+    slices = SliceOptions.of(given.windows, given.image_size)
+    return Roles(
+        labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels, slices=slices
+    )
 
 
 def load(config: RunConfig) -> Dataset:
@@ -98,7 +102,13 @@ def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
     assert part.Y is not None
     model = build_cascade(config, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
     predictor: CascadePredictor = model.predictor_
-    return predictor.described(data.feature_names, {"group": config.data.group, "id": config.data.id})
+    return predictor.described(data.feature_names, *remembered(config, data))
+
+
+def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None], dict[str, Any] | None]:
+    """What a model keeps of how its data was read: columns, and how DICOM slices became pixels."""
+    slices = None if data.slices is None else data.slices.to_json()
+    return {"group": config.data.group, "id": config.data.id}, slices
 
 
 def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:

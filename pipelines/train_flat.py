@@ -18,7 +18,7 @@ from cascade.many.predictor import ManyLabelPredictor
 from cascade.many.report import evaluate_many, many_table
 from cascade.missing import masked
 from pipelines.progress import StageBars
-from pipelines.train import load, publish, split
+from pipelines.train import load, publish, remembered, split
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -63,7 +63,7 @@ def _fit(config: RunConfig, flat: FlatConfig, data: Dataset, training: Any) -> M
     assert part.Y is not None
     model = build_flat(config, flat, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
     predictor: ManyLabelPredictor = model.predictor_
-    return predictor.described(data.feature_names, {"group": config.data.group, "id": config.data.id})
+    return predictor.described(data.feature_names, *remembered(config, data))
 
 
 def _shares(data: Dataset, training: Any) -> Any:

@@ -305,7 +305,7 @@ def test_every_config_loads_and_opens_with_its_command(path: Path) -> None:
     assert "# Expected" in path.read_text()
 
 
-@pytest.mark.parametrize("command", ["phantom", "lint", "train", "predict", "evaluate"])
+@pytest.mark.parametrize("command", ["phantom", "lint", "train", "predict", "submission", "evaluate"])
 def test_help_has_an_example(command: str) -> None:
     assert f"Example: cascade {command}" in run(command, "--help").stdout
 

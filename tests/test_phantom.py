@@ -81,7 +81,7 @@ def test_files_hold_the_same_images_as_arrays(tmp_path: Path) -> None:
     [
         ({"rows": 31}, "at least 32"),
         ({"size": 8}, "at least 16"),
-        ({"format": "gif"}, "'npy' or 'png'"),
+        ({"format": "gif"}, "'npy', 'png' or 'dicom'"),
         ({"seed": -1}, "seed"),
     ],
 )

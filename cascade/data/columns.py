@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from cascade.data.windows import SliceOptions
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known, Mask
@@ -39,6 +40,8 @@ class Roles:
         Whether empty cells in label columns of a table are labels that are not known.
     optional : frozenset of str
         Columns that may be absent, such as those a model remembers from its training.
+    slices : SliceOptions
+        How DICOM slices become pixels.
     """
 
     labels: tuple[str, ...] | None = None
@@ -48,6 +51,7 @@ class Roles:
     allow_missing: bool = False
     missing_labels: bool = False
     optional: frozenset[str] = frozenset()
+    slices: SliceOptions = field(default_factory=SliceOptions)
 
     def within(self, columns: Sequence[str]) -> Roles:
         """Forget the group and identifier that are optional and not among `columns`."""

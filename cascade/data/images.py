@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,10 +21,10 @@ from cascade.data.columns import (
     require,
 )
 from cascade.data.dataset import Dataset
+from cascade.data.files import PixelFiles
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known
-from cascade.rows import Rows, RowSource
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 FILE_COLUMN = "file"
@@ -35,7 +33,7 @@ MOST_PIXELS = 2**26
 MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
 
-class ImageFiles(RowSource):
+class ImageFiles(PixelFiles):
     """Images of one size, as uint8 of shape (n, height, width, channels); nothing is kept in memory.
 
     Parameters
@@ -45,33 +43,21 @@ class ImageFiles(RowSource):
     """
 
     def __init__(self, paths: list[Path]) -> None:
-        self.paths = paths
-        self.dtype = np.dtype(np.uint8)
+        super().__init__(paths)
         self.mode, size = _look(paths[0])
         self.shape = (len(paths), size[1], size[0], 1 if self.mode == "L" else 3)
 
-    def __getitem__(self, rows: Rows) -> NDArray[Any]:
-        batch = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for place, image in enumerate(pool.map(self._decode, np.asarray(rows).tolist())):
-                batch[place] = image
-        return batch
-
-    def check_sizes(self) -> None:
-        """Read the header of every file and refuse one of another size."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for _ in pool.map(self._check_size, self.paths):
-                pass
-
-    def _check_size(self, path: Path) -> None:
+    def look(self, path: Path) -> tuple[int, int]:
+        """Read the size and refuse another one than the first image's."""
         _, size = _look(path)
         if size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(f"`{path}` must be {wanted} pixels like the first image. Received {size[0]}x{size[1]}.")
+        return size
 
-    def _decode(self, row: int) -> NDArray[np.uint8]:
-        path = self.paths[row]
-        self._check_size(path)
+    def decode(self, path: Path) -> NDArray[np.uint8]:
+        """Check the size, then decode."""
+        self.look(path)
         try:
             with Image.open(path) as image:
                 return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
@@ -100,7 +86,7 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     """
     listing = roles.label_file or folder / "labels.csv"
     if listing.exists():
-        return _read_listed(folder, listing, roles, labelled)
+        return read_listed(folder, listing, roles, labelled)
     if labelled:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column a label.")
     wanted = roles.within(())
@@ -113,7 +99,14 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     return Dataset(ImageFiles(paths), None, (), None, ids)
 
 
-def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
+def read_listed(
+    folder: Path,
+    listing: Path,
+    roles: Roles,
+    labelled: bool,
+    source: Callable[[list[Path]], PixelFiles] = ImageFiles,
+) -> Dataset:
+    """Read the files that a table names, with one column a label; `source` makes rows of them."""
     table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
     require(table, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
@@ -126,10 +119,11 @@ def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> D
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
     Y, known = _labels(table, listing, names, roles) if labelled else (None, None)
     ids = files if roles.id is None else id_column(table, listing, roles.id)
-    images = ImageFiles(paths)
+    images = source(paths)
     if labelled:
         # A run must not fall over a stray size after the gate was trained.
-        images.check_sizes()
+        for _ in images.look_at_all():
+            pass
     return Dataset(images, Y, tuple(names), group_column(table, listing, roles.group), ids, known=known)
 
 

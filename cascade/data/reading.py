@@ -7,6 +7,7 @@ from pathlib import Path
 from cascade.data.arrays import read_npy, read_npz, read_phantom
 from cascade.data.columns import Roles
 from cascade.data.dataset import Dataset
+from cascade.data.dicom_folder import find_slices, read_dicom_folder
 from cascade.data.images import read_image_folder
 from cascade.data.tables import read_feature_table
 from cascade.errors import DataError
@@ -21,7 +22,7 @@ def read_data(
     ----------
     path : path
         A folder made by `cascade phantom`, `.npz`, `.npy` with a label file, `.parquet` or `.csv`, or a folder
-        of PNG or JPEG images with `labels.csv`.
+        of PNG, JPEG or DICOM images with `labels.csv`.
     roles : Roles, optional
         Which columns are labels, group and identifier, where that is not plain.
     labelled : bool, default=True
@@ -57,8 +58,7 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
     if roles.group is not None and roles.group in (roles.labels or ()):
         raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")
     if path.is_dir():
-        phantom = (path / "images.npy").exists() and (path / "phantom.json").exists()
-        return read_phantom(path, roles) if phantom else read_image_folder(path, roles, labelled)
+        return _read_folder(path, roles, labelled)
     if path.suffix == ".npz":
         return read_npz(path, roles)
     if path.suffix == ".npy":
@@ -66,3 +66,10 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
     if path.suffix in (".parquet", ".csv"):
         return read_feature_table(path, roles, labelled, features)
     raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
+
+
+def _read_folder(path: Path, roles: Roles, labelled: bool) -> Dataset:
+    if (path / "images.npy").exists() and (path / "phantom.json").exists():
+        return read_phantom(path, roles)
+    slices = find_slices(path)
+    return read_dicom_folder(path, slices, roles, labelled) if slices else read_image_folder(path, roles, labelled)

@@ -81,10 +81,15 @@ class ManyLabelPredictor:
         self.signature = signature
         self.provenance = provenance or {}
 
-    def described(self, feature_names: tuple[str, ...] | None, columns: dict[str, str | None]) -> ManyLabelPredictor:
-        """Return the same model that also knows its table: feature columns, and which one is group and id."""
+    def described(
+        self,
+        feature_names: tuple[str, ...] | None,
+        columns: dict[str, str | None],
+        slices: dict[str, Any] | None = None,
+    ) -> ManyLabelPredictor:
+        """Return the same model that also knows how its data was read: columns, which are group and id, slices."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
-        provenance = {**self.provenance, "columns": columns}
+        provenance = self.provenance | {"columns": columns} | ({} if slices is None else {"slices": slices})
         return ManyLabelPredictor(self.estimator, self.labels, self.calibration, self.decoding, signature, provenance)
 
     @classmethod

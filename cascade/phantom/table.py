@@ -8,9 +8,9 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.rsna import LABELS
 from cascade.errors import ConfigError
 
-LABELS = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")
 FULL_ROWS = 54_214
 
 

@@ -12,14 +12,20 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from cascade.data.dicom_header import require_pydicom
+from cascade.data.rsna import LABELS, write_labels
 from cascade.errors import ConfigError
+from cascade.phantom.dicom import save_slice
 from cascade.phantom.masks import FindingWriter
 from cascade.phantom.patients import Patient, plan_patients
 from cascade.phantom.render import render_findings
-from cascade.phantom.table import FULL_ROWS, LABELS, combination_counts
+from cascade.phantom.table import FULL_ROWS, combination_counts
 from cascade.publish import new_folder
 
 Progress = Callable[[int], Any]
+
+Save = Callable[[Path, str, str, NDArray[np.uint8]], None]
+"""Write one image into a folder, given its name and its patient's."""
 
 PATIENTS_A_TASK = 16
 SMALLEST_SIZE = 16
@@ -46,9 +52,10 @@ def write_phantom(
         Height and width in pixels, 16 or more.
     seed : int
         The same seed gives the same bytes on any number of processes.
-    format : {"npy", "png"}
+    format : {"npy", "png", "dicom"}
         `npy` writes `images.npy` (uint8, rows x size x size x 1), `labels.npz` and `findings.npz` (mask and box of
-        each finding); `png` writes one file an image and `labels.csv`.
+        each finding); `png` writes one file an image and `labels.csv`; `dicom` one CT file an image, its patient in
+        it, and `labels.csv` as the RSNA challenge writes it.
     n_jobs : int, optional
         Processes, as in joblib.
     progress : callable, optional
@@ -71,8 +78,8 @@ def write_phantom(
     >>> write_phantom(folder, rows=40, size=16)["natural_prevalence"]
     False
     """
-    if format not in ("npy", "png"):
-        raise ConfigError(f"`format` must be 'npy' or 'png'. Received {format!r}.")
+    if format not in WRITERS:
+        raise ConfigError(f"`format` must be 'npy', 'png' or 'dicom'. Received {format!r}.")
     if size < SMALLEST_SIZE:
         raise ConfigError(f"`size` must be at least {SMALLEST_SIZE} pixels. Received {size}.")
     if seed < 0:
@@ -91,8 +98,7 @@ def write_phantom(
     }
     with new_folder(out) as folder:
         (folder / "phantom.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        write = _write_arrays if format == "npy" else _write_files
-        write(folder, patients, size, seed, n_jobs, progress or (lambda done: None))
+        WRITERS[format](folder, patients, size, seed, n_jobs, progress or (lambda done: None))
     return facts
 
 
@@ -118,15 +124,10 @@ def _write_arrays(
     np.savez_compressed(folder / "labels.npz", Y=labels, label_names=np.array(LABELS), groups=groups, ids=ids)
 
 
-def _write_files(
+def _write_pngs(
     folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
 ) -> None:
-    (folder / "images").mkdir()
-    written = Parallel(n_jobs, return_as="generator")(
-        delayed(_save_pngs)(task, size, seed, folder / "images") for task in _tasks(patients)
-    )
-    for count in written:
-        progress(count)
+    _save_all(_save_png, folder, patients, size, seed, n_jobs, progress)
     ids, groups = _names(patients)
     labels = np.vstack([patient.labels for patient in patients])
     with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as handle:
@@ -136,18 +137,41 @@ def _write_files(
             table.writerow([f"images/{name}.png", group, *row])
 
 
+def _write_dicoms(
+    folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
+) -> None:
+    require_pydicom()
+    _save_all(save_slice, folder, patients, size, seed, n_jobs, progress)
+    write_labels(folder / "labels.csv", _names(patients)[0], np.vstack([patient.labels for patient in patients]))
+
+
 def _render(task: list[Patient], size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     images, masks = zip(*(render_findings(patient, size, seed) for patient in task), strict=True)
     return np.concatenate(images), np.concatenate(masks)
 
 
-def _save_pngs(task: list[Patient], size: int, seed: int, folder: Path) -> int:
+def _save_all(
+    save: Save, folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
+) -> None:
+    (folder / "images").mkdir()
+    written = Parallel(n_jobs, return_as="generator")(
+        delayed(_save_task)(save, task, size, seed, folder / "images") for task in _tasks(patients)
+    )
+    for count in written:
+        progress(count)
+
+
+def _save_task(save: Save, task: list[Patient], size: int, seed: int, folder: Path) -> int:
+    names, groups = _names(task)
+    for name, group, image in zip(names, groups, _render(task, size, seed)[0], strict=True):
+        save(folder, str(name), str(group), image[:, :, 0])
+    return len(names)
+
+
+def _save_png(folder: Path, name: str, patient: str, image: NDArray[np.uint8]) -> None:
     from PIL import Image
 
-    names, _ = _names(task)
-    for name, image in zip(names, _render(task, size, seed)[0], strict=True):
-        Image.fromarray(image[:, :, 0]).save(folder / f"{name}.png")
-    return len(names)
+    Image.fromarray(image).save(folder / f"{name}.png")
 
 
 def _names(patients: list[Patient]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
@@ -155,3 +179,6 @@ def _names(patients: list[Patient]) -> tuple[NDArray[np.str_], NDArray[np.str_]]
     groups = [f"p{patient.number:05d}" for patient in patients for _ in patient.labels]
     ids = [f"p{patient.number:05d}_{z:02d}" for patient in patients for z in range(len(patient.labels))]
     return np.array(ids), np.array(groups)
+
+
+WRITERS = {"npy": _write_arrays, "png": _write_pngs, "dicom": _write_dicoms}

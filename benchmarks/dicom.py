@@ -1,0 +1,87 @@
+"""How many DICOM slices a second become rows, with and without the compiled decoders.
+
+    python benchmarks/dicom.py --slices 16
+
+Slices of the phantom at 512 px, as int16 uncompressed, packed as RLE and as lossless JPEG 2000, decoded to the three
+windows of `rsna` at 128 px, best of three passes each; and the headers alone. "Without" leaves out pylibjpeg and GDCM: RLE is
+then unpacked in Python, JPEG 2000 by Pillow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.pixels import get_decoder
+from pydicom.uid import JPEG2000Lossless, RLELossless
+
+from cascade.data.dicom import DicomFiles
+from cascade.data.windows import SliceOptions
+from cascade.phantom.dicom import save_slice
+from cascade.phantom.patients import Patient
+from cascade.phantom.render import render_patient
+
+SIDE = 512
+OPTIONS = SliceOptions(image_size=128)
+PACKED = {"RLE": RLELossless, "JPEG 2000": JPEG2000Lossless}
+
+
+def write_plain(folder: Path, n_slices: int) -> list[Path]:
+    labels = np.zeros((n_slices, 6), np.uint8)
+    for place, image in enumerate(render_patient(Patient(0, labels), SIDE, seed=0)):
+        save_slice(folder, f"slice_{place:04d}", "p00000", image[:, :, 0])
+    return sorted(folder.glob("*.dcm"))
+
+
+def pack(paths: list[Path], syntax: str, folder: Path) -> list[Path]:
+    folder.mkdir()
+    for path in paths:
+        dataset = pydicom.dcmread(path)
+        dataset.compress(syntax, generate_instance_uid=False)
+        dataset.save_as(folder / path.name)
+    return sorted(folder.glob("*.dcm"))
+
+
+def rate(work: Callable[[], object], rows: int) -> float:
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return rows / min(seconds)
+
+
+def decoded(paths: list[Path]) -> float:
+    slices = DicomFiles(paths, OPTIONS)
+    return rate(lambda: slices[np.arange(len(paths))], len(paths))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slices", type=int, default=16)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        plain = write_plain(folder, options.slices)
+        base = decoded(plain)
+        print(f"headers       {rate(lambda: list(DicomFiles(plain, OPTIONS).look_at_all()), len(plain)):7.0f} rows/s")
+        print(f"uncompressed  {base:7.0f} rows/s")
+        for title, syntax in PACKED.items():
+            paths = pack(plain, syntax, folder / title)
+            compiled = decoded(paths)
+            for plugin in ("pylibjpeg", "gdcm"):
+                get_decoder(syntax).remove_plugin(plugin)
+            without = decoded(paths)
+            print(
+                f"{title:12}  {compiled:7.0f} rows/s, {compiled / base:.2f} of uncompressed; "
+                f"without {without:.0f}, {without / base:.2f}; {compiled / without:.1f} times"
+            )
+
+
+if __name__ == "__main__":
+    main()

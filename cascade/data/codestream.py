@@ -1,0 +1,43 @@
+"""Size that a packed image declares inside: a decoder trusts it, so it must be the one that the file's header gives."""
+
+from __future__ import annotations
+
+from struct import error as UnpackError
+from struct import unpack_from
+
+JPEG_2000 = b"\xff\x4f\xff\x51"
+JPEG = b"\xff\xd8"
+FRAME_HEADERS = {*range(0xC0, 0xD0), 0xDE, 0xF7} - {0xC4, 0xC8, 0xCC}
+"""Second bytes of the markers that declare a size, of plain, hierarchical and JPEG-LS images."""
+
+Size = tuple[int, int, int]
+
+
+def declared_size(stream: bytes) -> Size | None:
+    r"""Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 stream declares; None where it is none of them.
+
+    Examples
+    --------
+    >>> declared_size(b"\xff\xd8" + b"\xff\xe0\x00\x02" + b"\xff\xc3\x00\x0b\x10\x02\x00\x01\x00\x01")
+    (512, 256, 1)
+    """
+    try:
+        if stream.startswith(JPEG_2000):
+            right, below, left, above = unpack_from(">4I", stream, 8)
+            return below - above, right - left, unpack_from(">H", stream, 40)[0]
+        return _jpeg_size(stream) if stream.startswith(JPEG) else None
+    except UnpackError:
+        return None
+
+
+def _jpeg_size(stream: bytes) -> Size | None:
+    place = 2
+    while True:
+        mark, kind, length = unpack_from(">BBH", stream, place)
+        if mark != 0xFF:
+            return None
+        if kind in FRAME_HEADERS:
+            rows, columns, samples = unpack_from(">HHB", stream, place + 5)
+            return rows, columns, samples
+        # Bytes of 0xFF may fill up before a marker.
+        place += 1 if kind == 0xFF else 2 + length
