@@ -1,4 +1,4 @@
-"""Formats of an output table, by the file's ending."""
+"""What an output is, by its ending: one file of some format, or a folder."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def check_columns(labels: tuple[str, ...]) -> None:
 def check_format(path: Path) -> Path:
     """Refuse an output whose ending names no format."""
     if path.suffix not in FORMATS:
-        raise ConfigError(f"an output must end in {' or '.join(FORMATS)}. Received `{path}`.")
+        raise ConfigError(f"an output must end in {' or '.join(FORMATS)}, or be a folder. Received `{path}`.")
     return path

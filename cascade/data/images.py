@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from cascade.data.columns import (
     Roles,
@@ -32,6 +35,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg")
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
 MOST_PIXELS = 2**26
+AHEAD = 256
+FAULTS_OF_A_FILE = (None, errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
 
@@ -40,22 +45,40 @@ class ImageFiles(RowSource):
 
     Parameters
     ----------
-    paths : list of path
-        The first one decides size and channels (grey 1, colour 3).
+    paths : sequence of path
+    row_shape : tuple of int, optional
+        Height, width and channels (grey 1, colour 3); if not given the first image decides.
     """
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], row_shape: tuple[int, ...] | None = None) -> None:
         self.paths = paths
         self.dtype = np.dtype(np.uint8)
-        self.mode, size = _look(paths[0])
-        self.shape = (len(paths), size[1], size[0], 1 if self.mode == "L" else 3)
+        if row_shape is None:
+            mode, size = _look(paths[0])
+            row_shape = (size[1], size[0], 1 if mode == "L" else 3)
+        self.mode = "L" if row_shape[2] == 1 else "RGB"
+        self.shape = (len(paths), *row_shape)
 
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
         batch = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            for place, image in enumerate(pool.map(self._decode, np.asarray(rows).tolist())):
-                batch[place] = image
+        for place, image in enumerate(self.attempts(rows)):
+            if isinstance(image, DataError):
+                raise image
+            batch[place] = image
         return batch
+
+    def attempts(self, rows: Rows) -> Iterator[NDArray[Any] | DataError]:
+        """Yield each image, or the error that tells why it cannot be had; never many at a time."""
+        numbers = np.asarray(rows).tolist()
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(numbers), AHEAD):
+                yield from pool.map(self._attempt, numbers[start : start + AHEAD])
+
+    def _attempt(self, row: int) -> NDArray[Any] | DataError:
+        try:
+            return self._decode(row)
+        except DataError as error:
+            return error
 
     def check_sizes(self) -> None:
         """Read the header of every file and refuse one of another size."""
@@ -72,25 +95,42 @@ class ImageFiles(RowSource):
     def _decode(self, row: int) -> NDArray[np.uint8]:
         path = self.paths[row]
         self._check_size(path)
-        try:
-            with Image.open(path) as image:
-                return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"`{path}` cannot be decoded as an image: {error}.") from error
+        with _reading(path, "decoded"), Image.open(path) as image:
+            return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
 
 
 def _look(path: Path) -> tuple[str, tuple[int, int]]:
     """Read mode and size from the header, before any pixel is expanded."""
-    try:
-        with Image.open(path) as image:
-            mode, size = image.mode, image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"`{path}` cannot be read as an image: {type(error).__name__}.") from error
+    with _reading(path, "read"), Image.open(path) as image:
+        mode, size = image.mode, image.size
     if mode not in MODES:
         raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
     return MODES[mode], size
+
+
+@contextmanager
+def _reading(path: Path, how: str) -> Iterator[None]:
+    """Blame the file for whatever goes wrong, but not for what the machine lacks."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except OSError as error:
+        if error.errno not in FAULTS_OF_A_FILE:
+            raise
+        raise DataError(f"`{path}` cannot be {how} as an image: {_cause(error)}.") from error
+    except Exception as error:
+        # A broken file leads decoders to errors of any kind.
+        raise DataError(f"`{path}` cannot be {how} as an image: {_cause(error)}.") from error
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the path, which the sentence names already."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror)
+    return "no known format" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
 
 
 def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
@@ -115,7 +155,7 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
 
 def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
     table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
-    require(table, listing, [FILE_COLUMN], "file")
+    require(table.column_names, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
     if not len(files):
         raise DataError(f"`{listing}` must list at least one image. Received none.")
