@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,13 +24,16 @@ class Chunk:
     Attributes
     ----------
     X : rows that can be scored, m of them
+    rows : ndarray of int, shape (m,)
+        Their numbers in the input, from 0.
     ids : ndarray of str, shape (m,)
     groups : ndarray, shape (m,), or None
     rejected : pyarrow.Table
-        Columns `id`, `row` (number in the input, from 0) and `reason` of the others.
+        Columns `id`, `row` and `reason` of the others.
     """
 
     X: Any
+    rows: Rows
     ids: NDArray[Any]
     groups: NDArray[Any] | None
     rejected: pa.Table
@@ -40,26 +43,28 @@ class Chunk:
         """Rows of the input: scored and rejected."""
         return len(self.ids) + int(self.rejected.num_rows)
 
+    def without(self, reasons: Reasons) -> Chunk:
+        """Reject more of the rows: those with a reason against them, one entry for each that could be scored."""
+        good = scorable(reasons)
+        bad = np.setdiff1d(np.arange(len(reasons)), good)
+        more = pa.table([list(map(str, self.ids[bad])), self.rows[bad], reasons[bad].tolist()], schema=REJECTED)
+        rejected = pa.concat_tables([self.rejected, more]).sort_by("row")
+        groups = None if self.groups is None else self.groups[good]
+        return Chunk(take(self.X, good), self.rows[good], self.ids[good], groups, rejected)
+
 
 def sift(X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, reasons: Reasons, start: int) -> Chunk:
     """Part rows that begin at row `start` of the input by whether there is a reason against them."""
-    good = scorable(reasons)
-    return divide(X if len(good) == len(reasons) else take(X, good), ids, groups, reasons, start)
+    whole = Chunk(X, np.arange(start, start + len(ids)), ids, groups, REJECTED.empty_table())
+    return whole if len(scorable(reasons)) == len(ids) else whole.without(reasons)
 
 
 def divide(X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, reasons: Reasons, start: int) -> Chunk:
-    """Part what belongs to the rows, where `X` holds only those without a reason against them."""
-    good = scorable(reasons)
-    bad = np.setdiff1d(np.arange(len(reasons)), good)
-    rejected = reject(ids[bad], start + bad, reasons[bad])
-    return Chunk(X, ids[good], None if groups is None else groups[good], rejected)
+    """Like `sift`, where `X` holds only the rows that nothing speaks against."""
+    apart = sift(np.arange(len(ids)), ids, groups, reasons, start)
+    return replace(apart, X=X)
 
 
 def scorable(reasons: Reasons) -> Rows:
     """Numbers of the rows that nothing speaks against."""
     return np.flatnonzero([reason is None for reason in reasons])
-
-
-def reject(ids: NDArray[Any], rows: NDArray[Any], reasons: Reasons) -> pa.Table:
-    """Make a table of rejected rows."""
-    return pa.table([list(map(str, ids)), rows, reasons.tolist()], schema=REJECTED)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cascade.errors import BusyError, ConfigError
+from cascade.publish import sync
 
 # Readers of a folder of Parquet files pass over names that begin with _ or a dot.
 MANIFEST = "_manifest.json"
@@ -38,6 +39,10 @@ def claimed(folder: Path) -> Iterator[None]:
         If another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    sync(folder.parent)
+    if not (folder / LOCK).exists():
+        # Nothing is left behind in a folder that was named by mistake.
+        refuse_foreign(folder)
     handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         try:

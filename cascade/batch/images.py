@@ -10,8 +10,9 @@ from typing import Any, overload
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from cascade.batch.chunk import Chunk, divide, scorable
+from cascade.batch.chunk import Chunk, Reasons, divide, scorable
 from cascade.batch.fingerprint import fingerprint_files
 from cascade.batch.inputs import files_below
 from cascade.data.columns import Roles, read_table, refuse_duplicates, require
@@ -97,8 +98,12 @@ class DecodedInput:
             column, values = self.groups
             groups = values.slice(start, n).fill_null("").to_numpy(zero_copy_only=False)
             reasons[groups == ""] = f"column {column!r} is empty"
-        X, n_decoded = np.empty((n, *self.source.shape[1:]), self.source.dtype), 0
-        wanted = scorable(reasons)
+        return divide(self._decode(start, reasons), ids, groups, reasons, start)
+
+    def _decode(self, start: int, reasons: Reasons) -> NDArray[Any]:
+        """Decode the rows that nothing speaks against yet; those that fail get their reason."""
+        wanted, n_decoded = scorable(reasons), 0
+        X = np.empty((len(wanted), *self.source.shape[1:]), self.source.dtype)
         for place, row in zip(wanted, self.source.attempts(start + wanted), strict=True):
             if isinstance(row, DataError):
                 # The same sentence, wherever the folder lies.
@@ -106,7 +111,7 @@ class DecodedInput:
             else:
                 X[n_decoded] = row
                 n_decoded += 1
-        return divide(X[:n_decoded], ids, groups, reasons, start)
+        return X[:n_decoded]
 
 
 def read_images(folder: Path, roles: Roles, signature: InputSignature) -> DecodedInput:

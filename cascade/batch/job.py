@@ -43,21 +43,26 @@ class Job:
         found = read_manifest(folder)
         if found is None:
             refuse_foreign(folder)
-        elif fresh:
-            self._remove(found)
+        elif fresh or not found.shards:
+            self._remove(len(found.shards))
+            found = None
         else:
             _refuse_other(folder, found.job, identity)
             self._check_files(found)
-        self.manifest = Manifest(identity) if found is None or fresh else found
-        if found is None or fresh:
+        self.manifest = found or Manifest(identity)
+        # A shard that was written and not noted may come out otherwise: a file can be read again.
+        self._remove_shard(len(self.manifest.shards))
+        if found is None:
             self.manifest.write(folder)
 
-    def _remove(self, manifest: Manifest) -> None:
-        """Remove the files of the shards, and those of one that was written and not noted."""
-        for number in range(len(manifest.shards) + 1):
-            (self.folder / part_name(number)).unlink(missing_ok=True)
-            (self.folder / rejected_name(number)).unlink(missing_ok=True)
+    def _remove(self, n_shards: int) -> None:
+        for number in range(n_shards + 1):
+            self._remove_shard(number)
         (self.folder / REJECTED).unlink(missing_ok=True)
+
+    def _remove_shard(self, number: int) -> None:
+        for name in (part_name(number), rejected_name(number)):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _check_files(self, manifest: Manifest) -> None:
         if manifest.sha256_rejected is not None:

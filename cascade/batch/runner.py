@@ -10,10 +10,12 @@ from typing import Any, Protocol
 import pyarrow.parquet
 
 from cascade.batch.answers import Answers
+from cascade.batch.chunk import Chunk
 from cascade.batch.folder import claimed, rejected_name
 from cascade.batch.inputs import Input
 from cascade.batch.job import Job
 from cascade.batch.manifest import Manifest
+from cascade.batch.unscorable import reject_unscorable
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.rows import BLOCK
 
@@ -125,10 +127,19 @@ def _run(job: Job, source: Input, answers: Answers, size: int, settings: Setting
     _judge(job, settings.max_rejected, ENOUGH_ROWS)
     for chunk in source.chunks(size, job.manifest.n_read):
         answers.signature.check(chunk.X)
-        job.commit(answers(chunk.X, chunk.ids, chunk.groups, watcher.stage), chunk.rejected)
+        try:
+            _commit(job, chunk, answers, watcher)
+        except DataError:
+            # One row that a model does not take must not end the job.
+            most = max(1, int(settings.max_rejected * chunk.n_read))
+            _commit(job, reject_unscorable(chunk, answers, most), answers, watcher)
         watcher.advance(chunk.n_read)
         _judge(job, settings.max_rejected, ENOUGH_ROWS)
     _judge(job, settings.max_rejected, 1)
+
+
+def _commit(job: Job, chunk: Chunk, answers: Answers, watcher: Watcher) -> None:
+    job.commit(answers(chunk.X, chunk.ids, chunk.groups, watcher.stage), chunk.rejected)
 
 
 def _judge(job: Job, most: float, enough: int) -> None:

@@ -90,7 +90,7 @@ class ImageFiles(RowSource):
         _, size = _look(path)
         if size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
-            raise DataError(f"`{path}` must be {wanted} pixels like the first image. Received {size[0]}x{size[1]}.")
+            raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
 
     def _decode(self, row: int) -> NDArray[np.uint8]:
         path = self.paths[row]
@@ -130,7 +130,11 @@ def _cause(error: Exception) -> str:
     """What went wrong, without the path, which the sentence names already."""
     if isinstance(error, OSError) and error.errno is not None:
         return str(error.strerror)
-    return "no known format" if isinstance(error, UnidentifiedImageError) else str(error) or type(error).__name__
+    return (
+        "no known format"
+        if isinstance(error, UnidentifiedImageError)
+        else str(error).rstrip(".") or type(error).__name__
+    )
 
 
 def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
