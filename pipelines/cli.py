@@ -142,8 +142,11 @@ def predict(
     from pipelines import predict as pipeline
     from pipelines.predict_batch import settings_for
     from pipelines.progress import show_log
+    from pipelines.tables import check_format
 
-    settings = settings_for(output, exams, shard_rows, max_rejected, fresh)
+    settings = settings_for(output, shard_rows, max_rejected, fresh)
+    if exams is not None:
+        check_format(exams)
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
     summary = pipeline.run(model, source, output, roles, exams, top_k, settings)

@@ -32,7 +32,7 @@ def run(
     folder = find_model(model)
     answers = _load_flat(folder, output, exams, top_k) if is_flat(folder) else _load_cascade(folder, top_k)
     if settings is not None:
-        return predict_batch.run(folder, source, output, answers, roles, settings)
+        return predict_batch.run(folder, source, output, answers, roles, exams, settings)
     return predict_file.run(folder, source, output, answers, roles, exams)
 
 
@@ -62,8 +62,8 @@ def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
     for path in (output, exams):
         if path is not None and path.resolve().is_relative_to(source.resolve()):
             raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another place.")
-    if exams is not None and exams.resolve() == output.resolve():
-        raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` for both.")
+    if exams is not None and exams.resolve().is_relative_to(output.resolve()):
+        raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` and `{exams}`.")
 
 
 def text(summary: dict[str, Any]) -> str:

@@ -13,10 +13,9 @@ from cascade.data import Dataset
 from cascade.data.columns import Roles
 from cascade.errors import DataError
 from cascade.exams import exam_table
-from cascade.publish import new_file
 from pipelines.progress import StageBars
 from pipelines.reading import read_input
-from pipelines.tables import FORMATS
+from pipelines.tables import write_table
 
 
 def run(
@@ -41,14 +40,9 @@ def run(
 def _write_cascade(answers: CascadeAnswers, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
     prediction = answers.predict(data.X, StageBars())
     labels, counts = answers.predictor.labels, counts_of(prediction)
-    _write(output, row_table(data.ids, data.groups, prediction, labels))
+    write_table(output, row_table(data.ids, data.groups, prediction, labels))
     if exams is not None:
         table = exam_table(data.groups, prediction, labels)
-        _write(exams, pa.table(table))
+        write_table(exams, pa.table(table))
         counts["exams"] = len(table["group"])
     return counts
-
-
-def _write(output: Path, table: pa.Table) -> None:
-    with new_file(output) as aside:
-        FORMATS[output.suffix](table, aside)

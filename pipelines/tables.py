@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from cascade.errors import ConfigError, DataError
+from cascade.publish import new_file
 
 FORMATS: dict[str, Callable[..., Any]] = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
 
@@ -27,3 +29,9 @@ def check_format(path: Path) -> Path:
     if path.suffix not in FORMATS:
         raise ConfigError(f"an output must end in {' or '.join(FORMATS)}, or be a folder. Received `{path}`.")
     return path
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write one file, whole or not at all."""
+    with new_file(path) as aside:
+        FORMATS[path.suffix](table, aside)

@@ -337,19 +337,40 @@ def test_a_flat_model_writes_lists(tmp_path: Path) -> None:
         predict.run(tmp_path / "model", tmp_path / "X.npy", tmp_path / "out", Roles(), None, 3, Settings(2500))
 
 
+def test_exams_are_those_of_the_answer_in_one_file(work: Path, done: Path, tmp_path: Path) -> None:
+    X = np.load(work / "X.npy")
+    good = np.isfinite(X).all(axis=1)
+    pyarrow.parquet.write_table(
+        pyarrow.parquet.read_table(work / "rows.parquet").filter(good), tmp_path / "good.parquet"
+    )
+    for output, settings in ((tmp_path / "one.parquet", None), (tmp_path / "many", Settings(shard_rows=SHARD))):
+        exams = tmp_path / f"{output.name}.exams.parquet"
+        summary = predict.run(work / "model", tmp_path / "good.parquet", output, Roles(), exams, None, settings)
+        assert summary["exams"] == N / 10
+    one, many = (pyarrow.parquet.read_table(tmp_path / f"{name}.exams.parquet") for name in ("one.parquet", "many"))
+    assert many.schema == one.schema
+    for name in one.schema.names:
+        if name.endswith("probability"):
+            np.testing.assert_allclose(many[name], one[name], rtol=1e-12)
+        else:
+            assert many[name].to_pylist() == one[name].to_pylist()
+    with pytest.raises(DataError, match="no groups"):
+        predict.run(work / "model", work / "X.npy", tmp_path / "out", Roles(), exams, None, Settings())
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        (("out", "exams.csv", None, None, False), "`--exams` needs"),
-        (("out.csv", None, 5, None, False), "need `--output` to be a folder"),
-        (("out.csv", None, None, None, True), "need `--output` to be a folder"),
-        (("out.txt", None, None, None, False), "must end in"),
+        (("out.csv", 5, None, False), "need `--output` to be a folder"),
+        (("out.csv", None, None, True), "need `--output` to be a folder"),
+        (("out.txt", None, None, False), "must end in"),
     ],
 )
 def test_options_that_do_not_go_together(given: tuple[object, ...], sentence: str) -> None:
-    output, exams, *rest = given
+    output, *rest = given
     with pytest.raises(ConfigError, match=sentence):
-        settings_for(Path(str(output)), exams and Path(str(exams)), *rest)
+        settings_for(Path(str(output)), *rest)
 
 
 @pytest.mark.parametrize("wrong", [{"shard_rows": 0}, {"max_rejected": 1.5}])

@@ -22,8 +22,8 @@ def exams_of(folder: Path, labels: tuple[str, ...]) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        Columns `group`, `rows`, `gate_probability`, `passed_gate`, then `<label>_probability` and `<label>`, in the order of
-        the groups' names.
+        Columns `group`, `rows`, `gate_probability`, `passed_gate`, then `<label>_probability` and `<label>`, sorted
+        by group.
     """
     answers = [column for label in labels for column in (f"{label}_probability", label)]
     largest = ["gate_probability", "passed_gate", *answers]
