@@ -91,6 +91,25 @@ def test_a_long_csv_with_broken_lines_in_all_blocks(tmp_path: Path) -> None:
     assert [row for _, row, _ in rejected] == np.flatnonzero(broken).tolist()
 
 
+def test_bytes_that_are_no_text_and_lines_within_cells(tmp_path: Path) -> None:
+    lines = [b"key,f0,f1", b"a,1,2", b"\xff,3,4", b"c,\xfe,6", *(b'"d\n%d",7,8' % row for row in range(150_000))]
+    (tmp_path / "rows.csv").write_bytes(b"\n".join(lines))
+    ids, rejected, _ = rows_of(open_input(tmp_path / "rows.csv", Roles(id="key"), TABLE), 10_000)
+    assert (len(ids), ids[:2], ids[-1]) == (150_001, ["a", "d\n0"], "d\n149999")
+    assert [row[1:] for row in rejected] == [(1, "column 'key' is not UTF-8"), (2, "column 'f0' is not UTF-8")]
+
+
+@pytest.mark.parametrize(("text", "n_rows"), [("f0,f1\n", 0), ("", None), ("f0,f1\n1,2", 1), ('f0,f1\n1,"2\n', None)])
+def test_a_csv_of_next_to_nothing(text: str, n_rows: int | None, tmp_path: Path) -> None:
+    # Only a quote that stays open for longer than a block is found out to be one.
+    (tmp_path / "rows.csv").write_text(text + "1,2\n" * (10**6 if '"' in text else 0))
+    if n_rows is None:
+        with pytest.raises(DataError, match="cannot be read as a table"):
+            rows_of(open_input(tmp_path / "rows.csv", Roles(), TABLE), 5)
+    else:
+        assert sum(chunk.n_read for chunk in open_input(tmp_path / "rows.csv", Roles(), TABLE).chunks(5, 0)) == n_rows
+
+
 @pytest.mark.parametrize("first", [0, 3, 5, 9, 10, 17, 29])
 def test_parquet_files_are_read_from_any_row_on(tmp_path: Path, first: int) -> None:
     names = pa.DictionaryArray.from_arrays(np.arange(30) % 3, ["p", "q", "r"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ FAULT = ""
 
 NONE = pa.array(pyarrow.csv.ConvertOptions().null_values)
 MOST_SHOWN = 20
+ODD = "\N{REPLACEMENT CHARACTER}"
 TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -60,9 +62,26 @@ class CsvInput:
         start = first
         for table in evenly(after(_read(self.path, self.columns.all), first), size):
             reasons = np.array(table[FAULT].to_pylist(), dtype=object)
+            table = _decoded(table.drop_columns(FAULT), reasons)
             X = np.column_stack([_numbers(table, name, reasons) for name in self.columns.features])
             yield self.columns.chunk(table, X, start, reasons)
             start += table.num_rows
+
+
+def _decoded(table: pa.Table, reasons: Reasons) -> pa.Table:
+    """Cells as text; bytes that are none are a reason against their row."""
+    try:
+        return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
+    except pa.ArrowInvalid:
+        columns = {name: [_text(cell) for cell in table[name].to_pylist()] for name in table.column_names}
+    for name, cells in columns.items():
+        for row in (row for row, cell in enumerate(cells) if cell is not None and ODD in cell):
+            reasons[row] = f"column {name!r} is not UTF-8"
+    return pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
+
+
+def _text(cell: bytes | None) -> str | None:
+    return None if cell is None else cell.decode("utf-8", errors="replace")
 
 
 def _numbers(table: pa.Table, name: str, reasons: Reasons) -> NDArray[np.float64]:
@@ -75,7 +94,7 @@ def _numbers(table: pa.Table, name: str, reasons: Reasons) -> NDArray[np.float64
         cells = told.to_pylist()
     values = np.array([_number(cell) for cell in cells], dtype=np.float64)
     for row in np.flatnonzero(np.isnan(values)).tolist():
-        if cells[row] is not None:
+        if cells[row] is not None and reasons[row] is None:
             reasons[row] = f"feature {name!r} is {cells[row][:MOST_SHOWN]!r}, not a number"
     return values
 
@@ -98,7 +117,7 @@ def _names(path: Path) -> list[str]:
 
 
 def _read(path: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield the rows of a file as text, with a row that holds nothing but a fault for each line that is none."""
+    """Yield the rows of a file as bytes, with a row that holds nothing but a fault for each line that is none."""
     faults, line = _Faults(), FIRST_LINE
     with _open(path, columns, faults) as reader:
         try:
@@ -112,14 +131,14 @@ def _read(path: Path, columns: list[str]) -> Iterator[pa.Table]:
 
 
 def _open(path: Path, columns: list[str] | None, faults: _Faults) -> pyarrow.csv.CSVStreamingReader:
-    text = None if columns is None else {name: pa.string() for name in columns}
+    cells = None if columns is None else {name: pa.binary() for name in columns}
     try:
         return pyarrow.csv.open_csv(
             path,
             # Lines are numbered only where one thread reads them.
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
-            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=faults.note),
-            convert_options=pyarrow.csv.ConvertOptions(column_types=text, include_columns=columns),
+            parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=faults.note, newlines_in_values=True),
+            convert_options=pyarrow.csv.ConvertOptions(column_types=cells, include_columns=columns),
         )
     except (pa.ArrowInvalid, OSError) as error:
         raise _unreadable(path, error) from error
@@ -133,7 +152,7 @@ class _Faults:
     """Lines with too few or too many cells, which the reader tells of, some blocks ahead, and leaves out."""
 
     def __init__(self) -> None:
-        self.noted: list[tuple[int, str]] = []
+        self.noted: deque[tuple[int, str]] = deque()
 
     def note(self, row: pyarrow.csv.InvalidRow) -> str:
         """Remember a line; called by the reader."""
@@ -142,10 +161,15 @@ class _Faults:
 
     def woven(self, table: pa.Table, line: int) -> pa.Table:
         """Put the lines that were left out back among those of `table`, the first of which is number `line`."""
-        order: list[int | None] = list(range(table.num_rows))
-        reasons: list[str | None] = [None] * table.num_rows
-        while self.noted and self.noted[0][0] - line <= len(order):
-            number, reason = self.noted.pop(0)
-            order.insert(number - line, None)
-            reasons.insert(number - line, reason)
+        order: list[int | None] = []
+        reasons: list[str | None] = []
+        n_taken = 0
+        while n_taken < table.num_rows or self._is_next(line + len(order)):
+            fault = self._is_next(line + len(order))
+            reasons.append(self.noted.popleft()[1] if fault else None)
+            order.append(None if fault else n_taken)
+            n_taken += not fault
         return table.take(pa.array(order, pa.int64())).append_column(FAULT, pa.array(reasons, pa.string()))
+
+    def _is_next(self, line: int) -> bool:
+        return bool(self.noted) and self.noted[0][0] == line
