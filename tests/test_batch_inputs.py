@@ -235,12 +235,12 @@ def test_a_list_of_images(images: Path, tmp_path: Path) -> None:
 def test_a_listed_folder_has_groups_and_stays_in_its_bounds(images: Path) -> None:
     (images.parent / "outside.png").write_bytes((images / "0" / "01.png").read_bytes())
     rows = ["file,patient,name,crack", "1/08.png,p1,a,0", "../outside.png,p1,b,0", "0/01.png,,c,1", "0/03.png,7,d,0"]
-    (images / "labels.csv").write_text("\n".join([*rows, "nowhere.png,p2,e,0"]))
+    (images / "labels.csv").write_text("\n".join([*rows, "nowhere.png,p2,e,0", "0/05.png,p3,,0"]))
     source = open_input(images, Roles(id="name"), GREY)
     ids, rejected, _ = rows_of(source, 100)
     (chunk,) = source.chunks(100, 0)
     assert (ids, chunk.groups.tolist()) == (["a", "d"], ["p1", "7"])
-    assert [(name, row) for name, row, _ in rejected] == [("b", 1), ("c", 2), ("e", 4)]
+    assert [(name, row) for name, row, _ in rejected] == [("b", 1), ("c", 2), ("e", 4), ("", 5)]
     assert "inside" in rejected[0][2]
     assert rejected[1][2] == "column 'patient' is empty"
 
@@ -305,6 +305,13 @@ def test_images_are_predicted_as_in_memory(images: Path, tmp_path: Path) -> None
     data, table = read_data(images, labelled=False), pyarrow.parquet.read_table(tmp_path / "out")
     assert table["id"].to_pylist() == data.ids.tolist()
     np.testing.assert_allclose(table["gate_probability"], predictor.gate_proba(data.X[np.arange(6)]), rtol=1e-12)
+
+
+def test_a_phantom_of_images_is_read_as_in_memory(png_folder: Path) -> None:
+    data = read_data(png_folder, labelled=False)
+    (chunk,) = open_input(png_folder, Roles(), InputSignature((32, 32, 1), "uint8")).chunks(100, 0)
+    assert (chunk.ids.tolist(), chunk.groups.tolist()) == (data.ids.tolist(), data.groups.tolist())
+    np.testing.assert_array_equal(chunk.X, data.X[np.arange(len(data))])
 
 
 def test_a_phantom_is_mapped(phantom_folder: Path) -> None:

@@ -161,6 +161,8 @@ class _Faults:
 
     def woven(self, table: pa.Table, line: int) -> pa.Table:
         """Put the lines that were left out back among those of `table`, the first of which is number `line`."""
+        if not self.noted or self.noted[0][0] > line + table.num_rows:
+            return table.append_column(FAULT, pa.nulls(table.num_rows, pa.string()))
         order: list[int | None] = []
         reasons: list[str | None] = []
         n_taken = 0

@@ -98,6 +98,7 @@ class DecodedInput:
             column, values = self.groups
             groups = values.slice(start, n).fill_null("").to_numpy(zero_copy_only=False)
             reasons[groups == ""] = f"column {column!r} is empty"
+        reasons[ids == ""] = "its id is empty"
         return divide(self._decode(start, reasons), ids, groups, reasons, start)
 
     def _decode(self, start: int, reasons: Reasons) -> NDArray[Any]:

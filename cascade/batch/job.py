@@ -12,7 +12,7 @@ import pyarrow.parquet
 from cascade.batch.folder import REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
 from cascade.batch.manifest import Manifest, Shard, digest_file, read_manifest
 from cascade.batch.writing import Answer, write_answers, write_tables
-from cascade.errors import ConfigError, DataError
+from cascade.errors import CascadeError, ConfigError, DataError
 
 NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
 LONGEST = 24
@@ -78,8 +78,8 @@ class Job:
             state = "changed after it was written" if path.exists() else "missing"
             raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
 
-    def commit(self, answers: Iterator[Answer], rejected: pa.Table) -> None:
-        """Write a shard and note it; one that is not noted when the process ends is written again."""
+    def commit(self, answers: Iterator[Answer], rejected: pa.Table, n_read: int) -> None:
+        """Write a shard of `n_read` rows and note it; one that is not noted when the process ends is written again."""
         number = len(self.manifest.shards)
         part, aside = self.folder / part_name(number), self.folder / rejected_name(number)
         if rejected.num_rows:
@@ -87,7 +87,10 @@ class Job:
         counts = write_answers(part, answers)
         digest = digest_file(aside) if rejected.num_rows else None
         rows = pyarrow.parquet.read_metadata(part).num_rows
-        self.manifest.shards.append(Shard(rows, rejected.num_rows, counts, digest_file(part), digest))
+        shard = Shard(rows, rejected.num_rows, counts, digest_file(part), digest)
+        if shard.n_read != n_read:
+            raise CascadeError(f"`{part}` must account for {n_read} rows. Received {shard.n_read}; please report this.")
+        self.manifest.shards.append(shard)
         self.manifest.write(self.folder)
 
     def finish(self) -> None:

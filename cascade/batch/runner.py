@@ -139,7 +139,7 @@ def _run(job: Job, source: Input, answers: Answers, size: int, settings: Setting
 
 
 def _commit(job: Job, chunk: Chunk, answers: Answers, watcher: Watcher) -> None:
-    job.commit(answers(chunk.X, chunk.ids, chunk.groups, watcher.stage), chunk.rejected)
+    job.commit(answers(chunk.X, chunk.ids, chunk.groups, watcher.stage), chunk.rejected, chunk.n_read)
 
 
 def _judge(job: Job, most: float, enough: int) -> None:
@@ -152,7 +152,7 @@ def _judge(job: Job, most: float, enough: int) -> None:
     first = pyarrow.parquet.read_table(path).slice(0, 1).to_pylist()[0]
     raise DataError(
         f"`--max-rejected` allows {most:g} of the rows to be bad. Received {rejected} of {seen}; the first is row "
-        f"{first['row']} ({first['id']}): {first['reason']} See `{path}`."
+        f"{first['row']} ({first['id']}): {first['reason'].rstrip('.')}. See `{path}`."
     )
 
 
@@ -164,7 +164,7 @@ def _check_end(job: Job, source: Input, begun: dict[str, Any]) -> None:
     if source.fingerprint() != begun:
         raise DataError("the input changed while it was read; start over with --fresh.")
     if source.n_rows not in (None, n_read):
-        raise CascadeError(f"{n_read} rows came out of {source.n_rows}; this is an error of the program.")
+        raise CascadeError(f"the output must account for {source.n_rows} rows. Received {n_read}; please report this.")
 
 
 def _summary(manifest: Manifest) -> dict[str, Any]:
