@@ -159,28 +159,28 @@ class Interruption:
 
 @pytest.mark.parametrize("name", ["fsync", "replace", "unlink"])
 def test_whatever_fails_the_second_start_gives_the_same_bytes(
-    work: Path, done: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    work: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run(work, work / "rows.parquet", tmp_path / "undisturbed", shard_rows=N // 2)
     errors = [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()]
     at, through = 0, False
     while not through:
         at += 1
         output = tmp_path / str(at)
         with monkeypatch.context() as patched:
-            failing = Interruption(getattr(os, name), at, errors[at % 2])
-            patched.setattr(os, name, failing)
+            patched.setattr(os, name, Interruption(getattr(os, name), at, errors[at % 2]))
             try:
-                run(work, work / "rows.parquet", output)
+                run(work, work / "rows.parquet", output, shard_rows=N // 2)
                 through = True
             except (OSError, KeyboardInterrupt):
                 pass
-        run(work, work / "rows.parquet", output)
-        assert content(output) == content(done)
+        run(work, work / "rows.parquet", output, shard_rows=N // 2)
+        assert content(output) == content(tmp_path / "undisturbed")
     assert at > 3
 
 
 def test_killed_jobs_give_the_same_bytes() -> None:
-    command = [sys.executable, "benchmarks/kill_batch.py", "--kills", "20"]
+    command = [sys.executable, "benchmarks/kill_batch.py", "--kills", "20", "--rows", "8000"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, "20 kills" in done.stdout, "0 different" in done.stdout) == (0, True, True), done.stderr
 
@@ -249,6 +249,9 @@ def test_a_folder_of_something_else_is_left_as_it_is(work: Path, tmp_path: Path)
         with pytest.raises(ConfigError, match=r"holds 'thesis\.tex'"):
             run(work, work / "rows.parquet", tmp_path, fresh=fresh)
     assert sorted(content(tmp_path)) == ["thesis.tex"]
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(ConfigError, match="is a file"):
+        run(work, work / "rows.parquet", tmp_path / "file")
 
 
 @pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(b"x")])

@@ -37,7 +37,11 @@ def claimed(folder: Path) -> Iterator[None]:
     ------
     BusyError
         If another process holds it.
+    ConfigError
+        If it is no folder, or one of something else.
     """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"`{folder}` is a file; choose a folder, or an output that ends in .parquet or .csv.")
     folder.mkdir(parents=True, exist_ok=True)
     sync(folder.parent)
     if not (folder / LOCK).exists():

@@ -54,7 +54,8 @@ class ImageFiles(RowSource):
         self.paths = paths
         self.dtype = np.dtype(np.uint8)
         if row_shape is None:
-            mode, size = _look(paths[0])
+            with _opened(paths[0]) as image:
+                mode, size = _look(paths[0], image)
             row_shape = (size[1], size[0], 1 if mode == "L" else 3)
         self.mode = "L" if row_shape[2] == 1 else "RGB"
         self.shape = (len(paths), *row_shape)
@@ -87,27 +88,40 @@ class ImageFiles(RowSource):
                 pass
 
     def _check_size(self, path: Path) -> None:
-        _, size = _look(path)
+        with _opened(path) as image:
+            self._check_header(path, image)
+
+    def _check_header(self, path: Path, image: Image.Image) -> None:
+        _, size = _look(path, image)
         if size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
 
     def _decode(self, row: int) -> NDArray[np.uint8]:
         path = self.paths[row]
-        self._check_size(path)
-        with _reading(path, "decoded"), Image.open(path) as image:
-            return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
+        with _opened(path) as image:
+            self._check_header(path, image)
+            with _reading(path, "decoded"):
+                return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
 
 
-def _look(path: Path) -> tuple[str, tuple[int, int]]:
-    """Read mode and size from the header, before any pixel is expanded."""
-    with _reading(path, "read"), Image.open(path) as image:
-        mode, size = image.mode, image.size
+def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
+    """Mode and size as the header tells them, before any pixel is expanded."""
+    mode, size = image.mode, image.size
     if mode not in MODES:
         raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
     return MODES[mode], size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Read the header, and close the file in the end."""
+    with _reading(path, "read"):
+        image = Image.open(path)
+    with image:
+        yield image
 
 
 @contextmanager
