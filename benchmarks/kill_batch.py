@@ -30,6 +30,8 @@ from cascade.data.columns import Roles
 from pipelines import predict
 
 FEATURES = ("f0", "f1", "f2", "f3")
+PART = 4
+"""A kill comes within this part of the work, so that a job is killed several times on its way."""
 
 
 def prepare(folder: Path, rows: int) -> None:
@@ -74,17 +76,23 @@ def digests(output: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(output.iterdir())}
 
 
-def kill_often(folder: Path, kills: int, shard_rows: int, rng: random.Random) -> dict[str, int]:
+def seconds_of(folder: Path, output: Path, shard_rows: int) -> float:
     began = time.monotonic()
-    finish(start(folder, folder / "undisturbed", shard_rows))
-    seconds, wanted = time.monotonic() - began, digests(folder / "undisturbed")
+    finish(start(folder, output, shard_rows))
+    return time.monotonic() - began
+
+
+def kill_often(folder: Path, kills: int, shard_rows: int, rng: random.Random) -> dict[str, int]:
+    whole = seconds_of(folder, folder / "undisturbed", shard_rows)
+    # A job that is finished only loads its model and looks at its files: what comes after that is the work.
+    idle, wanted = seconds_of(folder, folder / "undisturbed", shard_rows), digests(folder / "undisturbed")
     told = {"kills": 0, "jobs": 0, "files": len(wanted), "different": 0}
     while told["kills"] < kills:
         output, through = folder / f"job-{told['jobs']}", False
         while not through:
             process = start(folder, output, shard_rows)
             if told["kills"] < kills:
-                time.sleep(rng.uniform(0, seconds / 3))
+                time.sleep(rng.uniform(idle / 2, idle + (whole - idle) / PART))
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process, signal.SIGKILL)
             through = finish(process)

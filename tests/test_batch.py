@@ -180,7 +180,7 @@ def test_whatever_fails_the_second_start_gives_the_same_bytes(
 
 
 def test_killed_jobs_give_the_same_bytes() -> None:
-    command = [sys.executable, "benchmarks/kill_batch.py", "--kills", "20", "--rows", "8000"]
+    command = [sys.executable, "benchmarks/kill_batch.py", "--kills", "20", "--rows", "4000"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.returncode, "20 kills" in done.stdout, "0 different" in done.stdout) == (0, True, True), done.stderr
 
