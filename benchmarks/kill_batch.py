@@ -9,7 +9,6 @@ work and not the imports. A job that is through without being killed is compared
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import os
 import random
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+import skops.io  # noqa: F401, or every job would import it first
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -76,25 +76,32 @@ def digests(output: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(output.iterdir())}
 
 
-def seconds_of(folder: Path, output: Path, shard_rows: int) -> float:
-    began = time.monotonic()
-    finish(start(folder, output, shard_rows))
-    return time.monotonic() - began
+def wait_for_work(process: int, output: Path) -> None:
+    """Wait until a job has written something, or has come to its end."""
+    before = changed(output)
+    while changed(output) == before and not os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+        time.sleep(0.001)
+
+
+def changed(output: Path) -> int:
+    return output.stat().st_mtime_ns if output.exists() else 0
 
 
 def kill_often(folder: Path, kills: int, shard_rows: int, rng: random.Random) -> dict[str, int]:
-    whole = seconds_of(folder, folder / "undisturbed", shard_rows)
-    # A job that is finished only loads its model and looks at its files: what comes after that is the work.
-    idle, wanted = seconds_of(folder, folder / "undisturbed", shard_rows), digests(folder / "undisturbed")
+    process, undisturbed = start(folder, folder / "undisturbed", shard_rows), folder / "undisturbed"
+    wait_for_work(process, undisturbed)
+    began = time.monotonic()
+    finish(process)
+    seconds, wanted = time.monotonic() - began, digests(undisturbed)
     told = {"kills": 0, "jobs": 0, "files": len(wanted), "different": 0}
     while told["kills"] < kills:
         output, through = folder / f"job-{told['jobs']}", False
         while not through:
             process = start(folder, output, shard_rows)
             if told["kills"] < kills:
-                time.sleep(rng.uniform(idle / 2, idle + (whole - idle) / PART))
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+                wait_for_work(process, output)
+                time.sleep(rng.uniform(0, seconds / PART))
+                os.kill(process, signal.SIGKILL)
             through = finish(process)
             told["kills"] += not through
         told["jobs"] += 1
