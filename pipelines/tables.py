@@ -27,7 +27,9 @@ def check_columns(labels: tuple[str, ...]) -> None:
 def check_format(path: Path) -> Path:
     """Refuse an output whose ending names no format."""
     if path.suffix not in FORMATS:
-        raise ConfigError(f"an output must end in {' or '.join(FORMATS)}, or be a folder. Received `{path}`.")
+        raise ConfigError(
+            f"an output file must end in {' or '.join(FORMATS)}; a folder has no ending. Received `{path}`."
+        )
     return path
 
 

@@ -98,6 +98,7 @@ def run_job(
     ------
     BusyError, ConfigError, DataError
     """
+    settings.check()
     started = time.monotonic()
     size = _shard_size(settings, source.row_bytes + answers.row_bytes)
     begun = source.fingerprint()
@@ -116,7 +117,6 @@ def run_job(
 
 
 def _shard_size(settings: Settings, row_bytes: int) -> int:
-    settings.check()
     most = max(1, SHARD_BYTES // max(1, row_bytes))
     # Whole blocks, where there is room for one, leave none half empty.
     most = most // BLOCK * BLOCK or most
