@@ -11,6 +11,9 @@ from cascade.data.columns import Roles
 from cascade.store.manifest import read_manifest
 from cascade.store.shared import versions
 
+# A model may answer through any runtime that is installed.
+PACKAGES = ("pyarrow", "pillow", "ai-edge-litert", "onnxruntime")
+
 
 def identify(model: Path, answers: Answers, roles: Roles) -> dict[str, dict[str, Any]]:
     """Name model, settings and versions: other packages give other last digits and other files."""
@@ -22,5 +25,16 @@ def identify(model: Path, answers: Answers, roles: Roles) -> dict[str, dict[str,
             "allow_missing": roles.allow_missing,
             **answers.settings,
         },
-        "versions": {**versions(), **{name: metadata.version(name) for name in ("pyarrow", "pillow")}},
+        "versions": {**versions(), **_more_versions()},
     }
+
+
+def _more_versions() -> dict[str, str]:
+    """Versions of what reads, computes and writes besides the packages a model is saved with, where installed."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
