@@ -3,8 +3,8 @@
     python benchmarks/dicom.py --slices 16
 
 Slices of the phantom at 512 px, as int16 uncompressed, packed as RLE and as lossless JPEG 2000, decoded to the three
-windows of `rsna` at 128 px, best of three passes each; and the headers alone. "Without" leaves out pylibjpeg and GDCM: RLE is
-then unpacked in Python, JPEG 2000 by Pillow.
+windows of `rsna` at 128 px, best of three passes each; and the headers alone. "Without" leaves out pylibjpeg and GDCM:
+RLE is then unpacked in Python, JPEG 2000 by Pillow.
 """
 
 from __future__ import annotations

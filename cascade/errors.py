@@ -35,3 +35,9 @@ class CertificateError(CascadeError, ValueError):
     """The rows cannot prove what was asked for: finished, but the answer is no."""
 
     exit_status = 5
+
+
+class BusyError(CascadeError):
+    """Another process holds the output."""
+
+    exit_status = 75

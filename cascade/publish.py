@@ -31,7 +31,7 @@ def new_folder(target: str | Path) -> Iterator[Path]:
         aside.chmod(0o755)
         _sync_tree(aside)
         aside.rename(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -44,20 +44,21 @@ def new_file(target: str | Path) -> Iterator[Path]:
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield aside
-        _sync(aside)
+        sync(aside)
         aside.replace(target)
-        _sync(target.parent)
+        sync(target.parent)
     finally:
         aside.unlink(missing_ok=True)
 
 
 def _sync_tree(folder: Path) -> None:
     for path in sorted(folder.rglob("*"), reverse=True):
-        _sync(path)
-    _sync(folder)
+        sync(path)
+    sync(folder)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until a file or folder is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -33,6 +33,14 @@ class RowSource:
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
         raise NotImplementedError
 
+    def attempts(self, rows: Rows) -> Iterator[NDArray[Any] | DataError]:
+        """Yield each row, or the error that tells why it cannot be had."""
+        for row in rows:
+            try:
+                yield self[np.array([row])][0]
+            except DataError as error:
+                yield error
+
 
 class RowView(RowSource):
     """Some rows of `X`, in a given order, fetched when they are asked for and never copied as a whole."""

@@ -117,32 +117,42 @@ def train(
     _show({"version": str(version), **report}, f"{text}\n\nversion: {version}", as_json)
 
 
-@app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions.parquet")
+@app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
 def predict(
     model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images.")],
-    output: Annotated[Path, typer.Option(help="File to write: .parquet, or of a cascade .csv.")],
+    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, folder of images or tables.")],
+    output: Annotated[Path, typer.Option(help="Folder for input of any size, or one file: .parquet or .csv.")],
     exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
     top_k: Annotated[int | None, typer.Option(help="Of a flat model: surest labels to list; 10 if not given.")] = None,
     group: Group = None,
     id: Id = None,
     allow_missing: Missing = False,
+    shard_rows: Annotated[int | None, typer.Option(help="Of a folder: most rows a file; 65536 if not given.")] = None,
+    max_rejected: Annotated[
+        float | None, typer.Option(help="Of a folder: share of bad rows that ends the job; 0.1 if not given.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Of a folder: start over what was begun.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Predict every row of INPUT: gate probability, fate, and a probability and a 0/1 for each label."""
+    """Predict every row of INPUT: gate probability, fate, and a probability and a 0/1 for each label.
+
+    Into a folder it goes shard by shard: started again after any interruption it goes on, and bad rows are set aside.
+    """
     from cascade.data.columns import Roles
     from pipelines import predict as pipeline
+    from pipelines.predict_batch import settings_for
     from pipelines.progress import show_log
     from pipelines.tables import check_format
 
-    for path in (output, exams):
-        if path is not None:
-            check_format(path)
+    settings = settings_for(output, shard_rows, max_rejected, fresh)
+    if exams is not None:
+        check_format(exams)
     show_log(quiet=True)
-    summary = pipeline.run(model, source, output, Roles(None, group, id, None, allow_missing), exams, top_k)
-    fate = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
-    text = ("{rows} rows, " + fate + ", {rows_with_label} with a label -> {output}").format(**summary)
-    _show(summary, text, as_json)
+    roles = Roles(None, group, id, None, allow_missing)
+    summary = pipeline.run(model, source, output, roles, exams, top_k, settings)
+    _show(summary, pipeline.text(summary), as_json)
+    if summary.get("rejected"):
+        raise typer.Exit(6)
 
 
 @app.command(epilog="Example: cascade submission data/predictions.parquet --output data/submission.csv")
@@ -267,7 +277,8 @@ def main() -> None:
         typer.echo(f"cascade: {error}", err=True)
         sys.exit(error.exit_status)
     except OSError as error:
-        typer.echo(f"cascade: {error.strerror or error}: {error.filename or ''}", err=True)
+        place = f": {error.filename}" if error.filename else ""
+        typer.echo(f"cascade: {error.strerror or error}{place}", err=True)
         sys.exit(1)
 
 

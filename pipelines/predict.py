@@ -1,79 +1,76 @@
-"""Predict files with a saved cascade and write one row for each, and one for each exam if asked."""
+"""Predict an input with a saved model: into a folder shard by shard, or into one file."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
-from cascade.data import Dataset
+from cascade.batch.answers import CascadeAnswers, ManyLabelAnswers
+from cascade.batch.runner import Settings
 from cascade.data.columns import Roles
-from cascade.errors import ConfigError, DataError
-from cascade.exams import exam_table
-from cascade.prediction import Prediction
+from cascade.errors import ConfigError
+from cascade.many.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
-from cascade.publish import new_file
-from pipelines import predict_many
+from pipelines import predict_batch, predict_file
 from pipelines.models import find_model, is_flat
-from pipelines.progress import StageBars
-from pipelines.reading import read_input
-from pipelines.tables import FORMATS, check_columns
+from pipelines.tables import check_columns
+
+TOP_K = 10
 
 
-def run(model: Path, source: Path, output: Path, roles: Roles, exams: Path | None, top_k: int | None) -> dict[str, Any]:
-    """Predict every row of `source`; return a summary."""
+def run(
+    model: Path,
+    source: Path,
+    output: Path,
+    roles: Roles,
+    exams: Path | None = None,
+    top_k: int | None = None,
+    settings: Settings | None = None,
+) -> dict[str, Any]:
+    """Predict every row of `source`; return a summary. Without `settings` the output is one file."""
     _check_outputs(source, output, exams)
     folder = find_model(model)
-    if is_flat(folder):
-        if exams is not None:
-            raise ConfigError("`--exams` needs a cascade; the model is a flat one. Leave it out.")
-        return predict_many.run(folder, source, output, roles, top_k)
+    answers = _load_flat(folder, output, exams, top_k) if is_flat(folder) else _load_cascade(folder, top_k)
+    if settings is not None:
+        return predict_batch.run(folder, source, output, answers, roles, exams, settings)
+    return predict_file.run(folder, source, output, answers, roles, exams)
+
+
+def _load_cascade(folder: Path, top_k: int | None) -> CascadeAnswers:
     if top_k is not None:
         raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
     predictor = CascadePredictor.load(folder)
     check_columns(predictor.labels)
-    data = read_input(predictor, source, roles)
-    if exams is not None and data.groups is None:
-        raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
-    prediction = predictor.decide(predictor.score(data.X, progress=StageBars()))
-    _write(output, row_table(data, prediction, predictor.labels))
-    summary = {
-        "rows": len(data),
-        "rows_past_gate": int(prediction.passed_gate.sum()),
-        "rows_with_label": int(prediction.labels.any(axis=1).sum()),
-        "output": str(output),
-        "model": str(folder),
-    }
+    return CascadeAnswers(predictor)
+
+
+def _load_flat(folder: Path, output: Path, exams: Path | None, top_k: int | None) -> ManyLabelAnswers:
     if exams is not None:
-        table = exam_table(data.groups, prediction, predictor.labels)
-        _write(exams, pa.table(table))
-        summary["exams"] = len(table["group"])
-    return summary
+        raise ConfigError("`--exams` needs a cascade; the model is a flat one. Leave it out.")
+    if output.suffix == ".csv":
+        raise ConfigError(f"a flat model's answers are lists, which only .parquet holds. Received `{output}`.")
+    predictor = ManyLabelPredictor.load(folder)
+    n_labels = len(predictor.labels)
+    k = min(TOP_K, n_labels) if top_k is None else top_k
+    if not 1 <= k <= n_labels:
+        raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
+    return ManyLabelAnswers(predictor, k)
 
 
 def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
     """Refuse to write over the input, inside of it, or one output over the other."""
     for path in (output, exams):
         if path is not None and path.resolve().is_relative_to(source.resolve()):
-            raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another file.")
-    if exams is not None and exams.resolve() == output.resolve():
-        raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` for both.")
+            raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another place.")
+    if exams is not None and exams.resolve().is_relative_to(output.resolve()):
+        raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` and `{exams}`.")
 
 
-def _write(output: Path, table: pa.Table) -> None:
-    with new_file(output) as aside:
-        FORMATS[output.suffix](table, aside)
-
-
-def row_table(part: Dataset, prediction: Prediction, labels: tuple[str, ...]) -> pa.Table:
-    """Columns of the output: id, group, gate probability, fate, then a probability and a bit for each label."""
-    columns: dict[str, Any] = {"id": part.ids}
-    if part.groups is not None:
-        columns["group"] = part.groups
-    columns["gate_probability"] = prediction.gate_proba
-    columns["passed_gate"] = prediction.passed_gate
-    for k, name in enumerate(labels):
-        columns[f"{name}_probability"] = prediction.proba[:, k]
-        columns[name] = prediction.labels[:, k]
-    return pa.table(columns)
+def text(summary: dict[str, Any]) -> str:
+    """A line to read."""
+    fate = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
+    rejected = ", {rejected} rejected" if summary.get("rejected") else ""
+    before = "; it was finished before" if summary.get("was_finished") else ""
+    return ("{rows} rows" + rejected + ", " + fate + ", {rows_with_label} with a label -> {output}").format(
+        **summary
+    ) + before

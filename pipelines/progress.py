@@ -27,6 +27,33 @@ class StageBars:
             shown.close()
 
 
+class JobBar:
+    """One bar over all rows of a job, with the rate of this start, the time left and the stage at hand."""
+
+    def __init__(self) -> None:
+        self.bar: tqdm[None] | None = None
+
+    def begin(self, done: int, total: int | None) -> None:
+        """Show the bar, at the rows that are done already."""
+        self.bar = tqdm(total=total, initial=done, unit=" rows", file=sys.stderr, mininterval=0.5)
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        """Show how far a stage is with its rows of the shard."""
+        assert self.bar is not None
+        self.bar.set_postfix_str(f"{stage} {done}/{total}", refresh=False)
+        self.bar.update(0)
+
+    def advance(self, rows: int) -> None:
+        """Move on by rows that are done."""
+        assert self.bar is not None
+        self.bar.update(rows)
+
+    def close(self) -> None:
+        """Leave the bar as it is, and begin a new line."""
+        if self.bar is not None:
+            self.bar.close()
+
+
 @contextmanager
 def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """A bar with rate and time left; yields the function that moves it."""

@@ -14,15 +14,20 @@ from cascade.predictor import CascadePredictor
 
 def read_input(predictor: CascadePredictor | ManyLabelPredictor, source: Path, roles: Roles) -> Dataset:
     """Read rows without labels; the training's group and identifier columns are used where they are there."""
+    known = with_remembered(predictor, roles)
+    return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
+
+
+def with_remembered(predictor: CascadePredictor | ManyLabelPredictor, roles: Roles) -> Roles:
+    """Add the training's group and identifier columns, which need not be there."""
     remembered = {role: name for role, name in predictor.provenance.get("columns", {}).items() if name is not None}
-    known = replace(
+    return replace(
         roles,
         group=roles.group or remembered.get("group"),
         id=roles.id or remembered.get("id"),
         optional=frozenset(remembered.values()) - {roles.group, roles.id},
         slices=slices_of(predictor),
     )
-    return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
 
 
 def slices_of(predictor: CascadePredictor | ManyLabelPredictor) -> SliceOptions:

@@ -1,4 +1,4 @@
-"""Formats of an output table, by the file's ending."""
+"""What an output is, by its ending: one file of some format, or a folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
 from cascade.errors import ConfigError, DataError
+from cascade.publish import new_file
 
 FORMATS: dict[str, Callable[..., Any]] = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
 
@@ -25,5 +27,13 @@ def check_columns(labels: tuple[str, ...]) -> None:
 def check_format(path: Path) -> Path:
     """Refuse an output whose ending names no format."""
     if path.suffix not in FORMATS:
-        raise ConfigError(f"an output must end in {' or '.join(FORMATS)}. Received `{path}`.")
+        raise ConfigError(
+            f"an output file must end in {' or '.join(FORMATS)}; a folder has no ending. Received `{path}`."
+        )
     return path
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write one file, whole or not at all."""
+    with new_file(path) as aside:
+        FORMATS[path.suffix](table, aside)

@@ -105,6 +105,26 @@ def test_predicting_a_folder_of_images(models: Path, png_folder: Path, tmp_path:
         assert largest == pytest.approx(expected.proba[rows, -1].max())
 
 
+def test_predicting_images_into_a_folder_sets_the_broken_one_aside(
+    models: Path, png_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(png_folder, tmp_path / "png"))
+    data = read_data(folder)
+    (folder / data.ids[5]).write_bytes((folder / data.ids[5]).read_bytes()[:-200])
+    done = run("predict", models / "tiny", folder, "--output", tmp_path / "out", "--shard-rows", "30", "--json")
+    assert (done.returncode, json.loads(done.stdout)["rejected"]) == (6, 1), done.stderr
+    table, kept = pyarrow.parquet.read_table(tmp_path / "out"), np.delete(np.arange(len(data)), 5)
+    expected = CascadePredictor.load(next((models / "tiny").glob("*/model"))).examine(data.X[kept])
+    assert (table["id"].to_pylist(), table["group"].to_pylist()) == (
+        data.ids[kept].tolist(),
+        data.groups[kept].tolist(),
+    )
+    np.testing.assert_allclose(table["gate_probability"], expected.gate_proba, rtol=1e-5)
+    np.testing.assert_allclose(table["any_probability"], expected.proba[:, -1], rtol=1e-5)
+    rejected = pyarrow.parquet.read_table(tmp_path / "out" / "_rejected.parquet").to_pylist()
+    assert [(row["id"], row["row"]) for row in rejected] == [(data.ids[5], 5)]
+
+
 def test_evaluating_agrees_with_the_training_report_on_the_same_rows(models: Path, phantom_folder: Path) -> None:
     done = run("evaluate", models / "tiny", phantom_folder, "--json")
     assert done.returncode == 0, done.stderr

@@ -167,7 +167,7 @@ def test_bad_lists_are_named(images: Path, rows: list, head: tuple[str, ...], se
 def test_images_of_another_size_and_bombs_are_named_before_they_are_decoded(images: Path) -> None:
     data = read_data(images)
     Image.new("L", (24, 21)).save(images / "1.png")
-    with pytest.raises(DataError, match=r"1\.png` must be 24x20 pixels like the first image. Received 24x21"):
+    with pytest.raises(DataError, match=r"1\.png` must be 24x20 pixels like the others. Received 24x21"):
         data.X[np.array([1])]
     Image.new("1", (30_000, 30_000)).save(images / "1.png")
     with pytest.raises(DataError, match=r"1\.png`"):

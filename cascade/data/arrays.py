@@ -35,8 +35,7 @@ def read_npz(path: Path, roles: Roles) -> Dataset:
 
 def read_npy(path: Path, roles: Roles) -> Dataset:
     """Read X from a `.npy` file, mapped into memory, and labels from `roles.label_file`."""
-    X = _map(path)
-    X = check_features(X, path, roles.allow_missing)
+    X = map_array(path, roles.allow_missing)
     if roles.label_file is None:
         return _assemble(path, X, {}, roles)
     if roles.label_file.suffix == ".npz":
@@ -76,6 +75,12 @@ def _first_odd(values: NDArray[Any]) -> list[int] | None:
             first: list[int] = odd[0].tolist()
             return [start + first[0], *first[1:]]
     return None
+
+
+def map_array(path: Path, allow_missing: bool) -> NDArray[Any]:
+    """Map the rows of a `.npy` file into memory."""
+    X: NDArray[Any] = check_features(_map(path), path, allow_missing)
+    return X
 
 
 def _map(path: Path) -> NDArray[Any]:

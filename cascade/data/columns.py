@@ -66,17 +66,22 @@ def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:
         table = _read(path, named)
     except (pa.ArrowInvalid, OSError, KeyError) as error:
         raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
-    names, times = np.unique(table.column_names, return_counts=True)
+    check_names(table.column_names, path)
+    if not table.num_rows:
+        raise DataError(f"`{path}` must hold at least one row. Received none.")
+    return table
+
+
+def check_names(columns: Sequence[str], path: Path) -> None:
+    """Refuse columns without a name, and a name that two columns have."""
+    names, times = np.unique(columns, return_counts=True)
     if "" in names:
-        place = table.column_names.index("")
+        place = list(columns).index("")
         raise DataError(
             f"`{path}` has a column without a name (number {place}); a saved index? Name it or take it out."
         )
     if (times > 1).any():
         raise DataError(f"`{path}` has {times.max()} columns {str(names[times.argmax()])!r}; each must be there once.")
-    if not table.num_rows:
-        raise DataError(f"`{path}` must hold at least one row. Received none.")
-    return table
 
 
 def _read(path: Path, named: Sequence[str | None]) -> pa.Table:
@@ -87,12 +92,12 @@ def _read(path: Path, named: Sequence[str | None]) -> pa.Table:
     return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=text))
 
 
-def require(table: pa.Table, path: Path, names: Sequence[str], role: str) -> None:
-    """Refuse a table that lacks a column."""
+def require(columns: Sequence[str], path: Path, names: Sequence[str], role: str) -> None:
+    """Refuse a table whose `columns` lack a name."""
     for name in names:
-        if name not in table.column_names:
-            near = difflib.get_close_matches(name, table.column_names, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; its columns are {listed(table.column_names)}."
+        if name not in columns:
+            near = difflib.get_close_matches(name, columns, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; its columns are {listed(columns)}."
             raise DataError(f"`{path}` has no {role} column {name!r}{hint}")
 
 
@@ -106,7 +111,7 @@ def label_columns(table: pa.Table, path: Path, names: Sequence[str], missing: bo
     """Read label columns as 0/1 of shape (rows, labels) and, where empty cells are allowed, what of it is known."""
     if not names:
         raise DataError(f"`{path}` must have at least one label column. Received none.")
-    require(table, path, names, "label")
+    require(table.column_names, path, names, "label")
     columns = [_binary(table[name], path, name, missing) for name in names]
     known = np.column_stack([told for _, told in columns])
     return np.column_stack([bits for bits, _ in columns]), None if known.all() else known
@@ -140,7 +145,7 @@ def group_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any] 
     """Read the group of each row, or None where no group is named."""
     if name is None:
         return None
-    require(table, path, [name], "group")
+    require(table.column_names, path, [name], "group")
     values = [None if value is None else str(value) for value in table[name].to_pylist()]
     for row, value in enumerate(values):
         if not value:
@@ -152,7 +157,7 @@ def id_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any]:
     """Read the identifiers, or number the rows."""
     if name is None:
         return np.arange(table.num_rows).astype(str)
-    require(table, path, [name], "id")
+    require(table.column_names, path, [name], "id")
     values = np.array([str(value) for value in table[name].to_pylist()])
     refuse_duplicates(values, path, name)
     return values

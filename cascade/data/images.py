@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from cascade.data.columns import (
     Roles,
@@ -21,7 +22,7 @@ from cascade.data.columns import (
     require,
 )
 from cascade.data.dataset import Dataset
-from cascade.data.files import PixelFiles
+from cascade.data.files import FAULTS_OF_A_FILE, PixelFiles
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known
@@ -38,45 +39,83 @@ class ImageFiles(PixelFiles):
 
     Parameters
     ----------
-    paths : list of path
-        The first one decides size and channels (grey 1, colour 3).
+    paths : sequence of path
+    row_shape : tuple of int, optional
+        Height, width and channels (grey 1, colour 3); if not given the first image decides.
     """
 
-    def __init__(self, paths: list[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], row_shape: tuple[int, ...] | None = None) -> None:
         super().__init__(paths)
-        self.mode, size = _look(paths[0])
-        self.shape = (len(paths), size[1], size[0], 1 if self.mode == "L" else 3)
+        if row_shape is None:
+            with _opened(paths[0]) as image:
+                mode, size = _look(paths[0], image)
+            row_shape = (size[1], size[0], 1 if mode == "L" else 3)
+        self.mode = "L" if row_shape[2] == 1 else "RGB"
+        self.shape = (len(paths), *row_shape)
 
-    def look(self, path: Path) -> tuple[int, int]:
-        """Read the size and refuse another one than the first image's."""
-        _, size = _look(path)
+    def look(self, path: Path) -> None:
+        """Read the header and refuse an image of another size."""
+        with _opened(path) as image:
+            self._check_header(path, image)
+
+    def _check_header(self, path: Path, image: Image.Image) -> None:
+        _, size = _look(path, image)
         if size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
-            raise DataError(f"`{path}` must be {wanted} pixels like the first image. Received {size[0]}x{size[1]}.")
-        return size
+            raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
 
     def decode(self, path: Path) -> NDArray[np.uint8]:
-        """Check the size, then decode."""
-        self.look(path)
-        try:
-            with Image.open(path) as image:
+        """Check the header, then decode."""
+        with _opened(path) as image:
+            self._check_header(path, image)
+            with _reading(path, "decoded"):
                 return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
-        except (OSError, SyntaxError, ValueError) as error:
-            raise DataError(f"`{path}` cannot be decoded as an image: {error}.") from error
 
 
-def _look(path: Path) -> tuple[str, tuple[int, int]]:
-    """Read mode and size from the header, before any pixel is expanded."""
-    try:
-        with Image.open(path) as image:
-            mode, size = image.mode, image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise DataError(f"`{path}` cannot be read as an image: {type(error).__name__}.") from error
+def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
+    """Mode and size as the header tells them, before any pixel is expanded."""
+    mode, size = image.mode, image.size
     if mode not in MODES:
         raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
     return MODES[mode], size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Read the header, and close the file in the end."""
+    with _reading(path, "read"):
+        image = Image.open(path)
+    with image:
+        yield image
+
+
+@contextmanager
+def _reading(path: Path, how: str) -> Iterator[None]:
+    """Blame the file for whatever goes wrong, but not for what the machine lacks."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except OSError as error:
+        if error.errno not in FAULTS_OF_A_FILE:
+            raise
+        raise DataError(f"`{path}` cannot be {how} as an image: {_cause(error)}.") from error
+    except Exception as error:
+        # A broken file leads decoders to errors of any kind.
+        raise DataError(f"`{path}` cannot be {how} as an image: {_cause(error)}.") from error
+
+
+def _cause(error: Exception) -> str:
+    """What went wrong, without the path, which the sentence names already."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror)
+    return (
+        "no known format"
+        if isinstance(error, UnidentifiedImageError)
+        else str(error).rstrip(".") or type(error).__name__
+    )
 
 
 def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
@@ -108,7 +147,7 @@ def read_listed(
 ) -> Dataset:
     """Read the files that a table names, with one column a label; `source` makes rows of them."""
     table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
-    require(table, listing, [FILE_COLUMN], "file")
+    require(table.column_names, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
     if not len(files):
         raise DataError(f"`{listing}` must list at least one image. Received none.")

@@ -120,7 +120,7 @@ def write_submission(predictions: Path, output: Path) -> int:
         table = _open(predictions)
     except (pa.ArrowInvalid, OSError) as error:
         raise DataError(f"`{predictions}` cannot be read as a table: {str(error).splitlines()[0]}") from error
-    require(table.head(0), predictions, columns, "prediction")
+    require(table.schema.names, predictions, columns, "prediction")
     count = 0
     with new_file(output) as aside, aside.open("w", encoding="utf-8", newline="\n") as handle:
         handle.write(f"{HEAD}\n")

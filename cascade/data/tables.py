@@ -45,14 +45,8 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
 def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDArray[np.float64]:
     if name not in table.column_names:
         raise DataError(f"`{path}` has no feature column {name!r}, which the model was trained on.")
-    column = table[name]
-    kind = column.type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise DataError(
-            f"`{path}` must hold numbers in feature column {name!r}. Received {kind}; leave it out, "
-            "or name it as group or id."
-        )
-    values = np.asarray(column.to_numpy(), dtype=np.float64)
+    check_number_type(table[name].type, path, name)
+    values = to_numbers(table[name])
     odd = np.flatnonzero(~np.isfinite(values))
     if len(odd) and not allow_missing:
         raise DataError(
@@ -60,3 +54,17 @@ def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDA
             "`allow_missing` to pass NaN on."
         )
     return values
+
+
+def check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
+    """Refuse a feature column that does not hold numbers."""
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        raise DataError(
+            f"`{path}` must hold numbers in feature column {name!r}. Received {kind}; leave it out, "
+            "or name it as group or id."
+        )
+
+
+def to_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Numbers of a column, NaN where it is empty."""
+    return np.asarray(column.to_numpy(), dtype=np.float64)

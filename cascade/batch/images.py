@@ -1,0 +1,171 @@
+"""Image files, and any other rows that are decoded one by one, as the input of a job."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cascade.batch.chunk import Chunk, Reasons, divide, scorable
+from cascade.batch.fingerprint import fingerprint_files
+from cascade.batch.inputs import files_below
+from cascade.data.columns import Roles, read_table, refuse_duplicates, require
+from cascade.data.images import FILE_COLUMN, PATIENT_COLUMN, SUFFIXES, ImageFiles
+from cascade.errors import DataError
+from cascade.rows import RowSource
+from cascade.signature import InputSignature
+
+LISTING = "labels.csv"
+
+
+class Names(Sequence[Path]):
+    """Paths made from names when they are asked for: a path object takes five times its name's memory.
+
+    Parameters
+    ----------
+    folder : path
+    names : list of str
+        Relative to the folder, or absolute.
+    confined : bool
+        Whether a name must not lead out of the folder.
+    """
+
+    def __init__(self, folder: Path, names: list[str], confined: bool) -> None:
+        self.folder, self.confined = folder, confined
+        self.names = names
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, place: int) -> Path: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Path]: ...
+    def __getitem__(self, place: int | slice) -> Path | list[Path]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        path = self.folder / self.names[place]
+        if self.confined and not path.resolve().is_relative_to(self.folder.resolve()):
+            raise DataError(f"`{path}` must lie inside the folder of its list.")
+        return path
+
+    def text(self) -> pa.Array:
+        """The names as text; bytes that are none are written out."""
+        return pa.array((os.fsencode(name).decode("utf-8", "backslashreplace") for name in self.names), pa.string())
+
+
+class DecodedInput:
+    """Rows that are decoded when they are asked for, each of which may fail on its own.
+
+    Parameters
+    ----------
+    source : RowSource
+        Its `attempts` are what is read.
+    ids : pyarrow.Array of str, length n
+    groups : tuple of (column name, pyarrow.Array of str), or None
+    folder, files : path and sequence of str
+        What the rows are decoded from.
+    """
+
+    def __init__(
+        self, source: RowSource, ids: pa.Array, groups: tuple[str, pa.Array] | None, folder: Path, files: Sequence[str]
+    ) -> None:
+        self.source, self.ids, self.groups = source, ids, groups
+        self.folder, self.files = folder, files
+        self.n_rows: int | None = len(source)
+        self.row_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Names, sizes and times of the files."""
+        return fingerprint_files(self.folder, self.files)
+
+    def chunks(self, size: int, first: int) -> Iterator[Chunk]:
+        """Yield consecutive rows, each decoded once."""
+        for start in range(first, len(self.source), size):
+            yield self._chunk(start, min(size, len(self.source) - start))
+
+    def _chunk(self, start: int, n: int) -> Chunk:
+        reasons = np.full(n, None, dtype=object)
+        ids, groups = self.ids.slice(start, n).to_numpy(zero_copy_only=False), None
+        if self.groups is not None:
+            column, values = self.groups
+            groups = values.slice(start, n).fill_null("").to_numpy(zero_copy_only=False)
+            reasons[groups == ""] = f"column {column!r} is empty"
+        reasons[ids == ""] = "its id is empty"
+        return divide(self._decode(start, reasons), ids, groups, reasons, start)
+
+    def _decode(self, start: int, reasons: Reasons) -> NDArray[Any]:
+        """Decode the rows that nothing speaks against yet; those that fail get their reason."""
+        wanted, n_decoded = scorable(reasons), 0
+        X = np.empty((len(wanted), *self.source.shape[1:]), self.source.dtype)
+        for place, row in zip(wanted, self.source.attempts(start + wanted), strict=True):
+            if isinstance(row, DataError):
+                # The same sentence, wherever the folder lies.
+                reasons[place] = str(row).replace(f"{self.folder}{os.sep}", "")
+            else:
+                X[n_decoded] = row
+                n_decoded += 1
+        return X[:n_decoded]
+
+
+def read_images(folder: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
+    """Open a folder of images, in the order of its `labels.csv` if it has one."""
+    if (folder / LISTING).exists():
+        return _read_listed(folder, roles, signature)
+    wanted = roles.within(())
+    if wanted.group or wanted.id:
+        raise DataError(f"`{folder}` must hold `{LISTING}` with a column {wanted.group or wanted.id!r}.")
+    files = files_below(folder, SUFFIXES)
+    if not files:
+        raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
+    names = Names(folder, files, confined=False)
+    return DecodedInput(ImageFiles(names, _shape(folder, signature)), names.text(), None, folder, files)
+
+
+def list_images(listing: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
+    """Open the images that a text file names, one on a line, relative to the file's folder."""
+    wanted = roles.within(())
+    if wanted.group or wanted.id:
+        raise DataError(f"`{listing}` is a plain list without a column {wanted.group or wanted.id!r}.")
+    text = listing.read_text(encoding="utf-8", errors="surrogateescape")
+    files = [line for line in text.splitlines() if line]
+    if not files:
+        raise DataError(f"`{listing}` must name at least one image. Received none.")
+    refuse_duplicates(np.array(files), listing, "file")
+    names = Names(listing.parent, files, confined=False)
+    images = ImageFiles(names, _shape(listing, signature))
+    return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files])
+
+
+def _read_listed(folder: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
+    listing = folder / LISTING
+    table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
+    columns = table.column_names
+    roles = roles.within(columns)
+    group = roles.group or (PATIENT_COLUMN if PATIENT_COLUMN in columns else None)
+    for role, name in (("file", FILE_COLUMN), ("group", group), ("id", roles.id)):
+        require(columns, listing, [] if name is None else [name], role)
+    files: list[str] = _text(table[FILE_COLUMN]).to_pylist()
+    for column in dict.fromkeys([FILE_COLUMN, roles.id or FILE_COLUMN]):
+        refuse_duplicates(np.array(_text(table[column]).to_pylist()), listing, column)
+    images = ImageFiles(Names(folder, files, confined=True), _shape(folder, signature))
+    groups = None if group is None else (group, _text(table[group]))
+    return DecodedInput(images, _text(table[roles.id or FILE_COLUMN]), groups, folder, [LISTING, *files])
+
+
+def _text(column: pa.ChunkedArray) -> pa.Array:
+    return pc.fill_null(column.cast(pa.string()), "").combine_chunks()
+
+
+def _shape(path: Path, signature: InputSignature) -> tuple[int, ...]:
+    """The shape that the model takes: a first image that is broken must not decide for all."""
+    shape = signature.row_shape
+    if shape is None or len(shape) != 3 or shape[2] not in (1, 3):
+        raise DataError(f"`{path}` holds images; the model takes rows of shape {shape}. Give it arrays or a table.")
+    return shape

@@ -1,0 +1,125 @@
+"""A job in its folder: begun, gone on with, or begun anew; a shard at a time; finished."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from cascade.batch.folder import REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
+from cascade.batch.manifest import Manifest, Shard, digest_file, read_manifest
+from cascade.batch.writing import Answer, write_answers, write_tables
+from cascade.errors import CascadeError, ConfigError, DataError
+
+NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
+LONGEST = 24
+
+
+class Job:
+    """One job in a folder that is claimed.
+
+    Parameters
+    ----------
+    folder : path
+    identity : dict of dict
+        What the output depends on; see `Manifest.job`.
+    fresh : bool
+        Whether to remove what an earlier job wrote, instead of going on with it.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds something else, or a job with another identity.
+    DataError
+        If a file of the job is not as it was written.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
+        self.folder = folder
+        clear_asides(folder)
+        found = read_manifest(folder)
+        if found is None:
+            refuse_foreign(folder)
+        elif fresh or not found.shards:
+            self._remove(len(found.shards))
+            found = None
+        else:
+            _refuse_other(folder, found.job, identity)
+            self._check_files(found)
+        self.manifest = found or Manifest(identity)
+        # A shard that was written and not noted may come out otherwise: a file can be read again.
+        self._remove_shard(len(self.manifest.shards))
+        if found is None:
+            self.manifest.write(folder)
+
+    def _remove(self, n_shards: int) -> None:
+        for number in range(n_shards + 1):
+            self._remove_shard(number)
+        (self.folder / REJECTED).unlink(missing_ok=True)
+
+    def _remove_shard(self, number: int) -> None:
+        for name in (part_name(number), rejected_name(number)):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def _check_files(self, manifest: Manifest) -> None:
+        if manifest.sha256_rejected is not None:
+            self._check_file(REJECTED, manifest.sha256_rejected)
+        for number, shard in enumerate(manifest.shards):
+            self._check_file(part_name(number), shard.sha256)
+            if shard.sha256_rejected is not None and not manifest.finished:
+                self._check_file(rejected_name(number), shard.sha256_rejected)
+
+    def _check_file(self, name: str, wanted: str) -> None:
+        path = self.folder / name
+        if not path.exists() or digest_file(path) != wanted:
+            state = "changed after it was written" if path.exists() else "missing"
+            raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
+
+    def commit(self, answers: Iterator[Answer], rejected: pa.Table, n_read: int) -> None:
+        """Write a shard of `n_read` rows and note it; one that is not noted when the process ends is written again."""
+        number = len(self.manifest.shards)
+        part, aside = self.folder / part_name(number), self.folder / rejected_name(number)
+        if rejected.num_rows:
+            write_tables(aside, iter([rejected]))
+        counts = write_answers(part, answers)
+        digest = digest_file(aside) if rejected.num_rows else None
+        rows = pyarrow.parquet.read_metadata(part).num_rows
+        shard = Shard(rows, rejected.num_rows, counts, digest_file(part), digest)
+        if shard.n_read != n_read:
+            raise CascadeError(f"`{part}` must account for {n_read} rows. Received {shard.n_read}; please report this.")
+        self.manifest.shards.append(shard)
+        self.manifest.write(self.folder)
+
+    def finish(self) -> None:
+        """Put the rejected rows into one file and mark the job as finished; may be called again."""
+        aside = self._asides()
+        if not self.manifest.finished:
+            if aside:
+                write_tables(self.folder / REJECTED, map(pyarrow.parquet.read_table, aside))
+                self.manifest.sha256_rejected = digest_file(self.folder / REJECTED)
+            self.manifest.finished = True
+            self.manifest.write(self.folder)
+        for path in aside:
+            path.unlink(missing_ok=True)
+
+    def _asides(self) -> list[Path]:
+        """Rejected rows of each shard that has some."""
+        shards = enumerate(self.manifest.shards)
+        return [self.folder / rejected_name(number) for number, shard in shards if shard.rejected]
+
+
+def _refuse_other(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
+    for part, name in NAMES.items():
+        if begun.get(part) == wanted[part]:
+            continue
+        told = begun.get(part) or {}
+        key = next((key for key in wanted[part] if told.get(key) != wanted[part][key]), part)
+        change = f"{key} was {_brief(told.get(key))}, now {_brief(wanted[part].get(key))}"
+        raise ConfigError(f"`{folder}` was begun otherwise: {name} changed ({change}); go back, or use --fresh.")
+
+
+def _brief(value: Any) -> str:
+    return repr(value) if len(repr(value)) <= LONGEST else f"{str(value)[:LONGEST]}..."

@@ -1,0 +1,123 @@
+"""`_manifest.json`: what a job is, which shards are done, and whether it is finished."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cascade.batch.folder import MANIFEST
+from cascade.errors import DataError
+from cascade.publish import new_file
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A finished shard.
+
+    Attributes
+    ----------
+    rows : int
+        Rows predicted.
+    rejected : int
+    counts : dict
+        What the summary adds up, such as rows past the gate.
+    sha256 : str
+        Of the predictions.
+    sha256_rejected : str or None
+        Of the rejected rows, None where there are none.
+    """
+
+    rows: int
+    rejected: int
+    counts: dict[str, int]
+    sha256: str
+    sha256_rejected: str | None
+
+    @property
+    def n_read(self) -> int:
+        """Rows of the input."""
+        return self.rows + self.rejected
+
+
+@dataclass
+class Manifest:
+    """What is known of a job.
+
+    Attributes
+    ----------
+    job : dict of dict
+        What its output depends on: model, input, settings and versions, each of them under its name.
+    shards : list of Shard
+    finished : bool
+    sha256_rejected : str or None
+        Of the rejected rows of a finished job, None where there are none.
+    """
+
+    job: dict[str, dict[str, Any]]
+    shards: list[Shard] = field(default_factory=list)
+    finished: bool = False
+    sha256_rejected: str | None = None
+
+    @property
+    def n_read(self) -> int:
+        """Rows of the input that are done."""
+        return sum(shard.n_read for shard in self.shards)
+
+    @property
+    def n_rejected(self) -> int:
+        """Rows that were rejected."""
+        return sum(shard.rejected for shard in self.shards)
+
+    def totals(self) -> dict[str, int]:
+        """Counts of all shards."""
+        names = self.shards[0].counts if self.shards else {}
+        return {name: sum(shard.counts[name] for shard in self.shards) for name in names}
+
+    def write(self, folder: Path) -> None:
+        """Put it in the place of the last one."""
+        body = {
+            "protocol": PROTOCOL,
+            "finished": self.finished,
+            "rows": self.n_read,
+            "rejected": self.n_rejected,
+            "sha256_rejected": self.sha256_rejected,
+            **self.totals(),
+            "job": self.job,
+            "shards": [asdict(shard) for shard in self.shards],
+        }
+        with new_file(folder / MANIFEST) as aside:
+            aside.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path) -> Manifest | None:
+    """Read the manifest of a folder, None where it has none.
+
+    Raises
+    ------
+    DataError
+        If it is not what `write` wrote.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return None
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if body["protocol"] != PROTOCOL:
+            raise ValueError(f"protocol {body['protocol']!r}")
+        shards = [Shard(**shard) for shard in body["shards"]]
+        return Manifest(body["job"], shards, body["finished"], body["sha256_rejected"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"`{path}` was not written by a job of this version ({error}); choose another folder."
+        ) from error
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

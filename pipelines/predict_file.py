@@ -1,0 +1,48 @@
+"""Predict an input that fits into memory into one file, and one row for each exam into another if asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cascade.batch.answers import CascadeAnswers, ManyLabelAnswers, counts_of, row_table
+from cascade.batch.writing import write_answers
+from cascade.data import Dataset
+from cascade.data.columns import Roles
+from cascade.errors import DataError
+from cascade.exams import exam_table
+from pipelines.progress import StageBars
+from pipelines.reading import read_input
+from pipelines.tables import write_table
+
+
+def run(
+    folder: Path,
+    source: Path,
+    output: Path,
+    answers: CascadeAnswers | ManyLabelAnswers,
+    roles: Roles,
+    exams: Path | None,
+) -> dict[str, Any]:
+    """Predict every row of `source`, none of which may be bad; return a summary."""
+    data = read_input(answers.predictor, source, roles)
+    if exams is not None and data.groups is None:
+        raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
+    if isinstance(answers, CascadeAnswers):
+        counts = _write_cascade(answers, data, output, exams)
+    else:
+        counts = write_answers(output, answers(data.X, data.ids, data.groups, StageBars()))
+    return {"rows": len(data), **counts, "output": str(output), "model": str(folder)}
+
+
+def _write_cascade(answers: CascadeAnswers, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
+    prediction = answers.predict(data.X, StageBars())
+    labels, counts = answers.predictor.labels, counts_of(prediction)
+    write_table(output, row_table(data.ids, data.groups, prediction, labels))
+    if exams is not None:
+        table = exam_table(data.groups, prediction, labels)
+        write_table(exams, pa.table(table))
+        counts["exams"] = len(table["group"])
+    return counts
