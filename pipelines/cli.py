@@ -132,6 +132,8 @@ def predict(
         float | None, typer.Option(help="Of a folder: share of bad rows that ends the job; 0.1 if not given.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Of a folder: start over what was begun.")] = False,
+    runtime: Annotated[str, typer.Option(help="What computes networks: auto, keras, litert or onnx.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads of an exported runtime; all cores if not given.")] = None,
     as_json: Json = False,
 ) -> None:
     """Predict every row of INPUT: gate probability, fate, and a probability and a 0/1 for each label.
@@ -149,7 +151,7 @@ def predict(
         check_format(exams)
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
-    summary = pipeline.run(model, source, output, roles, exams, top_k, settings)
+    summary = pipeline.run(model, source, output, roles, exams, top_k, settings, runtime, threads)
     _show(summary, pipeline.text(summary), as_json)
     if summary.get("rejected"):
         raise typer.Exit(6)

@@ -11,6 +11,7 @@ from cascade.data.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
+from cascade.runtime.kinds import AUTO
 from pipelines import predict_batch, predict_file
 from pipelines.models import find_model, is_flat
 from pipelines.tables import check_columns
@@ -26,35 +27,43 @@ def run(
     exams: Path | None = None,
     top_k: int | None = None,
     settings: Settings | None = None,
+    runtime: str = AUTO,
+    threads: int | None = None,
 ) -> dict[str, Any]:
     """Predict every row of `source`; return a summary. Without `settings` the output is one file."""
     _check_outputs(source, output, exams)
     folder = find_model(model)
-    answers = _load_flat(folder, output, exams, top_k) if is_flat(folder) else _load_cascade(folder, top_k)
+    answers: CascadeAnswers | ManyLabelAnswers
+    if is_flat(folder):
+        _check_flat(output, exams)
+        answers = _lists(ManyLabelPredictor.load(folder, runtime, threads), top_k)
+    else:
+        answers = _labels(CascadePredictor.load(folder, runtime, threads), top_k)
     if settings is not None:
         return predict_batch.run(folder, source, output, answers, roles, exams, settings)
     return predict_file.run(folder, source, output, answers, roles, exams)
 
 
-def _load_cascade(folder: Path, top_k: int | None) -> CascadeAnswers:
+def _labels(predictor: CascadePredictor, top_k: int | None) -> CascadeAnswers:
     if top_k is not None:
         raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
-    predictor = CascadePredictor.load(folder)
     check_columns(predictor.labels)
     return CascadeAnswers(predictor)
 
 
-def _load_flat(folder: Path, output: Path, exams: Path | None, top_k: int | None) -> ManyLabelAnswers:
-    if exams is not None:
-        raise ConfigError("`--exams` needs a cascade; the model is a flat one. Leave it out.")
-    if output.suffix == ".csv":
-        raise ConfigError(f"a flat model's answers are lists, which only .parquet holds. Received `{output}`.")
-    predictor = ManyLabelPredictor.load(folder)
+def _lists(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelAnswers:
     n_labels = len(predictor.labels)
     k = min(TOP_K, n_labels) if top_k is None else top_k
     if not 1 <= k <= n_labels:
         raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
     return ManyLabelAnswers(predictor, k)
+
+
+def _check_flat(output: Path, exams: Path | None) -> None:
+    if exams is not None:
+        raise ConfigError("`--exams` needs a cascade; the model is a flat one. Leave it out.")
+    if output.suffix == ".csv":
+        raise ConfigError(f"a flat model's answers are lists, which only .parquet holds. Received `{output}`.")
 
 
 def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:

@@ -25,12 +25,14 @@ from cascade.batch.runner import Settings, run_job
 from cascade.data import read_data
 from cascade.data.columns import Roles
 from cascade.errors import DataError
+from cascade.phantom import write_phantom
 from cascade.rows import RowSource
 from cascade.signature import InputSignature
 
 SIZE = 8
 TABLE = InputSignature((2,), "number", ("f0", "f1"))
 GREY = InputSignature((SIZE, SIZE, 1), "uint8")
+SLICES = InputSignature((16, 16, 3), "uint8")
 NUMBERS = InputSignature((2,), "number")
 
 
@@ -321,3 +323,34 @@ def test_a_phantom_is_mapped(phantom_folder: Path) -> None:
     assert isinstance(chunk.X, np.memmap)
     assert chunk.ids.tolist() == data.ids[500:].tolist()
     assert chunk.groups.tolist() == data.groups[500:].tolist()
+
+
+def test_a_tree_of_slices_is_read_shard_by_shard_as_in_memory(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    folder = tmp_path / "dicom"
+    write_phantom(folder, rows=40, size=16, seed=3, format="dicom")
+    data = read_data(folder / "images", Roles(), labelled=False)
+    ids, rejected, X = rows_of(open_input(folder / "images", Roles(), SLICES), 7)
+    assert rejected == []
+    assert ids == data.ids.tolist()
+    np.testing.assert_array_equal(X, data.X[np.arange(40)])
+    groups = [chunk.groups for chunk in open_input(folder / "images", Roles(), SLICES).chunks(7, 0)]
+    np.testing.assert_array_equal(np.concatenate(groups), data.groups)
+
+
+def test_slices_that_cannot_be_read_are_rejected_one_by_one(tmp_path: Path) -> None:
+    pytest.importorskip("pydicom")
+    folder = tmp_path / "dicom"
+    write_phantom(folder, rows=32, size=16, seed=3, format="dicom")
+    paths = sorted((folder / "images").rglob("*.dcm"))
+    paths[0].write_bytes(paths[0].read_bytes()[:-100])
+    paths[5].write_bytes(b"no slice")
+    source = open_input(folder / "images", Roles(group="StudyInstanceUID", id="SOPInstanceUID"), SLICES)
+    ids, rejected, X = rows_of(source, 5)
+    assert [row for _, row, _ in rejected] == [0, 5]
+    assert "is cut" in rejected[0][2]
+    assert all(str(folder) not in reason for *_, reason in rejected)
+    assert len(ids) == len(X) == 30
+    assert all("." in name for name in ids), "identifiers are the slices' own"
+    with pytest.raises(DataError, match="has no group 'ward'"):
+        open_input(folder / "images", Roles(group="ward"), SLICES)

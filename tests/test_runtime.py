@@ -20,6 +20,7 @@ pytest.importorskip("tf2onnx")
 from scipy.special import expit
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier, ManyLabelClassifier
+from cascade.batch.answers import CascadeAnswers
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.neural.networks import NETWORKS, build_network
@@ -280,3 +281,12 @@ def test_flat_models_of_many_labels_are_exported_too(tmp_path: Path) -> None:
     for runtime in RUNTIMES:
         answer = ManyLabelPredictor.load(tmp_path / "flat", runtime, threads=1).predict_proba(X)
         np.testing.assert_allclose(answer, wanted, atol=TOLERANCE)
+
+
+def test_a_job_is_another_one_in_another_runtime_or_with_other_threads(exported: Path, truth: KnownTruth) -> None:
+    def settings(*options: Any) -> dict[str, Any]:
+        return CascadeAnswers(CascadePredictor.load(exported, *options)).settings
+
+    assert settings("litert", 1) == {"gate": "litert, 1 threads", "labeler": "litert, 1 threads"}
+    assert settings("litert", 2) != settings("litert", 1) != settings("onnx", 1)
+    assert settings("keras")["gate"].startswith("keras")

@@ -16,6 +16,7 @@ from cascade.metrics.top_k import top_columns
 from cascade.prediction import Prediction
 from cascade.predictor import CascadePredictor
 from cascade.rows import n_rows
+from cascade.runtime.kinds import told
 from cascade.signature import InputSignature
 
 Progress = Callable[[str, int, int], object]
@@ -55,7 +56,7 @@ class CascadeAnswers:
     def __init__(self, predictor: CascadePredictor) -> None:
         self.predictor, self.signature = predictor, predictor.signature
         self.row_bytes = 32 * len(predictor.labels)
-        self.settings: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {"gate": told(predictor.gate), "labeler": told(predictor.labeler)}
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None = None
@@ -112,7 +113,7 @@ class ManyLabelAnswers:
         self.predictor, self.signature, self.top_k = predictor, predictor.signature, top_k
         self.names = np.array(predictor.labels)
         self.row_bytes = 64 * top_k
-        self.settings: dict[str, Any] = {"top_k": top_k}
+        self.settings: dict[str, Any] = {"top_k": top_k, "model": told(predictor.estimator)}
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None = None

@@ -11,8 +11,17 @@ from cascade.data.columns import Roles
 from cascade.store.manifest import read_manifest
 from cascade.store.shared import versions
 
-# A model may answer through any runtime that is installed.
-PACKAGES = ("pyarrow", "pillow", "ai-edge-litert", "onnxruntime")
+# What reads rows, and what may answer for them.
+PACKAGES = (
+    "pyarrow",
+    "pillow",
+    "ai-edge-litert",
+    "onnxruntime",
+    "pydicom",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+    "python-gdcm",
+)
 
 
 def identify(model: Path, answers: Answers, roles: Roles) -> dict[str, dict[str, Any]]:

@@ -92,13 +92,19 @@ class DecodedInput:
 
     def _chunk(self, start: int, n: int) -> Chunk:
         reasons = np.full(n, None, dtype=object)
-        ids, groups = self.ids.slice(start, n).to_numpy(zero_copy_only=False), None
-        if self.groups is not None:
-            column, values = self.groups
-            groups = values.slice(start, n).fill_null("").to_numpy(zero_copy_only=False)
-            reasons[groups == ""] = f"column {column!r} is empty"
+        ids, groups = self._named(start, n, reasons)
         reasons[ids == ""] = "its id is empty"
         return divide(self._decode(start, reasons), ids, groups, reasons, start)
+
+    def _named(self, start: int, n: int, reasons: Reasons) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        """Identifiers and groups of some rows; a row without a group gets its reason."""
+        ids = self.ids.slice(start, n).to_numpy(zero_copy_only=False)
+        if self.groups is None:
+            return ids, None
+        column, values = self.groups
+        groups = values.slice(start, n).fill_null("").to_numpy(zero_copy_only=False)
+        reasons[groups == ""] = f"column {column!r} is empty"
+        return ids, groups
 
     def _decode(self, start: int, reasons: Reasons) -> NDArray[Any]:
         """Decode the rows that nothing speaks against yet; those that fail get their reason."""
@@ -106,12 +112,16 @@ class DecodedInput:
         X = np.empty((len(wanted), *self.source.shape[1:]), self.source.dtype)
         for place, row in zip(wanted, self.source.attempts(start + wanted), strict=True):
             if isinstance(row, DataError):
-                # The same sentence, wherever the folder lies.
-                reasons[place] = str(row).replace(f"{self.folder}{os.sep}", "")
+                reasons[place] = reason_below(row, self.folder)
             else:
                 X[n_decoded] = row
                 n_decoded += 1
         return X[:n_decoded]
+
+
+def reason_below(error: DataError, folder: Path) -> str:
+    """The sentence of an error, the same wherever the folder lies."""
+    return str(error).replace(f"{folder}{os.sep}", "")
 
 
 def read_images(folder: Path, roles: Roles, signature: InputSignature) -> DecodedInput:

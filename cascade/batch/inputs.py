@@ -44,7 +44,7 @@ def open_input(path: Path, roles: Roles, signature: InputSignature) -> Input:
     ----------
     path : path
         `.parquet`, a folder of such files, `.csv`, `.npy`, `.npz`, a folder made by `cascade phantom`, a folder of
-        images with or without `labels.csv`, or a `.txt` file that lists images.
+        images with or without `labels.csv`, a tree of DICOM slices, or a `.txt` file that lists images.
     roles : Roles
         Which columns are group and identifier.
     signature : InputSignature
@@ -108,8 +108,16 @@ def _open_folder(path: Path, roles: Roles, signature: InputSignature) -> Input:
         from cascade.batch.parquet import ParquetInput
 
         return ParquetInput(path, tables, roles, signature.feature_names)
-    from cascade.batch.images import read_images
+    from cascade.batch.images import LISTING, read_images
+    from cascade.data.dicom_folder import find_slices
+    from cascade.data.rsna import is_label_file
 
+    listed = (path / LISTING).exists() and not is_label_file(path / LISTING)
+    slices = [] if listed else find_slices(path)
+    if slices:
+        from cascade.batch.slices import read_slices
+
+        return read_slices(path, slices, roles, signature)
     return read_images(path, roles, signature)
 
 

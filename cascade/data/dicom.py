@@ -38,6 +38,8 @@ class DicomFiles(PixelFiles):
     paths : sequence of path
         Without `image_size` all have the size of the first one.
     options : SliceOptions, optional
+    row_shape : tuple of int, optional
+        Height, width and windows of the rows; if not given, the options or the first slice decide.
 
     Raises
     ------
@@ -47,11 +49,15 @@ class DicomFiles(PixelFiles):
         If the first file decides and is not one grey slice.
     """
 
-    def __init__(self, paths: Sequence[Path], options: SliceOptions | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], options: SliceOptions | None = None, row_shape: tuple[int, ...] | None = None
+    ) -> None:
         require_pydicom()
         super().__init__(paths)
         self.options = options or SliceOptions()
         height = width = self.options.image_size
+        if row_shape is not None:
+            height, width = row_shape[:2]
         if height is None or width is None:
             first = read_header(paths[0])
             height, width = first.rows, first.columns

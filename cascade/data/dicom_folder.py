@@ -70,12 +70,12 @@ def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> D
 
 def _told(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] | None, NDArray[Any]]:
     """Group and identifier of each slice: what it says of itself, or where it lies below the folder."""
-    group = _attribute(folder, "group", roles.within(GROUPS).group, GROUPS)
-    row_id = _attribute(folder, "id", roles.within((ID,)).id, (ID,))
+    group = known_attribute(folder, "group", roles.within(GROUPS).group, GROUPS)
+    row_id = known_attribute(folder, "id", roles.within((ID,)).id, (ID,))
     logger.info("data: reading the headers of %d slices", len(slices))
     said = [(header.names[group or GROUPS[0]], header.names[ID]) for header in slices.look_at_all()]
     groups, own = np.array(said).T
-    ids = own if row_id else np.array([_place(folder, path) for path in slices.paths])
+    ids = own if row_id else np.array([place_below(folder, path) for path in slices.paths])
     refuse_duplicates(ids, folder, row_id or "file")
     if group is None and not groups.astype(bool).any():
         return None, ids
@@ -86,7 +86,8 @@ def _told(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] 
     return groups, ids
 
 
-def _attribute(folder: Path, role: str, name: str | None, known: tuple[str, ...]) -> str | None:
+def known_attribute(folder: Path, role: str, name: str | None, known: tuple[str, ...]) -> str | None:
+    """Refuse a group or identifier that is no attribute of a slice."""
     if name not in (None, *known):
         raise DataError(f"`{folder}` has no {role} {name!r}; of DICOM slices it is {' or '.join(known)}.")
     return name
@@ -96,5 +97,6 @@ def _name(path: Path) -> str:
     return path.stem if path.suffix.lower() == ".dcm" else path.name
 
 
-def _place(folder: Path, path: Path) -> str:
+def place_below(folder: Path, path: Path) -> str:
+    """Identifier of a slice: where it lies below the folder, without `.dcm`."""
     return path.relative_to(folder).with_name(_name(path)).as_posix()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +42,21 @@ class PixelFiles(RowSource):
 
     def attempts(self, rows: Rows) -> Iterator[NDArray[np.uint8] | DataError]:
         """Yield each row, or the error that tells why it cannot be had; never many at a time."""
+        yield from self._each(self.decode, rows)
+
+    def headers(self, rows: Rows) -> Iterator[Any]:
+        """Yield what each row's header tells, or the error that tells why it does not; no pixel is expanded."""
+        yield from self._each(self.look, rows)
+
+    def _each(self, task: Callable[[Path], Any], rows: Rows) -> Iterator[Any]:
         numbers = np.asarray(rows).tolist()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(numbers), AHEAD):
-                yield from pool.map(self._attempt, numbers[start : start + AHEAD])
+                yield from pool.map(partial(self._attempt, task), numbers[start : start + AHEAD])
 
-    def _attempt(self, row: int) -> NDArray[np.uint8] | DataError:
+    def _attempt(self, task: Callable[[Path], Any], row: int) -> Any:
         try:
-            return self.decode(self.paths[row])
+            return task(self.paths[row])
         except DataError as error:
             return error
 

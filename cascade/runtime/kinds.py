@@ -78,6 +78,18 @@ def check_runtime(runtime: Any) -> str:
     return str(runtime)
 
 
+def told(estimator: Any) -> str | None:
+    """Name what computes an estimator, since its last digits depend on it; None where there is none."""
+    if estimator is None:
+        return None
+    bags = [bag for label in getattr(estimator, "estimators_", []) if isinstance(label, list) for bag in label]
+    if bags:
+        return told(bags[0])
+    if hasattr(estimator, "runtime"):
+        return f"{estimator.runtime}, {estimator.threads} threads"
+    return f"{KERAS}, {check_threads(None)} cores" if hasattr(estimator, "network_") else type(estimator).__name__
+
+
 def check_threads(threads: Any) -> int:
     """Threads of a runtime: as asked, or the cores that this process may use."""
     if threads is None:
