@@ -28,15 +28,18 @@ import numpy as np
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.data import read_data
+from cascade.rows import take
 from cascade.runtime.kinds import RUNTIMES, check_threads
+from cascade.splits import grouped_holdout
 from cascade.store.exporting import Exporter
 from cascade.store.network_spec import network_spec
 from cascade.store.opening import open_export
 from cascade.work import operations_per_row
 
-SHARES = (0.02, 0.05, 0.1, 0.144, 0.2, 0.3, 0.5, 1.0)
-ROUNDS = 5
-ONE_ROW = 400
+SHARES = (0.02, 0.05, 0.1, 0.144, 0.2, 0.3, 0.5)
+ROUNDS = 3
+HELD_OUT = 0.3
+ONE_ROW = {"auto": 400, "keras": 50}
 
 COLD_START = """
 import sys, time
@@ -52,21 +55,19 @@ print(time.perf_counter() - started)
 def trained(data: Any, folder: Path) -> Path:
     """The cascade and, beside it, the flat model of the labeler's size; trained if they are not there."""
     if not (folder / "cascade").exists():
-        X, groups = data.X, data.groups
         gate = KerasClassifier("cnn", {"reduce": 2, "flip": True}, epochs=10, batch_size=64, learning_rate=4e-3)
         labeler = KerasClassifier("mobilenet_v3_small", epochs=12, batch_size=64)
-        model = CascadeClassifier(gate, labeler, label_names=data.label_names).fit(X, data.Y, groups=groups)
+        model = CascadeClassifier(gate, labeler, label_names=data.label_names).fit(data.X, data.Y, groups=data.groups)
         model.predictor_.save(folder / "cascade", tuple(RUNTIMES))
     return folder / "cascade"
 
 
-def flat_networks(data: Any, folder: Path, threads: int) -> tuple[Any, Any]:
-    """The flat model, which only has to be of the right size, as Keras has it and in its fastest runtime."""
-    few = np.arange(0, len(data.X), max(1, len(data.X) // 256))
-    flat = KerasClassifier("mobilenet_v3_small", epochs=1, batch_size=64).fit(np.asarray(data.X)[few], data.Y[few])
-    folder.mkdir(parents=True, exist_ok=True)
-    spec = {**network_spec(flat), "exports": Exporter(tuple(RUNTIMES), threads).export(flat, folder, "flat")}
-    return flat.network_, open_export(spec, folder, "auto", threads)
+def flat_network(data: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The flat model, which only has to be of the right size, and where its exported networks are."""
+    few = data.part(np.arange(0, len(data), max(1, len(data) // 256)))
+    flat = KerasClassifier("mobilenet_v3_small", epochs=1, batch_size=64).fit(few.X, few.Y)
+    spec = {**network_spec(flat), "exports": Exporter(tuple(RUNTIMES)).export(flat, folder, "flat")}
+    return flat.network_, spec
 
 
 def best_of(contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -82,11 +83,11 @@ def best_of(contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
     return {name: float(value) for name, value in seconds.items()}
 
 
-def measured(path: Path, data: Any, rows: int, threads: int, work: Path) -> dict[str, Any]:
+def measured(path: Path, data: Any, rows: int, threads: int, flat: tuple[Any, Any], work: Path) -> dict[str, Any]:
     """All figures with so many threads."""
-    X = np.ascontiguousarray(data.X[:rows])
+    X = np.ascontiguousarray(take(data.X, np.arange(rows)))
     predictor = CascadePredictor.load(path, threads=threads)
-    network, fastest = flat_networks(data, work / f"flat-{threads}", threads)
+    network, fastest = flat[0], open_export(flat[1], work, "auto", threads)
     gate_proba = predictor.gate_proba(X)
     own = float((gate_proba >= predictor.rules.gate_threshold).mean())
     shares = sorted({*SHARES, own})
@@ -130,7 +131,7 @@ def measured(path: Path, data: Any, rows: int, threads: int, work: Path) -> dict
 
 
 def recalls(data: Any, rows: int, passed: np.ndarray) -> list[float]:
-    """Recall of each label at the gate, on these rows, most of which it was trained on."""
+    """Recall of each label at the gate, on these rows."""
     Y = data.Y[:rows]
     return [float(passed[Y[:, k] > 0].mean()) for k in range(Y.shape[1]) if Y[:, k].any()]
 
@@ -145,7 +146,7 @@ def matrix_peak() -> float:
 def one_row(path: Path, X: np.ndarray, runtime: str, threads: int) -> dict[str, float]:
     """Milliseconds of single rows: median and 99th percentile."""
     predictor, taken = CascadePredictor.load(path, runtime, threads), []
-    for row in range(ONE_ROW + 20):
+    for row in range(ONE_ROW[runtime] + 20):
         one = X[row % len(X)][None]
         started = time.perf_counter()
         predictor.examine(one)
@@ -187,17 +188,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of `cascade phantom --size 128`")
     parser.add_argument("--model", type=Path, default=Path("models/inference"))
-    parser.add_argument("--rows", type=int, default=4096)
+    parser.add_argument("--rows", type=int, default=2048, help="held-out rows to measure on")
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, check_threads(None)}))
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     data = read_data(options.data)
-    path = trained(data, options.model)
+    held = grouped_holdout(data.Y, data.groups, HELD_OUT, 0)
+    path = trained(data.part(np.flatnonzero(~held)), options.model)
+    data = data.part(np.flatnonzero(held))
     found = {
         "cold_start_s": {runtime: cold_start(path, runtime) for runtime in ("auto", "keras")},
-        "threads": [measured(path, data, options.rows, threads, options.model) for threads in options.threads],
+        "threads": [],
     }
-    print(text(found))
+    flat = flat_network(data, options.model)
+    for threads in options.threads:
+        found["threads"].append(measured(path, data, options.rows, threads, flat, options.model))
+        print(text({**found, "threads": found["threads"][-1:]}), flush=True)
     if options.results is not None:
         options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
