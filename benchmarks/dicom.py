@@ -21,13 +21,13 @@ from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from cascade.data.dicom import DicomFiles
-from cascade.data.windows import SliceOptions
+from cascade.data.pixels import PixelOptions
 from cascade.phantom.dicom import save_slice
 from cascade.phantom.patients import Patient
 from cascade.phantom.render import render_patient
 
 SIDE = 512
-OPTIONS = SliceOptions(image_size=128)
+OPTIONS = PixelOptions(image_size=128)
 PACKED = {"RLE": RLELossless, "JPEG 2000": JPEG2000Lossless}
 
 

@@ -212,7 +212,11 @@ def ways_of(model: Any, problem: Problem) -> tuple[Ways, SharedSlope]:
         return np.asarray(model.network_.predict_on_batch(batch.toarray() if sparse.issparse(batch) else batch))
 
     def corrected(z: np.ndarray) -> np.ndarray:
-        return model.loss_.log_odds(z).astype(np.float32)
+        answer = np.empty(z.shape, np.float32)
+        for start in range(0, len(z), model.batch_size):
+            part = slice(start, start + model.batch_size)
+            answer[part] = model.loss_.log_odds(z[part])
+        return answer
 
     def ways(rows: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         z = logits(rows)

@@ -107,7 +107,7 @@ class AsymmetricLoss:
         gamma, log_rest = self.gamma_negative, np.log1p(-np.minimum(shown, 1 - 1e-16))
         if gamma == 0:
             return np.where((shown > 0) | (self.clip == 0), -log_rest, -np.inf)
-        slope = np.log(shown * np.exp(-log_rest) - gamma * log_rest)
+        slope = np.log(shown / np.maximum(1 - shown, 1e-16) - gamma * log_rest)
         if gamma != 1:
             slope += (gamma - 1) * np.where(shown > 0, np.log(shown), 0.0)
         return np.asarray(slope, dtype=np.float64)

@@ -84,11 +84,11 @@ class CascadePredictor:
         self,
         feature_names: tuple[str, ...] | None,
         columns: dict[str, str | None],
-        slices: dict[str, Any] | None = None,
+        pixels: dict[str, Any] | None = None,
     ) -> CascadePredictor:
-        """Return the same cascade that also knows how its data was read: columns, which are group and id, slices."""
+        """Return the same cascade that also knows how its data was read: columns, which are group and id, pixels."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
-        provenance = self.provenance | {"columns": columns} | ({} if slices is None else {"slices": slices})
+        provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
         return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance, self.certificate)
 
     @classmethod

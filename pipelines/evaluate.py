@@ -16,7 +16,7 @@ from cascade.report import evaluate
 from pipelines import train_flat
 from pipelines.models import find_model, is_flat
 from pipelines.progress import StageBars
-from pipelines.reading import slices_of
+from pipelines.reading import pixels_of
 
 
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
@@ -41,5 +41,5 @@ def _read(predictor: CascadePredictor | ManyLabelPredictor, data_path: Path, rol
     group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
     if roles.labels is not None and set(roles.labels) != set(predictor.labels):
         raise DataError(f"`--labels` must name the model's labels {list(predictor.labels)}.")
-    known = replace(roles, labels=predictor.labels, group=group, id=row_id, slices=slices_of(predictor))
+    known = replace(roles, labels=predictor.labels, group=group, id=row_id, pixels=pixels_of(predictor))
     return read_data(data_path, known, features=predictor.signature.feature_names)

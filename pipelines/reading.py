@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
-from cascade.data.windows import SliceOptions
+from cascade.data.pixels import PixelOptions
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 
@@ -26,10 +26,10 @@ def with_remembered(predictor: CascadePredictor | ManyLabelPredictor, roles: Rol
         group=roles.group or remembered.get("group"),
         id=roles.id or remembered.get("id"),
         optional=frozenset(remembered.values()) - {roles.group, roles.id},
-        slices=slices_of(predictor),
+        pixels=pixels_of(predictor),
     )
 
 
-def slices_of(predictor: CascadePredictor | ManyLabelPredictor) -> SliceOptions:
-    """How DICOM slices become pixels: as in training."""
-    return SliceOptions.of(**predictor.provenance.get("slices", {}))
+def pixels_of(predictor: CascadePredictor | ManyLabelPredictor) -> PixelOptions:
+    """How images and DICOM slices become pixels: as in training."""
+    return PixelOptions.of(**predictor.provenance.get("pixels", {}))

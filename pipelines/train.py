@@ -18,7 +18,7 @@ from cascade.building import build_cascade
 from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
-from cascade.data.windows import SliceOptions
+from cascade.data.pixels import PixelOptions
 from cascade.errors import DataError
 from cascade.leakage import label_like_features
 from cascade.missing import masked
@@ -56,9 +56,9 @@ def roles_of(config: RunConfig) -> Roles:
     """Column roles as the config gives them."""
     given = config.data
     labels = None if given.labels is None else tuple(given.labels)
-    slices = SliceOptions.of(given.windows, given.image_size)
+    pixels = PixelOptions.of(given.windows, given.image_size)
     return Roles(
-        labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels, slices=slices
+        labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels, pixels=pixels
     )
 
 
@@ -106,9 +106,9 @@ def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
 
 
 def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None], dict[str, Any] | None]:
-    """What a model keeps of how its data was read: columns, and how DICOM slices became pixels."""
-    slices = None if data.slices is None else data.slices.to_json()
-    return {"group": config.data.group, "id": config.data.id}, slices
+    """What a model keeps of how its data was read: columns, and how images or DICOM slices became pixels."""
+    pixels = None if data.pixels is None else data.pixels.to_json()
+    return {"group": config.data.group, "id": config.data.id}, pixels
 
 
 def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from scipy import sparse
 
 from cascade.data import read_data
 from cascade.data.columns import Roles
+from cascade.data.images import ImageFiles
+from cascade.data.pixels import PixelOptions
 from cascade.errors import DataError
 
 NAMES = ["a", "b"]
@@ -241,3 +243,49 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, name: str) -> None:
         path.write_bytes(b"torn")
     with pytest.raises(DataError, match=name):
         read_data(path, Roles(labels=("a",)), labelled=name != "empty")
+
+
+def photograph(height: int, width: int) -> np.ndarray:
+    """A smooth image in colour, which JPEG keeps well."""
+    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    waves = [np.sin(6 * x + 2 * y), np.cos(5 * y), np.sin(4 * x * y + 1)]
+    return np.rint(127.5 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [64, 48])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_images_of_any_size_are_averaged_down(mode: str, size: int, tmp_path: Path) -> None:
+    image = Image.fromarray(photograph(256, 256)).convert(mode)
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.jpg", quality=98)
+    image.resize((512, 512)).save(tmp_path / "c.jpg", quality=98)
+    data = read_data(tmp_path, Roles(pixels=PixelOptions(image_size=size)), labelled=False)
+    png, jpeg, larger = data.X[np.arange(3)].astype(float)
+    assert png.shape == (size, size, len(mode))
+    if 256 % size == 0:
+        areas = np.asarray(image, dtype=float).reshape(size, 256 // size, size, 256 // size, -1).mean(axis=(1, 3))
+        np.testing.assert_allclose(png, areas, atol=0.51)
+    # The codec averages in its own way, and the two files are two roundings.
+    np.testing.assert_allclose(jpeg, png, atol=4)
+    np.testing.assert_allclose(larger, png, atol=4)
+
+
+def test_images_that_are_not_square_are_made_so_and_small_ones_refused(tmp_path: Path) -> None:
+    Image.fromarray(photograph(400, 200)).save(tmp_path / "a.jpg", quality=98)
+    Image.fromarray(photograph(40, 40)).save(tmp_path / "b.jpg")
+    images = ImageFiles([tmp_path / "a.jpg", tmp_path / "b.jpg"], image_size=100)
+    tall, small = images.attempts(np.arange(2))
+    assert not tall[:, :25].any()
+    assert not tall[:, 75:].any()
+    expected = photograph(400, 200).reshape(100, 4, 50, 4, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(tall[:, 25:75], expected, atol=4)
+    assert "must not be smaller than `image_size` (100). Received 40x40" in str(small)
+
+
+def test_a_jpeg_is_decoded_at_a_reduced_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(photograph(512, 512)).save(tmp_path / "a.jpg")
+    decoded = []
+    convert = Image.Image.convert
+    monkeypatch.setattr(Image.Image, "convert", lambda self, mode: decoded.append(self.size) or convert(self, mode))
+    assert ImageFiles([tmp_path / "a.jpg"], image_size=100)[np.arange(1)].shape == (1, 100, 100, 3)
+    assert decoded == [(128, 128)]

@@ -28,8 +28,9 @@ from cascade.data.codestream import declared_size  # noqa: E402
 from cascade.data.columns import Roles  # noqa: E402
 from cascade.data.dicom import DicomFiles  # noqa: E402
 from cascade.data.files import blaming  # noqa: E402
+from cascade.data.pixels import PixelOptions, shrink  # noqa: E402
 from cascade.data.rsna import LABELS  # noqa: E402
-from cascade.data.windows import PRESETS, SliceOptions, apply_windows, check_windows, shrink  # noqa: E402
+from cascade.data.windows import PRESETS, apply_windows, check_windows  # noqa: E402
 from cascade.errors import ConfigError, DataError, MissingExtraError  # noqa: E402
 from cascade.phantom import write_phantom  # noqa: E402
 
@@ -47,7 +48,7 @@ def shipped(name: str) -> Path:
 
 
 def channels_of(path: Path, **options: object) -> np.ndarray:
-    return DicomFiles([path], SliceOptions.of(**options))[ONE][0]
+    return DicomFiles([path], PixelOptions.of(**options))[ONE][0]
 
 
 @pytest.fixture(scope="module")
@@ -297,7 +298,7 @@ def test_rows_that_can_be_had_are_had_beside_those_that_cannot() -> None:
     assert isinstance(torn, DataError)
 
 
-def test_slices_of_another_size_need_an_image_size(change: Callable[..., Path]) -> None:
+def test_pixels_of_another_size_need_an_image_size(change: Callable[..., Path]) -> None:
     half = pydicom.dcmread(shipped("CT_small.dcm")).PixelData[: 128 * 64 * 2]
     small = change("small.dcm", Rows=64, PixelData=half)
     slices = DicomFiles([shipped("CT_small.dcm"), small])
@@ -305,9 +306,9 @@ def test_slices_of_another_size_need_an_image_size(change: Callable[..., Path]) 
         DataError, match=r"small\.dcm` must be 128x128 pixels like the first slice, or `image_size` set"
     ):
         slices[np.array([1])]
-    assert DicomFiles(slices.paths, SliceOptions(image_size=64))[np.arange(2)].shape == (2, 64, 64, 3)
+    assert DicomFiles(slices.paths, PixelOptions(image_size=64))[np.arange(2)].shape == (2, 64, 64, 3)
     with pytest.raises(DataError, match=r"must not be smaller than `image_size` \(256\). Received 128x128"):
-        list(DicomFiles(slices.paths, SliceOptions(image_size=256)).look_at_all())
+        list(DicomFiles(slices.paths, PixelOptions(image_size=256)).look_at_all())
 
 
 def test_without_pydicom_one_sentence_names_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -405,11 +406,11 @@ def test_the_config_of_the_challenge_trains_predicts_and_submits(folder: Path, t
 
 
 def test_options_of_slices_are_kept_as_json() -> None:
-    options = SliceOptions.of([[35, 60], [1, 2.5]], 64)
-    assert SliceOptions.of(**options.to_json()) == options
+    options = PixelOptions.of([[35, 60], [1, 2.5]], 64)
+    assert PixelOptions.of(**options.to_json()) == options
     assert replace(options, image_size=None).to_json() == {"windows": [[35.0, 60.0], [1.0, 2.5]], "image_size": None}
     with pytest.raises(ConfigError, match="`image_size` must be a number of pixels"):
-        SliceOptions.of(image_size=0)
+        PixelOptions.of(image_size=0)
 
 
 def test_a_config_names_odd_windows(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_patients_make_splits_matter(seed: int) -> None:
     assert np.mean([len(patient.labels) for patient in patients]) > 8
 
 
-def test_adjacent_slices_of_a_patient_are_similar() -> None:
+def test_adjacent_pixels_of_a_patient_are_similar() -> None:
     patients = [p for p in plan_patients(*combination_counts(400)[:2], seed=0) if len(p.labels) > 3]
     stacks = [render_patient(patient, 32, 0).astype(float) for patient in patients[:12]]
     within = np.mean([abs(np.diff(stack, axis=0)).mean() for stack in stacks])

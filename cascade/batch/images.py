@@ -135,7 +135,9 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature) -> Decode
     if not files:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     names = Names(folder, files, confined=False)
-    return DecodedInput(ImageFiles(names, _shape(folder, signature)), names.text(), None, folder, files)
+    return DecodedInput(
+        ImageFiles(names, _shape(folder, signature), roles.pixels.image_size), names.text(), None, folder, files
+    )
 
 
 def list_images(listing: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
@@ -149,7 +151,7 @@ def list_images(listing: Path, roles: Roles, signature: InputSignature) -> Decod
         raise DataError(f"`{listing}` must name at least one image. Received none.")
     refuse_duplicates(np.array(files), listing, "file")
     names = Names(listing.parent, files, confined=False)
-    images = ImageFiles(names, _shape(listing, signature))
+    images = ImageFiles(names, _shape(listing, signature), roles.pixels.image_size)
     return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files])
 
 
@@ -164,7 +166,7 @@ def _read_listed(folder: Path, roles: Roles, signature: InputSignature) -> Decod
     files: list[str] = _text(table[FILE_COLUMN]).to_pylist()
     for column in dict.fromkeys([FILE_COLUMN, roles.id or FILE_COLUMN]):
         refuse_duplicates(np.array(_text(table[column]).to_pylist()), listing, column)
-    images = ImageFiles(Names(folder, files, confined=True), _shape(folder, signature))
+    images = ImageFiles(Names(folder, files, confined=True), _shape(folder, signature), roles.pixels.image_size)
     groups = None if group is None else (group, _text(table[group]))
     return DecodedInput(images, _text(table[roles.id or FILE_COLUMN]), groups, folder, [LISTING, *files])
 

@@ -61,5 +61,5 @@ def read_slices(folder: Path, paths: list[Path], roles: Roles, signature: InputS
     places = [place_below(folder, path) for path in paths]
     refuse_duplicates(np.array(places), folder, "file")
     files = [path.relative_to(folder).as_posix() for path in paths]
-    slices = DicomFiles(Names(folder, files, confined=False), roles.slices, signature.row_shape)
+    slices = DicomFiles(Names(folder, files, confined=False), roles.pixels, signature.row_shape)
     return SliceInput(slices, pa.array(places, pa.string()), folder, files, group, row_id)

@@ -14,7 +14,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from cascade.data.windows import SliceOptions
+from cascade.data.pixels import PixelOptions
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known, Mask
@@ -40,8 +40,8 @@ class Roles:
         Whether empty cells in label columns of a table are labels that are not known.
     optional : frozenset of str
         Columns that may be absent, such as those a model remembers from its training.
-    slices : SliceOptions
-        How DICOM slices become pixels.
+    pixels : PixelOptions
+        How images and DICOM slices become pixels.
     """
 
     labels: tuple[str, ...] | None = None
@@ -51,7 +51,7 @@ class Roles:
     allow_missing: bool = False
     missing_labels: bool = False
     optional: frozenset[str] = frozenset()
-    slices: SliceOptions = field(default_factory=SliceOptions)
+    pixels: PixelOptions = field(default_factory=PixelOptions)
 
     def within(self, columns: Sequence[str]) -> Roles:
         """Forget the group and identifier that are optional and not among `columns`."""

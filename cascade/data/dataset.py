@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.windows import SliceOptions
+from cascade.data.pixels import PixelOptions
 from cascade.labels import Labels, SparseLabels
 from cascade.missing import Known, known_part
 from cascade.rows import Rows, RowSource, RowView, n_rows, take
@@ -32,8 +32,8 @@ class Dataset:
         Columns of a feature table.
     known : ndarray of bool, shape (n, L), or None
         Which labels are known; `Y` is 0 elsewhere. None where all are.
-    slices : SliceOptions, or None
-        How DICOM slices became pixels.
+    pixels : PixelOptions, or None
+        How images or DICOM slices became pixels.
     """
 
     X: Any
@@ -44,7 +44,7 @@ class Dataset:
     natural_prevalence: bool = True
     feature_names: tuple[str, ...] | None = None
     known: Known = None
-    slices: SliceOptions | None = None
+    pixels: PixelOptions | None = None
 
     def __len__(self) -> int:
         return n_rows(self.X)

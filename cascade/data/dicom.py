@@ -20,7 +20,8 @@ from cascade.data.dicom_header import (
     require_pydicom,
 )
 from cascade.data.files import PixelFiles, blaming
-from cascade.data.windows import SliceOptions, apply_windows, shrink
+from cascade.data.pixels import PixelOptions, shrink
+from cascade.data.windows import apply_windows
 from cascade.errors import DataError
 
 LONGEST_HEAD = 1024
@@ -37,7 +38,7 @@ class DicomFiles(PixelFiles):
     ----------
     paths : sequence of path
         Without `image_size` all have the size of the first one.
-    options : SliceOptions, optional
+    options : PixelOptions, optional
     row_shape : tuple of int, optional
         Height, width and windows of the rows; if not given, the options or the first slice decide.
 
@@ -50,11 +51,11 @@ class DicomFiles(PixelFiles):
     """
 
     def __init__(
-        self, paths: Sequence[Path], options: SliceOptions | None = None, row_shape: tuple[int, ...] | None = None
+        self, paths: Sequence[Path], options: PixelOptions | None = None, row_shape: tuple[int, ...] | None = None
     ) -> None:
         require_pydicom()
         super().__init__(paths)
-        self.options = options or SliceOptions()
+        self.options = options or PixelOptions()
         height = width = self.options.image_size
         if row_shape is not None:
             height, width = row_shape[:2]

@@ -55,17 +55,17 @@ def read_dicom_folder(folder: Path, paths: list[Path], roles: Roles, labelled: b
     if labelled and not listing.exists():
         raise DataError(f"`{folder}` must hold `labels.csv`; name another file as `label_file`.")
     names, Y = labels_of(listing, list(map(_name, paths)), roles.labels) if labelled else ((), None)
-    slices = DicomFiles(paths, roles.slices)
+    slices = DicomFiles(paths, roles.pixels)
     groups, ids = _told(folder, slices, roles)
-    return Dataset(slices, Y, names, groups, ids, slices=roles.slices)
+    return Dataset(slices, Y, names, groups, ids, pixels=roles.pixels)
 
 
 def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
     """The list names files, labels and rows; it may leave the group to what the files say of themselves."""
     told = replace(roles, optional=roles.optional | set(GROUPS))
-    data = read_listed(folder, listing, told, labelled, partial(DicomFiles, options=roles.slices))
+    data = read_listed(folder, listing, told, labelled, partial(DicomFiles, options=roles.pixels))
     groups = _told(folder, data.X, replace(roles, id=None))[0] if data.groups is None else data.groups
-    return replace(data, groups=groups, slices=roles.slices)
+    return replace(data, groups=groups, pixels=roles.pixels)
 
 
 def _told(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] | None, NDArray[Any]]:

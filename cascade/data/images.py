@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +25,7 @@ from cascade.data.columns import (
 )
 from cascade.data.dataset import Dataset
 from cascade.data.files import FAULTS_OF_A_FILE, PixelFiles
+from cascade.data.pixels import shrunk
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known
@@ -42,14 +45,20 @@ class ImageFiles(PixelFiles):
     paths : sequence of path
     row_shape : tuple of int, optional
         Height, width and channels (grey 1, colour 3); if not given the first image decides.
+    image_size : int, optional
+        Height and width that images of any larger size are averaged down to. A JPEG is then decoded at the smallest
+        scale that has so many pixels, by the codec itself.
     """
 
-    def __init__(self, paths: Sequence[Path], row_shape: tuple[int, ...] | None = None) -> None:
+    def __init__(
+        self, paths: Sequence[Path], row_shape: tuple[int, ...] | None = None, image_size: int | None = None
+    ) -> None:
         super().__init__(paths)
+        self.image_size = image_size
         if row_shape is None:
             with _opened(paths[0]) as image:
-                mode, size = _look(paths[0], image)
-            row_shape = (size[1], size[0], 1 if mode == "L" else 3)
+                mode, (width, height) = _look(paths[0], image)
+            row_shape = (image_size or height, image_size or width, 1 if mode == "L" else 3)
         self.mode = "L" if row_shape[2] == 1 else "RGB"
         self.shape = (len(paths), *row_shape)
 
@@ -60,7 +69,12 @@ class ImageFiles(PixelFiles):
 
     def _check_header(self, path: Path, image: Image.Image) -> None:
         _, size = _look(path, image)
-        if size != (self.shape[2], self.shape[1]):
+        if self.image_size is not None:
+            if max(size) < self.image_size:
+                raise DataError(
+                    f"`{path}` must not be smaller than `image_size` ({self.image_size}). Received {size[0]}x{size[1]}."
+                )
+        elif size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
 
@@ -69,7 +83,14 @@ class ImageFiles(PixelFiles):
         with _opened(path) as image:
             self._check_header(path, image)
             with _reading(path, "decoded"):
-                return np.asarray(image.convert(self.mode), dtype=np.uint8).reshape(self.shape[1:])
+                return np.asarray(self._sized(image), dtype=np.uint8).reshape(self.shape[1:])
+
+    def _sized(self, image: Image.Image) -> Image.Image:
+        if self.image_size is None:
+            return image.convert(self.mode)
+        share = self.image_size / max(image.size)
+        image.draft(self.mode, (math.ceil(image.width * share), math.ceil(image.height * share)))
+        return shrunk(image.convert(self.mode), self.image_size)
 
 
 def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
@@ -135,7 +156,8 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     if not paths:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     ids = np.array([path.relative_to(folder).as_posix() for path in paths])
-    return Dataset(ImageFiles(paths), None, (), None, ids)
+    images = ImageFiles(paths, image_size=roles.pixels.image_size)
+    return Dataset(images, None, (), None, ids, pixels=roles.pixels)
 
 
 def read_listed(
@@ -143,7 +165,7 @@ def read_listed(
     listing: Path,
     roles: Roles,
     labelled: bool,
-    source: Callable[[list[Path]], PixelFiles] = ImageFiles,
+    source: Callable[[list[Path]], PixelFiles] | None = None,
 ) -> Dataset:
     """Read the files that a table names, with one column a label; `source` makes rows of them."""
     table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
@@ -158,12 +180,14 @@ def read_listed(
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
     Y, known = _labels(table, listing, names, roles) if labelled else (None, None)
     ids = files if roles.id is None else id_column(table, listing, roles.id)
-    images = source(paths)
+    images = (source or partial(ImageFiles, image_size=roles.pixels.image_size))(paths)
     if labelled:
         # A run must not fall over a stray size after the gate was trained.
         for _ in images.look_at_all():
             pass
-    return Dataset(images, Y, tuple(names), group_column(table, listing, roles.group), ids, known=known)
+    return Dataset(
+        images, Y, tuple(names), group_column(table, listing, roles.group), ids, known=known, pixels=roles.pixels
+    )
 
 
 def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles) -> tuple[Labels, Known]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from cascade.errors import ConfigError
 
@@ -24,31 +22,6 @@ NoBrainer's, https://github.com/darraghdog/rsna (`apply_window_policy` in `scrip
 MOST_CHANNELS = 16
 
 
-@dataclass(frozen=True)
-class SliceOptions:
-    """How a slice becomes pixels.
-
-    Attributes
-    ----------
-    windows : tuple of (centre, width)
-        One channel each.
-    image_size : int, or None
-        Height and width after area averaging; None keeps the slice as it is.
-    """
-
-    windows: Windows = PRESETS["rsna"]
-    image_size: int | None = None
-
-    @classmethod
-    def of(cls, windows: Any = "rsna", image_size: Any = None) -> SliceOptions:
-        """Check both options, as a config or a saved model gives them."""
-        return cls(check_windows(windows), check_image_size(image_size))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers, from which `of` makes the same options."""
-        return {"windows": [list(window) for window in self.windows], "image_size": self.image_size}
-
-
 def check_windows(windows: Any) -> Windows:
     """Refuse what is neither the name of a preset nor a list of [centre, width]."""
     if isinstance(windows, str):
@@ -61,13 +34,6 @@ def check_windows(windows: Any) -> Windows:
             f"`windows` must be 1 to {MOST_CHANNELS} pairs [centre, width], widths above 0. Received {windows!r}."
         )
     return tuple((float(centre), float(width)) for centre, width in windows)
-
-
-def check_image_size(size: Any) -> int | None:
-    """Refuse what is neither None nor a number of pixels."""
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
-        raise ConfigError(f"`image_size` must be a number of pixels, 1 or more. Received {size!r}.")
-    return size
 
 
 def _is_window(pair: Any) -> bool:
@@ -92,22 +58,3 @@ def apply_windows(units: NDArray[np.float32], windows: Sequence[tuple[float, flo
         grey = (units - np.float32(centre - width / 2)) * np.float32(255 / width)
         channels[..., place] = np.rint(np.clip(grey, 0, 255, out=grey), out=grey)
     return channels
-
-
-def shrink(channels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Average areas down to `size` x `size`; a slice that is not square is first made so with black."""
-    height, width, _ = channels.shape
-    side = max(height, width)
-    if height != width:
-        above, left = (side - height) // 2, (side - width) // 2
-        channels = np.pad(channels, ((above, side - height - above), (left, side - width - left), (0, 0)))
-    if side == size:
-        return channels
-    return np.stack([_average(channels[..., k], size) for k in range(channels.shape[2])], axis=-1)
-
-
-def _average(plane: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    image, factor = Image.fromarray(plane), len(plane) // size
-    # Whole factors are averaged in one go; the other way rounds once for each axis.
-    whole = factor * size == len(plane)
-    return np.asarray(image.reduce(factor) if whole else image.resize((size, size), Image.Resampling.BOX))

@@ -85,11 +85,11 @@ class ManyLabelPredictor:
         self,
         feature_names: tuple[str, ...] | None,
         columns: dict[str, str | None],
-        slices: dict[str, Any] | None = None,
+        pixels: dict[str, Any] | None = None,
     ) -> ManyLabelPredictor:
-        """Return the same model that also knows how its data was read: columns, which are group and id, slices."""
+        """Return the same model that also knows how its data was read: columns, which are group and id, pixels."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
-        provenance = self.provenance | {"columns": columns} | ({} if slices is None else {"slices": slices})
+        provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
         return ManyLabelPredictor(self.estimator, self.labels, self.calibration, self.decoding, signature, provenance)
 
     @classmethod

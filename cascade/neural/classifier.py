@@ -242,12 +242,11 @@ class KerasClassifier(LogOddsClassifier):
         """Log-odds, the loss's shift taken off; float of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = check_rows(self, X, reset=False)
-        logits = [
-            np.asarray(self.network_.predict_on_batch(as_dense(batch)))[: len(rows)]
-            for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size)
-        ]
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
-        z = self.loss_.log_odds(np.concatenate([np.empty((0, n_outputs)), *logits]))
+        z = np.empty((n_rows(X), n_outputs))
+        for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size):
+            # A batch at a time: its numbers are still near the processor.
+            z[rows] = self.loss_.log_odds(self.network_.predict_on_batch(as_dense(batch))[: len(rows)])
         z += self.sampling_shift_
         return z
 
