@@ -7,23 +7,31 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import RLock
+
+_TURN = RLock()
+"""Two at once would each take the other's file for the standard error."""
 
 
 @contextmanager
 def silence() -> Iterator[None]:
     """Keep what is written to standard error in the block, and show it only if the block fails."""
+    with _TURN, tempfile.TemporaryFile() as said:
+        yield from _aside(said.fileno())
+
+
+def _aside(said: int) -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as said:
-        os.dup2(said.fileno(), 2)
-        try:
-            yield
-        except ModuleNotFoundError:
-            raise
-        except BaseException:
-            said.seek(0)
-            os.write(kept, said.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    os.dup2(said, 2)
+    try:
+        yield
+    except ModuleNotFoundError:
+        raise
+    except BaseException:
+        os.lseek(said, 0, os.SEEK_SET)
+        os.write(kept, os.read(said, 2**20))
+        raise
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cascade.errors import CascadeError
+from cascade.errors import CascadeError, ConfigError
 
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -243,6 +243,8 @@ def export(
 
     show_log()
     if format is not None:
+        if runtimes is not None:
+            raise ConfigError("`--format` writes one graph, which no `--runtimes` go with; leave one of them out.")
         graph = pipeline.run_graph(model, out, format)
         _show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
         return

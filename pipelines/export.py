@@ -20,12 +20,12 @@ def run(model: Path, out: Path, runtimes: tuple[str, ...] | None) -> dict[str, A
     chosen = exporting_runtimes() if runtimes is None else runtimes
     if not chosen:
         raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` brings both.")
+    if not list(_networks(read_manifest(folder))):
+        raise ConfigError(f"`{folder}` has no network to export; scikit-learn's models answer as they are.")
     kind = ManyLabelPredictor if is_flat(folder) else CascadePredictor
     kind.load(folder, KERAS).save(out, chosen)
-    networks = {spec["file"]: spec["exports"]["networks"] for spec in _networks(read_manifest(out))}
-    if not networks:
-        raise ConfigError(f"`{folder}` has no network to export; scikit-learn's models answer as they are.")
-    return {"output": str(out), "networks": networks}
+    found = {spec["file"]: spec["exports"]["networks"] for spec in _networks(read_manifest(out)) if "exports" in spec}
+    return {"output": str(out), "networks": found}
 
 
 def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
@@ -54,9 +54,9 @@ def text(result: dict[str, Any]) -> str:
 
 
 def _networks(body: Any) -> Iterator[dict[str, Any]]:
-    """Every exported part in a manifest, at any depth."""
+    """Every network in a manifest, at any depth."""
     if isinstance(body, dict):
-        if "exports" in body:
+        if body.get("kind") == "keras":
             yield body
         for value in body.values():
             yield from _networks(value)

@@ -26,6 +26,7 @@ from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
 from cascade.splits import grouped_holdout
+from cascade.store import Exporter
 from pipelines.progress import StageBars
 from pipelines.tables import check_columns
 
@@ -41,6 +42,7 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     data = load(config).with_dense_labels()
     # An output that cannot be written must not be found out after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
+    Exporter(config.exported_to())
     training, testing = split(config, data)
     predictor = _fit(config, data, training)
     fitted = time.monotonic()

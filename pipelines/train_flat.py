@@ -17,6 +17,7 @@ from cascade.errors import DataError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.many.report import evaluate_many, many_table
 from cascade.missing import masked
+from cascade.store import Exporter
 from pipelines.progress import StageBars
 from pipelines.train import load, publish, remembered, split
 
@@ -29,6 +30,7 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     data = load(config)
     # An output that cannot be written must not be found out after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
+    Exporter(config.exported_to())
     training, testing = split(config, data)
     predictor = _fit(config, flat, data, training)
     fitted = time.monotonic()

@@ -282,10 +282,30 @@ def test_images_that_are_not_square_are_made_so_and_small_ones_refused(tmp_path:
     assert "must not be smaller than `image_size` (100). Received 40x40" in str(small)
 
 
-def test_a_jpeg_is_decoded_at_a_reduced_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "scaled"), [(128, 128), (64, 64), (100, 256), (60, 128), (300, 512)])
+def test_a_jpeg_is_decoded_at_a_reduced_scale(
+    size: int, scaled: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Image.fromarray(photograph(512, 512)).save(tmp_path / "a.jpg")
     decoded = []
     convert = Image.Image.convert
     monkeypatch.setattr(Image.Image, "convert", lambda self, mode: decoded.append(self.size) or convert(self, mode))
-    assert ImageFiles([tmp_path / "a.jpg"], image_size=100)[np.arange(1)].shape == (1, 100, 100, 3)
-    assert decoded == [(128, 128)]
+    assert ImageFiles([tmp_path / "a.jpg"], image_size=size)[np.arange(1)].shape == (1, size, size, 3)
+    assert decoded == [(scaled, scaled)]
+
+
+@pytest.mark.parametrize(("side", "size"), [(257, 32), (513, 64), (1025, 128), (401, 100), (264, 32)])
+def test_odd_sides_do_not_shift_what_a_jpeg_shows(side: int, size: int, tmp_path: Path) -> None:
+    stripes = 127.5 + 120 * np.sin(2 * np.pi * np.arange(side) / 41)
+    image = Image.fromarray(np.rint(stripes[:, None] + np.zeros(side)).astype(np.uint8))
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.jpg", quality=98)
+    png, jpeg = ImageFiles([tmp_path / "a.png", tmp_path / "b.jpg"], image_size=size)[np.arange(2)].astype(float)
+    assert np.ptp(png) > 100
+    np.testing.assert_allclose(jpeg, png, atol=6)
+
+
+def test_a_thin_image_is_not_blown_up_to_a_square(tmp_path: Path) -> None:
+    Image.new("L", (2**16, 4)).save(tmp_path / "thin.png")
+    (found,) = ImageFiles([tmp_path / "thin.png"], (32, 32, 1), image_size=32).attempts(np.arange(1))
+    assert "too long to be made square" in str(found)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from scipy.special import expit
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier, ManyLabelClassifier
 from cascade.batch.answers import CascadeAnswers
-from cascade.errors import ConfigError, ModelRefusedError
+from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.neural.networks import NETWORKS, build_network
 from cascade.runtime.convert import convert
@@ -54,7 +55,7 @@ def test_every_shipped_network_answers_alike_in_every_runtime(name: str) -> None
     reference = np.asarray(network.predict_on_batch(rows))
     assert np.ptp(reference) > 0.1, "a network that says nothing agrees with anything"
     for runtime in RUNTIMES:
-        exported = ExportedNetwork(convert(network, runtime), runtime, 16, threads=1)
+        exported = ExportedNetwork(convert(network, runtime), runtime, 16, 1, *SHAPES.get(name, IMAGE))
         exported.sampling_shift_ = np.zeros(5)
         np.testing.assert_allclose(expit(exported.logits(rows)), expit(reference), atol=TOLERANCE)
         np.testing.assert_allclose(exported.logits(rows[:1]), exported.logits(rows)[:1], atol=1e-4)
@@ -243,7 +244,11 @@ def test_damaged_networks_are_refused(runtime: str, copy: Path) -> None:
             CascadePredictor.load(copy, runtime)
 
 
-def test_an_onnx_network_cannot_read_other_files(copy: Path) -> None:
+@pytest.mark.parametrize("order", [("location", "length"), ("length", "location")])
+@pytest.mark.parametrize("absolute", [True, False])
+def test_an_onnx_network_cannot_read_other_files(
+    order: tuple[str, str], absolute: bool, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import onnx
 
     network = onnx.load_from_string((copy / "gate.onnx").read_bytes())
@@ -252,13 +257,56 @@ def test_an_onnx_network_cannot_read_other_files(copy: Path) -> None:
     (copy.parent / "weights.bin").write_bytes(content)
     weights.ClearField("raw_data")
     weights.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in (("location", str(copy.parent / "weights.bin")), ("length", str(len(content)))):
+    place = str(copy.parent / "weights.bin") if absolute else "weights.bin"
+    for key in order:
         entry = weights.external_data.add()
-        entry.key, entry.value = key, value
+        entry.key, entry.value = key, {"location": place, "length": str(len(content))}[key]
     (copy / "gate.onnx").write_bytes(network.SerializeToString())
     forge(copy)
-    with pytest.raises(ModelRefusedError, match="another file"):
+    monkeypatch.chdir(copy.parent)
+    with pytest.raises((ModelRefusedError, DataError)):
         CascadePredictor.load(copy, "onnx")
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_one_logit_does_not_stand_for_all(runtime: str, tmp_path: Path) -> None:
+    one = convert(build_network("mlp", (6,), 1, "float32", {}), runtime)
+    network = ExportedNetwork(one, runtime, 8, 1, (6,), "float32")
+    network.sampling_shift_ = np.zeros(5)
+    with pytest.raises(ModelRefusedError, match=r"must give logits \(8, 5\)"):
+        network.logits(np.zeros((3, 6), np.float32))
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_threads_may_share_a_network(runtime: str) -> None:
+    network = ExportedNetwork(
+        convert(build_network("mlp", (6,), 1, "float32", {}), runtime), runtime, 8, 1, (6,), "float32"
+    )
+    network.sampling_shift_ = np.zeros(1)
+    X = rehearsal_rows((6,), "float32", 4000)
+    whole, other = network.logits(X), network.logits(X[::-1])
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(network.logits, [X, X[::-1]] * 8))
+    for number, answer in enumerate(found):
+        np.testing.assert_array_equal(answer, other if number % 2 else whole)
+
+
+def test_rows_of_another_type_are_cast_or_refused_in_a_sentence() -> None:
+    for runtime in RUNTIMES:
+        content = convert(build_network("mlp", (6,), 1, "float32", {}), runtime)
+        network = ExportedNetwork(content, runtime, 8, 1, (6,), "float32")
+        network.sampling_shift_ = np.zeros(1)
+        bytes_ = np.arange(18, dtype=np.uint8).reshape(3, 6)
+        np.testing.assert_array_equal(network.logits(bytes_), network.logits(bytes_.astype(np.float32)))
+        with pytest.raises(DataError, match="does not take"):
+            network.logits(np.zeros((3, 7), np.float32))
+
+
+def test_a_network_for_other_rows_than_the_model_takes_is_refused(copy: Path) -> None:
+    signature = json.loads((copy / "cascade.json").read_text())["signature"]
+    forge(copy, signature={**signature, "row_shape": [200]})
+    with pytest.raises(ModelRefusedError, match="takes rows"):
+        CascadePredictor.load(copy, "litert")
 
 
 def test_keras_itself_is_traced_once_whatever_the_number_of_rows(truth: KnownTruth) -> None:

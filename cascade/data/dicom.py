@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cascade.data.codestream import declared_size
 from cascade.data.dicom_header import (
+    MOST_PIXELS,
     TAGS,
     UNREADABLE,
     Header,
@@ -91,6 +92,8 @@ class DicomFiles(PixelFiles):
             raise DataError(
                 f"`{path}` must be {wanted} pixels like the first slice, or `image_size` set. Received {received}."
             )
+        if side is not None and max(header.rows, header.columns) ** 2 > MOST_PIXELS:
+            raise DataError(f"`{path}` is {received} pixels, too long to be made square.")
         if side is not None and max(header.rows, header.columns) < side:
             raise DataError(f"`{path}` must not be smaller than `image_size` ({side}). Received {received}.")
 

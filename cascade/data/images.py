@@ -25,7 +25,7 @@ from cascade.data.columns import (
 )
 from cascade.data.dataset import Dataset
 from cascade.data.files import FAULTS_OF_A_FILE, PixelFiles
-from cascade.data.pixels import shrunk
+from cascade.data.pixels import reduced_side, shrunk
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known
@@ -70,6 +70,8 @@ class ImageFiles(PixelFiles):
     def _check_header(self, path: Path, image: Image.Image) -> None:
         _, size = _look(path, image)
         if self.image_size is not None:
+            if max(size) ** 2 > MOST_PIXELS:
+                raise DataError(f"`{path}` is {size[0]}x{size[1]} pixels, too long to be made square.")
             if max(size) < self.image_size:
                 raise DataError(
                     f"`{path}` must not be smaller than `image_size` ({self.image_size}). Received {size[0]}x{size[1]}."
@@ -88,9 +90,12 @@ class ImageFiles(PixelFiles):
     def _sized(self, image: Image.Image) -> Image.Image:
         if self.image_size is None:
             return image.convert(self.mode)
-        share = self.image_size / max(image.size)
-        image.draft(self.mode, (math.ceil(image.width * share), math.ceil(image.height * share)))
-        return shrunk(image.convert(self.mode), self.image_size)
+        width, height = image.size
+        share = reduced_side(max(width, height), self.image_size) / max(width, height)
+        drafted = image.draft(self.mode, (math.ceil(width * share), math.ceil(height * share)))
+        # The codec makes whole blocks, of which the last may be filling: the box tells what is image.
+        box = None if drafted is None else drafted[1]
+        return shrunk(image.convert(self.mode), self.image_size, box)
 
 
 def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:

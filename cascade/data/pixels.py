@@ -45,18 +45,34 @@ def check_image_size(size: Any) -> int | None:
     return size
 
 
-def shrunk(image: Image.Image, size: int) -> Image.Image:
-    """Average areas down to `size` x `size`; what is not square is first made so with black."""
-    side = max(image.size)
-    if image.size != (side, side):
-        square = Image.new(image.mode, (side, side))
-        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-        image = square
-    if side == size:
+def reduced_side(side: int, size: int) -> int:
+    """Side at which a codec should decode what is averaged down to `size`: that itself, or twice as much.
+
+    A codec halves up to three times. Averages of areas of one to two pixels would show patterns that are not there.
+    """
+    return size if side in (2 * size, 4 * size, 8 * size) else 2 * size
+
+
+def shrunk(image: Image.Image, size: int, box: tuple[float, float, float, float] | None = None) -> Image.Image:
+    """Average areas down to `size` x `size`; what is not square is made so with black.
+
+    `box` is the part of `image` to take: left, upper, right, lower; default all of it.
+    """
+    left, upper, right, lower = box or (0, 0, *image.size)
+    width, height = right - left, lower - upper
+    share = size / max(width, height)
+    inner = max(1, round(width * share)), max(1, round(height * share))
+    factor = image.width // inner[0]
+    if box is None and image.size == (inner[0] * factor, inner[1] * factor):
+        # Whole factors are averaged as they are; others need soft edges, or patterns come up that are not there.
+        image = image.reduce(factor)
+    elif inner != image.size or box is not None:
+        image = image.resize(inner, Image.Resampling.HAMMING, (left, upper, right, lower))
+    if inner == (size, size):
         return image
-    factor = side // size
-    # Whole factors are averaged in one go; the other way rounds once for each axis.
-    return image.reduce(factor) if factor * size == side else image.resize((size, size), Image.Resampling.BOX)
+    square = Image.new(image.mode, (size, size))
+    square.paste(image, ((size - inner[0]) // 2, (size - inner[1]) // 2))
+    return square
 
 
 def shrink(channels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

@@ -5,12 +5,14 @@ It only predicts; so it is no scikit-learn estimator, and a model loads without 
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from cascade.errors import CascadeError, DataError, ModelRefusedError
 from cascade.rows import as_dense, blocks, n_rows
 from cascade.runtime.kinds import RUNTIMES, Session
 from cascade.targets import TargetForm
@@ -22,6 +24,7 @@ class ExportedNetwork:
     """A converted network, opened at a batch size of its own and, when it is asked for a single row, at one row.
 
     Float kernels depend on the shape of a batch: a row's answer alone and in a batch may differ in the seventh digit.
+    Threads may share it; they take turns.
 
     Parameters
     ----------
@@ -30,17 +33,24 @@ class ExportedNetwork:
     batch_size : int
         Rows of a batch; the last one is padded.
     threads : int
+    row_shape : tuple of int
+    dtype : {"uint8", "float32"}
     """
 
     makes_batches = True
     one_column_a_label = True
 
-    def __init__(self, content: bytes, runtime: str, batch_size: int, threads: int) -> None:
+    def __init__(
+        self, content: bytes, runtime: str, batch_size: int, threads: int, row_shape: tuple[int, ...], dtype: str
+    ) -> None:
         self.content = content
         self.runtime = runtime
         self.batch_size = batch_size
         self.threads = threads
-        self.sessions_: dict[int, Session] = {}
+        self.row_shape = row_shape
+        self.dtype = np.dtype(dtype)
+        self._sessions: dict[int, Session] = {}
+        self._lock = Lock()
 
     def answers_like(self, loss: Any, sampling_shift: Floats, form: TargetForm) -> ExportedNetwork:
         """Take over what turns the network's logits into log-odds and classes; return itself."""
@@ -52,11 +62,9 @@ class ExportedNetwork:
         """What the network itself says, float32 of shape (n, n_outputs)."""
         count = n_rows(X)
         size = 1 if count == 1 else self.batch_size
-        run = self._session(size)
-        n_outputs = len(self.sampling_shift_)
-        answer = np.empty((count, n_outputs), np.float32)
+        answer = np.empty((count, len(self.sampling_shift_)), np.float32)
         for rows, batch in blocks(X, np.arange(count), size):
-            answer[rows] = run(np.ascontiguousarray(as_dense(batch)))[: len(rows)]
+            answer[rows] = self._run(np.ascontiguousarray(as_dense(batch), self.dtype))[: len(rows)]
         return answer
 
     def predict_log_odds(self, X: Any) -> Floats:
@@ -69,7 +77,23 @@ class ExportedNetwork:
         """Probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
         return self.target_form_.proba(expit(self.predict_log_odds(X)))
 
+    def _run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        try:
+            # A session keeps its input and output between the calls that make one answer.
+            with self._lock:
+                answer = self._session(len(batch))(batch)
+        except CascadeError:
+            raise
+        except Exception as error:
+            # Runtimes share no error of their own.
+            reason = (str(error).splitlines() or [""])[0]
+            raise DataError(f"`X` holds rows that the network does not take in {self.runtime}: {reason}") from error
+        wanted = (len(batch), len(self.sampling_shift_))
+        if answer.shape != wanted:
+            raise ModelRefusedError(f"the {self.runtime} network must give logits {wanted}. Received {answer.shape}.")
+        return answer
+
     def _session(self, size: int) -> Session:
-        if size not in self.sessions_:
-            self.sessions_[size] = RUNTIMES[self.runtime].open(self.content, size, self.threads)
-        return self.sessions_[size]
+        if size not in self._sessions:
+            self._sessions[size] = RUNTIMES[self.runtime].open(self.content, size, self.threads)
+        return self._sessions[size]

@@ -44,7 +44,7 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         self._networks: list[Any] = []
         self._gate = self._part(predictor.gate, "gate")
         self._labeler = None if labeler is None else self._part(labeler, "labeler")
-        inputs = predictor.gate.network_.inputs[0]
+        inputs = self.inputs = self._networks[0].inputs[0]
         self.examine = tf.function(
             self._examine, input_signature=[tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype, name="rows")]
         )

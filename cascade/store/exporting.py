@@ -53,9 +53,15 @@ class Exporter:
         rows = rehearsal_rows(row_shape, dtype, CHECKED_ROWS)
         reference, found = np.asarray(network.predict_on_batch(rows)), {}
         for runtime in self.runtimes:
-            content = convert(network, runtime)
-            exported = self._opened(content, runtime, estimator, BATCH_SIZES[0])
-            difference = _difference(exported, rows, reference)
+            try:
+                content = convert(network, runtime)
+                exported = ExportedNetwork(content, runtime, BATCH_SIZES[0], self.threads, row_shape, dtype)
+                exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
+                difference = _difference(exported, rows, reference)
+            except Exception as error:
+                # The network itself is trained and safe; what one converter makes of it must not lose it.
+                logger.warning("%s: cannot be exported to %s (%s); it is left out", name, runtime, error)
+                continue
             if difference > TOLERANCE:
                 logger.warning("%s: %s differs by %.2g in probability and is left out", name, runtime, difference)
                 continue
@@ -65,7 +71,8 @@ class Exporter:
 
     def _ranked(self, estimator: Any, found: dict[str, tuple[bytes, float]], name: str) -> list[dict[str, Any]]:
         network = estimator.network_
-        key = f"{network.input_shape} {network.output_shape} {network.count_params()} {sorted(found)}"
+        layers = [(type(layer).__name__, str(layer.output.shape)) for layer in network.layers]
+        key = f"{layers} {network.count_params()} {estimator.batch_size} {sorted(found)}"
         if key not in self._timed:
             self._timed[key] = self._time(estimator, {runtime: content for runtime, (content, _) in found.items()})
             rates = ", ".join(f"{one['runtime']} {one['rows_per_second']:,.0f}" for one in self._timed[key])
@@ -93,10 +100,6 @@ class Exporter:
             rates = {size: rows_per_second(run, rows[:size]) for size, run in sessions.items()}
             timed.append(_entry(runtime, rates, self.threads))
         return sorted(timed, key=lambda one: -one["rows_per_second"])
-
-    def _opened(self, content: bytes, runtime: str, estimator: Any, batch_size: int) -> ExportedNetwork:
-        exported = ExportedNetwork(content, runtime, batch_size, self.threads)
-        return exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
 
 
 def _difference(exported: ExportedNetwork, rows: Any, reference: Any) -> float:

@@ -19,6 +19,7 @@ from cascade.publish import new_folder
 from cascade.rules import Rules, check_coherence
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
+from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
 from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
 from cascade.store.soundness import check_rules, is_certificate
@@ -62,6 +63,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature, proven = signature_from_json(body["signature"]), body["certificate"]
+    check_rows_of(signature, gate, labeler)
     if signature.dtype is None and signature.feature_names:
         names = np.array(signature.feature_names, dtype=object)
         for part in _own_parts(gate, labeler):

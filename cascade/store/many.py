@@ -15,6 +15,7 @@ from cascade.many.predictor import Decoding, ManyLabelPredictor
 from cascade.publish import new_folder
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
+from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
 from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
 
@@ -72,6 +73,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
     if not hasattr(estimator, "predict_proba"):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature = signature_from_json(body["signature"])
+    check_rows_of(signature, estimator)
     return ManyLabelPredictor(estimator, labels, calibration, decoding, signature, body["provenance"])
 
 

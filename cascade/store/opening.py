@@ -13,6 +13,7 @@ from cascade.errors import ConfigError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.kinds import AUTO, KERAS, RUNTIMES, check_threads
 from cascade.runtime.measure import rehearsal_rows
+from cascade.signature import InputSignature
 from cascade.store.manifest import FILE_NAME
 from cascade.store.network_spec import answers_from, batch_size_from
 
@@ -43,16 +44,25 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
     path = folder / name
     if not FILE_NAME.fullmatch(name) or path.suffix != RUNTIMES[one["runtime"]].suffix:
         raise ModelRefusedError(f"`{folder}` names an exported network that is not its own file: {name!r}.")
-    exported = ExportedNetwork(path.read_bytes(), one["runtime"], batch_size_from(one["batch_size"], path), threads)
+    row_shape, dtype = tuple(int(size) for size in spec["exports"]["row_shape"]), spec["exports"]["dtype"]
+    if not 0 < math.prod(row_shape) <= LARGEST_ROW or dtype not in ("uint8", "float32"):
+        raise ModelRefusedError(f"`{path}` takes rows of shape {row_shape} of {dtype!r}, which no network does.")
+    size = batch_size_from(one["batch_size"], path)
+    exported = ExportedNetwork(path.read_bytes(), one["runtime"], size, threads, row_shape, dtype)
     exported.answers_like(*answers_from(spec, path))
-    _check_answer(exported, spec["exports"], path)
+    # One row alone and a batch: a network of another shape, or one that is not finite, is found before any real row.
+    for n in (1, 2):
+        if not np.isfinite(exported.logits(rehearsal_rows(row_shape, dtype, n))).all():
+            raise ModelRefusedError(f"`{path}` gives numbers that are not finite; such a network is not loaded.")
     return exported
 
 
-def _check_answer(exported: ExportedNetwork, exports: dict[str, Any], path: Path) -> None:
-    """Ask one row of noise: a network of another shape, or one that is not finite, is found before any real row."""
-    row_shape = tuple(int(size) for size in exports["row_shape"])
-    if not 0 < math.prod(row_shape) <= LARGEST_ROW:
-        raise ModelRefusedError(f"`{path}` takes rows of shape {row_shape}, which no network does.")
-    if not np.isfinite(exported.logits(rehearsal_rows(row_shape, str(exports["dtype"]), 1))).all():
-        raise ModelRefusedError(f"`{path}` gives numbers that are not finite; such a network is not loaded.")
+def check_rows_of(signature: InputSignature, *stages: Any) -> None:
+    """Refuse exported networks that take other rows than the model does."""
+    for stage in stages:
+        if isinstance(stage, ExportedNetwork) and stage.row_shape != signature.row_shape:
+            taken = signature.row_shape
+            raise ModelRefusedError(f"an exported network takes rows {stage.row_shape}, the model rows {taken}.")
+        bags = getattr(stage, "estimators_", None)
+        if isinstance(bags, list):
+            check_rows_of(signature, *(bag for label in bags if isinstance(label, list) for bag in label))
