@@ -14,6 +14,7 @@ from cascade.store.shared import versions
 # What reads rows, and what may answer for them.
 PACKAGES = (
     "pyarrow",
+    "scipy",
     "pillow",
     "ai-edge-litert",
     "onnxruntime",
