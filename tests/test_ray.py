@@ -25,6 +25,7 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.batch.chunk import Chunk
+from cascade.batch.engine import Task
 from cascade.batch.inputs import Input
 from cascade.batch.runner import Settings, run_job
 from cascade.batch.worker import Opened, Order, Worker, outcome_of
@@ -247,11 +248,9 @@ def test_a_shard_that_kills_its_workers_ends_the_job(
 
 def order_for(work: Path, folder: Path, **versions: str) -> Order:
     opening = Opening(Loading(work / "model", None, "auto", None), work / "rows", Roles(id="key"))
-    from cascade.batch.engine import Task
-
     identity = opening().identity
     identity["versions"].update(versions)
-    return Order(Task(folder, 0, SHARD, N, 0.1), opening, json.dumps(identity))
+    return Order(Task(folder, 0, SHARD, N, 0.1), opening, json.dumps(identity), "first")
 
 
 def test_a_machine_that_would_answer_otherwise_is_refused(work: Path, done: Path, tmp_path: Path) -> None:
@@ -273,14 +272,24 @@ def test_a_worker_that_lives_on_unseen_touches_no_file_of_the_job(work: Path, do
     assert content(output) == before
 
 
+class Placed(LogisticRegression):
+    """Remembers which process fitted it."""
+
+    def fit(self, X: np.ndarray, y: np.ndarray, sample_weight: np.ndarray | None = None) -> Placed:
+        self.process_ = os.getpid()
+        return super().fit(X, y, sample_weight)
+
+
 def test_labels_are_fitted_on_the_same_cluster(cluster: Cluster) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2000, 3))
     Y = (X[:, :2] + rng.normal(size=(2000, 2)) > 2).astype(int)
-    local = BalancedBinaryRelevance(LogisticRegression(), n_bags=2).fit(X, Y)
+    local = BalancedBinaryRelevance(Placed(), n_bags=2).fit(X, Y)
+    cluster.add_node(num_cpus=1)
     register_ray()
-    with parallel_config("ray", n_jobs=1):
-        there = BalancedBinaryRelevance(LogisticRegression(), n_bags=2, n_jobs=-1).fit(X, Y)
+    with parallel_config("ray"):
+        there = BalancedBinaryRelevance(Placed(), n_bags=2, n_jobs=2).fit(X, Y)
+    assert os.getpid() not in {bag.process_ for bags in there.estimators_ for bag in bags}
     np.testing.assert_array_equal(there.predict_proba(X), local.predict_proba(X))
     np.testing.assert_array_equal(there.prior_shift_, local.prior_shift_)
 

@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from cascade.batch.engine import Task
 from cascade.batch.flight import Flight
@@ -62,7 +63,7 @@ class RayEngine:
 
     def _flight(self, task: Task, numbers: range) -> Flight:
         task = replace(task, folder=task.folder.resolve())
-        order = self.ray.put(Order(task, self.opener, self.identity))
+        order = self.ray.put(Order(task, self.opener, self.identity, uuid4().hex))
         write = self.ray.remote(outcome_of).options(num_cpus=self.cpus, max_retries=RETRIES)
         room = int(self.ray.cluster_resources().get("CPU", 0)) // self.cpus
         return Flight(self.ray, lambda number: write.remote(order, number), numbers, self.workers or max(1, room))

@@ -40,14 +40,17 @@ class Order:
     ----------
     task : Task
     opener : callable
-        Opens input and model; can be pickled, and equal ones open the same.
+        Opens input and model; can be pickled and hashed.
     identity : str
         What opening must find, as JSON.
+    start : str
+        Of the job, unlike any other: what an earlier start opened may have changed since.
     """
 
     task: Task
     opener: Opener
     identity: str
+    start: str
 
 
 def outcome_of(order: Order, number: int) -> Outcome:
