@@ -11,6 +11,9 @@ from cascade.errors import CascadeError
 AHEAD = 4
 """Shards for each worker that may be made or wait for their turn: what a driver's end loses, at most."""
 
+PATIENCE = 10.0
+"""Seconds."""
+
 
 class Flight:
     """Shards under way.
@@ -62,6 +65,8 @@ class Flight:
         return outcome
 
     def cancel(self) -> None:
-        """Stop what is under way."""
+        """Stop what is under way, and wait until it has, so that nobody writes any more."""
         for reference in self.flying:
             self.ray.cancel(reference, force=True)
+        if self.flying:
+            self.ray.wait(list(self.flying), num_returns=len(self.flying), timeout=PATIENCE)
