@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from cascade.batch.shard import Written
 from cascade.batch.worker import Outcome
 from cascade.errors import CascadeError
 
@@ -34,14 +35,17 @@ class Flight:
         self.flying: dict[Any, int] = {}
         self.landed: dict[int, Outcome] = {}
 
-    def __iter__(self) -> Iterator[Outcome]:
-        """Yield each outcome at its turn."""
+    def __iter__(self) -> Iterator[Written]:
+        """Yield each shard at its turn, or raise what went wrong with it."""
         for number in self.numbers:
             self._fill()
             while number not in self.landed:
                 self._land()
                 self._fill()
-            yield self.landed.pop(number)
+            outcome = self.landed.pop(number)
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
 
     def _fill(self) -> None:
         room = min(self.workers, AHEAD * self.workers - len(self.landed)) - len(self.flying)

@@ -53,10 +53,7 @@ class RayEngine:
         with _connected(self.ray):
             flight = self._flight(task, range(task.first, n_shards))
             try:
-                for outcome in flight:
-                    if isinstance(outcome, Exception):
-                        raise outcome
-                    yield outcome
+                yield from flight
             finally:
                 flight.cancel()
                 clear_asides(task.folder)
