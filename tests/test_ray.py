@@ -143,7 +143,10 @@ def test_rows_that_the_model_does_not_take_are_found(cluster: Cluster, work: Pat
 
 
 class SlowInput:
-    """An input that notes which process of which machine reads a shard, and takes its time."""
+    """An input that notes which process of which machine reads a shard, and takes its time.
+
+    On a machine that is told to, by a file of its name, it takes more than the test has.
+    """
 
     def __init__(self, source: Input, log: Path) -> None:
         self.source, self.log = source, log
@@ -156,7 +159,10 @@ class SlowInput:
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
         self.note(first // size)
-        time.sleep(0.2)
+        time.sleep(0.1)
+        if self.log.with_name(ray.get_runtime_context().get_node_id()).exists():
+            self.log.with_name("held").touch()
+            time.sleep(300)
         yield from self.source.chunks(size, first)
 
 
@@ -186,23 +192,26 @@ def wait_for(path: Path) -> None:
 
 
 def test_a_machine_that_is_killed_changes_nothing(cluster: Cluster, work: Path, done: Path, tmp_path: Path) -> None:
-    log, node = tmp_path / "log", cluster.add_node(num_cpus=1)
+    log, others = tmp_path / "log", {node["NodeID"] for node in ray.nodes()}
+    node = cluster.add_node(num_cpus=1)
+    (name,) = {node["NodeID"] for node in ray.nodes()} - others
     job = threading.Thread(target=slow_job, args=(work, tmp_path / "out", log))
     job.start()
     wait_for(tmp_path / "out" / "part-00007.parquet")
+    (tmp_path / name).touch()
+    wait_for(tmp_path / "held")
     cluster.remove_node(node, allow_graceful=False)
     job.join(60)
     assert not job.is_alive()
     assert content(tmp_path / "out") == content(done)
     lines = [line.split() for line in log.read_text().splitlines()]
-    machines = {machine for machine, _, _ in lines}
-    assert len(machines) == 2
-    made = [what for _, _, what in lines if what != "opened"]
+    assert len({machine for machine, _, _ in lines}) == 2
+    made = [int(what) for _, _, what in lines if what != "opened"]
     # The shard at hand was begun again, and nothing else was.
-    assert sorted(set(made), key=int) == [str(number) for number in range(N // SHARD)]
-    assert 0 < len(made) - len(set(made)) <= 2
+    assert sorted(set(made)) == list(range(N // SHARD))
+    assert len(made) == len(set(made)) + 1
     assert sum(what == "opened" for _, _, what in lines) == len({process for _, process, _ in lines})
-    assert len(made) > 5 * len({process for _, process, _ in lines})
+    assert len({process for _, process, _ in lines}) <= 4
 
 
 def test_a_driver_that_is_killed_goes_on(cluster: Cluster, work: Path, done: Path, tmp_path: Path) -> None:
