@@ -4,7 +4,7 @@
     python benchmarks/ray_workers.py --model models/phantom-multilabel --input data/png --shard-rows 256
 
 Every job has one thread a worker and is compared byte for byte with the first. More workers than cores show what
-turning over costs, not what more machines would bring. Without a model, a forest of 40 trees scores drawn rows.
+turning over costs, not what more machines would bring. Without a model, a forest of 200 trees scores drawn rows.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def prepare(folder: Path, rows: int) -> None:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(4000, N_FEATURES))
     Y = (X[:, :2] + rng.normal(size=(4000, 2)) > 2).astype(int)
-    gate = RandomForestClassifier(40, max_depth=8, random_state=0)
+    gate = RandomForestClassifier(200, max_depth=10, random_state=0)
     model = CascadeClassifier(gate, MultiOutputClassifier(LogisticRegression())).fit(X, Y)
     names = tuple(f"f{number}" for number in range(N_FEATURES))
     model.predictor_.described(names, {"group": None, "id": None}).save(folder / "model")
