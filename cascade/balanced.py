@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
@@ -117,7 +118,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
 
     def _fit_bags(self, X: Any, Y: Labels, known: Known, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
         varying = varying_labels(Y[weight > 0], known_part(known, weight > 0)).tolist()
-        fitted = Parallel(self.n_jobs, return_as="generator")(
+        fitted = _as_they_come(self.n_jobs)(
             delayed(self._fit_one)(X, Y[:, k], own, extra, trunk, (self.random_state, k, bag))
             for k in varying
             for own in [label_weight(weight, known, k)]
@@ -125,6 +126,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         )
         self.estimators_: list[list[Any]] = [[] for _ in range(Y.shape[1])]
         self.prior_shift_ = np.zeros(Y.shape[1])
+        fitted = iter(fitted)
         for k in varying:
             bags = [next(fitted) for _ in range(self.n_bags)]
             self.estimators_[k] = [estimator for estimator, _ in bags]
@@ -155,6 +157,12 @@ class BalancedBinaryRelevance(LogOddsClassifier):
 
     def _parts(self) -> list[Any]:
         return [self.estimator]
+
+
+def _as_they_come(n_jobs: int | None) -> Parallel:
+    # Ray's backend knows only lists; the others hand out each model when it is fitted.
+    backend, _ = get_active_backend()
+    return Parallel(n_jobs, return_as="generator" if backend.supports_return_generator else "list")
 
 
 def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.intp]:

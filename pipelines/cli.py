@@ -132,6 +132,10 @@ def predict(
         float | None, typer.Option(help="Of a folder: share of bad rows that ends the job; 0.1 if not given.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Of a folder: start over what was begun.")] = False,
+    engine: Annotated[str, typer.Option(help="Of a folder: local, or ray for many machines.")] = "local",
+    workers: Annotated[
+        int | None, typer.Option(help="Of ray: shards at a time; all it has room for if not given.")
+    ] = None,
     runtime: Annotated[str, typer.Option(help="What computes networks: auto, keras, litert or onnx.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="Threads of an exported runtime; all cores if not given.")] = None,
     as_json: Json = False,
@@ -146,7 +150,7 @@ def predict(
     from pipelines.progress import show_log
     from pipelines.tables import check_format
 
-    settings = settings_for(output, shard_rows, max_rejected, fresh)
+    settings = settings_for(output, shard_rows, max_rejected, fresh, engine, workers)
     if exams is not None:
         check_format(exams)
     show_log(quiet=True)

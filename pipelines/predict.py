@@ -5,18 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cascade.batch.answers import CascadeAnswers, ManyLabelAnswers
 from cascade.batch.runner import Settings
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError
-from cascade.many.predictor import ManyLabelPredictor
-from cascade.predictor import CascadePredictor
 from cascade.runtime.kinds import AUTO
 from pipelines import predict_batch, predict_file
+from pipelines.loading import Loading
 from pipelines.models import find_model, is_flat
-from pipelines.tables import check_columns
-
-TOP_K = 10
 
 
 def run(
@@ -32,31 +27,13 @@ def run(
 ) -> dict[str, Any]:
     """Predict every row of `source`; return a summary. Without `settings` the output is one file."""
     _check_outputs(source, output, exams)
-    folder = find_model(model)
-    answers: CascadeAnswers | ManyLabelAnswers
-    if is_flat(folder):
+    loading = Loading(find_model(model), top_k, runtime, threads)
+    if is_flat(loading.folder):
         _check_flat(output, exams)
-        answers = _lists(ManyLabelPredictor.load(folder, runtime, threads), top_k)
-    else:
-        answers = _labels(CascadePredictor.load(folder, runtime, threads), top_k)
+    answers = loading.answers()
     if settings is not None:
-        return predict_batch.run(folder, source, output, answers, roles, exams, settings)
-    return predict_file.run(folder, source, output, answers, roles, exams)
-
-
-def _labels(predictor: CascadePredictor, top_k: int | None) -> CascadeAnswers:
-    if top_k is not None:
-        raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
-    check_columns(predictor.labels)
-    return CascadeAnswers(predictor)
-
-
-def _lists(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelAnswers:
-    n_labels = len(predictor.labels)
-    k = min(TOP_K, n_labels) if top_k is None else top_k
-    if not 1 <= k <= n_labels:
-        raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
-    return ManyLabelAnswers(predictor, k)
+        return predict_batch.run(loading, source, output, answers, roles, exams, settings)
+    return predict_file.run(loading.folder, source, output, answers, roles, exams)
 
 
 def _check_flat(output: Path, exams: Path | None) -> None:

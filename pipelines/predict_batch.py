@@ -7,35 +7,45 @@ from pathlib import Path
 from typing import Any
 
 from cascade.batch.answers import CascadeAnswers, ManyLabelAnswers
+from cascade.batch.engine import Engine
 from cascade.batch.exams import exams_of
 from cascade.batch.identity import identify
 from cascade.batch.inputs import Input, open_input
-from cascade.batch.runner import MAX_REJECTED, SHARD_ROWS, Settings, run_job
+from cascade.batch.runner import LOCAL, MAX_REJECTED, SHARD_ROWS, Settings, run_job
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError, DataError
+from pipelines.loading import Loading, Opening
 from pipelines.progress import JobBar
 from pipelines.reading import with_remembered
 from pipelines.tables import check_format, write_table
 
 
-def settings_for(output: Path, shard_rows: int | None, max_rejected: float | None, fresh: bool) -> Settings | None:
+def settings_for(
+    output: Path,
+    shard_rows: int | None,
+    max_rejected: float | None,
+    fresh: bool,
+    engine: str = LOCAL,
+    workers: int | None = None,
+) -> Settings | None:
     """Settings of a job where the output is a folder; None where it is one file."""
     if not output.suffix:
         return Settings(
             SHARD_ROWS if shard_rows is None else shard_rows,
             MAX_REJECTED if max_rejected is None else max_rejected,
             fresh,
+            engine,
+            workers,
         )
-    if fresh or shard_rows is not None or max_rejected is not None:
-        raise ConfigError(
-            f"`--shard-rows`, `--max-rejected` and `--fresh` need `--output` to be a folder. Received `{output}`."
-        )
+    if fresh or shard_rows is not None or max_rejected is not None or engine != LOCAL or workers is not None:
+        options = "`--shard-rows`, `--max-rejected`, `--fresh`, `--engine` and `--workers`"
+        raise ConfigError(f"{options} need `--output` to be a folder. Received `{output}`.")
     check_format(output)
     return None
 
 
 def run(
-    folder: Path,
+    loading: Loading,
     source: Path,
     output: Path,
     answers: CascadeAnswers | ManyLabelAnswers,
@@ -48,13 +58,29 @@ def run(
     rows = open_input(source, roles, answers.signature)
     if exams is not None:
         _refuse_without_groups(rows, source)
+    identity = identify(loading.folder, answers, roles)
+    engine = _engine(Opening(loading, source, roles), rows, identity, settings)
     with closing(JobBar()) as bar:
-        summary = run_job(output, rows, answers, identify(folder, answers, roles), settings, bar)
+        summary = run_job(output, rows, answers, identity, settings, bar, engine)
     if exams is not None:
         table = exams_of(output, answers.predictor.labels)
         write_table(exams, table)
         summary["exams"] = table.num_rows
-    return {**summary, "output": str(output), "model": str(folder)}
+    return {**summary, "output": str(output), "model": str(loading.folder)}
+
+
+def _engine(opening: Opening, rows: Input, identity: dict[str, dict[str, Any]], settings: Settings) -> Engine | None:
+    """What makes the shards where it is not this process."""
+    settings.check()
+    if settings.engine == LOCAL:
+        return None
+    if rows.n_rows is None:
+        raise ConfigError(
+            f"`--engine {settings.engine}` cannot read `{opening.source}` from the middle; make it .parquet."
+        )
+    from cascade.batch.ray import RayEngine
+
+    return RayEngine(opening.absolute(), identity, settings.workers, opening.loading.threads)
 
 
 def _refuse_without_groups(rows: Input, source: Path) -> None:

@@ -306,11 +306,18 @@ main()
 
 def test_without_keras_the_missing_extra_is_named(models: Path, config: Path, png_folder: Path, tmp_path: Path) -> None:
     predict = ["predict", models / "tiny", png_folder, "--output", tmp_path / "out.csv"]
-    for command in (["train", config, "--models", tmp_path], predict):
-        arguments = [sys.executable, "-c", WITHOUT_KERAS, *map(str, command)]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    for command in (["train", config, "--models", tmp_path], [*predict, "--runtime", "keras"]):
+        done = without_keras(*command)
         assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
         assert "cascade-multilabel[keras]" in done.stderr
+    pytest.importorskip("ai_edge_litert")
+    done = without_keras(*predict, "--runtime", "litert")
+    assert done.returncode == 0, done.stderr
+
+
+def without_keras(*command: object) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, "-c", WITHOUT_KERAS, *map(str, command)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
 def test_overrides_reach_the_run(config: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ MANIFEST = "_manifest.json"
 REJECTED = "_rejected.parquet"
 LOCK = ".lock"
 ASIDE = re.compile(r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json)\.\d+")
+WORKER = ".worker-"
+"""Beginning of the folders in which workers write their shards."""
+WORKER_FOLDER = re.compile(re.escape(WORKER) + r"\w{8}")
 
 
 def part_name(number: int) -> str:
@@ -59,10 +63,13 @@ def claimed(folder: Path) -> Iterator[None]:
 
 
 def clear_asides(folder: Path) -> None:
-    """Remove what a killed job was about to write."""
+    """Remove what a killed job, or its workers, were about to write."""
     for path in folder.iterdir():
         if ASIDE.fullmatch(path.name):
             path.unlink()
+        elif WORKER_FOLDER.fullmatch(path.name):
+            # A worker that has not noticed yet that it is alone may still write.
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def refuse_foreign(folder: Path) -> None:

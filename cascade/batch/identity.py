@@ -11,6 +11,9 @@ from cascade.data.columns import Roles
 from cascade.store.manifest import read_manifest
 from cascade.store.shared import versions
 
+NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
+LONGEST = 24
+
 # What reads rows, and what may answer for them.
 PACKAGES = (
     "pyarrow",
@@ -48,3 +51,17 @@ def _more_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def difference(begun: dict[str, Any], wanted: dict[str, Any]) -> str | None:
+    """Tell the first thing in which `wanted` is not as the job was begun; None where there is none."""
+    for part, name in NAMES.items():
+        told, now = begun.get(part) or {}, wanted.get(part) or {}
+        if told != now:
+            key = next((key for key in now if told.get(key) != now[key]), part)
+            return f"{name} changed ({key} was {_brief(told.get(key))}, now {_brief(now.get(key))})"
+    return None
+
+
+def _brief(value: Any) -> str:
+    return repr(value) if len(repr(value)) <= LONGEST else f"{str(value)[:LONGEST]}..."

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet
 
 from cascade.batch.folder import REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
-from cascade.batch.manifest import Manifest, Shard, digest_file, read_manifest
-from cascade.batch.writing import Answer, write_answers, write_tables
-from cascade.errors import CascadeError, ConfigError, DataError
-
-NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
-LONGEST = 24
+from cascade.batch.identity import difference
+from cascade.batch.manifest import Manifest, digest_file, read_manifest
+from cascade.batch.shard import Written
+from cascade.batch.writing import write_tables
+from cascade.errors import ConfigError, DataError
+from cascade.publish import sync
 
 
 class Job:
@@ -78,20 +76,19 @@ class Job:
             state = "changed after it was written" if path.exists() else "missing"
             raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
 
-    def commit(self, answers: Iterator[Answer], rejected: pa.Table, n_read: int) -> None:
-        """Write a shard of `n_read` rows and note it; one that is not noted when the process ends is written again."""
-        number = len(self.manifest.shards)
-        part, aside = self.folder / part_name(number), self.folder / rejected_name(number)
-        if rejected.num_rows:
-            write_tables(aside, iter([rejected]))
-        counts = write_answers(part, answers)
-        digest = digest_file(aside) if rejected.num_rows else None
-        rows = pyarrow.parquet.read_metadata(part).num_rows
-        shard = Shard(rows, rejected.num_rows, counts, digest_file(part), digest)
-        if shard.n_read != n_read:
-            raise CascadeError(f"`{part}` must account for {n_read} rows. Received {shard.n_read}; please report this.")
-        self.manifest.shards.append(shard)
+    def commit(self, written: Written) -> None:
+        """Note the next shard; one that is not noted when the process ends is made again."""
+        if written.place != self.folder:
+            self._take_in(written)
+        self.manifest.shards.append(written.shard)
         self.manifest.write(self.folder)
+
+    def _take_in(self, written: Written) -> None:
+        number = len(self.manifest.shards)
+        names = [part_name(number), *([rejected_name(number)] if written.shard.rejected else [])]
+        for name in names:
+            (written.place / name).replace(self.folder / name)
+        sync(self.folder)
 
     def finish(self) -> None:
         """Put the rejected rows into one file and mark the job as finished; may be called again."""
@@ -112,14 +109,6 @@ class Job:
 
 
 def _refuse_other(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
-    for part, name in NAMES.items():
-        if begun.get(part) == wanted[part]:
-            continue
-        told = begun.get(part) or {}
-        key = next((key for key in wanted[part] if told.get(key) != wanted[part][key]), part)
-        change = f"{key} was {_brief(told.get(key))}, now {_brief(wanted[part].get(key))}"
-        raise ConfigError(f"`{folder}` was begun otherwise: {name} changed ({change}); go back, or use --fresh.")
-
-
-def _brief(value: Any) -> str:
-    return repr(value) if len(repr(value)) <= LONGEST else f"{str(value)[:LONGEST]}..."
+    change = difference(begun, wanted)
+    if change is not None:
+        raise ConfigError(f"`{folder}` was begun otherwise: {change}; go back, or use --fresh.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,18 +11,19 @@ from typing import Any, Protocol
 import pyarrow.parquet
 
 from cascade.batch.answers import Answers
-from cascade.batch.chunk import Chunk
+from cascade.batch.engine import Engine, LocalEngine, Task
 from cascade.batch.folder import claimed, rejected_name
 from cascade.batch.inputs import Input
 from cascade.batch.job import Job
 from cascade.batch.manifest import Manifest
-from cascade.batch.unscorable import reject_unscorable
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.rows import BLOCK
 
 SHARD_ROWS = 65_536
 SHARD_BYTES = 2**28
 MAX_REJECTED = 0.1
+LOCAL = "local"
+ENGINES = (LOCAL, "ray")
 ENOUGH_ROWS = 1000
 """Fewer rows than that do not tell whether too many are bad; the end of the input does."""
 
@@ -38,11 +40,17 @@ class Settings:
         Share of bad rows above which the job stops.
     fresh : bool
         Whether to start over what was begun.
+    engine : {"local", "ray"}
+        Who makes the shards: this process, or a cluster's.
+    workers : int, optional
+        Most shards that a cluster makes at the same time.
     """
 
     shard_rows: int = SHARD_ROWS
     max_rejected: float = MAX_REJECTED
     fresh: bool = False
+    engine: str = LOCAL
+    workers: int | None = None
 
     def check(self) -> None:
         """Refuse numbers that make no sense."""
@@ -50,6 +58,10 @@ class Settings:
             raise ConfigError(f"`--shard-rows` must be 1 or more. Received {self.shard_rows}.")
         if not 0 <= self.max_rejected <= 1:
             raise ConfigError(f"`--max-rejected` must lie between 0 and 1. Received {self.max_rejected}.")
+        if self.engine not in ENGINES:
+            raise ConfigError(f"`--engine` must be one of {', '.join(ENGINES)}. Received {self.engine!r}.")
+        if self.workers is not None and (self.workers < 1 or self.engine == LOCAL):
+            raise ConfigError(f"`--workers` must be 1 or more, with `--engine ray`. Received {self.workers}.")
 
 
 class Watcher(Protocol):
@@ -75,6 +87,7 @@ def run_job(
     identity: dict[str, dict[str, Any]],
     settings: Settings,
     watcher: Watcher,
+    engine: Engine | None = None,
 ) -> dict[str, Any]:
     """Predict every row of `source` into `folder`, going on where an earlier start of the same job ended.
 
@@ -87,6 +100,8 @@ def run_job(
         `model`, `settings` and `versions`, which an earlier start must have had too.
     settings : Settings
     watcher : Watcher
+    engine : Engine, optional
+        Who makes the shards; default this process. No part of the identity: a job may change it on its way.
 
     Returns
     -------
@@ -108,7 +123,8 @@ def run_job(
         was_finished, done = job.manifest.finished, job.manifest.n_read
         if not was_finished:
             watcher.begin(done, source.n_rows)
-            _run(job, source, answers, size, settings, watcher)
+            task = Task(folder, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
+            _run(job, engine or LocalEngine(source, answers, watcher.stage), task, watcher)
             _check_end(job, source, begun)
         job.finish()
     seconds = time.monotonic() - started
@@ -123,23 +139,14 @@ def _shard_size(settings: Settings, row_bytes: int) -> int:
     return min(settings.shard_rows, most)
 
 
-def _run(job: Job, source: Input, answers: Answers, size: int, settings: Settings, watcher: Watcher) -> None:
-    _judge(job, settings.max_rejected, ENOUGH_ROWS)
-    for chunk in source.chunks(size, job.manifest.n_read):
-        answers.signature.check(chunk.X)
-        try:
-            _commit(job, chunk, answers, watcher)
-        except DataError:
-            # One row that a model does not take must not end the job.
-            most = max(1, int(settings.max_rejected * chunk.n_read))
-            _commit(job, reject_unscorable(chunk, answers, most), answers, watcher)
-        watcher.advance(chunk.n_read)
-        _judge(job, settings.max_rejected, ENOUGH_ROWS)
-    _judge(job, settings.max_rejected, 1)
-
-
-def _commit(job: Job, chunk: Chunk, answers: Answers, watcher: Watcher) -> None:
-    job.commit(answers(chunk.X, chunk.ids, chunk.groups, watcher.stage), chunk.rejected, chunk.n_read)
+def _run(job: Job, engine: Engine, task: Task, watcher: Watcher) -> None:
+    _judge(job, task.max_rejected, ENOUGH_ROWS)
+    with closing(engine(task)) as shards:
+        for written in shards:
+            job.commit(written)
+            watcher.advance(written.shard.n_read)
+            _judge(job, task.max_rejected, ENOUGH_ROWS)
+    _judge(job, task.max_rejected, 1)
 
 
 def _judge(job: Job, most: float, enough: int) -> None:
