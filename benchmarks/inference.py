@@ -67,7 +67,7 @@ def flat_network(data: Any, folder: Path) -> tuple[Any, dict[str, Any]]:
     few = data.part(np.arange(0, len(data), max(1, len(data) // 256)))
     flat = KerasClassifier("mobilenet_v3_small", epochs=1, batch_size=64).fit(few.X, few.Y)
     spec = {**network_spec(flat), "exports": Exporter(tuple(RUNTIMES)).export(flat, folder, "flat")}
-    return flat.network_, spec
+    return flat, spec
 
 
 def best_of(contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
@@ -87,7 +87,7 @@ def measured(path: Path, data: Any, rows: int, threads: int, flat: tuple[Any, An
     """All figures with so many threads."""
     X = np.ascontiguousarray(take(data.X, np.arange(rows)))
     predictor = CascadePredictor.load(path, threads=threads)
-    network, fastest = flat[0], open_export(flat[1], work, "auto", threads)
+    network, fastest = flat[0].network_, open_export(flat[1], work, "auto", threads)
     gate_proba = predictor.gate_proba(X)
     own = float((gate_proba >= predictor.rules.gate_threshold).mean())
     shares = sorted({*SHARES, own})
@@ -116,7 +116,7 @@ def measured(path: Path, data: Any, rows: int, threads: int, flat: tuple[Any, An
             | {"keras": keras, "rows_per_second": rows / seconds[f"cascade {share}"], "least_recall": min(recall)}
         )
     peak = matrix_peak()
-    done = operations_per_row(network) * rows / seconds["flat, fastest"]
+    done = operations_per_row(flat[0]) * rows / seconds["flat, fastest"]
     return {
         "threads": threads,
         "rows": rows,
