@@ -157,6 +157,23 @@ def forge(folder: Path, **changes: object) -> None:
     (folder / "cascade.json").write_text(json.dumps(body))
 
 
+@pytest.mark.parametrize(
+    "provenance",
+    [
+        [],
+        {"columns": [1]},
+        {"columns": {"group": {}}},
+        {"pixels": "abc"},
+        {"pixels": {"colour": 1}},
+        {"pixels": {"image_size": 0}},
+    ],
+)
+def test_a_forged_provenance_is_refused(provenance: object, copy: Path) -> None:
+    forge(copy, provenance=provenance)
+    with pytest.raises((ModelRefusedError, ConfigError)):
+        CascadePredictor.load(copy)
+
+
 def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:
     forge(copy, protocol=99)
     with pytest.raises(ModelRefusedError, match="protocol 99"):

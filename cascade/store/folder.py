@@ -21,7 +21,7 @@ from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
-from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
+from cascade.store.shared import check_provenance, refusing, signature_from_json, signature_to_json, versions
 from cascade.store.soundness import check_rules, is_certificate
 
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
@@ -55,9 +55,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
         raise ModelRefusedError(f"`{path}` holds a flat model without a gate; load it with ManyLabelPredictor.")
     rules = _rules_from_json(body["rules"])
     check_rules(rules)
-    provenance = body["provenance"]
-    if not isinstance(provenance, dict):
-        raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
+    provenance = check_provenance(body["provenance"], path)
     gate = load_part(body["gate"], path, runtime, threads)
     labeler = None if body["labeler"] is None else load_part(body["labeler"], path, runtime, threads)
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):

@@ -17,7 +17,7 @@ from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
-from cascade.store.shared import refusing, signature_from_json, signature_to_json, versions
+from cascade.store.shared import check_provenance, refusing, signature_from_json, signature_to_json, versions
 
 KIND = "many_labels"
 NUMBERS = ("intercept", "of_sum", "of_head")
@@ -65,7 +65,6 @@ def _load(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
         and calibration.slope > 0
         and calibration.intercept.shape == (len(labels),)
         and bool(np.isfinite(calibration.intercept).all())
-        and isinstance(body["provenance"], dict)
     )
     if not sound:
         raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
@@ -74,7 +73,9 @@ def _load(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature = signature_from_json(body["signature"])
     check_rows_of(signature, estimator)
-    return ManyLabelPredictor(estimator, labels, calibration, decoding, signature, body["provenance"])
+    return ManyLabelPredictor(
+        estimator, labels, calibration, decoding, signature, check_provenance(body["provenance"], path)
+    )
 
 
 def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:

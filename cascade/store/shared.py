@@ -27,6 +27,20 @@ def refusing(path: Path) -> Iterator[None]:
         raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
 
 
+def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
+    """Refuse what is said of the training where readers would stumble over it: columns and pixels."""
+    if not isinstance(provenance, dict):
+        raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
+    columns = provenance.get("columns", {})
+    if not isinstance(columns, dict) or not all(isinstance(name, (str, type(None))) for name in columns.values()):
+        raise ModelRefusedError(f"`{path}` has columns in its provenance that `save` did not write.")
+    if "pixels" in provenance:
+        from cascade.data.pixels import PixelOptions
+
+        PixelOptions.of(**provenance["pixels"])
+    return provenance
+
+
 def versions() -> dict[str, str]:
     """Versions of the packages that a model depends on, where they are installed."""
     found = {"python": platform.python_version()}
