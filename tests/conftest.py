@@ -10,10 +10,15 @@ from hypothesis import settings
 from scipy.special import expit
 
 from cascade.phantom import write_phantom
+from cascade.runtime import measure
 
 # A slow machine is no failure; the seed is fixed so that a run can be repeated.
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
+
+
+# Rates of exported networks are no part of what is tested here; benchmarks take their time for them.
+measure.SECONDS = 0.02
 
 
 class KnownTruth:

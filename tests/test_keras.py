@@ -159,7 +159,7 @@ def test_how_many_rows_are_read_at_a_time_never_changes_a_bit(
     predictor = CascadeClassifier(network, network).fit(data.X, data.Y, groups=data.groups).predictor_
     whole = predictor.predict_proba(data.X, gate_threshold=0.1)
     for block in (64, 128, 640):
-        monkeypatch.setattr("cascade.estimators.BLOCK", block)
+        monkeypatch.setattr("cascade.answers.BLOCK", block)
         np.testing.assert_array_equal(predictor.predict_proba(data.X, gate_threshold=0.1), whole)
     # Float kernels may round by the place in a batch, so separate calls agree to rounding only.
     single = predictor.predict_proba(RowView(data.X, np.array([7])), gate_threshold=0.1)
