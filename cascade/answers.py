@@ -14,6 +14,11 @@ from cascade.rows import BLOCK, Rows, blocks, makes_batches
 Floats = NDArray[np.float64]
 
 
+def bags_of(estimator: Any) -> list[Any]:
+    """Models inside of balanced binary relevance, label after label; none of any other estimator."""
+    return [bag for bags in estimator.estimators_ for bag in bags] if hasattr(estimator, "prior_shift_") else []
+
+
 def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
     """Probability of a 1 for each output; float of shape (n, n_outputs) from any of scikit-learn's layouts.
 

@@ -25,9 +25,9 @@ def find_model(path: Path) -> Path:
 
 def is_flat(folder: Path) -> bool:
     """Whether a model folder holds a flat model of many labels rather than a cascade."""
-    from cascade.store.manifest import read_manifest
+    from cascade.store.manifest import peek_manifest
 
-    return "rules" not in read_manifest(folder)
+    return "rules" not in peek_manifest(folder)
 
 
 def show(path: Path) -> tuple[dict[str, Any], str]:

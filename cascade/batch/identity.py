@@ -8,7 +8,7 @@ from typing import Any
 
 from cascade.batch.answers import Answers
 from cascade.data.columns import Roles
-from cascade.store.manifest import read_manifest
+from cascade.store.manifest import peek_manifest
 from cascade.store.shared import versions
 
 NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
@@ -31,7 +31,7 @@ PACKAGES = (
 def identify(model: Path, answers: Answers, roles: Roles) -> dict[str, dict[str, Any]]:
     """Name model, settings and versions: other packages give other last digits and other files."""
     return {
-        "model": {"sha256": read_manifest(model)["sha256"]},
+        "model": {"sha256": peek_manifest(model)["sha256"]},
         "settings": {
             "group": roles.group,
             "id": roles.id,

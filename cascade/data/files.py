@@ -75,8 +75,16 @@ class PixelFiles(RowSource):
         raise NotImplementedError
 
 
+def cause_of(error: BaseException) -> str:
+    """What went wrong, in one line without full stop, and without the path, which the sentence names already."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror)
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
+
+
 @contextmanager
-def blaming(path: Path, fault: str) -> Iterator[None]:
+def blaming(path: Path, fault: str, cause: Callable[[BaseException], str] = cause_of) -> Iterator[None]:
     """Blame the file for whatever goes wrong while it is read, but not for what the machine lacks."""
     try:
         yield
@@ -86,12 +94,4 @@ def blaming(path: Path, fault: str) -> Iterator[None]:
     except BaseException as error:
         if isinstance(error, OSError) and error.errno not in FAULTS_OF_A_FILE:
             raise
-        raise DataError(f"`{path}` {fault}: {_cause(error)}.") from error
-
-
-def _cause(error: BaseException) -> str:
-    """What went wrong, in one line without full stop, and without the path, which the sentence names already."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return str(error.strerror)
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
+        raise DataError(f"`{path}` {fault}: {cause(error)}.") from error

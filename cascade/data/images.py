@@ -24,7 +24,7 @@ from cascade.data.columns import (
     require,
 )
 from cascade.data.dataset import Dataset
-from cascade.data.files import FAULTS_OF_A_FILE, PixelFiles
+from cascade.data.files import PixelFiles, blaming
 from cascade.data.pixels import reduced_side, shrunk
 from cascade.errors import DataError
 from cascade.labels import Labels
@@ -84,7 +84,7 @@ class ImageFiles(PixelFiles):
         """Check the header, then decode."""
         with _opened(path) as image:
             self._check_header(path, image)
-            with _reading(path, "decoded"):
+            with blaming(path, "cannot be decoded as an image", _cause):
                 return np.asarray(self._sized(image), dtype=np.uint8).reshape(self.shape[1:])
 
     def _sized(self, image: Image.Image) -> Image.Image:
@@ -111,29 +111,13 @@ def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Read the header, and close the file in the end."""
-    with _reading(path, "read"):
+    with blaming(path, "cannot be read as an image", _cause):
         image = Image.open(path)
     with image:
         yield image
 
 
-@contextmanager
-def _reading(path: Path, how: str) -> Iterator[None]:
-    """Blame the file for whatever goes wrong, but not for what the machine lacks."""
-    try:
-        yield
-    except MemoryError:
-        raise
-    except OSError as error:
-        if error.errno not in FAULTS_OF_A_FILE:
-            raise
-        raise DataError(f"`{path}` cannot be {how} as an image: {_cause(error)}.") from error
-    except Exception as error:
-        # A broken file leads decoders to errors of any kind.
-        raise DataError(f"`{path}` cannot be {how} as an image: {_cause(error)}.") from error
-
-
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException) -> str:
     """What went wrong, without the path, which the sentence names already."""
     if isinstance(error, OSError) and error.errno is not None:
         return str(error.strerror)

@@ -53,13 +53,16 @@ def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
     if out.exists():
         raise ConfigError(f"`{out}` exists already; choose another name or remove it first.")
     # Noise may pass the gate, or not; with a gate that all pass the labeler is compared in any case.
+    rows = rehearsal_rows(tuple(whole.inputs.shape[1:]), str(whole.inputs.dtype), REHEARSED)
     open_gate = _with_gate_at(predictor, 0.0)
-    difference = max(_difference(predictor, whole.examine, whole), _difference(open_gate, None, whole))
+    difference = max(
+        _difference(predictor, whole.examine, rows), _difference(open_gate, WholeCascade(open_gate).examine, rows)
+    )
     if format == "onnx":
         with quietly():
             frozen = convert_variables_to_constants_v2(whole.examine.get_concrete_function())
             content = to_onnx(frozen, OUTPUTS)
-        difference = max(difference, _difference(predictor, _in_onnxruntime(content), whole))
+        difference = max(difference, _difference(predictor, _in_onnxruntime(content), rows))
     if not difference <= TOLERANCE:
         raise ModelRefusedError(f"the graph differs by {difference:.2g} in probability from the model; not written.")
     if format == "onnx":
@@ -84,11 +87,9 @@ def _in_onnxruntime(content: bytes) -> Examine:
     return lambda rows: dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"rows": rows}), strict=True))
 
 
-def _difference(predictor: CascadePredictor, examine: Examine | None, whole: WholeCascade) -> float:
-    """Largest difference in probability on rows of noise; infinite where a number is not finite."""
-    rows = rehearsal_rows(tuple(whole.inputs.shape[1:]), str(whole.inputs.dtype), REHEARSED)
-    answer = (examine or WholeCascade(predictor).examine)(rows)
-    wanted = predictor.examine(rows)
+def _difference(predictor: CascadePredictor, examine: Examine, rows: Any) -> float:
+    """Largest difference in probability between a graph and a predictor; infinite where a number is not finite."""
+    answer, wanted = examine(rows), predictor.examine(rows)
     # A row at the gate's threshold may fall on either side; then nothing else of it can be compared.
     same = np.asarray(answer["passed_gate"]) == wanted.passed_gate
     pairs = [

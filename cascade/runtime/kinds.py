@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.answers import bags_of
 from cascade.errors import ConfigError
 
 Session = Callable[[NDArray[Any]], NDArray[np.float32]]
@@ -82,7 +83,7 @@ def told(estimator: Any) -> str | None:
     """Name what computes an estimator, since its last digits depend on it; None where there is none."""
     if estimator is None:
         return None
-    bags = [bag for label in getattr(estimator, "estimators_", []) if isinstance(label, list) for bag in label]
+    bags = bags_of(estimator)
     if bags:
         return told(bags[0])
     if hasattr(estimator, "runtime"):

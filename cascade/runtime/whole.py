@@ -13,7 +13,7 @@ from cascade.errors import ConfigError
 from cascade.predictor import CascadePredictor
 from cascade.priors import SMALLEST, log_odds
 from cascade.runtime.whole_losses import corrected
-from cascade.runtime.whole_rules import agreeing_bits, coherent
+from cascade.runtime.whole_rules import agreeing_bits, coherent, graph_log_odds
 
 FURTHEST = float(np.log1p(-SMALLEST) - np.log(SMALLEST))
 Part = Callable[[Any], Any]
@@ -95,7 +95,7 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         if rules.plan.any_index is not None:
             surest = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
             merged = tf.concat([merged, surest], axis=1)
-        merged = tf.sigmoid(calibrated(rules.merged_calibration, _log_odds(merged)))
+        merged = tf.sigmoid(calibrated(rules.merged_calibration, graph_log_odds(merged)))
         columns = np.arange(len(rules.labels)) + merged.shape[1]
         columns[rules.merged_columns] = np.arange(merged.shape[1])
         return tf.gather(tf.concat([merged, gate * rules.plan.share], axis=1), columns, axis=1)
@@ -126,8 +126,3 @@ def _line(z: Any, knots: Any, values: Any) -> Any:
 
 def _clipped(z: Any) -> Any:
     return tf.clip_by_value(z, -FURTHEST, FURTHEST)
-
-
-def _log_odds(proba: Any) -> Any:
-    inside = tf.clip_by_value(proba, SMALLEST, 1 - SMALLEST)
-    return tf.math.log(inside) - tf.math.log(1 - inside)

@@ -46,7 +46,7 @@ def _any_decides(rules: Rules, proba: Any, bits: Any, index: int, is_any: Any, o
     own = bits[:, index : index + 1]
     bits = bits & own
     limits = rules.thresholds[others]
-    margin = _log_odds(tf.gather(proba, others, axis=1)) - _log_odds(tf.constant(limits))
+    margin = graph_log_odds(tf.gather(proba, others, axis=1)) - graph_log_odds(tf.constant(limits))
     margin = tf.where(limits > 1, tf.constant(-np.inf, tf.float64), margin)
     surest = tf.gather(tf.constant(others), tf.argmax(margin, axis=1))
     bare = own & ~tf.reduce_any(bits & ~is_any, axis=1, keepdims=True)
@@ -62,6 +62,7 @@ def _is_column(index: int, n_columns: int) -> Any:
     return tf.constant((np.arange(n_columns) == index)[None])
 
 
-def _log_odds(proba: Any) -> Any:
+def graph_log_odds(proba: Any) -> Any:
+    """Do what `cascade.priors.log_odds` does."""
     inside = tf.clip_by_value(proba, SMALLEST, 1 - SMALLEST)
     return tf.math.log(inside) - tf.math.log(1 - inside)

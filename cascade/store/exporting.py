@@ -91,10 +91,10 @@ class Exporter:
     def _time(self, estimator: Any, contents: dict[str, bytes]) -> list[dict[str, Any]]:
         """Rates by batch size, the fastest runtime first, Keras among them."""
         network = estimator.network_
-        rows = rehearsal_rows(tuple(network.input_shape[1:]), str(network.inputs[0].dtype), max(BATCH_SIZES))
-        size = int(estimator.batch_size)
-        own = rehearsal_rows(tuple(network.input_shape[1:]), str(network.inputs[0].dtype), size)
-        timed = [_entry(KERAS, {size: rows_per_second(network.predict_on_batch, own)}, self.threads)]
+        own = int(estimator.batch_size)
+        most = max(own, *BATCH_SIZES)
+        rows = rehearsal_rows(tuple(network.input_shape[1:]), str(network.inputs[0].dtype), most)
+        timed = [_entry(KERAS, {own: rows_per_second(network.predict_on_batch, rows[:own])}, self.threads)]
         for runtime, content in contents.items():
             sessions = {size: RUNTIMES[runtime].open(content, size, self.threads) for size in BATCH_SIZES}
             rates = {size: rows_per_second(run, rows[:size]) for size, run in sessions.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cascade.answers import bags_of
 from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.certificate import Certificate
 from cascade.errors import ModelRefusedError
@@ -77,7 +78,7 @@ def _own_parts(*stages: Any) -> Iterator[Any]:
     for stage in stages:
         if getattr(stage, "one_column_a_label", False):
             yield stage
-            yield from _own_parts(*(bag for bags in getattr(stage, "estimators_", []) for bag in bags))
+            yield from _own_parts(*bags_of(stage))
 
 
 def _rules_to_json(rules: Rules) -> dict[str, Any]:

@@ -51,6 +51,11 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return body
 
 
+def peek_manifest(folder: Path) -> dict[str, Any]:
+    """Read what a folder says of itself without hashing its files, for what loading checks before or after."""
+    return _parse(folder / NAME)
+
+
 def _refuse_odd_entries(folder: Path) -> None:
     if (folder / "model" / NAME).exists():
         raise ModelRefusedError(f"`{folder}` is a version, which holds its model in `{folder / 'model'}`; load that.")

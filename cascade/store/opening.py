@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cascade.answers import bags_of
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.kinds import AUTO, KERAS, RUNTIMES, check_threads
@@ -63,6 +64,4 @@ def check_rows_of(signature: InputSignature, *stages: Any) -> None:
         if isinstance(stage, ExportedNetwork) and stage.row_shape != signature.row_shape:
             taken = signature.row_shape
             raise ModelRefusedError(f"an exported network takes rows {stage.row_shape}, the model rows {taken}.")
-        bags = getattr(stage, "estimators_", None)
-        if isinstance(bags, list):
-            check_rows_of(signature, *(bag for label in bags if isinstance(label, list) for bag in label))
+        check_rows_of(signature, *bags_of(stage))
