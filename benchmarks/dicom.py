@@ -74,7 +74,7 @@ def main() -> None:
         for title, syntax in PACKED.items():
             paths = pack(plain, syntax, folder / title)
             compiled = decoded(paths)
-            for plugin in ("pylibjpeg", "gdcm"):
+            for plugin in {"pylibjpeg", "gdcm"} & set(get_decoder(syntax).available_plugins):
                 get_decoder(syntax).remove_plugin(plugin)
             without = decoded(paths)
             print(
