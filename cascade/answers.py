@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.image_size import at_size
 from cascade.rows import BLOCK, Rows, blocks, makes_batches
 
 Floats = NDArray[np.float64]
@@ -17,6 +18,13 @@ Floats = NDArray[np.float64]
 def bags_of(estimator: Any) -> list[Any]:
     """Models inside of balanced binary relevance, label after label; none of any other estimator."""
     return [bag for bags in estimator.estimators_ for bag in bags] if hasattr(estimator, "prior_shift_") else []
+
+
+def size_of(estimator: Any) -> int | None:
+    """Size at which an estimator looks at images; None where it takes them as they are."""
+    bags = bags_of(estimator)
+    size: int | None = size_of(bags[0]) if bags else getattr(estimator, "image_size", None)
+    return size
 
 
 def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
@@ -52,7 +60,11 @@ def _class_one(proba: Floats, classes: Any) -> Floats:
 def block_proba(
     estimator: Any, X: Any, rows: Rows, n_outputs: int, progress: Callable[[int], object] | None = None
 ) -> Floats:
-    """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape."""
+    """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape.
+
+    Images come at the size at which the estimator looks at them.
+    """
+    X = at_size(X, size_of(estimator))
     result = np.empty((len(rows), n_outputs))
     done = 0
     for part, batch in blocks(X, rows, BLOCK, pad=not makes_batches(estimator)):

@@ -98,6 +98,7 @@ class KerasModel(Strict):
     loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
     top_k: int | None = Field(default=None, ge=1)
     sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
+    image_size: int | None = Field(default=None, ge=1)
 
 
 class SklearnModel(Strict):

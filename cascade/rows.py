@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from scipy import sparse
 from cascade.errors import DataError
 
 Rows = NDArray[np.intp]
+T = TypeVar("T")
+END: Any = object()
 
 BLOCK = 1024
 """Rows an estimator sees at a time. Float kernels depend on the batch's shape, so it never varies."""
@@ -83,6 +86,11 @@ def take(X: Any, rows: Rows) -> Any:
     return _safe_indexing(X, rows)
 
 
+def part_of(X: Any, rows: Rows) -> Any:
+    """Some rows of `X`: of a source a view that fetches nothing yet, else the rows."""
+    return RowView(X, rows) if isinstance(X, RowSource) else take(X, rows)
+
+
 def _are_neighbours(rows: Rows) -> bool:
     return len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all())
 
@@ -98,6 +106,15 @@ def makes_batches(estimator: Any) -> bool:
     return bool(getattr(estimator, "makes_batches", False))
 
 
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """Make the next item, in a thread of its own, while the last one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(next, items, END)
+        while (item := coming.result()) is not END:
+            coming = pool.submit(next, items, END)
+            yield item
+
+
 def subset(X: Any, rows: Rows, estimator: Any) -> Any:
     """Give `estimator` some rows of `X`: a view if it fetches by number itself, else the rows."""
     if makes_batches(estimator) and hasattr(X, "dtype"):
@@ -106,7 +123,15 @@ def subset(X: Any, rows: Rows, estimator: Any) -> Any:
 
 
 def blocks(X: Any, rows: Rows, size: int, pad: bool = True) -> Iterator[tuple[Rows, Any]]:
-    """Yield row numbers with their batch, the last batch padded to `size` rows by repeating its last row."""
+    """Yield row numbers with their batch, the last batch padded to `size` rows by repeating its last row.
+
+    A source is asked for the next batch while the last one is used.
+    """
+    batches = _blocks(X, rows, size, pad)
+    return ahead(batches) if is_source(X) and len(rows) > size else batches
+
+
+def _blocks(X: Any, rows: Rows, size: int, pad: bool) -> Iterator[tuple[Rows, Any]]:
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
         batch = take(X, part)

@@ -69,7 +69,7 @@ class Opening:
     def __call__(self) -> Opened:
         """Open both."""
         answers = self.loading.answers()
-        source = open_input(self.source, self.roles, answers.signature)
+        source = open_input(self.source, self.roles, answers.signature, answers.gate_size)
         return Opened(source, answers, identify(self.loading.folder, answers, self.roles))
 
 

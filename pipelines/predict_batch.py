@@ -55,7 +55,7 @@ def run(
 ) -> dict[str, Any]:
     """Predict every row of `source`; return a summary."""
     roles = with_remembered(answers.predictor, roles)
-    rows = open_input(source, roles, answers.signature)
+    rows = open_input(source, roles, answers.signature, answers.gate_size)
     if exams is not None:
         _refuse_without_groups(rows, source)
     identity = identify(loading.folder, answers, roles)

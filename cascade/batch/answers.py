@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from cascade.answers import size_of
 from cascade.batch.writing import Answer
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.metrics.top_k import top_columns
@@ -30,11 +31,14 @@ class Answers(Protocol):
     signature : InputSignature
     row_bytes : int
         About what the answer for a row takes in memory.
+    gate_size : int or None
+        Size at which images are looked at first, if smaller.
     settings : dict
         What the form of the answer depends on besides the model.
     """
 
     signature: InputSignature
+    gate_size: int | None
     row_bytes: int
     settings: dict[str, Any]
 
@@ -55,6 +59,7 @@ class CascadeAnswers:
 
     def __init__(self, predictor: CascadePredictor) -> None:
         self.predictor, self.signature = predictor, predictor.signature
+        self.gate_size = size_of(predictor.gate)
         self.row_bytes = 32 * len(predictor.labels)
         self.settings: dict[str, Any] = {"gate": told(predictor.gate), "labeler": told(predictor.labeler)}
 
@@ -111,6 +116,7 @@ class ManyLabelAnswers:
 
     def __init__(self, predictor: ManyLabelPredictor, top_k: int) -> None:
         self.predictor, self.signature, self.top_k = predictor, predictor.signature, top_k
+        self.gate_size = size_of(predictor.estimator)
         self.names = np.array(predictor.labels)
         self.row_bytes = 64 * top_k
         self.settings: dict[str, Any] = {"top_k": top_k, "model": told(predictor.estimator)}

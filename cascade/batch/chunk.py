@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cascade.rows import Rows, take
+from cascade.rows import Rows, part_of
 
 Reasons = NDArray[np.object_]
 """Why a row cannot be scored, one entry a row; None where it can."""
@@ -50,7 +50,7 @@ class Chunk:
         more = pa.table([list(map(str, self.ids[bad])), self.rows[bad], reasons[bad].tolist()], schema=REJECTED)
         rejected = pa.concat_tables([self.rejected, more]).sort_by("row")
         groups = None if self.groups is None else self.groups[good]
-        return Chunk(take(self.X, good), self.rows[good], self.ids[good], groups, rejected)
+        return Chunk(part_of(self.X, good), self.rows[good], self.ids[good], groups, rejected)
 
 
 def sift(X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, reasons: Reasons, start: int) -> Chunk:

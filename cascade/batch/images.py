@@ -16,9 +16,11 @@ from cascade.batch.chunk import Chunk, Reasons, divide, scorable
 from cascade.batch.fingerprint import fingerprint_files
 from cascade.batch.inputs import files_below
 from cascade.data.columns import Roles, read_table, refuse_duplicates, require
-from cascade.data.images import FILE_COLUMN, PATIENT_COLUMN, SUFFIXES, ImageFiles
+from cascade.data.files import PixelFiles
+from cascade.data.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles
 from cascade.errors import DataError
-from cascade.rows import RowSource
+from cascade.image_size import at_size
+from cascade.rows import Rows, RowSource, RowView
 from cascade.signature import InputSignature
 
 LISTING = "labels.csv"
@@ -65,28 +67,37 @@ class DecodedInput:
 
     Parameters
     ----------
-    source : RowSource
-        Its `attempts` are what is read.
+    source : PixelFiles
     ids : pyarrow.Array of str, length n
     groups : tuple of (column name, pyarrow.Array of str), or None
     folder, files : path and sequence of str
         What the rows are decoded from.
+    gate_size : int, optional
+        Size at which the gate looks at images. JPEG, for which a smaller size costs less, is decoded at that one, and
+        again where a row is past the gate; other files once.
     """
 
     def __init__(
-        self, source: RowSource, ids: pa.Array, groups: tuple[str, pa.Array] | None, folder: Path, files: Sequence[str]
+        self,
+        source: PixelFiles,
+        ids: pa.Array,
+        groups: tuple[str, pa.Array] | None,
+        folder: Path,
+        files: Sequence[str],
+        gate_size: int | None = None,
     ) -> None:
         self.source, self.ids, self.groups = source, ids, groups
+        self.first = at_size(source, gate_size) if _are_jpeg(files) else source
         self.folder, self.files = folder, files
         self.n_rows: int | None = len(source)
-        self.row_bytes = int(np.prod(source.shape[1:])) * source.dtype.itemsize
+        self.row_bytes = int(np.prod(self.first.shape[1:])) * source.dtype.itemsize
 
     def fingerprint(self) -> dict[str, Any]:
         """Names, sizes and times of the files."""
         return fingerprint_files(self.folder, self.files)
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
-        """Yield consecutive rows, each decoded once."""
+        """Yield consecutive rows, decoded as the gate sees them."""
         for start in range(first, len(self.source), size):
             yield self._chunk(start, min(size, len(self.source) - start))
 
@@ -106,17 +117,44 @@ class DecodedInput:
         reasons[groups == ""] = f"column {column!r} is empty"
         return ids, groups
 
-    def _decode(self, start: int, reasons: Reasons) -> NDArray[Any]:
+    def _decode(self, start: int, reasons: Reasons) -> Any:
         """Decode the rows that nothing speaks against yet; those that fail get their reason."""
         wanted, n_decoded = scorable(reasons), 0
-        X = np.empty((len(wanted), *self.source.shape[1:]), self.source.dtype)
-        for place, row in zip(wanted, self.source.attempts(start + wanted), strict=True):
+        X = np.empty((len(wanted), *self.first.shape[1:]), self.first.dtype)
+        for place, row in zip(wanted, self.first.attempts(start + wanted), strict=True):
             if isinstance(row, DataError):
                 reasons[place] = reason_below(row, self.folder)
             else:
                 X[n_decoded] = row
                 n_decoded += 1
-        return X[:n_decoded]
+        X = X[:n_decoded]
+        return X if self.first is self.source else Reread(X, RowView(self.source, start + scorable(reasons)))
+
+
+class Reread(RowSource):
+    """Images in memory as the gate sees them, and in their files as the labeler does.
+
+    Parameters
+    ----------
+    small : ndarray of uint8, shape (n, size, size, channels)
+    full : RowView
+    """
+
+    def __init__(self, small: NDArray[Any], full: RowView) -> None:
+        self.small, self.full = small, full
+        self.shape, self.dtype = full.shape, full.dtype
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        return self.full[rows]
+
+    def at_size(self, size: int) -> RowSource | NDArray[Any]:
+        """What is in memory, if that is the size; else from the files."""
+        found: RowSource | NDArray[Any] = self.small if self.small.shape[1] == size else at_size(self.full, size)
+        return found
+
+
+def _are_jpeg(files: Sequence[str]) -> bool:
+    return 2 * sum(name.lower().endswith(JPEG) for name in files) > len(files)
 
 
 def reason_below(error: DataError, folder: Path) -> str:
@@ -124,10 +162,10 @@ def reason_below(error: DataError, folder: Path) -> str:
     return str(error).replace(f"{folder}{os.sep}", "")
 
 
-def read_images(folder: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
+def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> DecodedInput:
     """Open a folder of images, in the order of its `labels.csv` if it has one."""
     if (folder / LISTING).exists():
-        return _read_listed(folder, roles, signature)
+        return _read_listed(folder, roles, signature, gate_size)
     wanted = roles.within(())
     if wanted.group or wanted.id:
         raise DataError(f"`{folder}` must hold `{LISTING}` with a column {wanted.group or wanted.id!r}.")
@@ -135,12 +173,11 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature) -> Decode
     if not files:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     names = Names(folder, files, confined=False)
-    return DecodedInput(
-        ImageFiles(names, _shape(folder, signature), roles.pixels.image_size), names.text(), None, folder, files
-    )
+    images = ImageFiles(names, _shape(folder, signature), roles.pixels.image_size)
+    return DecodedInput(images, names.text(), None, folder, files, gate_size)
 
 
-def list_images(listing: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
+def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> DecodedInput:
     """Open the images that a text file names, one on a line, relative to the file's folder."""
     wanted = roles.within(())
     if wanted.group or wanted.id:
@@ -152,10 +189,10 @@ def list_images(listing: Path, roles: Roles, signature: InputSignature) -> Decod
     refuse_duplicates(np.array(files), listing, "file")
     names = Names(listing.parent, files, confined=False)
     images = ImageFiles(names, _shape(listing, signature), roles.pixels.image_size)
-    return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files])
+    return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files], gate_size)
 
 
-def _read_listed(folder: Path, roles: Roles, signature: InputSignature) -> DecodedInput:
+def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> DecodedInput:
     listing = folder / LISTING
     table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
     columns = table.column_names
@@ -168,7 +205,7 @@ def _read_listed(folder: Path, roles: Roles, signature: InputSignature) -> Decod
         refuse_duplicates(np.array(_text(table[column]).to_pylist()), listing, column)
     images = ImageFiles(Names(folder, files, confined=True), _shape(folder, signature), roles.pixels.image_size)
     groups = None if group is None else (group, _text(table[group]))
-    return DecodedInput(images, _text(table[roles.id or FILE_COLUMN]), groups, folder, [LISTING, *files])
+    return DecodedInput(images, _text(table[roles.id or FILE_COLUMN]), groups, folder, [LISTING, *files], gate_size)
 
 
 def _text(column: pa.ChunkedArray) -> pa.Array:

@@ -37,7 +37,7 @@ class Input(Protocol):
         ...
 
 
-def open_input(path: Path, roles: Roles, signature: InputSignature) -> Input:
+def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> Input:
     """Open what a model with that signature is to answer for.
 
     Parameters
@@ -49,6 +49,8 @@ def open_input(path: Path, roles: Roles, signature: InputSignature) -> Input:
         Which columns are group and identifier.
     signature : InputSignature
         Shape and feature columns that the model takes.
+    gate_size : int, optional
+        Size at which the model's gate looks at images, if smaller.
 
     Raises
     ------
@@ -57,10 +59,11 @@ def open_input(path: Path, roles: Roles, signature: InputSignature) -> Input:
     """
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
-    return _open_folder(path, roles, signature) if path.is_dir() else _open_file(path, roles, signature)
+    opened = _open_folder if path.is_dir() else _open_file
+    return opened(path, roles, signature, gate_size)
 
 
-def _open_file(path: Path, roles: Roles, signature: InputSignature) -> Input:
+def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
     if path.suffix == ".parquet":
         from cascade.batch.parquet import ParquetInput
 
@@ -72,7 +75,7 @@ def _open_file(path: Path, roles: Roles, signature: InputSignature) -> Input:
     if path.suffix == ".txt":
         from cascade.batch.images import list_images
 
-        return list_images(path, roles, signature)
+        return list_images(path, roles, signature, gate_size)
     return _open_arrays(path, roles)
 
 
@@ -100,7 +103,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
     raise DataError(f"`{path}` must be {kinds}. Received {path.suffix!r}.")
 
 
-def _open_folder(path: Path, roles: Roles, signature: InputSignature) -> Input:
+def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return _open_arrays(path, roles)
     tables = [] if (path / "labels.csv").exists() else files_below(path, (".parquet",), hidden=("_", "."))
@@ -118,7 +121,7 @@ def _open_folder(path: Path, roles: Roles, signature: InputSignature) -> Input:
         from cascade.batch.slices import read_slices
 
         return read_slices(path, slices, roles, signature)
-    return read_images(path, roles, signature)
+    return read_images(path, roles, signature, gate_size)
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...] = ()) -> list[str]:

@@ -7,7 +7,7 @@ import numpy as np
 from cascade.batch.answers import Answers
 from cascade.batch.chunk import Chunk, Reasons
 from cascade.errors import DataError
-from cascade.rows import Rows, take
+from cascade.rows import Rows, part_of
 
 
 def reject_unscorable(chunk: Chunk, answers: Answers, most: int) -> Chunk:
@@ -25,7 +25,7 @@ def reject_unscorable(chunk: Chunk, answers: Answers, most: int) -> Chunk:
 
 def _search(chunk: Chunk, answers: Answers, rows: Rows, reasons: Reasons, most: int) -> None:
     try:
-        for _ in answers(take(chunk.X, rows), chunk.ids[rows], None, None):
+        for _ in answers(part_of(chunk.X, rows), chunk.ids[rows], None, None):
             pass
     except DataError as error:
         if len(rows) > 1:

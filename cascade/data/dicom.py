@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.averaging import shrink
 from cascade.data.codestream import declared_size
 from cascade.data.dicom_header import (
     MOST_PIXELS,
@@ -21,7 +23,7 @@ from cascade.data.dicom_header import (
     require_pydicom,
 )
 from cascade.data.files import PixelFiles, blaming
-from cascade.data.pixels import PixelOptions, shrink
+from cascade.data.pixels import PixelOptions
 from cascade.data.windows import apply_windows
 from cascade.errors import DataError
 
@@ -64,6 +66,10 @@ class DicomFiles(PixelFiles):
             first = read_header(paths[0])
             height, width = first.rows, first.columns
         self.shape = (len(paths), height, width, len(self.options.windows))
+
+    def at_size(self, size: int) -> DicomFiles:
+        """The same slices averaged down to another size; each is decoded in full all the same."""
+        return DicomFiles(self.paths, replace(self.options, image_size=size), (size, size, self.shape[3]))
 
     def look(self, path: Path) -> Header:
         """Read the header and refuse another size than the first slice's, or one that is too small."""

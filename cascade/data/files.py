@@ -66,6 +66,10 @@ class PixelFiles(RowSource):
             for start in range(0, len(self.paths), AHEAD):
                 yield from pool.map(self.look, self.paths[start : start + AHEAD])
 
+    def at_size(self, size: int) -> PixelFiles:
+        """The same files at another size."""
+        raise NotImplementedError
+
     def look(self, path: Path) -> Any:
         """Read and check the header of a file."""
         raise NotImplementedError

@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from cascade.averaging import reduced_side, shrunk
 from cascade.data.columns import (
     Roles,
     group_column,
@@ -25,12 +26,12 @@ from cascade.data.columns import (
 )
 from cascade.data.dataset import Dataset
 from cascade.data.files import PixelFiles, blaming
-from cascade.data.pixels import reduced_side, shrunk
 from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+JPEG = (".jpg", ".jpeg")
+SUFFIXES = (".png", *JPEG)
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
 MOST_PIXELS = 2**26
@@ -61,6 +62,10 @@ class ImageFiles(PixelFiles):
             row_shape = (image_size or height, image_size or width, 1 if mode == "L" else 3)
         self.mode = "L" if row_shape[2] == 1 else "RGB"
         self.shape = (len(paths), *row_shape)
+
+    def at_size(self, size: int) -> ImageFiles:
+        """The same images at another size, to which the codec decodes as far as it can."""
+        return ImageFiles(self.paths, (size, size, self.shape[3]), size)
 
     def look(self, path: Path) -> None:
         """Read the header and refuse an image of another size."""

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.answers import positive_proba
+from cascade.answers import positive_proba, size_of
 from cascade.errors import DataError
+from cascade.image_size import at_size
 from cascade.priors import log_odds
 from cascade.rows import Rows, blocks, makes_batches
 
@@ -22,7 +23,7 @@ MOST_ROWS = 2048
 
 def raw_chunks(estimator: Any, X: Any, rows: Rows, n_labels: int) -> Iterator[tuple[Rows, Floats32]]:
     """Yield row numbers with what the estimator says, log-odds in float32 (m, L), its own shift taken off."""
-    size = max(1, min(MOST_ROWS, ENTRIES // n_labels))
+    X, size = at_size(X, size_of(estimator)), max(1, min(MOST_ROWS, ENTRIES // n_labels))
     for part, batch in blocks(X, rows, size, pad=not makes_batches(estimator)):
         z = _log_odds(estimator, batch, n_labels)[: len(part)].astype(np.float32)
         if not np.isfinite(z).all():

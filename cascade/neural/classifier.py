@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import LogOddsClassifier
 from cascade.features import check_rows
+from cascade.image_size import at_size, check_image_size
 from cascade.labels import Labels, SparseLabels
 from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.missing import Known, known_part
@@ -62,6 +63,9 @@ class KerasClassifier(LogOddsClassifier):
         Draw the training rows anew each epoch: "rare", "ml_ros", "ml_rus", "lp_ros" or "lp_rus", or a mapping with the
         `kind` and options, such as ``{"kind": "rare", "gamma": 0.5}``; see `cascade.sampling.options.DEFAULTS`. The
         shift that the first epoch's draw causes is taken off again, which is right on average and not row by row.
+    image_size : int, optional
+        Height and width at which the network looks at images, so that a gate may see a smaller one than the labeler:
+        files are decoded at that size, arrays averaged down to it.
     random_state : int, optional
         None counts as 0: the same data gives the same network.
 
@@ -99,6 +103,7 @@ class KerasClassifier(LogOddsClassifier):
         loss: LossOption = "bce",
         top_k: int | None = None,
         sampling: SamplingOption | None = None,
+        image_size: int | None = None,
         random_state: int | None = None,
     ) -> None:
         self.network = network
@@ -111,6 +116,7 @@ class KerasClassifier(LogOddsClassifier):
         self.loss = loss
         self.top_k = top_k
         self.sampling = sampling
+        self.image_size = image_size
         self.random_state = random_state
 
     def fit(
@@ -141,7 +147,7 @@ class KerasClassifier(LogOddsClassifier):
         ConfigError, DataError
         """
         self._check_parameters()
-        X = check_rows(self, X, reset=True)
+        X = at_size(check_rows(self, X, reset=True), self.image_size)
         labels, known, self.target_form_ = read_target_as_given(y, n_rows(X))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
@@ -179,6 +185,7 @@ class KerasClassifier(LogOddsClassifier):
             if not (whole and value >= 1) and not (name == "top_k" and value is None):
                 raise ConfigError(f"`{name}` must be a whole number of 1 or more. Received {value!r}.")
         check_loss(self.loss)
+        check_image_size(self.image_size)
         if self.sampling is not None:
             check_sampling(self.sampling)
         if not self.learning_rate > 0:
@@ -241,7 +248,7 @@ class KerasClassifier(LogOddsClassifier):
     def predict_log_odds(self, X: Any) -> Floats:
         """Log-odds, the loss's shift taken off; float of shape (n, n_outputs)."""
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = at_size(check_rows(self, X, reset=False), self.image_size)
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
         z = np.empty((n_rows(X), n_outputs))
         for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.errors import CascadeError, DataError, ModelRefusedError
+from cascade.image_size import at_size
 from cascade.rows import as_dense, blocks, n_rows
 from cascade.runtime.kinds import RUNTIMES, Session
 from cascade.targets import TargetForm
@@ -35,13 +36,22 @@ class ExportedNetwork:
     threads : int
     row_shape : tuple of int
     dtype : {"uint8", "float32"}
+    image_size : int, optional
+        Size at which the network looks at images; larger ones are made so.
     """
 
     makes_batches = True
     one_column_a_label = True
 
     def __init__(
-        self, content: bytes, runtime: str, batch_size: int, threads: int, row_shape: tuple[int, ...], dtype: str
+        self,
+        content: bytes,
+        runtime: str,
+        batch_size: int,
+        threads: int,
+        row_shape: tuple[int, ...],
+        dtype: str,
+        image_size: int | None = None,
     ) -> None:
         self.content = content
         self.runtime = runtime
@@ -49,6 +59,7 @@ class ExportedNetwork:
         self.threads = threads
         self.row_shape = row_shape
         self.dtype = np.dtype(dtype)
+        self.image_size = image_size
         self._sessions: dict[int, Session] = {}
         self._lock = Lock()
 
@@ -60,7 +71,7 @@ class ExportedNetwork:
 
     def logits(self, X: Any) -> NDArray[np.float32]:
         """What the network itself says, float32 of shape (n, n_outputs)."""
-        count = n_rows(X)
+        X, count = at_size(X, self.image_size), n_rows(X)
         size = 1 if count == 1 else self.batch_size
         answer = np.empty((count, len(self.sampling_shift_)), np.float32)
         for rows, batch in blocks(X, np.arange(count), size):

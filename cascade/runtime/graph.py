@@ -53,7 +53,7 @@ def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
     if out.exists():
         raise ConfigError(f"`{out}` exists already; choose another name or remove it first.")
     # Noise may pass the gate, or not; with a gate that all pass the labeler is compared in any case.
-    rows = rehearsal_rows(tuple(whole.inputs.shape[1:]), str(whole.inputs.dtype), REHEARSED)
+    rows = rehearsal_rows(whole.row_shape, whole.dtype, REHEARSED)
     open_gate = _with_gate_at(predictor, 0.0)
     difference = max(
         _difference(predictor, whole.examine, rows), _difference(open_gate, WholeCascade(open_gate).examine, rows)

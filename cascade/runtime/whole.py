@@ -41,19 +41,21 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
     def __init__(self, predictor: CascadePredictor) -> None:
         super().__init__(name="cascade")
         self.rules, labeler = predictor.rules, predictor.labeler
+        # Networks take arrays, whose signature has a shape.
+        self.row_shape = predictor.signature.row_shape or ()
         self._networks: list[Any] = []
         self._gate = self._part(predictor.gate, "gate")
         self._labeler = None if labeler is None else self._part(labeler, "labeler")
-        inputs = self.inputs = self._networks[0].inputs[0]
-        self.examine = tf.function(
-            self._examine, input_signature=[tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype, name="rows")]
-        )
+        self.dtype = self._networks[0].inputs[0].dtype
+        rows = tf.TensorSpec((None, *self.row_shape), self.dtype, name="rows")
+        self.examine = tf.function(self._examine, input_signature=[rows])
 
     def _part(self, estimator: Any, role: str) -> Part:
         """Log-odds (m, K) of rows as a function, from a network or from bags of them."""
         if hasattr(estimator, "network_"):
             self._networks.append(estimator.network_)
-            return lambda rows: corrected(estimator, estimator.network_(rows, training=False))
+            _check_size(self.row_shape, estimator.image_size)
+            return lambda rows: corrected(estimator, estimator.network_(_seen(rows, estimator), training=False))
         if not hasattr(estimator, "estimators_") or not hasattr(estimator, "prior_shift_"):
             raise ConfigError(f"one graph needs a network as {role}. Received {type(estimator).__name__}.")
         bags = [[self._part(bag, role) for bag in label] for label in estimator.estimators_]
@@ -99,6 +101,21 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         columns = np.arange(len(rules.labels)) + merged.shape[1]
         columns[rules.merged_columns] = np.arange(merged.shape[1])
         return tf.gather(tf.concat([merged, gate * rules.plan.share], axis=1), columns, axis=1)
+
+
+def _check_size(shape: tuple[int, ...], size: int | None) -> None:
+    """Refuse a size to which a graph cannot average by whole pixels."""
+    if size is not None and (shape[0] != shape[1] or shape[0] % size):
+        height, width = shape[:2]
+        raise ConfigError(f"one graph averages whole pixels: {height}x{width} is no multiple of {size}x{size}.")
+
+
+def _seen(rows: Any, estimator: Any) -> Any:
+    """Images at the size at which a network looks at them, rounded as in memory."""
+    if estimator.image_size in (None, rows.shape[1]):
+        return rows
+    area = rows.shape[1] // estimator.image_size
+    return tf.cast(tf.floor(tf.nn.avg_pool2d(tf.cast(rows, tf.float32), area, area, "VALID") + 0.5), rows.dtype)
 
 
 def _mean(bags: list[Part], rows: Any, constant: float) -> Any:

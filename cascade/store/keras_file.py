@@ -13,6 +13,7 @@ import h5py
 import keras
 
 from cascade.errors import ModelRefusedError
+from cascade.image_size import check_image_size
 from cascade.neural.classifier import KerasClassifier
 from cascade.neural.training import check_finite
 from cascade.store.network_spec import answers_from, batch_size_from, network_spec
@@ -47,7 +48,7 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     check_finite(network)
     if network.output_shape != (None, n_outputs):
         raise ModelRefusedError(f"`{path}` must give {n_outputs} logits a row. Received {network.output_shape}.")
-    estimator = KerasClassifier(batch_size=batch_size)
+    estimator = KerasClassifier(batch_size=batch_size, image_size=check_image_size(spec.get("image_size")))
     estimator.network_ = network
     estimator.loss_, estimator.sampling_shift_, estimator.target_form_ = answers_from(spec, path)
     estimator.classes_ = estimator.target_form_.classes

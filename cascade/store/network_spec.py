@@ -17,7 +17,8 @@ LARGEST_BATCH = 2**16
 
 def network_spec(estimator: Any) -> dict[str, Any]:
     """Plain data, from which `answers_from` makes the same answers."""
-    return {
+    smaller = {} if estimator.image_size is None else {"image_size": estimator.image_size}
+    return smaller | {
         "multilabel": not estimator.target_form_.is_vector,
         "n_outputs": 1 if estimator.target_form_.is_vector else len(estimator.classes_),
         "batch_size": int(estimator.batch_size),

@@ -11,6 +11,7 @@ import numpy as np
 
 from cascade.answers import bags_of
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.image_size import check_image_size
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.kinds import AUTO, KERAS, RUNTIMES, check_threads
 from cascade.runtime.measure import rehearsal_rows
@@ -49,7 +50,8 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
     if not 0 < math.prod(row_shape) <= LARGEST_ROW or dtype not in ("uint8", "float32"):
         raise ModelRefusedError(f"`{path}` takes rows of shape {row_shape} of {dtype!r}, which no network does.")
     size = batch_size_from(one["batch_size"], path)
-    exported = ExportedNetwork(path.read_bytes(), one["runtime"], size, threads, row_shape, dtype)
+    image_size = check_image_size(spec.get("image_size"))
+    exported = ExportedNetwork(path.read_bytes(), one["runtime"], size, threads, row_shape, dtype, image_size)
     exported.answers_like(*answers_from(spec, path))
     # One row alone and a batch: a network of another shape, or one that is not finite, is found before any real row.
     for n in (1, 2):
@@ -61,7 +63,12 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
 def check_rows_of(signature: InputSignature, *stages: Any) -> None:
     """Refuse exported networks that take other rows than the model does."""
     for stage in stages:
-        if isinstance(stage, ExportedNetwork) and stage.row_shape != signature.row_shape:
-            taken = signature.row_shape
+        taken = signature.row_shape
+        if isinstance(stage, ExportedNetwork) and stage.row_shape != _seen(taken, stage.image_size):
             raise ModelRefusedError(f"an exported network takes rows {stage.row_shape}, the model rows {taken}.")
         check_rows_of(signature, *bags_of(stage))
+
+
+def _seen(shape: tuple[int, ...] | None, size: int | None) -> tuple[int, ...] | None:
+    """What a network that looks at images of a size gets of a row."""
+    return shape if size is None or shape is None or len(shape) != 3 else (size, size, shape[2])
