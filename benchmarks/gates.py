@@ -1,7 +1,7 @@
 """Ways of training a gate, by the share of rows they let through at a wanted recall of every label.
 
-    python benchmarks/gates.py DATA_FOLDER
-    python benchmarks/gates.py DATA_FOLDER --only --phantom data/phantom --seeds 3
+    python -m benchmarks.gates DATA_FOLDER
+    python -m benchmarks.gates DATA_FOLDER --only --phantom data/phantom --seeds 3
 
 Each seed deals three grouped folds (the phantom: one split). A gate is fitted on most groups of the other folds, the
 offsets of its label rule are chosen on the rest of them, and the highest threshold that keeps the wanted recall of each

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.cores import usable_cores
 from cascade.errors import DataError
 from cascade.rows import Rows, RowSource
 
@@ -50,7 +50,7 @@ class PixelFiles(RowSource):
 
     def _each(self, task: Callable[[Path], Any], rows: Rows) -> Iterator[Any]:
         numbers = np.asarray(rows).tolist()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             for start in range(0, len(numbers), AHEAD):
                 yield from pool.map(partial(self._attempt, task), numbers[start : start + AHEAD])
 
@@ -62,7 +62,7 @@ class PixelFiles(RowSource):
 
     def look_at_all(self) -> Iterator[Any]:
         """Read the header of every file in order; refuse one that does not fit, before any pixel is expanded."""
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             for start in range(0, len(self.paths), AHEAD):
                 yield from pool.map(self.look, self.paths[start : start + AHEAD])
 

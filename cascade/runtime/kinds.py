@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.answers import bags_of
+from cascade.cores import usable_cores
 from cascade.errors import ConfigError
 
 Session = Callable[[NDArray[Any]], NDArray[np.float32]]
@@ -88,13 +88,13 @@ def told(estimator: Any) -> str | None:
         return told(bags[0])
     if hasattr(estimator, "runtime"):
         return f"{estimator.runtime}, {estimator.threads} threads"
-    return f"{KERAS}, {check_threads(None)} cores" if hasattr(estimator, "network_") else type(estimator).__name__
+    return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 
 def check_threads(threads: Any) -> int:
     """Threads of a runtime: as asked, or the cores that this process may use."""
     if threads is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return usable_cores()
     if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or threads < 1:
         raise ConfigError(f"`threads` must be a whole number of 1 or more. Received {threads!r}.")
     return int(threads)
