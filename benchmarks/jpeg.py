@@ -3,8 +3,8 @@
     cascade phantom data/phantom-128 --rows 24000 --size 128
     python -m benchmarks.jpeg data/phantom-128 --results benchmarks/results/jpeg.json
 
-Images of 128 px are enlarged to 512, given some noise, and written as JPEG, grey and colour. The gate looks at 64 px and
-the labeler, MobileNetV3Small, at 128: the cascade decodes every file at an eighth of its side, and those past the gate
+Images of 128 px are enlarged to 512, given some noise, and written as JPEG, grey and colour. The gate looks at 64 px,
+the labeler, MobileNetV3Small, at 128: the cascade decodes every file at an eighth of its side, those past the gate
 again at a quarter. The flat model is a network of the labeler's size, and its files are decoded at a quarter too. Both
 networks are trained for a moment, since only their cost counts; thresholds are set for the shares wanted. Each time is
 the best of several rounds in which all contenders take turns.

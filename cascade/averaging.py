@@ -8,6 +8,8 @@ from PIL import Image
 
 LARGEST_AREA = 256
 """Pixels whose sum 16 bits hold."""
+AT_A_TIME = 32
+"""Images whose sums stay near the processor."""
 
 
 def reduced_side(side: int, size: int) -> int:
@@ -56,12 +58,24 @@ def averaged(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     factor = width // size
     if height != width or factor * size != width or factor**2 > LARGEST_AREA:
         return np.stack([shrink(image, size) for image in images]) if len(images) else _none_of(images, size)
-    total = np.full((len(images), size, size, images.shape[3]), factor**2 // 2, np.uint16)
-    for down in range(factor):
-        for right in range(factor):
-            total += images[:, down::factor, right::factor]
-    mean: NDArray[np.uint8] = (total // factor**2).astype(np.uint8)
-    return mean
+    answer = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+    for start in range(0, len(images), AT_A_TIME):
+        answer[start : start + AT_A_TIME] = _means(images[start : start + AT_A_TIME], size, factor)
+    return answer
+
+
+def _means(images: NDArray[np.uint8], size: int, factor: int) -> NDArray[np.uint16]:
+    """Rounded means of whole areas: rows of pixels first, which lie together."""
+    n, _, width, channels = images.shape
+    lines = images.reshape(n, size, factor, width * channels)
+    sums = lines[:, :, 0].astype(np.uint16)
+    for line in range(1, factor):
+        sums += lines[:, :, line]
+    columns = sums.reshape(n, size, size, factor, channels)
+    total = columns[:, :, :, 0] + np.uint16(factor**2 // 2)
+    for column in range(1, factor):
+        total += columns[:, :, :, column]
+    return total // np.uint16(factor**2)
 
 
 def _none_of(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
