@@ -80,12 +80,12 @@ def check_runtime(runtime: Any) -> str:
 
 
 def told(estimator: Any) -> str | None:
-    """Name what computes an estimator, since its last digits depend on it; None where there is none."""
+    """Name all that computes an estimator, since its last digits depend on it; None where there is none."""
     if estimator is None:
         return None
     bags = bags_of(estimator)
     if bags:
-        return told(bags[0])
+        return "; ".join(sorted({str(told(bag)) for bag in bags}))
     if hasattr(estimator, "runtime"):
         return f"{estimator.runtime}, {estimator.threads} threads"
     return f"{KERAS}, {check_threads(None)} cores" if hasattr(estimator, "network_") else type(estimator).__name__
