@@ -14,7 +14,7 @@ from scipy.special import expit
 
 from cascade.errors import CascadeError, DataError, ModelRefusedError
 from cascade.rows import as_dense, blocks, n_rows
-from cascade.runtime.kinds import RUNTIMES, Session
+from cascade.runtime.kinds import FLOAT32, RUNTIMES, Session
 from cascade.targets import TargetForm
 
 Floats = NDArray[np.float64]
@@ -35,13 +35,23 @@ class ExportedNetwork:
     threads : int
     row_shape : tuple of int
     dtype : {"uint8", "float32"}
+        Of the rows.
+    precision : {"float32", "int8"}
+        Of the network.
     """
 
     makes_batches = True
     one_column_a_label = True
 
     def __init__(
-        self, content: bytes, runtime: str, batch_size: int, threads: int, row_shape: tuple[int, ...], dtype: str
+        self,
+        content: bytes,
+        runtime: str,
+        batch_size: int,
+        threads: int,
+        row_shape: tuple[int, ...],
+        dtype: str,
+        precision: str = FLOAT32,
     ) -> None:
         self.content = content
         self.runtime = runtime
@@ -49,6 +59,7 @@ class ExportedNetwork:
         self.threads = threads
         self.row_shape = row_shape
         self.dtype = np.dtype(dtype)
+        self.precision = precision
         self._sessions: dict[int, Session] = {}
         self._lock = Lock()
 

@@ -20,6 +20,8 @@ Session = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 KERAS = "keras"
 AUTO = "auto"
+FLOAT32 = "float32"
+INT8 = "int8"
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def told(estimator: Any) -> str | None:
     if bags:
         return "; ".join(sorted({str(told(bag)) for bag in bags}))
     if hasattr(estimator, "runtime"):
-        return f"{estimator.runtime}, {estimator.threads} threads"
+        precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
+        return f"{estimator.runtime}{precision}, {estimator.threads} threads"
     return f"{KERAS}, {check_threads(None)} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 

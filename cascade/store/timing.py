@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from cascade.runtime.kinds import KERAS, RUNTIMES
+from cascade.runtime.kinds import FLOAT32, KERAS, RUNTIMES
 from cascade.runtime.measure import BATCH_SIZES, rehearsal_rows, rows_per_second
 
 logger = logging.getLogger("cascade.export")
@@ -27,15 +27,17 @@ class Timer:
         self.threads = threads
         self._timed: dict[str, list[dict[str, Any]]] = {}
 
-    def ranked(self, estimator: Any, contents: Mapping[str, bytes], name: str) -> list[dict[str, Any]]:
+    def ranked(
+        self, estimator: Any, contents: Mapping[str, bytes], name: str, precision: str = FLOAT32
+    ) -> list[dict[str, Any]]:
         """Each runtime's rates, the fastest first, Keras among them."""
         network = estimator.network_
         layers = [(type(layer).__name__, str(layer.output.shape)) for layer in network.layers]
-        key = f"{layers} {network.count_params()} {estimator.batch_size} {sorted(contents)}"
+        key = f"{layers} {network.count_params()} {estimator.batch_size} {sorted(contents)} {precision}"
         if key not in self._timed:
             self._timed[key] = self._time(estimator, contents)
             rates = ", ".join(f"{one['runtime']} {one['rows_per_second']:,.0f}" for one in self._timed[key])
-            logger.info("%s: rows per second: %s", name, rates)
+            logger.info("%s, %s: rows per second: %s", name, precision, rates)
         return self._timed[key]
 
     def _time(self, estimator: Any, contents: Mapping[str, bytes]) -> list[dict[str, Any]]:
