@@ -17,7 +17,7 @@ from cascade.splits import group_numbers, grouped_holdout
 JUDGED = 0.75
 """Share of the rows that tell the loss; the others can only give ranges."""
 MOST = 128
-"""Rows with a label, and rows without, that give ranges: more of them hardly widen what they span."""
+"""Rows with a label, and rows without, that give ranges: the converters ask for a few hundred."""
 
 
 class Int8Rows:
