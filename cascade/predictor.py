@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from cascade.rows import n_rows
 from cascade.rules import Rules
 from cascade.runtime.kinds import AUTO, check_runtime, check_threads
 from cascade.signature import InputSignature
+
+if TYPE_CHECKING:
+    from cascade.store.int8_rows import Int8Rows
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], object]
@@ -113,10 +116,9 @@ class CascadePredictor:
         """
         from cascade.store import load_predictor
 
-        check_threads(threads)
-        return load_predictor(Path(path), check_runtime(runtime), threads)
+        return load_predictor(Path(path), check_runtime(runtime), check_threads(threads))
 
-    def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
+    def save(self, path: str | Path, runtimes: Sequence[str] = (), int8: Int8Rows | None = None) -> None:
         """Write a new folder that `load` reads; whole or not at all.
 
         Parameters
@@ -124,6 +126,8 @@ class CascadePredictor:
         path : path
         runtimes : sequence of {"litert", "onnx"}, default=()
             Also export networks to these, each compared with Keras and timed on this machine.
+        int8 : Int8Rows, optional
+            Held-out labelled rows (`cascade.store.int8_rows`): quantise the exported networks and record the loss.
 
         Raises
         ------
@@ -132,7 +136,7 @@ class CascadePredictor:
         """
         from cascade.store import Exporter, save_predictor
 
-        save_predictor(self, Path(path), Exporter(runtimes) if len(runtimes) else None)
+        save_predictor(self, Path(path), Exporter(runtimes, int8=int8) if len(runtimes) or int8 else None)
 
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""

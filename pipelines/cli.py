@@ -237,24 +237,28 @@ def export(
     out: Annotated[Path, typer.Argument(help="Model folder to make.")],
     runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
     format: Annotated[
-        str | None, typer.Option(help="onnx or saved_model: the whole cascade as one graph for a model server instead.")
+        str | None, typer.Option(help="onnx, openvino or saved_model: one graph for a model server instead.")
+    ] = None,
+    int8: Annotated[
+        Path | None, typer.Option(help="Held-out labelled data: some of it quantises, the rest tells what INT8 loses.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Write a model whose networks answer without Keras, and time each runtime on this machine."""
     from pipelines import export as pipeline
+    from pipelines.export_text import text
     from pipelines.progress import show_log
 
     show_log()
     if format is not None:
-        if runtimes is not None:
-            raise ConfigError("`--format` writes one graph, which no `--runtimes` go with; leave one of them out.")
+        if runtimes is not None or int8 is not None:
+            raise ConfigError("`--format` writes one float32 graph; leave out `--runtimes` and `--int8`, or it.")
         graph = pipeline.run_graph(model, out, format)
         _show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
         return
     chosen = None if runtimes is None else tuple(name.strip() for name in runtimes.split(","))
-    result = pipeline.run(model, out, chosen)
-    _show(result, pipeline.text(result), as_json)
+    result = pipeline.run(model, out, chosen, int8)
+    _show(result, text(result), as_json)
 
 
 models_app = typer.Typer(no_args_is_help=True, help="Trained models.")

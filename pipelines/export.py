@@ -6,26 +6,45 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cascade.data.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 from cascade.runtime.kinds import KERAS, exporting_runtimes
+from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
 from pipelines.models import find_model, is_flat
+from pipelines.reading import read_labelled
 
 
-def run(model: Path, out: Path, runtimes: tuple[str, ...] | None) -> dict[str, Any]:
-    """Export to `runtimes`, or to those that are installed; return the rates of every network."""
+def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | None = None) -> dict[str, Any]:
+    """Export to `runtimes`, or to those that are installed, in INT8 if rows are given; return each network's rates."""
     folder = find_model(model)
+    flat = is_flat(folder)
     chosen = exporting_runtimes() if runtimes is None else runtimes
     if not chosen:
         raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` brings both.")
     if not list(_networks(read_manifest(folder))):
         raise ConfigError(f"`{folder}` has no network to export; scikit-learn's models answer as they are.")
-    kind = ManyLabelPredictor if is_flat(folder) else CascadePredictor
-    kind.load(folder, KERAS).save(out, chosen)
-    found = {spec["file"]: spec["exports"]["networks"] for spec in _networks(read_manifest(out)) if "exports" in spec}
-    return {"output": str(out), "networks": found}
+    if flat and int8 is not None:
+        raise ConfigError("`--int8` tells what a cascade loses by it; a flat model's network is exported in float32.")
+    if flat:
+        ManyLabelPredictor.load(folder, KERAS).save(out, chosen)
+    else:
+        _export_cascade(CascadePredictor.load(folder, KERAS), out, chosen, int8)
+    written = read_manifest(out)
+    found = {spec["file"]: spec["exports"]["networks"] for spec in _networks(written) if "exports" in spec}
+    loss = {"int8": written["int8"]} if "int8" in written else {}
+    return {"output": str(out), "networks": found, **loss}
+
+
+def _export_cascade(predictor: CascadePredictor, out: Path, runtimes: tuple[str, ...], int8: Path | None) -> None:
+    if int8 is None:
+        predictor.save(out, runtimes)
+        return
+    data = read_labelled(predictor, int8, Roles()).with_dense_labels()
+    assert data.Y is not None
+    predictor.save(out, runtimes, Int8Rows(data.X, data.Y, data.groups, data.known))
 
 
 def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
@@ -40,17 +59,6 @@ def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
     from cascade.runtime.graph import write_graph
 
     return {"output": str(out), "format": format, "largest_difference": write_graph(predictor, out, format)}
-
-
-def text(result: dict[str, Any]) -> str:
-    """The rates as a table, fastest first."""
-    lines = [f"{'network':24} {'runtime':8} {'rows/s':>12} {'batch':>6} {'largest difference':>19}"]
-    for name, networks in result["networks"].items():
-        for one in networks:
-            far = f"{one['largest_difference']:.1e}" if "largest_difference" in one else "reference"
-            rate = f"{one['rows_per_second']:,.0f}"
-            lines.append(f"{name:24} {one['runtime']:8} {rate:>12} {one['batch_size']:6d} {far:>19}")
-    return "\n".join([*lines, "", f"model: {result['output']}"])
 
 
 def _networks(body: Any) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,7 @@ from cascade.coherence import coherent
 from cascade.errors import ConfigError
 from cascade.loss_options import DEFAULTS, make_loss
 from cascade.runtime.graph import write_graph
+from cascade.runtime.graph_formats import IR_NAME, OUTPUTS
 from cascade.runtime.measure import TOLERANCE
 from cascade.runtime.whole import WholeCascade, calibrated
 from cascade.runtime.whole_losses import CORRECTIONS
@@ -75,12 +76,28 @@ def test_the_graph_of_any_cascade_says_what_it_says(predictor: Any, truth: Known
 
     session = onnxruntime.InferenceSession(tmp_path / "cascade.onnx", providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
+    assert_alike_whatever_passes(
+        lambda rows: dict(zip(names, session.run(None, {"rows": rows}), strict=True)), predictor, X
+    )
+
+
+def assert_alike_whatever_passes(examine: Any, predictor: Any, X: np.ndarray) -> None:
+    """Any number of rows, also none or only such as pass."""
     passed = predictor.examine(X).passed_gate
-    for rows in (X, X[~passed], X[passed], X[:1], X[~passed][:1]):
-        if len(rows):
-            assert_alike(dict(zip(names, session.run(None, {"rows": rows}), strict=True)), predictor, rows)
     assert (~passed).any()
     assert passed.any()
+    for rows in (X, X[~passed], X[passed], X[:1], X[~passed][:1]):
+        assert_alike(examine(rows), predictor, rows)
+
+
+def test_openvino_reads_what_is_written_for_it(truth: KnownTruth, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    predictor = fitted(truth, coherence="any", calibration="beta").predictor_
+    assert write_graph(predictor, tmp_path / "served", "openvino") < TOLERANCE
+    compiled = openvino.Core().compile_model(tmp_path / "served" / IR_NAME, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    assert sorted(path.suffix for path in (tmp_path / "served").iterdir()) == [".bin", ".xml"]
+    X = truth.X[6000:9000].astype(np.float32)
+    assert_alike_whatever_passes(lambda rows: {name: compiled(rows)[name] for name in OUTPUTS}, predictor, X)
 
 
 def test_a_saved_model_is_served_by_its_signature(truth: KnownTruth, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from cascade.data.images import ImageFiles
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.runtime.graph import write_graph
 from cascade.runtime.measure import TOLERANCE
+from cascade.store.int8_rows import Int8Rows
 from tests.test_image_size import FULL, scene
 from tests.test_store import forge
 
@@ -80,6 +81,14 @@ def test_an_export_of_another_size_is_refused(saved: Path, tmp_path: Path, size:
     forge(copy, gate=gate | {"image_size": size})
     with pytest.raises(ModelRefusedError, match=sentence):
         CascadePredictor.load(copy, "onnx")
+
+
+def test_int8_takes_its_ranges_from_the_small_image(predictor: CascadePredictor, tmp_path: Path) -> None:
+    X, Y = scene(80, seed=3)
+    predictor.save(tmp_path / "model", ("litert",), Int8Rows(X, Y))
+    quantised = CascadePredictor.load(tmp_path / "model")
+    assert (quantised.gate.precision, size_of(quantised.gate)) == ("int8", SMALL)
+    assert np.abs(quantised.gate_proba(X) - predictor.gate_proba(X)).mean() < 0.05
 
 
 def test_one_graph_averages_by_itself(predictor: CascadePredictor, saved: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from scipy.special import expit
 from cascade.errors import CascadeError, DataError, ModelRefusedError
 from cascade.image_size import at_size
 from cascade.rows import as_dense, blocks, n_rows
-from cascade.runtime.kinds import RUNTIMES, Session
+from cascade.runtime.kinds import FLOAT32, RUNTIMES, Session
 from cascade.targets import TargetForm
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,11 @@ class ExportedNetwork:
     threads : int
     row_shape : tuple of int
     dtype : {"uint8", "float32"}
+        Of the rows.
     image_size : int, optional
         Size at which the network looks at images; larger ones are made so.
+    precision : {"float32", "int8"}
+        Of the network.
     """
 
     makes_batches = True
@@ -52,6 +55,7 @@ class ExportedNetwork:
         row_shape: tuple[int, ...],
         dtype: str,
         image_size: int | None = None,
+        precision: str = FLOAT32,
     ) -> None:
         self.content = content
         self.runtime = runtime
@@ -60,6 +64,7 @@ class ExportedNetwork:
         self.row_shape = row_shape
         self.dtype = np.dtype(dtype)
         self.image_size = image_size
+        self.precision = precision
         self._sessions: dict[int, Session] = {}
         self._lock = Lock()
 

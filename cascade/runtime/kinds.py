@@ -20,6 +20,8 @@ Session = Callable[[NDArray[Any]], NDArray[np.float32]]
 
 KERAS = "keras"
 AUTO = "auto"
+FLOAT32 = "float32"
+INT8 = "int8"
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,15 @@ def check_runtime(runtime: Any) -> str:
 
 
 def told(estimator: Any) -> str | None:
-    """Name what computes an estimator, since its last digits depend on it; None where there is none."""
+    """Name all that computes an estimator, since its last digits depend on it; None where there is none."""
     if estimator is None:
         return None
     bags = bags_of(estimator)
     if bags:
-        return told(bags[0])
+        return "; ".join(sorted({str(told(bag)) for bag in bags}))
     if hasattr(estimator, "runtime"):
-        return f"{estimator.runtime}, {estimator.threads} threads"
+        precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
+        return f"{estimator.runtime}{precision}, {estimator.threads} threads"
     return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 

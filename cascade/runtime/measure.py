@@ -37,7 +37,9 @@ def rows_per_second(run: Callable[[NDArray[Any]], Any], batch: NDArray[Any]) -> 
     return len(batch) / best
 
 
-def largest_difference(logits: NDArray[Any], reference: NDArray[Any]) -> float:
-    """Largest difference of two networks' probabilities; infinite where one says NaN."""
-    found = np.abs(expit(logits.astype(np.float64)) - expit(reference.astype(np.float64))).max(initial=0.0)
-    return float(found) if np.isfinite(found) else float("inf")
+def differences(logits: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
+    """Largest and mean difference of two networks' probabilities; infinite where one says NaN."""
+    far = np.abs(expit(logits.astype(np.float64)) - expit(reference.astype(np.float64)))
+    if not np.isfinite(far).all():
+        return float("inf"), float("inf")
+    return float(far.max()), float(far.mean())

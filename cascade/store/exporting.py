@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
 from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.kinds import KERAS, RUNTIMES, check_threads
-from cascade.runtime.measure import (
-    BATCH_SIZES,
-    CHECKED_ROWS,
-    TOLERANCE,
-    largest_difference,
-    rehearsal_rows,
-    rows_per_second,
-)
+from cascade.runtime.kinds import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
+from cascade.runtime.measure import BATCH_SIZES, CHECKED_ROWS, TOLERANCE, differences, rehearsal_rows
+from cascade.store.int8_rows import Int8Rows
+from cascade.store.timing import Timer
 
 logger = logging.getLogger("cascade.export")
 
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A network in a runtime, and the largest and the mean difference of its probabilities from Keras'."""
+
+    content: bytes
+    largest: float
+    mean: float
+
 
 class Exporter:
-    """Converts fitted Keras networks for some runtimes; equal architectures are timed once.
+    """Converts fitted Keras networks for some runtimes.
 
     Parameters
     ----------
     runtimes : sequence of {"litert", "onnx"}
     threads : int, optional
         To time with; default all cores.
+    int8 : Int8Rows, optional
+        Networks are quantised to INT8 with these rows, and may then differ from Keras by any amount, which is recorded.
     """
 
-    def __init__(self, runtimes: Sequence[str], threads: int | None = None) -> None:
+    def __init__(self, runtimes: Sequence[str], threads: int | None = None, int8: Int8Rows | None = None) -> None:
         self.runtimes = tuple(runtimes)
         self.threads = check_threads(threads)
-        self._timed: dict[str, list[dict[str, Any]]] = {}
+        self.int8 = int8
+        self.precision = FLOAT32 if int8 is None else INT8
+        self.timer = Timer(self.threads)
+        if int8 is not None and not self.runtimes:
+            raise ConfigError("`int8` quantises exported networks; name their `runtimes`, such as 'litert'.")
         for name in self.runtimes:
             if name not in RUNTIMES:
                 raise ConfigError(f"`runtimes` must be among {', '.join(RUNTIMES)}. Received {name!r}.")
@@ -45,76 +59,81 @@ class Exporter:
                 raise ConfigError(f"exporting to {name} needs `pip install cascade-multilabel[keras,{name}]`.")
 
     def export(self, estimator: Any, folder: Path, name: str) -> dict[str, Any]:
-        """Write `name.<suffix>` for each runtime that answers as Keras does; return what `open_export` reads."""
-        from cascade.runtime.convert import convert
-
+        """Write a file for each runtime that answers as Keras does; return what `open_export` reads."""
         network = estimator.network_
         row_shape, dtype = tuple(network.input_shape[1:]), str(network.inputs[0].dtype)
-        rows = rehearsal_rows(row_shape, dtype, CHECKED_ROWS)
-        reference, found = np.asarray(network.predict_on_batch(rows)), {}
+        if self.int8 is None:
+            rows = rehearsal_rows(row_shape, dtype, CHECKED_ROWS)
+        else:
+            rows = self.int8.compared(dtype, estimator.image_size)
+        found = {}
         for runtime in self.runtimes:
-            try:
-                content = convert(network, runtime)
-                exported = ExportedNetwork(content, runtime, BATCH_SIZES[0], self.threads, row_shape, dtype)
-                exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
-                difference = _difference(exported, rows, reference)
-            except Exception as error:
-                # The network itself is trained and safe; what one converter makes of it must not lose it.
-                logger.warning("%s: cannot be exported to %s (%s); it is left out", name, runtime, error)
-                continue
-            if difference > TOLERANCE:
-                logger.warning("%s: %s differs by %.2g in probability and is left out", name, runtime, difference)
-                continue
-            (folder / f"{name}{RUNTIMES[runtime].suffix}").write_bytes(content)
-            found[runtime] = (content, difference)
-        return {"row_shape": list(row_shape), "dtype": dtype, "networks": self._ranked(estimator, found, name)}
+            converted = self._converted(estimator, runtime, rows, name)
+            if converted is not None:
+                (folder / self._file(name, runtime)).write_bytes(converted.content)
+                found[runtime] = converted
+        networks = self._float32(estimator, found, name) if self.int8 is None else self._int8(estimator, found, name)
+        return {"row_shape": list(row_shape), "dtype": dtype, "networks": networks}
 
-    def _ranked(self, estimator: Any, found: dict[str, tuple[bytes, float]], name: str) -> list[dict[str, Any]]:
-        network = estimator.network_
-        layers = [(type(layer).__name__, str(layer.output.shape)) for layer in network.layers]
-        key = f"{layers} {network.count_params()} {estimator.batch_size} {sorted(found)}"
-        if key not in self._timed:
-            self._timed[key] = self._time(estimator, {runtime: content for runtime, (content, _) in found.items()})
-            rates = ", ".join(f"{one['runtime']} {one['rows_per_second']:,.0f}" for one in self._timed[key])
-            logger.info("%s: rows per second: %s", name, rates)
+    def _file(self, name: str, runtime: str) -> str:
+        return f"{name}{'' if self.int8 is None else '_int8'}{RUNTIMES[runtime].suffix}"
+
+    def _converted(self, estimator: Any, runtime: str, rows: NDArray[Any], name: str) -> Converted | None:
+        """A network in a runtime; None where it cannot be had or answers otherwise."""
+        from cascade.runtime.convert import convert
+
+        ranges = None if self.int8 is None else self.int8.ranges(str(rows.dtype), estimator.image_size)
+        try:
+            content = convert(estimator.network_, runtime, ranges)
+            converted = self._compared(estimator, runtime, content, rows)
+        except Exception as error:
+            # The network itself is trained and safe; what one converter makes of it must not lose it.
+            logger.warning("%s: cannot be exported to %s (%s); it is left out", name, runtime, error)
+            return None
+        # Of INT8 only what is not finite is left out: what it loses is for its user to weigh.
+        if not converted.largest <= (TOLERANCE if self.int8 is None else 1.0):
+            far = converted.largest
+            logger.warning("%s: %s differs by %.2g in probability and is left out", name, runtime, far)
+            return None
+        return converted
+
+    def _compared(self, estimator: Any, runtime: str, content: bytes, rows: NDArray[Any]) -> Converted:
+        """Differences from Keras, in batches and of a row alone."""
+        exported = ExportedNetwork(content, runtime, BATCH_SIZES[0], self.threads, rows.shape[1:], str(rows.dtype))
+        exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
+        reference = np.asarray(estimator.network_.predict_on_batch(rows))
+        largest, mean = differences(exported.logits(rows), reference)
+        alone, _ = differences(exported.logits(rows[:1]), reference[:1])
+        return Converted(content, max(largest, alone), mean)
+
+    def _float32(self, estimator: Any, found: dict[str, Converted], name: str) -> list[Entry]:
+        """Entries of the manifest, the fastest first, Keras among them."""
+        contents = {runtime: one.content for runtime, one in found.items()}
+        ranked = self.timer.ranked(estimator, contents, name)
+        return [one | self._about(one["runtime"], found, name) for one in ranked]
+
+    def _int8(self, estimator: Any, found: dict[str, Converted], name: str) -> list[Entry]:
+        """Entries of the manifest, the fastest first; Keras last however fast, since INT8 was asked for."""
+        from cascade.runtime.convert import convert
+
+        contents = {runtime: one.content for runtime, one in found.items()}
+        full = {runtime: convert(estimator.network_, runtime) for runtime in found}
+        float32 = {one["runtime"]: one for one in self.timer.ranked(estimator, full, name)}
+        ranked = self.timer.ranked(estimator, contents, name, INT8)
         return [
             one
-            if one["runtime"] == KERAS
-            else {
-                **one,
-                "file": f"{name}{RUNTIMES[one['runtime']].suffix}",
-                "largest_difference": found[one["runtime"]][1],
-            }
-            for one in self._timed[key]
-        ]
+            | self._about(one["runtime"], found, name)
+            | {"float32_rows_per_second": float32[one["runtime"]]["rows_per_second"]}
+            for one in ranked
+            if one["runtime"] != KERAS
+        ] + [float32[KERAS]]
 
-    def _time(self, estimator: Any, contents: dict[str, bytes]) -> list[dict[str, Any]]:
-        """Rates by batch size, the fastest runtime first, Keras among them."""
-        network = estimator.network_
-        own = int(estimator.batch_size)
-        most = max(own, *BATCH_SIZES)
-        rows = rehearsal_rows(tuple(network.input_shape[1:]), str(network.inputs[0].dtype), most)
-        timed = [_entry(KERAS, {own: rows_per_second(network.predict_on_batch, rows[:own])}, self.threads)]
-        for runtime, content in contents.items():
-            sessions = {size: RUNTIMES[runtime].open(content, size, self.threads) for size in BATCH_SIZES}
-            rates = {size: rows_per_second(run, rows[:size]) for size, run in sessions.items()}
-            timed.append(_entry(runtime, rates, self.threads))
-        return sorted(timed, key=lambda one: -one["rows_per_second"])
-
-
-def _difference(exported: ExportedNetwork, rows: Any, reference: Any) -> float:
-    """Largest difference in probability, in batches and of a row alone."""
-    parts = (rows, rows[:1])
-    return max(largest_difference(exported.logits(part), reference[: len(part)]) for part in parts)
-
-
-def _entry(runtime: str, rates: dict[int, float], threads: int) -> dict[str, Any]:
-    size = max(rates, key=lambda one: rates[one])
-    by_size = {str(one): round(rate, 1) for one, rate in rates.items()}
-    return {
-        "runtime": runtime,
-        "batch_size": size,
-        "rows_per_second": by_size[str(size)],
-        "rates": by_size,
-        "threads": threads,
-    }
+    def _about(self, runtime: str, found: dict[str, Converted], name: str) -> Entry:
+        if runtime == KERAS:
+            return {}
+        return {
+            "file": self._file(name, runtime),
+            "precision": self.precision,
+            "largest_difference": found[runtime].largest,
+            "mean_difference": found[runtime].mean,
+        }

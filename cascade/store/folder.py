@@ -18,7 +18,9 @@ from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.rules import Rules, check_coherence
+from cascade.runtime.kinds import AUTO
 from cascade.store.exporting import Exporter
+from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
@@ -30,7 +32,9 @@ CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 
 def save_predictor(predictor: CascadePredictor, path: Path, exporter: Exporter | None = None) -> None:
     """Write `predictor` to a new folder, with exported networks if asked; it appears whole or not at all."""
-    labeler = predictor.labeler
+    labeler, int8 = predictor.labeler, None if exporter is None else exporter.int8
+    if int8 is not None:
+        int8.check(predictor.signature, len(predictor.labels))
     with new_folder(path) as folder:
         content = {
             "versions": versions(),
@@ -41,7 +45,18 @@ def save_predictor(predictor: CascadePredictor, path: Path, exporter: Exporter |
             "gate": save_part(predictor.gate, folder, "gate", exporter),
             "labeler": None if labeler is None else save_part(labeler, folder, "labeler", exporter),
         }
+        if int8 is not None:
+            content["int8"] = _int8_loss(predictor, folder, content, int8)
         write_manifest(folder, content)
+
+
+def _int8_loss(predictor: CascadePredictor, folder: Path, content: dict[str, Any], rows: Int8Rows) -> dict[str, Any]:
+    """What the networks that were just written lose against those that they were made of."""
+    from cascade.store.int8_loss import int8_loss
+
+    parts = [content["gate"], content["labeler"]]
+    gate, labeler = (None if part is None else load_part(part, folder, AUTO) for part in parts)
+    return int8_loss(predictor, CascadePredictor(gate, labeler, predictor.rules, predictor.signature), rows)
 
 
 def load_predictor(path: Path, runtime: str, threads: int | None) -> CascadePredictor:

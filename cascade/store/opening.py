@@ -13,7 +13,7 @@ from cascade.answers import bags_of
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.image_size import check_image_size
 from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.kinds import AUTO, KERAS, RUNTIMES, check_threads
+from cascade.runtime.kinds import AUTO, FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.runtime.measure import rehearsal_rows
 from cascade.signature import InputSignature
 from cascade.store.manifest import FILE_NAME
@@ -49,9 +49,15 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
     row_shape, dtype = tuple(int(size) for size in spec["exports"]["row_shape"]), spec["exports"]["dtype"]
     if not 0 < math.prod(row_shape) <= LARGEST_ROW or dtype not in ("uint8", "float32"):
         raise ModelRefusedError(f"`{path}` takes rows of shape {row_shape} of {dtype!r}, which no network does.")
+    # Before there was INT8, no precision was written.
+    precision = one.get("precision", FLOAT32)
+    if precision not in (FLOAT32, INT8):
+        raise ModelRefusedError(f"`{path}` is of precision {precision!r}; this version reads {FLOAT32} and {INT8}.")
     size = batch_size_from(one["batch_size"], path)
     image_size = check_image_size(spec.get("image_size"))
-    exported = ExportedNetwork(path.read_bytes(), one["runtime"], size, threads, row_shape, dtype, image_size)
+    exported = ExportedNetwork(
+        path.read_bytes(), one["runtime"], size, threads, row_shape, dtype, image_size, precision
+    )
     exported.answers_like(*answers_from(spec, path))
     # One row alone and a batch: a network of another shape, or one that is not finite, is found before any real row.
     for n in (1, 2):

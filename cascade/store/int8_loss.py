@@ -1,0 +1,69 @@
+"""What INT8 costs a whole cascade: the same labelled rows answered by Keras and by the networks in INT8."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.bootstrap import paired_difference
+from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, GATE_RECALL, SUM_RATIO, Outcome
+from cascade.prediction import Prediction
+from cascade.predictor import CascadePredictor
+from cascade.runtime.kinds import told
+from cascade.store.int8_rows import Int8Rows
+
+METRICS = (AVERAGE_PRECISION, GATE_RECALL, COUNT_RATIO, SUM_RATIO)
+DRAWS = 500
+
+
+def int8_loss(reference: CascadePredictor, quantised: CascadePredictor, rows: Int8Rows) -> dict[str, Any]:
+    """Compare both on the rows that tell the loss; calibration and thresholds are those of the reference.
+
+    Parameters
+    ----------
+    reference, quantised : CascadePredictor
+        The same cascade, computed by Keras and in INT8.
+    rows : Int8Rows
+
+    Returns
+    -------
+    dict
+        `largest_difference` and `mean_difference` of probabilities; `bits_changed` and `fates_changed`, shares of all
+        bits and of rows; `labels`: for each label and metric `before`, `after`, `change`, and the 95 % interval of
+        the change, `low` to `high`, over groups. Undefined values are None.
+    """
+    judged = rows.judged_rows()
+    before, after = reference.examine(judged), quantised.examine(judged)
+    far = np.abs(after.proba - before.proba)
+    return {
+        "rows": len(rows.judged),
+        "computed_by": {"gate": told(quantised.gate), "labeler": told(quantised.labeler)},
+        "largest_difference": float(far.max()),
+        "mean_difference": float(far.mean()),
+        "bits_changed": float((after.labels != before.labels).mean()),
+        "fates_changed": float((after.passed_gate != before.passed_gate).mean()),
+        "labels": _by_label(reference.labels, _outcome(before, rows), _outcome(after, rows), rows),
+    }
+
+
+def _outcome(answer: Prediction, rows: Int8Rows) -> Outcome:
+    known = None if rows.known is None else rows.known[rows.judged]
+    return Outcome(rows.Y[rows.judged], answer.proba, answer.labels, answer.passed_gate, known)
+
+
+def _by_label(names: tuple[str, ...], before: Outcome, after: Outcome, rows: Int8Rows) -> list[dict[str, Any]]:
+    group = np.unique(rows.group[rows.judged], return_inverse=True)[1]
+    found: list[dict[str, Any]] = [{"label": name} for name in names]
+    for metric in METRICS:
+        change, low, high = paired_difference(metric, after, before, group, DRAWS)
+        columns = {"before": metric(before), "after": metric(after), "change": change, "low": low, "high": high}
+        for k, label in enumerate(found):
+            label[metric.name] = {key: _plain(values, k) for key, values in columns.items()}
+    return found
+
+
+def _plain(values: NDArray[np.float64], k: int) -> float | None:
+    return float(values[k]) if math.isfinite(values[k]) else None
