@@ -92,7 +92,8 @@ def test_a_new_job_never_takes_over_lines_of_the_old_one(begun: Path, monkeypatc
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patched:
         patched.setattr(Manifest, "write", killed)
-        Job(begun, IDENTITY, fresh=True)
+        with pytest.raises(KeyboardInterrupt):
+            Job(begun, IDENTITY, fresh=True)
     assert Job(begun, {"model": {"sha256": "other"}}, fresh=False).manifest.shards == []
