@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=300_000)
     parser.add_argument("--shard-rows", type=int, default=8192)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--results", type=Path, help="JSON file to write")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -102,6 +103,8 @@ def main() -> None:
         **{f"workers_{workers}_over_local": round(middle[workers] / middle[0], 2) for workers in WORKERS},
     }
     print(json.dumps(told, indent=1))
+    if given.results is not None:
+        given.results.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

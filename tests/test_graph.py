@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.linear_model import LogisticRegression
 
-from cascade import BalancedBinaryRelevance, CascadeClassifier, KerasClassifier
+from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.calibration import Calibration, IsotonicCalibration
 from cascade.coherence import coherent
 from cascade.errors import ConfigError
@@ -39,6 +39,11 @@ def fitted(truth: KnownTruth, **options: Any) -> CascadeClassifier:
     return CascadeClassifier(**chosen).fit(truth.X[:6000].astype(np.float32), Y)
 
 
+@pytest.fixture(scope="module")
+def plain(truth: KnownTruth) -> Any:
+    return fitted(truth).predictor_
+
+
 def assert_alike(answer: dict[str, Any], predictor: Any, X: np.ndarray) -> None:
     """Equal but for rows and bits that lie at a threshold."""
     wanted = predictor.examine(X)
@@ -52,7 +57,7 @@ def assert_alike(answer: dict[str, Any], predictor: Any, X: np.ndarray) -> None:
     np.testing.assert_array_equal(answer["labels"][sure], wanted.labels[sure])
 
 
-OPTIONS = {
+OPTIONS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "any decides": {"coherence": "any", "calibration": "beta"},
     "labels decide": {"coherence": "labels", "calibration": "isotonic", "negative_pool": "all"},
@@ -63,8 +68,9 @@ OPTIONS = {
 
 
 @pytest.fixture(scope="module", params=sorted(OPTIONS))
-def predictor(request: pytest.FixtureRequest, truth: KnownTruth) -> Any:
-    return fitted(truth, **OPTIONS[request.param]).predictor_
+def predictor(request: pytest.FixtureRequest, truth: KnownTruth, plain: Any) -> Any:
+    options = OPTIONS[request.param]
+    return fitted(truth, **options).predictor_ if options else plain
 
 
 def test_the_graph_of_any_cascade_says_what_it_says(predictor: Any, truth: KnownTruth, tmp_path: Path) -> None:
@@ -100,17 +106,18 @@ def test_openvino_reads_what_is_written_for_it(truth: KnownTruth, tmp_path: Path
     assert_alike_whatever_passes(lambda rows: {name: compiled(rows)[name] for name in OUTPUTS}, predictor, X)
 
 
-def test_a_saved_model_is_served_by_its_signature(truth: KnownTruth, tmp_path: Path) -> None:
+def test_a_saved_model_is_served_by_its_signature(plain: Any, truth: KnownTruth, tmp_path: Path) -> None:
     import tensorflow as tf
 
-    predictor, X = fitted(truth).predictor_, truth.X[6000:7000].astype(np.float32)
-    write_graph(predictor, tmp_path / "served", "saved_model")
+    X = truth.X[6000:7000].astype(np.float32)
+    write_graph(plain, tmp_path / "served", "saved_model")
     served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
-    assert_alike({name: value.numpy() for name, value in served(rows=tf.constant(X)).items()}, predictor, X)
+    assert_alike({name: value.numpy() for name, value in served(rows=tf.constant(X)).items()}, plain, X)
 
 
-def test_what_no_graph_can_hold_is_refused(truth: KnownTruth, tmp_path: Path) -> None:
-    predictor = fitted(truth, gate=LogisticRegression()).predictor_
+def test_what_no_graph_can_hold_is_refused(plain: Any, tmp_path: Path) -> None:
+    gate = LogisticRegression().fit(np.zeros((2, 6)), [0, 1])
+    predictor = CascadePredictor(gate, plain.labeler, plain.rules, plain.signature)
     with pytest.raises(ConfigError, match="needs a network as gate"):
         write_graph(predictor, tmp_path / "graph.onnx", "onnx")
     with pytest.raises(ConfigError, match="`format` must be one of"):

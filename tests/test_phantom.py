@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from cascade.data import read_data
 from cascade.errors import ConfigError
 from cascade.phantom import combination_counts, write_phantom
+from cascade.phantom.masks import FindingWriter
 from cascade.phantom.patients import plan_patients
 from cascade.phantom.render import render_patient
 from cascade.phantom.table import full_table
@@ -101,3 +102,13 @@ def test_each_finding_brightens_its_own_place() -> None:
         difference = render_patient(patient, 64, 0)[row].astype(int) - render_patient(cleared, 64, 0)[row].astype(int)
         assert difference.max() > 15
         assert difference.mean() > 0
+
+
+def test_images_without_a_finding_may_come_in_blocks_of_their_own(tmp_path: Path) -> None:
+    writer, masks = FindingWriter(), np.zeros((3, 5, 16, 16), bool)
+    writer.add(masks)
+    masks[1, 2, 3:5, 6:9] = True
+    writer.add(masks)
+    writer.write(tmp_path)
+    with np.load(tmp_path / "findings.npz") as held:
+        assert (held["row"].tolist(), held["label"].tolist(), held["box"].tolist()) == ([4], [2], [[3, 6, 5, 9]])

@@ -53,7 +53,7 @@ def network_with_lived_in_weights(name: str) -> Any:
 def test_every_shipped_network_answers_alike_in_every_runtime(name: str) -> None:
     network = network_with_lived_in_weights(name)
     rows = rehearsal_rows(*SHAPES.get(name, IMAGE), 37)
-    reference = np.asarray(network.predict_on_batch(rows))
+    reference = np.asarray(network(rows, training=False))
     assert np.ptp(reference) > 0.1, "a network that says nothing agrees with anything"
     for runtime in RUNTIMES:
         exported = ExportedNetwork(convert(network, runtime), runtime, 16, 1, *SHAPES.get(name, IMAGE))
@@ -64,9 +64,11 @@ def test_every_shipped_network_answers_alike_in_every_runtime(name: str) -> None
 
 @pytest.fixture(scope="module")
 def model(truth: KnownTruth) -> CascadeClassifier:
+    """Of two labels and `any`: each bag of a label is a network to be trained and exported."""
     balanced = BalancedBinaryRelevance(KerasClassifier("mlp", epochs=1, batch_size=64), n_bags=2)
-    gate = KerasClassifier("mlp", epochs=2, batch_size=64, loss="weighted")
-    return CascadeClassifier(gate, balanced).fit(truth.X[:4000].astype(np.float32), truth.Y[:4000])
+    gate, two = KerasClassifier("mlp", epochs=2, batch_size=64, loss="weighted"), truth.Y[:4000, 2:4]
+    Y = np.column_stack([two, two.any(axis=1)])
+    return CascadeClassifier(gate, balanced).fit(truth.X[:4000].astype(np.float32), Y)
 
 
 @pytest.fixture(scope="module")
@@ -109,16 +111,14 @@ print(sorted({"keras", "tensorflow", "onnx", "tf2onnx", "sklearn", "pandas", "im
 """
 
 
-@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
-def test_an_exported_model_imports_nothing_that_only_training_needs(
-    runtime: str, truth: KnownTruth, tmp_path: Path
-) -> None:
+def test_an_exported_model_imports_nothing_that_only_training_needs(truth: KnownTruth, tmp_path: Path) -> None:
     X, Y = truth.X[:2000].astype(np.float32), truth.Y[:2000]
     model = CascadeClassifier(KerasClassifier("mlp", epochs=1), KerasClassifier("mlp", epochs=1)).fit(X, Y)
-    model.predictor_.save(tmp_path / "model", (runtime,))
-    command = [sys.executable, "-c", WITHOUT_TRAINING, str(tmp_path / "model"), runtime]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
+    model.predictor_.save(tmp_path / "model", tuple(RUNTIMES))
+    for runtime in RUNTIMES:
+        command = [sys.executable, "-c", WITHOUT_TRAINING, str(tmp_path / "model"), runtime]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[]", "")
 
 
 def test_rates_are_recorded_fastest_first_and_equal_networks_share_them(exported: Path) -> None:
@@ -135,7 +135,7 @@ def test_rates_are_recorded_fastest_first_and_equal_networks_share_them(exported
             assert all(other < faster for size, other in one["rates"].items() if int(size) > one["batch_size"])
             assert one["runtime"] == "keras" or one["batch_size"] in BATCH_SIZES
             assert one.get("largest_difference", 0) < TOLERANCE
-    assert len(bags) == 2 * 4
+    assert len(bags) == 2 * 2
     assert len({json.dumps([one["rates"] for one in networks]) for networks in bags}) == 1
 
 

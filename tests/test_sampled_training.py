@@ -91,14 +91,14 @@ def test_the_recorded_ratios_are_those_of_the_rows_drawn_with_their_weights() ->
     assert (batches.ratios()[:, 1] > 1).any()
 
 
-@pytest.mark.parametrize("option", ["rare", "ml_ros", "ml_rus", "lp_ros", "lp_rus"])
-def test_fewer_rows_than_a_batch_train(option: str) -> None:
+def test_fewer_rows_than_a_batch_train() -> None:
     X, Y = np.eye(9, 4, dtype=np.float32), np.eye(9, 3, dtype=np.uint8)
-    model = KerasClassifier("mlp", **SMALL, batch_size=128, validation_size=0, sampling=option)
     before = KerasClassifier("mlp", **{**SMALL, "epochs": 1}, learning_rate=1e-12, validation_size=0).fit(X, Y)
-    model.fit(X, Y)
-    assert len(SampledBatches(X, Y.astype(np.float32), None, np.arange(9), 128, 0, option)) == 1
-    assert np.abs(model.predict_log_odds(X) - before.predict_log_odds(X)).max() > 1e-4
+    start = before.predict_log_odds(X)
+    for option in ("rare", "ml_ros", "ml_rus", "lp_ros", "lp_rus"):
+        model = KerasClassifier("mlp", **SMALL, batch_size=128, validation_size=0, sampling=option).fit(X, Y)
+        assert len(SampledBatches(X, Y.astype(np.float32), None, np.arange(9), 128, 0, option)) == 1
+        assert np.abs(model.predict_log_odds(X) - start).max() > 1e-4
 
 
 def test_validation_rows_keep_their_prevalence_and_weigh_each_class_as_it_is_drawn() -> None:

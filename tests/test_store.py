@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -41,8 +42,10 @@ def small(truth: KnownTruth, gate: object, labeler: object) -> CascadeClassifier
 
 @pytest.fixture(scope="module")
 def keras_model(truth: KnownTruth) -> CascadeClassifier:
-    balanced = BalancedBinaryRelevance(KerasClassifier("mlp", **KERAS), n_bags=1)
-    return small(truth, KerasClassifier("mlp", **KERAS), balanced)
+    """Of two labels and `any`: each takes a network of its own."""
+    network, two = KerasClassifier("mlp", **KERAS), truth.Y[:4000, 2:4]
+    model = CascadeClassifier(network, BalancedBinaryRelevance(network, n_bags=1))
+    return model.fit(truth.X[:4000].astype(np.float32), np.column_stack([two, two.any(axis=1)]))
 
 
 @pytest.fixture(scope="module")
@@ -195,17 +198,16 @@ def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "value"),
     [
-        ("rejected_interval", [[-1.0] * 6, [2.0] * 6]),
+        ("rejected_interval", [[-1.0] * 3, [2.0] * 3]),
         ("gate_calibration", {"low": [-1.0], "high": [-1.0], "intercept": [0.0]}),
         ("gate_threshold", 2.0),
         ("thresholds", [0.5]),
-        ("rejected_interval", [[0.5] * 6, [0.1] * 6]),
+        ("rejected_interval", [[0.5] * 3, [0.1] * 3]),
     ],
 )
 def test_rules_that_no_fit_gives_are_refused(copy: Path, part: str, value: object) -> None:
     rules = json.loads((copy / "cascade.json").read_text())["rules"]
-    n = len(rules["labels"])
-    forge(copy, rules={**rules, part: [side[:n] for side in value] if part == "rejected_interval" else value})
+    forge(copy, rules={**rules, part: value})
     with pytest.raises(ModelRefusedError, match="do not fit together"):
         CascadePredictor.load(copy)
 
@@ -216,6 +218,15 @@ def test_columns_that_are_not_whole_numbers_are_refused(copy: Path) -> None:
     forge(copy, rules={**rules, "plan": {**rules["plan"], "learned": learned}})
     with pytest.raises(ModelRefusedError, match="whole numbers"):
         CascadePredictor.load(copy)
+
+
+@pytest.fixture(scope="module")
+def certified(truth: KnownTruth, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, labeler = tmp_path_factory.mktemp("models") / "model", MultiOutputClassifier(LogisticRegression())
+    model = CascadeClassifier(LogisticRegression(), labeler, gate_policy={"recall": 0.9, "confidence": 0.9})
+    model.fit(truth.X, truth.Y).save(folder)
+    assert CascadePredictor.load(folder).certificate is not None
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -238,11 +249,8 @@ def test_columns_that_are_not_whole_numbers_are_refused(copy: Path) -> None:
     ],
     ids=str,
 )
-def test_a_forged_certificate_is_refused(truth: KnownTruth, tmp_path: Path, forged: Any) -> None:
-    labeler = MultiOutputClassifier(LogisticRegression())
-    model = CascadeClassifier(LogisticRegression(), labeler, gate_policy={"recall": 0.9, "confidence": 0.9})
-    model.fit(truth.X, truth.Y).save(tmp_path / "model")
-    assert CascadePredictor.load(tmp_path / "model").certificate is not None
+def test_a_forged_certificate_is_refused(certified: Path, tmp_path: Path, forged: Any) -> None:
+    shutil.copytree(certified, tmp_path / "model")
     certificate = json.loads((tmp_path / "model" / "cascade.json").read_text())["certificate"]
     if isinstance(forged, tuple):
         first, *rest = certificate["labels"]
@@ -356,28 +364,33 @@ def first(field: str, value: int) -> object:
     return change
 
 
-@pytest.mark.parametrize(
-    ("gate", "field", "value"),
-    [
-        (DecisionTreeClassifier(max_depth=3), "left_child", 10**6),
-        (DecisionTreeClassifier(max_depth=3), "right_child", 0),
-        (DecisionTreeClassifier(max_depth=3), "feature", 10**6),
-        (DecisionTreeClassifier(max_depth=3), "feature", -7),
-        (HistGradientBoostingClassifier(max_iter=2), "right", 10**6),
-        (HistGradientBoostingClassifier(max_iter=2), "left", 0),
-        (HistGradientBoostingClassifier(max_iter=2), "feature_idx", 10**6),
-        (HistGradientBoostingClassifier(max_iter=2), "is_categorical", 1),
+FORGED_NODES = {
+    DecisionTreeClassifier(max_depth=3): [
+        ("left_child", 10**6),
+        ("right_child", 0),
+        ("feature", 10**6),
+        ("feature", -7),
     ],
-    ids=lambda value: str(value).split("(")[0],
-)
-def test_a_forged_tree_is_refused(truth: KnownTruth, tmp_path: Path, gate: object, field: str, value: int) -> None:
+    HistGradientBoostingClassifier(max_iter=2): [
+        ("right", 10**6),
+        ("left", 0),
+        ("feature_idx", 10**6),
+        ("is_categorical", 1),
+    ],
+}
+
+
+@pytest.mark.parametrize("gate", FORGED_NODES, ids=lambda gate: type(gate).__name__)
+def test_a_forged_tree_is_refused(truth: KnownTruth, tmp_path: Path, gate: object) -> None:
     labeler = BalancedBinaryRelevance(LogisticRegression(), n_bags=1)
     small(truth, gate, labeler).save(tmp_path / "model")
     forge_tree(tmp_path / "model", lambda nodes: None)
     CascadePredictor.load(tmp_path / "model")
-    forge_tree(tmp_path / "model", first(field, value))
-    with pytest.raises(ModelRefusedError, match="nodes point outside"):
-        CascadePredictor.load(tmp_path / "model")
+    for number, (field, value) in enumerate(FORGED_NODES[gate]):
+        forged = Path(shutil.copytree(tmp_path / "model", tmp_path / f"{number}"))
+        forge_tree(forged, first(field, value))
+        with pytest.raises(ModelRefusedError, match="nodes point outside"):
+            CascadePredictor.load(forged)
 
 
 def weights_of(path: Path) -> io.BytesIO:
@@ -460,29 +473,35 @@ def test_column_transformers_are_saved(truth: KnownTruth, tmp_path: Path) -> Non
 
 
 SAVE_FOREVER = """
-import sys, itertools
+import sys, itertools, os
 from cascade import CascadePredictor
 predictor = CascadePredictor.load(sys.argv[1])
-print("ready", flush=True)
-for number in itertools.count():
-    predictor.save(f"{sys.argv[2]}/v{number:05d}")
+predictor.save(sys.argv[2] + "/all-imported")
+for target in sys.argv[3:]:
+    process = os.fork()
+    if not process:
+        for number in itertools.count():
+            predictor.save(f"{target}/v{number:05d}")
+    print(process, flush=True)
+    os.waitpid(process, 0)
 """
 
 
 def test_a_killed_save_leaves_no_half_version(truth: KnownTruth, tmp_path: Path) -> None:
     model = small(truth, LogisticRegression(), BalancedBinaryRelevance(LogisticRegression(), n_bags=4))
     model.save(tmp_path / "model")
-    rng = np.random.default_rng(0)
-    for attempt in range(4):
-        target = tmp_path / f"out{attempt}"
+    targets, rng = [tmp_path / f"out{attempt}" for attempt in range(4)], np.random.default_rng(0)
+    for target in targets:
         target.mkdir()
-        arguments = [sys.executable, "-c", SAVE_FOREVER, str(tmp_path / "model"), str(target)]
-        with subprocess.Popen(arguments, stdout=subprocess.PIPE) as process:
-            process.stdout.readline()
+    # Each is a process of its own, forked from one that has imported everything.
+    arguments = [sys.executable, "-c", SAVE_FOREVER, *map(str, (tmp_path / "model", tmp_path, *targets))]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
             time.sleep(float(rng.uniform(0.2, 0.8)))
-            process.kill()
-        versions = sorted(target.glob("v*"))
-        for version in versions:
+            os.kill(int(line), signal.SIGKILL)
+    assert process.returncode == 0
+    for target in targets:
+        for version in sorted(target.glob("v*")):
             CascadePredictor.load(version)
 
 

@@ -9,6 +9,7 @@ import pyarrow.parquet
 
 from cascade.batch.folder import REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
 from cascade.batch.identity import difference
+from cascade.batch.journal import Journal
 from cascade.batch.manifest import Manifest, digest_file, read_manifest
 from cascade.batch.shard import Written
 from cascade.batch.writing import write_tables
@@ -36,9 +37,9 @@ class Job:
     """
 
     def __init__(self, folder: Path, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
-        self.folder = folder
+        self.folder, self.journal = folder, Journal(folder)
         clear_asides(folder)
-        found = read_manifest(folder)
+        found = self._found()
         if found is None:
             refuse_foreign(folder)
         elif fresh or not found.shards:
@@ -50,13 +51,25 @@ class Job:
         self.manifest = found or Manifest(identity)
         # A shard that was written and not noted may come out otherwise: a file can be read again.
         self._remove_shard(len(self.manifest.shards))
-        if found is None:
+        if not self.manifest.finished:
+            # In this order: what the journal holds besides is passed over.
             self.manifest.write(folder)
+            self.journal.begin()
+
+    def _found(self) -> Manifest | None:
+        """What is known of the job that the folder holds, None where it holds none."""
+        found = read_manifest(self.folder)
+        if found is not None:
+            for shard in self.journal.read(len(found.shards)):
+                found.add(shard)
+        return found
 
     def _remove(self, n_shards: int) -> None:
         for number in range(n_shards + 1):
             self._remove_shard(number)
         (self.folder / REJECTED).unlink(missing_ok=True)
+        # Before there is another job's manifest: its lines would count for that.
+        self.journal.remove()
 
     def _remove_shard(self, number: int) -> None:
         for name in (part_name(number), rejected_name(number)):
@@ -80,8 +93,8 @@ class Job:
         """Note the next shard; one that is not noted when the process ends is made again."""
         if written.place != self.folder:
             self._take_in(written)
-        self.manifest.shards.append(written.shard)
-        self.manifest.write(self.folder)
+        self.journal.append(len(self.manifest.shards), written.shard)
+        self.manifest.add(written.shard)
 
     def _take_in(self, written: Written) -> None:
         number = len(self.manifest.shards)
@@ -101,6 +114,7 @@ class Job:
             self.manifest.write(self.folder)
         for path in aside:
             path.unlink(missing_ok=True)
+        self.journal.remove()
 
     def _asides(self) -> list[Path]:
         """Rejected rows of each shard that has some."""

@@ -1,4 +1,7 @@
-"""`_manifest.json`: what a job is, which shards are done, and whether it is finished."""
+"""`_manifest.json`: what a job is, which shards are done, and whether it is finished.
+
+It is written whole when a job starts and ends; the shards in between are in the journal.
+"""
 
 from __future__ import annotations
 
@@ -56,22 +59,27 @@ class Manifest:
     finished : bool
     sha256_rejected : str or None
         Of the rejected rows of a finished job, None where there are none.
+    n_read, n_rejected : int
+        Rows of the input that are done, and those of them that were rejected.
     """
 
     job: dict[str, dict[str, Any]]
     shards: list[Shard] = field(default_factory=list)
     finished: bool = False
     sha256_rejected: str | None = None
+    n_read: int = field(init=False)
+    n_rejected: int = field(init=False)
 
-    @property
-    def n_read(self) -> int:
-        """Rows of the input that are done."""
-        return sum(shard.n_read for shard in self.shards)
+    def __post_init__(self) -> None:
+        # Kept, not summed when asked for: that is after each of what may be many thousands of shards.
+        self.n_read = sum(shard.n_read for shard in self.shards)
+        self.n_rejected = sum(shard.rejected for shard in self.shards)
 
-    @property
-    def n_rejected(self) -> int:
-        """Rows that were rejected."""
-        return sum(shard.rejected for shard in self.shards)
+    def add(self, shard: Shard) -> None:
+        """Count one more shard."""
+        self.shards.append(shard)
+        self.n_read += shard.n_read
+        self.n_rejected += shard.rejected
 
     def totals(self) -> dict[str, int]:
         """Counts of all shards."""

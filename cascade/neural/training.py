@@ -61,6 +61,8 @@ def train(
         metrics=list(metrics),
         jit_compile=False,
     )
+    # TensorFlow traces a step that makes variables twice, and a trace takes longer than training a small network.
+    network.optimizer.build(network.trainable_variables)
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
     if validation is not None:
         stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)

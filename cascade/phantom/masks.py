@@ -30,7 +30,7 @@ class FindingWriter:
         """Take the masks (rows, findings, size, size) of the next images."""
         rows, findings = np.nonzero(masks.any(axis=(2, 3)))
         held = masks[rows, findings]
-        packed = np.packbits(held.reshape(len(held), -1), axis=1)
+        packed = np.packbits(held.reshape(len(held), masks.shape[2] * masks.shape[3]), axis=1)
         self.parts.append((rows + self.n_rows, findings, packed, _boxes(held)))
         self.n_rows += len(masks)
 
