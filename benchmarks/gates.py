@@ -1,7 +1,7 @@
 """Ways of training a gate, by the share of rows they let through at a wanted recall of every label.
 
-    python -m benchmarks.gates DATA_FOLDER
-    python -m benchmarks.gates DATA_FOLDER --only --phantom data/phantom --seeds 3
+    python benchmarks/gates.py DATA_FOLDER
+    python benchmarks/gates.py DATA_FOLDER --only --phantom data/phantom --seeds 3
 
 Each seed deals three grouped folds (the phantom: one split). A gate is fitted on most groups of the other folds, the
 offsets of its label rule are chosen on the rest of them, and the highest threshold that keeps the wanted recall of each
@@ -27,10 +27,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from comparison import SETS, Table
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from benchmarks.comparison import SETS, Table
 from cascade.config import load_config
 from cascade.data import read_data
 from cascade.neural import KerasClassifier

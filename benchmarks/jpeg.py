@@ -1,7 +1,7 @@
 """How much of a cascade's saving is made real from JPEG files, where decoding is dearer than the networks.
 
     cascade phantom data/phantom-128 --rows 24000 --size 128
-    python -m benchmarks.jpeg data/phantom-128 --results benchmarks/results/jpeg.json
+    python benchmarks/jpeg.py data/phantom-128 --results benchmarks/results/jpeg.json
 
 Images of 128 px are enlarged to 512, given some noise, and written as JPEG, grey and colour. The gate looks at 64 px,
 the labeler, MobileNetV3Small, at 128: the cascade decodes every file at an eighth of its side, those past the gate
@@ -25,9 +25,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from inference import SHARES, best_of, flat_network
 from PIL import Image
 
-from benchmarks.inference import SHARES, best_of, flat_network
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.cores import usable_cores
 from cascade.data import Dataset, read_data

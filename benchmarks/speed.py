@@ -1,11 +1,11 @@
 """All that measures speed, one after the other: one table on the screen, one JSON file with every figure.
 
-    cascade phantom data/phantom-128 --rows 8000 --size 128
+    cascade phantom data/phantom-128 --rows 24000 --size 128
     python benchmarks/speed.py data/phantom-128
 
-Runs `inference.py` (a cascade beside the flat labeler, by runtime and threads), `peers.py` (beside scikit-learn and
-imbalanced-learn), `growth_of_jobs.py` (memory and rows a second of jobs), `noting_shards.py`, and `ray_workers.py`
-where Ray is installed. Ratios hold within a part. About half an hour on two cores, and as long again where the model of
+Runs `inference.py` (a cascade beside the flat labeler, by runtime and threads), `jpeg.py` (the same from files),
+`peers.py` (beside scikit-learn and imbalanced-learn), `growth_of_jobs.py` (memory and rows a second of jobs),
+`noting_shards.py`, and `ray_workers.py` where Ray is installed. Ratios hold within a part. About half an hour on two cores, and as long again where the model of
 `inference.py` is not trained yet.
 """
 
@@ -28,7 +28,7 @@ RESULTS = HERE / "results" / "speed.json"
 
 def parts(data: Path) -> dict[str, list[str]]:
     """Scripts by name, with what they are given."""
-    found = {"inference": [str(data)], "peers": [], "growth_of_jobs": [], "noting_shards": []}
+    found = {"inference": [str(data)], "jpeg": [str(data)], "peers": [], "growth_of_jobs": [], "noting_shards": []}
     return found | ({"ray_workers": []} if find_spec("ray") else {})
 
 
