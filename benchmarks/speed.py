@@ -5,8 +5,8 @@
 
 Runs `inference.py` (a cascade beside the flat labeler, by runtime and threads), `jpeg.py` (the same from files),
 `peers.py` (beside scikit-learn and imbalanced-learn), `growth_of_jobs.py` (memory and rows a second of jobs),
-`noting_shards.py`, and `ray_workers.py` where Ray is installed. Ratios hold within a part. About half an hour on two cores, and as long again where the model of
-`inference.py` is not trained yet.
+`noting_shards.py`, and `ray_workers.py` where Ray is installed. Ratios hold within a part. About half an hour on two
+cores, and as long again where the model of `inference.py` is not trained yet.
 """
 
 from __future__ import annotations
