@@ -114,7 +114,9 @@ def train(
 
         version, report = pipeline.run(checked, models)
         text = f"{table(report)}{pipeline.proven(report)}"
-    _show({"version": str(version), **report}, f"{text}\n\nversion: {version}", as_json)
+    page = version / "report.html"
+    result = {"version": str(version), "page": str(page), **report}
+    _show(result, f"{text}\n\nversion: {version}\nreport:  {page}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
@@ -228,7 +230,9 @@ def compare(
     chosen = tuple(check_pool(pool) for pool in dict.fromkeys(named))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)
-    _show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)
+    page = folder / "report.html"
+    facts = {"folder": str(folder), "page": str(page), **result}
+    _show(facts, f"{table(result)}\n\ncomparison: {folder}\nreport:     {page}", as_json)
 
 
 @app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")
