@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade.html_report.data_sections import data_section, lint_section
-from cascade.html_report.numbers import NONE, count, interval, number, share, short, signed
+from cascade.html_report.numbers import count, interval, number, share, short, signed
 from cascade.html_report.panels import Table
 from cascade.html_report.section import Section
 
@@ -42,8 +42,10 @@ def _quality(result: Data) -> Section:
         {
             "contender": row["contender"],
             "mark": _mark(row, low, high),
-            "precision": f"{number(row[PRECISION])} ({_ends(row, PRECISION)})",
-            "difference": _difference(row),
+            "precision": number(row[PRECISION]),
+            "precision_ends": interval(row[f"{PRECISION}_low"], row[f"{PRECISION}_high"]),
+            "difference": signed(row.get("difference")),
+            "difference_ends": _difference_ends(row),
             "f1": number(row["macro_f1"]),
             "auroc": number(row["any_auroc"]),
             "log_loss": number(row["log_loss"], 4),
@@ -55,14 +57,10 @@ def _quality(result: Data) -> Section:
     return Section("quality", "Quality", "Which finds more, on the same held-out groups?", content)
 
 
-def _ends(row: Data, key: str) -> str:
-    return interval(row[f"{key}_low"], row[f"{key}_high"])
-
-
-def _difference(row: Data) -> str:
+def _difference_ends(row: Data) -> str:
     if row.get("difference") is None:
-        return NONE
-    return f"{signed(row['difference'])} ({signed(row['difference_low'])} to {signed(row['difference_high'])})"
+        return ""
+    return f"{signed(row['difference_low'])} to {signed(row['difference_high'])}"
 
 
 def _mark(row: Data, low: float, high: float) -> dict[str, float] | None:

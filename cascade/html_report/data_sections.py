@@ -11,6 +11,8 @@ from cascade.html_report.section import Section
 
 Data = Mapping[str, Any]
 
+MOST_NAMES = 8
+
 
 def data_section(data: Data) -> Section:
     """Rows, labels and combinations."""
@@ -50,12 +52,17 @@ def _labels(data: Data) -> Table:
     return Table("Labels", (columns[0], "prevalence", *columns[1:], "provable recall"), tuple(rows))
 
 
+def _vector(labels: list[str]) -> str:
+    more = f" + {len(labels) - MOST_NAMES} more" if len(labels) > MOST_NAMES else ""
+    return " + ".join(labels[:MOST_NAMES]) + more or "(no label)"
+
+
 def _combinations(data: Data) -> Table:
     parts = [part["part"] for part in data["parts"]]
     total = max(data["facts"]["rows"], 1)
     rows = [
         (
-            " + ".join(row["labels"]) or "(no label)",
+            _vector(row["labels"]),
             *(count(row[part]) for part in parts),
             share(row["rows"] / total, 2),
         )

@@ -42,7 +42,7 @@ def _chance(overall: Data, mean: str) -> str:
 def _first(top: list[Data]) -> Section:
     keys = ("precision", "best_precision", "recall", "best_recall", "ndcg", "propensity_precision")
     rows = tuple((str(each["k"]), *(number(each[key]) for key in keys)) for each in top)
-    columns = ("first k", "precision", "best possible", "recall", "best possible", "nDCG", "rare labels count")
+    columns = ("first k", "precision", "best possible", "recall", "best possible", "nDCG", "rare counts more")
     table = Table("Labels ranked first on each row", columns, rows)
     return Section("first", "First labels", "Are the labels that are ranked first right?", {"table": table})
 
