@@ -9,10 +9,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from cascade.html_report import numbers
 from cascade.html_report.charts import gate_scale
 from cascade.html_report.comparison_sections import comparison_sections
 from cascade.html_report.flat_sections import flat_sections
+from cascade.html_report.numbers import count, interval, number, share, short, signed
 from cascade.html_report.panels import place_on_x
 from cascade.html_report.training_sections import training_sections
 
@@ -77,9 +77,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    written = ("count", "interval", "number", "share", "short", "signed")
-    environment.filters |= {name: getattr(numbers, name) for name in written}
-    environment.globals["interval"] = numbers.interval
+    environment.filters |= {each.__name__: each for each in (count, number, share, short, signed)}
+    environment.globals["interval"] = interval
     return environment
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cascade.certificate import Certificate
-from cascade.html_report import charts
+from cascade.html_report.charts import cost, gate_panels, precision_recall_panels, ratio_marks, reliability_panels
 from cascade.html_report.data_sections import data_section, lint_section
 from cascade.html_report.ledger_bars import ledger_rows
 from cascade.html_report.numbers import count, interval, number, share, short
@@ -64,8 +64,8 @@ def _gate(explorer: Data, report: Data) -> Section:
     content = {
         "explorer": explorer,
         "own": own,
-        "cost": charts.cost(explorer, explorer["passed"][own]),
-        "panels": charts.gate_panels(explorer),
+        "cost": cost(explorer, explorer["passed"][own]),
+        "panels": gate_panels(explorer),
         "certificate": _certificate(report["certificate"]),
     }
     question = "What does the gate cost and save, and what if it stood elsewhere?"
@@ -96,13 +96,13 @@ def _ledger(report: Data) -> Section:
 
 
 def _precision_recall(data: Data) -> Section:
-    panels = charts.precision_recall_panels(data["precision_recall"], data["report"]["labels"])
+    panels = precision_recall_panels(data["precision_recall"], data["report"]["labels"])
     question = "How many alarms are right, for each share that is to be found?"
     return Section("precision-recall", "Precision and recall", question, {"panels": panels})
 
 
 def _calibration(data: Data) -> Section:
-    panels = charts.reliability_panels(data["reliability"], data["report"]["labels"])
+    panels = reliability_panels(data["reliability"], data["report"]["labels"])
     return Section("calibration", "Calibration", "Do the probabilities mean what they say?", {"panels": panels})
 
 
@@ -110,8 +110,8 @@ def _counts(report: Data) -> Section:
     rows = [
         {
             "label": label,
-            "sum": charts.ratio_marks(label, "sum_ratio"),
-            "count": charts.ratio_marks(label, "count_ratio"),
+            "sum": ratio_marks(label, "sum_ratio"),
+            "count": ratio_marks(label, "count_ratio"),
         }
         for label in report["labels"]
     ]
