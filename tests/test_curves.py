@@ -17,7 +17,6 @@ from cascade.curves import gate_curve, precision_recall_curve, reliability_curve
 from cascade.errors import ConfigError, DataError
 from cascade.metrics import Outcome
 from cascade.plots import CalibrationDisplay, GateCurveDisplay, PrecisionRecallDisplay
-from cascade.plots.display import labelled
 
 from .conftest import KnownTruth
 
@@ -148,9 +147,11 @@ def test_displays_refuse_scores_that_do_not_fit(truth: KnownTruth) -> None:
         GateCurveDisplay.from_scores(truth.p_any[:9], Y)
     with pytest.raises(DataError, match="`proba` must have one value per label"):
         CalibrationDisplay.from_scores(truth.p[:10], Y)
-    missing = Y.astype(float)
-    missing[0, 0] = np.nan
-    outcome, names, _ = labelled(truth.p_and_any()[:10], missing, None, None)
-    assert outcome.known is not None
-    assert not outcome.known[0, 0]
-    assert names[0] == "label_0"
+
+
+def test_displays_take_labels_that_are_missing(truth: KnownTruth) -> None:
+    Y, proba = truth.Y[:600].astype(float), truth.p_and_any()[:600]
+    Y[300:, 1] = np.nan
+    shown = PrecisionRecallDisplay.from_scores(proba, Y)
+    assert shown.curves[1].label == "label_1"
+    assert shown.curves[1].prevalence == pytest.approx(truth.Y[:300, 1].mean())

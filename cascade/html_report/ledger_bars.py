@@ -24,4 +24,4 @@ def ledger_rows(labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def _bar(label: Mapping[str, Any]) -> list[tuple[str, float, float]]:
     whole = max(label["positives"], 1)
     widths = [round(BAR * label[part] / whole, 1) for part in PARTS]
-    return [(part, round(sum(widths[:place]), 1), widths[place]) for place, part in enumerate(PARTS)]
+    return [(part, round(sum(widths[:place], start=0.0), 1), widths[place]) for place, part in enumerate(PARTS)]

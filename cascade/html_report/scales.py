@@ -50,7 +50,7 @@ class LogOdds:
 
     Examples
     --------
-    >>> LogOdds(0.01, 0.99)(0.5), [name for _, name in LogOdds(0.01, 0.99).ticks]
+    >>> round(LogOdds(0.01, 0.99)(0.5), 6), [name for _, name in LogOdds(0.01, 0.99).ticks]
     (0.5, ['0.01', '0.1', '0.5', '0.9', '0.99'])
     """
 

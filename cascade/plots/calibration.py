@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from cascade.curves import ReliabilityCurve, reliability_curve
-from cascade.plots.display import INK, axes_of, chosen, colour, finished, labelled
+from cascade.plots.display import INK
+from cascade.plots.label_curves import LabelCurvesDisplay
 
-LEAST = 1e-4
+LIMITS = (1e-4, 1 - 1e-4)
 
 
-class CalibrationDisplay:
+class CalibrationDisplay(LabelCurvesDisplay):
     """What share of the rows has a label where about so much was predicted, with 95 % intervals over groups.
 
     Parameters
@@ -37,69 +36,14 @@ class CalibrationDisplay:
     [0.1, 0.2, 0.7]
     """
 
-    def __init__(self, curves: Sequence[ReliabilityCurve]) -> None:
-        self.curves = curves
+    _curve = staticmethod(reliability_curve)
 
-    @classmethod
-    def from_predictor(
-        cls,
-        predictor: Any,
-        X: Any,
-        Y: ArrayLike,
-        groups: ArrayLike | None = None,
-        labels: Sequence[str] | None = None,
-        ax: Any = None,
-    ) -> CalibrationDisplay:
-        """Predict with a fitted cascade, and plot.
-
-        Parameters
-        ----------
-        predictor : CascadePredictor or fitted CascadeClassifier
-        X : rows that it has not seen, n of them
-        Y : array-like of 0/1, shape (n, L)
-        groups : array-like, shape (n,), optional
-            Intervals are those of groups; without, each row is one.
-        labels : sequence of str, optional
-            Those to show; all if not given.
-        ax : matplotlib Axes, optional
-        """
-        model = finished(predictor)
-        return cls.from_scores(model.predict_proba(X), Y, model.labels, groups, labels, ax)
-
-    @classmethod
-    def from_scores(
-        cls,
-        proba: ArrayLike,
-        Y: ArrayLike,
-        names: Sequence[str] | None = None,
-        groups: ArrayLike | None = None,
-        labels: Sequence[str] | None = None,
-        ax: Any = None,
-    ) -> CalibrationDisplay:
-        """Plot the curves of probabilities, shape (n, L).
-
-        Raises
-        ------
-        DataError
-            If `proba` does not fit `Y`.
-        """
-        outcome, named, number = labelled(proba, Y, names, groups)
-        curves = [reliability_curve(outcome, k, named[k], number) for k in chosen(named, labels)]
-        return cls(curves).plot(ax)
-
-    def plot(self, ax: Any = None) -> CalibrationDisplay:
-        """Plot on the given axes, or on new ones."""
-        self.ax_ = axes_of(ax)
-        self.figure_ = self.ax_.figure
-        limits = (LEAST, 1 - LEAST)
-        self.ax_.plot(limits, limits, color=INK, linewidth=0.8, linestyle="--")
-        self.lines_ = [self._plot_curve(curve, colour(place)) for place, curve in enumerate(self.curves)]
-        self.ax_.set(xscale="logit", yscale="logit", xlim=limits, ylim=limits, xlabel="predicted", ylabel="observed")
-        self.ax_.legend(frameon=False)
-        return self
+    def _frame(self) -> None:
+        self.ax_.plot(LIMITS, LIMITS, color=INK, linewidth=0.8, linestyle="--")
+        self.ax_.set(xscale="logit", yscale="logit", xlim=LIMITS, ylim=LIMITS, xlabel="predicted", ylabel="observed")
 
     def _plot_curve(self, curve: ReliabilityCurve, of_label: str) -> Any:
-        low, observed, high = (np.clip(each, LEAST, 1 - LEAST) for each in (curve.low, curve.observed, curve.high))
+        low, observed, high = (np.clip(each, *LIMITS) for each in (curve.low, curve.observed, curve.high))
         (line,) = self.ax_.plot(curve.predicted, observed, "o-", color=of_label, label=curve.label)
         self.ax_.vlines(curve.predicted, low, high, color=of_label)
         return line

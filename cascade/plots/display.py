@@ -1,21 +1,12 @@
-"""What the displays share: axes, colours, and labelled rows as they are given."""
+"""What the displays share: axes, colours, and which labels are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from cascade.errors import ConfigError, DataError, MissingExtraError
-from cascade.labels import check_labels, name_labels
-from cascade.metrics import Outcome
-from cascade.missing import split_missing
+from cascade.errors import ConfigError, MissingExtraError
 from cascade.predictor import CascadePredictor
-from cascade.splits import group_numbers
-
-Floats = NDArray[np.float64]
 
 # Okabe & Ito (2008), Color universal design: told apart with any colour vision; black is for what all share.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -47,20 +38,6 @@ def chosen(names: Sequence[str], labels: Sequence[str] | None) -> list[int]:
     if unknown:
         raise ConfigError(f"`labels` must be of {list(names)}. Received {unknown[0]!r}.")
     return [list(names).index(label) for label in labels]
-
-
-def labelled(
-    proba: ArrayLike, Y: ArrayLike, names: Sequence[str] | None, groups: ArrayLike | None
-) -> tuple[Outcome, tuple[str, ...], NDArray[np.intp]]:
-    """Check probabilities and labels, which may be missing; return them with names and the number of each group."""
-    values, known = split_missing(Y)
-    true = check_labels(values)
-    scores = np.asarray(proba, dtype=np.float64)
-    if scores.shape != true.shape:
-        raise DataError(f"`proba` must have one value per label of each row {true.shape}. Received {scores.shape}.")
-    nothing, every = np.zeros_like(true), np.ones(len(true), dtype=bool)
-    outcome = Outcome(true, scores, nothing, every, known)
-    return outcome, name_labels(names, true.shape[1]), group_numbers(groups, len(true))
 
 
 def finished(model: Any) -> CascadePredictor:
