@@ -53,7 +53,7 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     report["natural_prevalence"] = data.natural_prevalence
     report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
-    facts = training_data(config.name, predictor, data, testing, scores, report)
+    facts = training_data(predictor, data, testing, scores, report)
     version = publish(config, predictor, report, table(report), facts, models)
     return version, report
 

@@ -19,8 +19,10 @@ from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.html_report import page, training_data
+from cascade.html_report.charts import gate_panels
 from cascade.html_report.explorer import examined_everywhere
 from cascade.html_report.mistakes import mistakes
+from cascade.html_report.panels import MOST_PANELS
 from cascade.html_report.thumbnails import LARGEST, thumbnails
 from cascade.metrics import Outcome
 from cascade.report import evaluate
@@ -157,6 +159,12 @@ def test_the_explorer_counts_what_the_model_answers_at_each_threshold(
     assert explorer["gate_share"] == pytest.approx(1 / 4 / 2), "one linear model of the gate, four labels in two bags"
 
 
+def test_of_many_labels_only_the_first_are_drawn(explorer: dict[str, Any]) -> None:
+    many = {**explorer, "labels": 6 * explorer["labels"]}
+    assert len(many["labels"]) > MOST_PANELS
+    assert [panel.title for panel in gate_panels(many)] == ["Rows examined", *(6 * LABELS)[:MOST_PANELS]]
+
+
 def test_a_labeler_of_the_pool_gated_is_not_asked_below_its_gate(truth: KnownTruth) -> None:
     from sklearn.linear_model import LogisticRegression
 
@@ -169,7 +177,7 @@ def test_a_labeler_of_the_pool_gated_is_not_asked_below_its_gate(truth: KnownTru
     assert examined_everywhere(predictor, X, scores) is scores
     data = Dataset(truth.X[:6000], truth.Y[:6000], predictor.labels, None, np.arange(6000).astype(str))
     report = evaluate(predictor, scores, Y, None) | {"certificate": None}
-    found = training_data("gated", predictor, data, np.arange(4000, 6000), scores, report)
+    found = training_data(predictor, data, np.arange(4000, 6000), scores, report)
     assert found["explorer"]["thresholds"][0] == predictor.rules.gate_threshold
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert "No recall is certified" in page(found, "gated", "today")
@@ -186,7 +194,7 @@ def test_labels_that_never_occur_and_models_that_cost_nothing_known_have_their_p
     scores = model.predictor_.score(truth.X[2000:3000])
     report = evaluate(model.predictor_, scores, Y[2000:], None) | {"certificate": None}
     data = Dataset(truth.X[:3000], Y, model.predictor_.labels, None, np.arange(3000).astype(str))
-    found = training_data("dummy", model.predictor_, data, np.arange(2000, 3000), scores, report)
+    found = training_data(model.predictor_, data, np.arange(2000, 3000), scores, report)
     assert found["explorer"]["gate_share"] is None
     assert Page(page(found, "dummy", "today")).open == []
 
@@ -205,7 +213,7 @@ def test_a_decision_is_told_with_each_of_its_reasons(html: str, trained: Path, c
     report = json.loads((trained / "report.json").read_text())
     scores = predictor.score(data.part(testing).X)
     decision = {"sentence": "Keep the champion.", "reasons": reasons()}
-    told = page(training_data("known", predictor, data, testing, scores, report, decision), "known", "today")
+    told = page(training_data(predictor, data, testing, scores, report, decision), "known", "today")
     words = Page(told).words()
     for shown in ("Keep the champion.", "average precision", "-0.200", "-0.250 to -0.150", "failed", "not judged"):
         assert shown in words

@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade.html_report.numbers import count, interval, number, share, short
-from cascade.html_report.panels import Panel, Table
+from cascade.html_report.panels import MOST_PANELS, Panel, Table
 from cascade.html_report.scales import Linear, LogOdds, Ratios, log_odds_over
 
-MOST_PANELS = 24
 TABLE_STEPS = 12
-GATE_LIMITS = (0.0001, 0.999)
 
 
 def gate_panels(explorer: Mapping[str, Any]) -> list[Panel]:
@@ -23,8 +21,7 @@ def gate_panels(explorer: Mapping[str, Any]) -> list[Panel]:
 
 def gate_scale(explorer: Mapping[str, Any]) -> LogOdds:
     """Scale of thresholds; 0 and 1 lie on its ends."""
-    wide = log_odds_over(explorer["thresholds"])
-    return LogOdds(max(wide.low, GATE_LIMITS[0]), min(wide.high, GATE_LIMITS[1]))
+    return log_odds_over(explorer["thresholds"])
 
 
 def cost(explorer: Mapping[str, Any], passed: int) -> float | None:
@@ -84,7 +81,7 @@ def _kept_panel(explorer: Mapping[str, Any], label: Mapping[str, Any]) -> Panel:
 
 def precision_recall_panels(curves: Sequence[Mapping[str, Any]], labels: Sequence[Mapping[str, Any]]) -> list[Panel]:
     """Precision by recall, one panel a label; average precision and its interval are those of the report."""
-    return [_precision_panel(*pair) for pair in zip(curves, labels, strict=False)]
+    return [_precision_panel(*pair) for pair in zip(curves, labels[: len(curves)], strict=True)]
 
 
 def _precision_panel(curve: Mapping[str, Any], label: Mapping[str, Any]) -> Panel:
@@ -112,7 +109,7 @@ def reliability_panels(curves: Sequence[Mapping[str, Any]], labels: Sequence[Map
     """Observed by predicted share, one panel a label, all with the same scale."""
     values = [value for curve in curves for value in (*curve["predicted"], *curve["observed"])]
     scale = log_odds_over(values, widest=3)
-    return [_reliability_panel(*pair, scale) for pair in zip(curves, labels, strict=False)]
+    return [_reliability_panel(*pair, scale) for pair in zip(curves, labels[: len(curves)], strict=True)]
 
 
 def _reliability_panel(curve: Mapping[str, Any], label: Mapping[str, Any], scale: LogOdds) -> Panel:

@@ -84,7 +84,7 @@ def _costs(result: Data) -> Section:
     )
     rows = tuple(_cost_cells(row) for row in _sound(result))
     table = Table("What each contender costs and guarantees", columns, rows)
-    return Section("costs", "Cost and guarantees", "What does it cost, and what is certain?", {"table": table})
+    return Section("costs", "Cost and guarantees", "What does it cost, and what is certain?", {"table": table}, "table")
 
 
 def _cost_cells(row: Data) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def _first(top: list[Data]) -> Section:
     rows = tuple((str(each["k"]), *(number(each[key]) for key in keys)) for each in top)
     columns = ("first k", "precision", "best possible", "recall", "best possible", "nDCG", "rare counts more")
     table = Table("Labels ranked first on each row", columns, rows)
-    return Section("first", "First labels", "Are the labels that are ranked first right?", {"table": table})
+    return Section("first", "First labels", "Are the labels that are ranked first right?", {"table": table}, "table")
 
 
 def _counts(report: Data) -> Section:
@@ -59,7 +59,9 @@ def _counts(report: Data) -> Section:
         _cloud("Predicted over true rows", labels, "count_ratio", table),
         _cloud("Sum of probabilities over true rows", labels, "sum_ratio", table),
     ]
-    return Section("clouds", "Count ratios", "Is each label predicted as often as it occurs?", {"panels": panels})
+    return Section(
+        "counts", "Count ratios", "Is each label predicted as often as it occurs?", {"panels": panels}, "panels"
+    )
 
 
 def _cloud(title: str, labels: Data, key: str, table: Table) -> Panel:
@@ -87,4 +89,4 @@ def _figures(labels: Data) -> Section:
     )
     title = f"The {len(order)} most frequent of {len(labels['label'])} labels"
     table = Table(title, ("label", "rows", "AP", "F1", "sum ratio", "count ratio"), rows)
-    return Section("figures", "Figures", "What are the figures of each label?", {"table": table})
+    return Section("figures", "Figures", "What are the figures of each label?", {"table": table}, "table")

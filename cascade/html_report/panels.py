@@ -10,6 +10,9 @@ from cascade.html_report.scales import Scale
 WIDTH, HEIGHT = 340, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 318, 26, 190
 
+MOST_PANELS = 24
+"""Labels that are drawn; of more, only the first."""
+
 Point = tuple[float | None, float | None]
 
 

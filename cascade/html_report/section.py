@@ -13,16 +13,19 @@ class Section:
     Attributes
     ----------
     name : str
-        Anchor, and name of the template below `sections`.
+        Anchor, and name of the template below `sections` if no other is given.
     title, question : str
     content : dict
         What the template shows, as `it`.
+    layout : str, optional
+        Name of a template that several sections share.
     """
 
     name: str
     title: str
     question: str
     content: dict[str, Any]
+    layout: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from cascade.data import Dataset
 from cascade.html_report.explorer import examined_everywhere, explorer
 from cascade.html_report.facts import data_facts
 from cascade.html_report.mistakes import mistakes
+from cascade.html_report.panels import MOST_PANELS
 from cascade.html_report.plain import plain, plain_list
 from cascade.metrics import Outcome
 from cascade.prediction import Scores
@@ -20,11 +21,8 @@ from cascade.predictor import CascadePredictor
 from cascade.rows import Rows
 from cascade.splits import group_numbers
 
-MOST_CURVES = 24
-
 
 def training_data(
-    name: str,
     predictor: CascadePredictor,
     data: Dataset,
     held_out: Rows,
@@ -36,8 +34,6 @@ def training_data(
 
     Parameters
     ----------
-    name : str
-        Of the model.
     predictor : CascadePredictor
     data : Dataset
         All rows, with labels as an array.
@@ -66,7 +62,6 @@ def training_data(
     examined = examined_everywhere(predictor, test.X, scores)
     return {
         "kind": "training",
-        "name": name,
         "report": report,
         "data": data_facts(data, any_label, held_out),
         "explorer": explorer(predictor, examined, outcome, test.groups),
@@ -78,7 +73,7 @@ def training_data(
 
 def _curves(outcome: Outcome, labels: tuple[str, ...], groups: Any) -> dict[str, Any]:
     group = group_numbers(groups, len(outcome))
-    numbered = list(enumerate(labels))[:MOST_CURVES]
+    numbered = list(enumerate(labels))[:MOST_PANELS]
     return {
         "precision_recall": [_plain(precision_recall_curve(outcome, k, name, group)) for k, name in numbered],
         "reliability": [_plain(reliability_curve(outcome, k, name, group)) for k, name in numbered],

@@ -10,7 +10,7 @@ from cascade.html_report.charts import cost, gate_panels, precision_recall_panel
 from cascade.html_report.data_sections import data_section, lint_section
 from cascade.html_report.ledger_bars import ledger_rows
 from cascade.html_report.numbers import count, interval, number, share, short
-from cascade.html_report.panels import Table
+from cascade.html_report.panels import MOST_PANELS, Table
 from cascade.html_report.section import Section, Tile
 
 Data = Mapping[str, Any]
@@ -66,6 +66,7 @@ def _gate(explorer: Data, report: Data) -> Section:
         "own": own,
         "cost": cost(explorer, explorer["passed"][own]),
         "panels": gate_panels(explorer),
+        "left_out": max(len(explorer["labels"]) - MOST_PANELS, 0),
         "certificate": _certificate(report["certificate"]),
     }
     question = "What does the gate cost and save, and what if it stood elsewhere?"
@@ -138,7 +139,7 @@ def _figures(report: Data) -> Section:
         for row in report["labels"]
     )
     question = "What are the figures of each label, with 95 % intervals over groups?"
-    return Section("figures", "Figures", question, {"table": Table("Metrics of each label", columns, rows)})
+    return Section("figures", "Figures", question, {"table": Table("Metrics of each label", columns, rows)}, "table")
 
 
 def _figure(row: Data, key: str, digits: int) -> str:
