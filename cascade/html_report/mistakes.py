@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data import Dataset
+from cascade.html_report.panels import MOST_PANELS
 from cascade.html_report.thumbnails import thumbnails
 from cascade.metrics import Outcome
 from cascade.prediction import Prediction
+from cascade.rows import Rows
 
 SHOWN = 48
-"""Mistakes in all, dealt out to the labels."""
+"""Mistakes in all, dealt out to the labels: one of each kind for as many labels as are drawn."""
 MOST_OF_A_KIND = 4
-
-Rows = NDArray[np.intp]
 
 
 def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[dict[str, Any]]:
@@ -33,11 +33,12 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
     Returns
     -------
     list of dict
-        `label`; `false_alarms` and `misses`: for each row its `id`, its `probability` of the label, the gate's, whether
-        it `passed`, the labels that it has, and `image`, a PNG data URI, or None where rows are no images.
+        Of each label that is drawn: `label`; `false_alarms` and `misses`, which have for each row its `id`, its
+        `probability` of the label, the gate's, whether it `passed`, the labels that it has, and `image`, a PNG data
+        URI, or None where rows are no images.
     """
-    n_labels = outcome.Y.shape[1]
-    most = int(np.clip(SHOWN // (2 * n_labels), 1, MOST_OF_A_KIND))
+    n_labels = min(outcome.Y.shape[1], MOST_PANELS)
+    most = min(SHOWN // (2 * n_labels), MOST_OF_A_KIND)
     alarms = [_surest(outcome.known_bits[:, k] > outcome.Y[:, k], -outcome.proba[:, k], most) for k in range(n_labels)]
     misses = [_surest(outcome.Y[:, k] > outcome.bits[:, k], outcome.proba[:, k], most) for k in range(n_labels)]
     images = thumbnails(data.X, np.unique(np.concatenate([*alarms, *misses])))
@@ -58,7 +59,7 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
 
     return [
         {"label": name, "false_alarms": described(alarms[k], k), "misses": described(misses[k], k)}
-        for k, name in enumerate(data.label_names)
+        for k, name in enumerate(data.label_names[:n_labels])
     ]
 
 

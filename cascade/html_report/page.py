@@ -41,19 +41,16 @@ def page(data: Mapping[str, Any], title: str, created: str) -> str:
     str
     """
     style, script = _asset("style.css"), _asset("explorer.js")
-    return (
-        _environment()
-        .get_template("page.html.jinja")
-        .render(
-            title=title,
-            created=created,
-            sections=SECTIONS[data["kind"]](data),
-            explorer=_moved(data.get("explorer")),
-            style=style,
-            script=script,
-            policy=f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-            "base-uri 'none'; form-action 'none'",
-        )
+    policy = f"img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'"
+    template = _environment().get_template("page.html.jinja")
+    return template.render(
+        title=title,
+        created=created,
+        sections=SECTIONS[data["kind"]](data),
+        explorer=_moved(data.get("explorer")),
+        style=style,
+        script=script,
+        policy=f"default-src 'none'; {policy}; base-uri 'none'; form-action 'none'",
     )
 
 

@@ -11,6 +11,7 @@ from cascade.plots.display import INK
 from cascade.plots.label_curves import LabelCurvesDisplay
 
 LIMITS = (1e-4, 1 - 1e-4)
+TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
 class CalibrationDisplay(LabelCurvesDisplay):
@@ -41,9 +42,13 @@ class CalibrationDisplay(LabelCurvesDisplay):
     def _frame(self) -> None:
         self.ax_.plot(LIMITS, LIMITS, color=INK, linewidth=0.8, linestyle="--")
         self.ax_.set(xscale="logit", yscale="logit", xlim=LIMITS, ylim=LIMITS, xlabel="predicted", ylabel="observed")
+        names = [f"{tick:g}" for tick in TICKS]
+        self.ax_.set_xticks(TICKS, names)
+        self.ax_.set_yticks(TICKS, names)
+        self.ax_.minorticks_off()
 
     def _plot_curve(self, curve: ReliabilityCurve, of_label: str) -> Any:
         low, observed, high = (np.clip(each, *LIMITS) for each in (curve.low, curve.observed, curve.high))
-        (line,) = self.ax_.plot(curve.predicted, observed, "o-", color=of_label, label=curve.label)
+        (line,) = self.ax_.plot(curve.predicted, observed, "o-", markersize=4, color=of_label, label=curve.label)
         self.ax_.vlines(curve.predicted, low, high, color=of_label)
         return line
