@@ -102,6 +102,9 @@ def train(
 
     checked = load_config(config, set)
     show_log()
+    # Not before the config is checked: the pipelines take seconds to import.
+    from pipelines.train import PAGE
+
     if checked.flat is not None:
         from cascade.many.report import many_table
         from pipelines import train_flat
@@ -114,7 +117,9 @@ def train(
 
         version, report = pipeline.run(checked, models)
         text = f"{table(report)}{pipeline.proven(report)}"
-    _show({"version": str(version), **report}, f"{text}\n\nversion: {version}", as_json)
+    page = version / PAGE
+    result = {"version": str(version), "page": str(page), **report}
+    _show(result, f"{text}\n\nversion: {version}\nreport:  {page}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
@@ -218,6 +223,7 @@ def compare(
     from cascade.merge import check_pool
     from pipelines import compare as pipeline
     from pipelines.progress import show_log
+    from pipelines.train import PAGE
 
     checked = load_config(config, set)
     named = (
@@ -228,7 +234,9 @@ def compare(
     chosen = tuple(check_pool(pool) for pool in dict.fromkeys(named))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)
-    _show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)
+    page = folder / PAGE
+    facts = {"folder": str(folder), "page": str(page), **result}
+    _show(facts, f"{table(result)}\n\ncomparison: {folder}\nreport:     {page}", as_json)
 
 
 @app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")

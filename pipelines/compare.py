@@ -14,8 +14,9 @@ from cascade.config import KerasModel, LabelerConfig, RunConfig
 from cascade.contenders import contenders
 from cascade.data import Dataset, read_data
 from cascade.errors import DataError
+from cascade.html_report import comparison_data, page
 from cascade.publish import new_folder
-from pipelines.train import roles_of
+from pipelines.train import PAGE, roles_of
 
 
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
@@ -32,10 +33,14 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     any_label = config.data.any_label
     result = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds, config.seed, any_label)
     result["rows"], result["labels"] = len(data), list(data.label_names)
-    folder = models / config.name / f"compare-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S%fZ')}"
+    now = datetime.now(UTC)
+    folder = models / config.name / f"compare-{now:%Y%m%dT%H%M%S%fZ}"
+    facts = comparison_data(result, data, any_label)
+    laid_out = page(facts, f"{config.name}: comparison", f"{now:%d %B %Y, %H:%M} UTC, {folder.name}")
     with new_folder(folder) as place:
         (place / "compare.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (place / "compare.md").write_text(table(result) + "\n", encoding="utf-8")
+        (place / PAGE).write_text(laid_out, encoding="utf-8")
     return folder, result
 
 

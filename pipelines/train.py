@@ -20,8 +20,10 @@ from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.data.pixels import PixelOptions
 from cascade.errors import DataError
+from cascade.html_report import page, training_data
 from cascade.leakage import label_like_features
 from cascade.missing import masked
+from cascade.prediction import Scores
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
@@ -34,6 +36,7 @@ logger = logging.getLogger("cascade.pipeline")
 
 FEWEST_GROUPS = 3
 MOST_LISTED = 12
+PAGE = "report.html"
 
 
 def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
@@ -46,11 +49,12 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     training, testing = split(config, data)
     predictor = _fit(config, data, training)
     fitted = time.monotonic()
-    report = _evaluate(predictor, data.part(testing))
+    scores, report = _evaluate(predictor, data.part(testing))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     report["natural_prevalence"] = data.natural_prevalence
     report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
-    version = publish(config, predictor, report, table(report), models)
+    facts = training_data(predictor, data, testing, scores, report)
+    version = publish(config, predictor, report, table(report), facts, models)
     return version, report
 
 
@@ -113,14 +117,14 @@ def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None],
     return {"group": config.data.group, "id": config.data.id}, pixels
 
 
-def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
+def _evaluate(predictor: CascadePredictor, data: Dataset) -> tuple[Scores, dict[str, Any]]:
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
     rate = len(data) / (time.monotonic() - started)
     assert data.Y is not None
     report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
     report["overall"]["rows_per_second"] = rate
-    return report
+    return scores, report
 
 
 def publish(
@@ -128,17 +132,21 @@ def publish(
     predictor: Any,
     report: dict[str, Any],
     text: str,
+    facts: Mapping[str, Any],
     models: Path,
     plots: Mapping[str, Any] = MappingProxyType({}),
 ) -> Path:
-    """Write model, config, report and figures as a new version; return its folder."""
-    version = models / config.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    """Write model, config, report (as data, as text, as a page of `facts`) and figures; return the new version."""
+    now = datetime.now(UTC)
+    version = models / config.name / now.strftime("%Y%m%dT%H%M%S%fZ")
+    laid_out = page(facts, f"{config.name}: training report", f"{now:%d %B %Y, %H:%M} UTC, version {version.name}")
     with new_folder(version) as folder:
         predictor.save(folder / "model", config.exported_to())
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
+        (folder / PAGE).write_text(laid_out, encoding="utf-8")
         for name, figure in plots.items():
             figure.savefig(folder / name, dpi=120)
     return version

@@ -14,6 +14,7 @@ from cascade.building import build_flat
 from cascade.config import FlatConfig, RunConfig
 from cascade.data import Dataset
 from cascade.errors import DataError
+from cascade.html_report import flat_data
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.many.report import evaluate_many, many_table
 from cascade.missing import masked
@@ -36,7 +37,8 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     fitted = time.monotonic()
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    version = publish(config, predictor, report, many_table(report), models, plots_of(report))
+    facts = flat_data(report, data, testing)
+    version = publish(config, predictor, report, many_table(report), facts, models, plots_of(report))
     return version, report
 
 

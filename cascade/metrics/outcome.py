@@ -73,6 +73,11 @@ class Outcome:
         known = known_part(self.known, rows)
         return Outcome(self.Y[rows], self.proba[rows], self.bits[rows], self.passed[rows], known)
 
+    def label(self, k: int) -> Outcome:
+        """Return one label only, as the only column."""
+        known = None if self.known is None else self.known[:, [k]]
+        return Outcome(self.Y[:, [k]], self.proba[:, [k]], self.bits[:, [k]], self.passed, known)
+
     @property
     def with_label(self) -> Mask:
         """Rows that have a label, shape (n,)."""

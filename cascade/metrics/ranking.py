@@ -78,7 +78,7 @@ def _places(y: NDArray[np.uint8], score: Floats, row: NDArray[np.intp], known: K
     return sparse.csr_array((counted, (row, kind * n_places + place)), shape=shape)
 
 
-def _split(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+def counts_at_places(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
     """Positives and tied negatives at each place, negatives down to it with ties, and all negatives."""
     n_places = len(sums) // 3
     positives, ties, gaps = sums[:n_places], sums[n_places : 2 * n_places], sums[2 * n_places :]
@@ -87,13 +87,13 @@ def _split(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
 
 
 def _auroc(sums: Floats) -> Floats:
-    positives, ties, passed_by, negatives = _split(sums)
+    positives, ties, passed_by, negatives = counts_at_places(sums)
     won = (positives * (negatives - passed_by + ties / 2)).sum(axis=0)
     return ratio(won, positives.sum(axis=0) * negatives)
 
 
 def _average_precision(sums: Floats) -> Floats:
-    positives, _, passed_by, _ = _split(sums)
+    positives, _, passed_by, _ = counts_at_places(sums)
     found = np.cumsum(positives, axis=0)
     # A draw without a row at or above a place has no precision there, and no positive to count it.
     precision = np.divide(found, found + passed_by, out=np.zeros_like(found), where=found > 0)

@@ -1,4 +1,4 @@
-"""Plots of reports, by matplotlib (`pip install cascade-multilabel[plots]`)."""
+"""A plot of how many rows each of many labels is given, over how many have it."""
 
 from __future__ import annotations
 

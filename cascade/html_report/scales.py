@@ -1,0 +1,128 @@
+"""Scales of charts: from a value to a place between 0 and 1, with ticks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+Ticks = tuple[tuple[float, str], ...]
+
+
+class Scale(Protocol):
+    """Where values lie on an axis."""
+
+    @property
+    def ticks(self) -> Ticks:
+        """Values to name, with their names."""
+
+    def __call__(self, value: float) -> float:
+        """Place of a value, 0 at the lower end and 1 at the upper; what lies beyond is put on the end."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Shares from 0 to so many quarters.
+
+    Examples
+    --------
+    >>> Linear()(0.25), [name for _, name in Linear().ticks]
+    (0.25, ['0', '25', '50', '75', '100 %'])
+    """
+
+    quarters: int = 4
+
+    @property
+    def ticks(self) -> Ticks:
+        """Every quarter, of more than eight only the wholes."""
+        step = 1 if self.quarters <= 8 else 4
+        return tuple((k / 4, "100 %" if k == 4 else f"{25 * k}") for k in range(0, self.quarters + 1, step))
+
+    def __call__(self, value: float) -> float:
+        """Clip."""
+        return min(max(value / self.quarters * 4, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class LogOdds:
+    """Probabilities on the scale of log-odds, from `low` to `high`: what is rare gets as much room as what is common.
+
+    Examples
+    --------
+    >>> round(LogOdds(0.01, 0.99)(0.5), 6), [name for _, name in LogOdds(0.01, 0.99).ticks]
+    (0.5, ['0.01', '0.1', '0.5', '0.9', '0.99'])
+    """
+
+    low: float
+    high: float
+
+    @property
+    def ticks(self) -> Ticks:
+        """Powers of ten, and the half."""
+        named = ((10.0**-k, f"{10.0**-k:g}") for k in range(6, 0, -1))
+        upper = ((1 - 10.0**-k, f"{1 - 10.0**-k:g}") for k in range(1, 7))
+        return tuple((value, name) for value, name in (*named, (0.5, "0.5"), *upper) if self.low <= value <= self.high)
+
+    def __call__(self, value: float) -> float:
+        """Place by log-odds."""
+        low, high = _log_odds(self.low), _log_odds(self.high)
+        return (_log_odds(min(max(value, self.low), self.high)) - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Ratios from a tenth to ten, 1 in the middle.
+
+    Examples
+    --------
+    >>> Ratios()(1.0), Ratios()(1000.0)
+    (0.5, 1.0)
+    """
+
+    ticks: Ticks = ((0.1, "0.1"), (0.2, "0.2"), (0.5, "0.5"), (1.0, "1"), (2.0, "2"), (5.0, "5"), (10.0, "10"))
+
+    def __call__(self, value: float) -> float:
+        """Place by logarithm."""
+        return (math.log10(min(max(value, 0.1), 10.0)) + 1) / 2
+
+
+@dataclass(frozen=True)
+class Powers:
+    """Numbers from 1 to a power of ten.
+
+    Examples
+    --------
+    >>> Powers(2)(10.0), Powers(2).ticks
+    (0.5, ((1.0, '1'), (10.0, '10'), (100.0, '100')))
+    """
+
+    highest: int
+
+    @property
+    def ticks(self) -> Ticks:
+        """Every power."""
+        return tuple((10.0**power, f"{10**power:,}") for power in range(self.highest + 1))
+
+    def __call__(self, value: float) -> float:
+        """Place by logarithm."""
+        return min(max(math.log10(max(value, 1.0)) / self.highest, 0.0), 1.0)
+
+
+def log_odds_over(values: Sequence[float], widest: int = 4) -> LogOdds:
+    """Scale that holds some probabilities, from a power of ten to one less than 1; at most `widest` digits.
+
+    Examples
+    --------
+    >>> log_odds_over([0.004, 0.97])
+    LogOdds(low=0.001, high=0.99)
+    """
+    inside = [value for value in values if 0 < value < 1]
+    down = max((-math.log10(value) for value in inside), default=1.0)
+    up = max((-math.log10(1 - value) for value in inside), default=1.0)
+    low, high = (10.0 ** -min(max(math.ceil(digits), 1), widest) for digits in (down, up))
+    return LogOdds(low, 1 - high)
+
+
+def _log_odds(value: float) -> float:
+    return math.log(value / (1 - value))

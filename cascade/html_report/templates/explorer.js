@@ -1,0 +1,57 @@
+"use strict";
+(() => {
+  const source = document.getElementById("explorer-data");
+  if (!source) return;
+  const data = JSON.parse(source.textContent);
+  const slider = document.getElementById("threshold");
+  const none = "-";
+  const number = (value) => (value === null ? none : value.toFixed(3));
+  const share = (part, whole) => (whole ? (100 * part / whole).toFixed(1) + " %" : none);
+  const count = (value) => value.toLocaleString("en-US");
+  const short = (value) => String(Number(value.toPrecision(4)));
+
+  const write = (name, text) => {
+    for (const cell of document.querySelectorAll(`[data-out="${name}"]`)) cell.textContent = text;
+  };
+
+  const markers = [...document.querySelectorAll("#gate .panel svg")].map((chart) => {
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    line.setAttribute("class", "now");
+    chart.append(line);
+    return line;
+  });
+
+  const showLabel = (label, k, at) => {
+    const n = label.positives;
+    write(`recall-${k}`, number(n ? label.kept[at] / n : null));
+    write(`interval-${k}`, n ? `${number(label.low[at])} to ${number(label.high[at])}` : none);
+    write(`found-${k}`, number(n ? label.found[at] / n : null));
+    write(`false-${k}`, count(label.false_alarms[at]));
+  };
+
+  const show = () => {
+    const at = Number(slider.value);
+    const threshold = short(data.thresholds[at]);
+    const examined = share(data.passed[at], data.rows);
+    const cost = data.gate_share === null ? none : share(data.gate_share + data.passed[at] / data.rows, 1);
+    slider.setAttribute("aria-valuetext", threshold);
+    write("threshold", threshold);
+    write("examined", examined);
+    write("examined-rows", `${count(data.passed[at])} of ${count(data.rows)}`);
+    write("empty", count(data.empty_passed[at]));
+    write("alarmed", count(data.alarmed[at]));
+    write("false", count(data.empty_alarmed[at]));
+    write("cost", cost);
+    data.labels.forEach((label, k) => showLabel(label, k, at));
+    for (const line of markers) line.setAttribute("d", `M${data.x[at]},26V190`);
+    document.getElementById("told").textContent = `At ${threshold}, ${examined} of the rows are examined.`;
+  };
+
+  slider.addEventListener("input", show);
+  document.getElementById("own-threshold").addEventListener("click", () => {
+    slider.value = data.own;
+    show();
+  });
+  // A browser may bring the slider back to where it stood before the page was loaded again.
+  show();
+})();

@@ -1,0 +1,10 @@
+"""Plots by matplotlib (`pip install cascade-multilabel[plots]`), after scikit-learn's Display conventions."""
+
+from __future__ import annotations
+
+from cascade.plots.calibration import CalibrationDisplay
+from cascade.plots.counts import plot_counts
+from cascade.plots.gate_curve import GateCurveDisplay
+from cascade.plots.precision_recall import PrecisionRecallDisplay
+
+__all__ = ["CalibrationDisplay", "GateCurveDisplay", "PrecisionRecallDisplay", "plot_counts"]
