@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from cascade.errors import ConfigError
 from cascade.priors import log_odds
@@ -14,6 +15,9 @@ Floats = NDArray[np.float64]
 
 FURTHEST = 4.0
 """Largest shift of log-odds that a model follows: 55 times the odds."""
+
+SHIFTS = np.linspace(-FURTHEST, FURTHEST, 9)
+"""Shifts of log-odds for which a cascade is made ready when it is fitted."""
 
 
 @dataclass(frozen=True)
@@ -100,3 +104,43 @@ class PriorShift:
     def weights(self) -> tuple[float, float]:
         """What a row with a label, and one without, of the source stands for at the target."""
         return self.target / self.source, (1 - self.target) / (1 - self.source)
+
+
+@dataclass(frozen=True)
+class ByShift:
+    """What a shift asks for besides its formula, found on held-out rows weighed as they would be.
+
+    Attributes
+    ----------
+    thresholds : ndarray of float, shape (9, L)
+        Decision thresholds at each of `SHIFTS`.
+    offsets : ndarray of float, shape (9, L)
+        Log-odds to add to shifted probabilities of rows past the gate, so that their sums are right. The formula
+        takes p(y_k | x) and p(a | x) to know the same; a gate that sees less than the labeler does not.
+    """
+
+    thresholds: Floats
+    offsets: Floats
+
+    def offsets_at(self, shift: float) -> Floats:
+        """Offsets (L,) at a shift, on a line between the nearest of `SHIFTS`."""
+        first, part = _place(shift)
+        line: Floats = (1 - part) * self.offsets[first] + part * self.offsets[first + 1]
+        return line
+
+    def thresholds_at(self, shift: float) -> Floats:
+        """Thresholds (L,) at a shift, on a line in log-odds; never where the nearer of `SHIFTS` says so."""
+        first, part = _place(shift)
+        low, high = self.thresholds[first], self.thresholds[first + 1]
+        line = expit((1 - part) * log_odds(low) + part * log_odds(high))
+        # A fixed number, as of costs, keeps its last digit.
+        stays = (low == high) | (np.maximum(low, high) > 1) | (part in (0.0, 1.0))
+        chosen: Floats = np.where(stays, low if part < 0.5 else high, line)
+        return chosen
+
+
+def _place(shift: float) -> tuple[int, float]:
+    """Number of the last of `SHIFTS` that is not beyond a shift, and the part of the way to the next."""
+    place = float(np.interp(shift, SHIFTS, np.arange(len(SHIFTS))))
+    first = min(int(place), len(SHIFTS) - 2)
+    return first, place - first

@@ -79,7 +79,7 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
     each = level / max(1, len(shares) + 2 * len(histograms))
     findings = [*_rows(reference, current)]
     findings += [_share(*pair, each) for pair in shares]
-    findings += [finding for pair in histograms for finding in _histogram(*pair, each)]
+    findings += [finding for pair in histograms for finding in histogram_findings(*pair, each)]
     return DriftReport(tuple(findings))
 
 
@@ -107,7 +107,14 @@ def _share(reference: Share, current: Share, level: float) -> Finding:
     return Finding(current.what, "ratio", min(ratio, MOST_RATIO), verdict, f"{current.what}: {told}")
 
 
-def _histogram(reference: Histogram, current: Histogram, level: float) -> Iterator[Finding]:
+def histogram_findings(reference: Histogram, current: Histogram, level: float) -> Iterator[Finding]:
+    """Compare two histograms, each finding coming about by chance with a probability of `level`.
+
+    Raises
+    ------
+    DataError
+        If they count in other bins.
+    """
     if reference.edges != current.edges:
         raise DataError(f"`current` must count {current.what} in the bins of `reference`; make it with like=reference.")
     own, other = (np.array(side.counts, dtype=np.float64) for side in (reference, current))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cascade.drift.checked import check_count
 from cascade.drift.histogram import Histogram
+from cascade.drift.kinds import FEATURE
 from cascade.drift.share import Share
 from cascade.errors import DataError
 
@@ -53,6 +54,12 @@ class TrainingProfile:
     def histogram(self, kind: str, name: str = "") -> Histogram | None:
         """The histogram of a kind, of a feature where there is one a feature; None where it is not kept."""
         return next((each for each in self.histograms if (each.kind, each.name) == (kind, name)), None)
+
+    def named(self, names: tuple[str, ...]) -> TrainingProfile:
+        """The same profile of a table whose columns, known by their numbers so far, have names."""
+        columns = {(FEATURE, str(number)): name for number, name in enumerate(names)}
+        histograms = (replace(each, name=columns.get((each.kind, each.name), each.name)) for each in self.histograms)
+        return replace(self, histograms=tuple(histograms))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, from which `from_json` makes an equal profile."""
