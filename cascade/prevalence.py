@@ -14,8 +14,8 @@ from cascade.rows import Rows
 Floats = NDArray[np.float64]
 
 DRAWS = 500
-HALVINGS = 50
-BINS = 256
+HALVINGS = 40
+BINS = 128
 """Rows of about the same gate probability count as one in the bootstrap, which thus costs the same for any number."""
 
 
@@ -72,7 +72,7 @@ def estimate_prevalence(gate: Floats, source: float, group: Rows, seed: int = 0)
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> a = rng.random(20_000) < 0.3
+    >>> a = np.arange(20_000) % 10 < 3
     >>> x = rng.normal(3.0 * a)
     >>> gate = 1 / (1 + np.exp(4.5 - 3 * x) * 9)
     >>> found = estimate_prevalence(gate, 0.1, np.arange(20_000))
