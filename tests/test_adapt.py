@@ -130,10 +130,10 @@ def test_the_certificate_still_holds(certified: CascadePredictor) -> None:
 
 
 def test_decisions_follow_as_they_were_made(certified: CascadePredictor) -> None:
-    """A cost's threshold does not depend on prevalence, nor does a number; that of F1 does, and is the better for it."""
+    """A cost's threshold does not depend on prevalence, nor does a number; that of F1 does, and is better for it."""
     adapted, (X, Y) = certified.adapt(prevalence=0.4), site(0.4)
     before, after = certified.rules.thresholds, adapted.rules.thresholds
-    assert [before[0], before[1], after[0], after[1]] == [0.1, 0.3, 0.1, 0.3]
+    assert [before[1], before[2], after[1], after[2]] == [0.1, 0.3, 0.1, 0.3]
     answer = adapted.examine(X)
 
     def f1(bits: np.ndarray, k: int) -> float:

@@ -1,4 +1,4 @@
-"""What a batch job tells of its rows: the counts of its files, silent on rows like the training's, and not on others."""
+"""What a batch job tells of its rows: the counts of its files; silent on rows like the training's, not on others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ N, SHARD = 4000, 900
 
 def learned(shift: float, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    X = rng.normal(size=(n, 4)) + [shift, 0, 0, 0]
+    X = rng.normal(size=(n, 4)) + np.array([shift, 0, 0, 0])
     return X, (X[:, :2] + rng.normal(size=(n, 2)) > 2).astype(int)
 
 
