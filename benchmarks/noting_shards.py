@@ -36,7 +36,7 @@ def median_ms(run: Callable[[], object]) -> float:
 
 def measure(folder: Path) -> list[dict[str, float]]:
     job = Job(folder, {"model": {"sha256": "0" * 64}}, fresh=False)
-    written, found = Written(job.folder, Shard(65_536, 0, COUNTS, "0" * 64, None)), []
+    written, found = Written(job.folder, Shard(65_536, 0, COUNTS, "0" * 64, None), None), []
     for n_shards in SHARDS:
         while len(job.manifest.shards) < n_shards:
             job.manifest.add(written.shard)

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.decisions import Decision
+from cascade.drift.training import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators import MultilabelClassifier
 from cascade.examples import Examples
@@ -20,9 +21,10 @@ from cascade.features import check_rows
 from cascade.fingerprint import fingerprint
 from cascade.fitting import fit_crossed, fit_held_out
 from cascade.gate_policy import GatePolicy
+from cascade.given_thresholds import Thresholds
 from cascade.labels import find_any_label, name_labels
 from cascade.prediction import Prediction
-from cascade.predictor import CascadePredictor, Thresholds
+from cascade.predictor import CascadePredictor
 from cascade.rows import n_rows
 from cascade.signature import InputSignature
 from cascade.splits import group_numbers
@@ -211,6 +213,7 @@ class CascadeClassifier(MultilabelClassifier):
             "data": fingerprint(X, Y, examples.groups, examples.known),
             "rows_fitted": fitted.rows_fitted,
             "rows_calibrated": fitted.rows_calibrated,
+            "profile": training_profile(examples, fitted).to_json(),
         }
         if examples.known is not None:
             provenance["labels_missing"] = int((~examples.known).sum())

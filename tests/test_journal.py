@@ -25,7 +25,7 @@ def commit(job: Job) -> None:
     number = len(job.manifest.shards)
     path = job.folder / part_name(number)
     path.write_bytes(b"%d" % number)
-    job.commit(Written(job.folder, Shard(10 + number, 0, {"rows_with_label": number}, digest_file(path), None)))
+    job.commit(Written(job.folder, Shard(10 + number, 0, {"rows_with_label": number}, digest_file(path), None), None))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def text_of(folder: Path, n_lines: int) -> str:
     journal = Journal(folder)
     journal.begin()
     for number in range(n_lines):
-        journal.append(number, Shard(number, 1, {"labels": number}, "a" * 64, None))
+        journal.append(number, Shard(number, 1, {"labels": number}, "a" * 64, None), None)
     return journal.path.read_text()
 
 
@@ -56,7 +56,7 @@ def test_a_line_that_was_cut_is_passed_over_and_no_other(
     # A page that never reached the disk reads as zeros.
     Journal(folder).path.write_text(kept + "\0" * 7 * damaged)
     whole = kept.count("\n") + (kept.endswith("}") and not damaged)
-    assert [shard.rows for shard in Journal(folder).read(0)] == list(range(whole))
+    assert [shard.rows for shard, _ in Journal(folder).read(0)] == list(range(whole))
 
 
 @pytest.mark.parametrize("damage", ["{\n", '{"number": 1}\n', "[]\n", ""])
@@ -75,7 +75,7 @@ def test_a_job_goes_on_and_ends_with_every_shard_in_its_manifest(begun: Path) ->
     assert job.manifest.n_read == sum(10 + number for number in range(N_SHARDS))
     assert Journal(begun).path.read_text() == ""
     commit(job)
-    job.finish()
+    job.finish(None)
     body = json.loads((begun / "_manifest.json").read_text())
     assert [shard["rows"] for shard in body["shards"]] == list(range(10, 11 + N_SHARDS))
     assert not Journal(begun).path.exists()

@@ -17,8 +17,11 @@ from cascade.publish import sync
 MANIFEST = "_manifest.json"
 JOURNAL = "_shards.jsonl"
 REJECTED = "_rejected.parquet"
+MONITOR = "_monitor.json"
 LOCK = ".lock"
-ASIDE = re.compile(r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json|_shards\.jsonl)\.\d+")
+ASIDE = re.compile(
+    r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json|_shards\.jsonl|_monitor\.json)\.\d+"
+)
 WORKER = ".worker-"
 """Beginning of the folders in which workers write their shards."""
 WORKER_FOLDER = re.compile(re.escape(WORKER) + r"\w{8}")

@@ -12,8 +12,11 @@ from pathlib import Path
 
 from cascade.batch.folder import JOURNAL
 from cascade.batch.manifest import Shard
+from cascade.batch.tally import Tally
 from cascade.errors import DataError
 from cascade.publish import new_file, sync
+
+Noted = tuple[Shard, Tally | None]
 
 
 class Journal:
@@ -33,17 +36,18 @@ class Journal:
         with new_file(self.path) as aside:
             aside.touch()
 
-    def append(self, number: int, shard: Shard) -> None:
-        """Note shard `number` for good."""
+    def append(self, number: int, shard: Shard, tally: Tally | None) -> None:
+        """Note shard `number` for good, with what a monitor counted in it."""
+        counted = None if tally is None else tally.to_json()
         with self.path.open("a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"number": number, **asdict(shard)}) + "\n")
+            handle.write(json.dumps({"number": number, "tally": counted, **asdict(shard)}) + "\n")
         sync(self.path)
 
     def remove(self) -> None:
         """Remove it, if it is there."""
         self.path.unlink(missing_ok=True)
 
-    def read(self, first: int) -> list[Shard]:
+    def read(self, first: int) -> list[Noted]:
         """Shards from number `first` on; earlier ones are in a manifest that was written since.
 
         Raises
@@ -56,12 +60,13 @@ class Journal:
             raise self._changed()
         return [shard for _, shard in noted]
 
-    def _lines(self) -> Iterator[tuple[int, Shard]]:
+    def _lines(self) -> Iterator[tuple[int, Noted]]:
         lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines() if self.path.exists() else []
         for place, line in enumerate(lines, 1):
             try:
                 body = json.loads(line)
-                yield int(body.pop("number")), Shard(**body)
+                number, tally = int(body.pop("number")), body.pop("tally")
+                yield number, (Shard(**body), None if tally is None else Tally.from_json(tally))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 if place < len(lines):
                     raise self._changed() from error

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from cascade.batch.folder import MANIFEST
+from cascade.batch.tally import Tally
 from cascade.errors import DataError
 from cascade.publish import new_file
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,10 @@ class Manifest:
     finished : bool
     sha256_rejected : str or None
         Of the rejected rows of a finished job, None where there are none.
+    tally : Tally or None
+        What a monitor needs of the shards so far, added up; None where there is no monitor.
+    sha256_monitor : str or None
+        Of what a finished job's monitor wrote.
     n_read, n_rejected : int
         Rows of the input that are done, and those of them that were rejected.
     """
@@ -67,6 +72,8 @@ class Manifest:
     shards: list[Shard] = field(default_factory=list)
     finished: bool = False
     sha256_rejected: str | None = None
+    tally: Tally | None = None
+    sha256_monitor: str | None = None
     n_read: int = field(init=False)
     n_rejected: int = field(init=False)
 
@@ -75,11 +82,13 @@ class Manifest:
         self.n_read = sum(shard.n_read for shard in self.shards)
         self.n_rejected = sum(shard.rejected for shard in self.shards)
 
-    def add(self, shard: Shard) -> None:
+    def add(self, shard: Shard, tally: Tally | None) -> None:
         """Count one more shard."""
         self.shards.append(shard)
         self.n_read += shard.n_read
         self.n_rejected += shard.rejected
+        if tally is not None:
+            self.tally = tally if self.tally is None else self.tally + tally
 
     def totals(self) -> dict[str, int]:
         """Counts of all shards."""
@@ -94,9 +103,11 @@ class Manifest:
             "rows": self.n_read,
             "rejected": self.n_rejected,
             "sha256_rejected": self.sha256_rejected,
+            "sha256_monitor": self.sha256_monitor,
             **self.totals(),
             "job": self.job,
             "shards": [asdict(shard) for shard in self.shards],
+            "tally": None if self.tally is None else self.tally.to_json(),
         }
         with new_file(folder / MANIFEST) as aside:
             aside.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -118,7 +129,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         if body["protocol"] != PROTOCOL:
             raise ValueError(f"protocol {body['protocol']!r}")
         shards = [Shard(**shard) for shard in body["shards"]]
-        return Manifest(body["job"], shards, body["finished"], body["sha256_rejected"])
+        tally = None if body["tally"] is None else Tally.from_json(body["tally"])
+        return Manifest(body["job"], shards, body["finished"], body["sha256_rejected"], tally, body["sha256_monitor"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"`{path}` was not written by a job of this version ({error}); choose another folder."

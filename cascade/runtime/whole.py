@@ -35,7 +35,7 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
     Raises
     ------
     ConfigError
-        If a part is not a network.
+        If a part is not a network, or the cascade was adapted to another prevalence.
     """
 
     def __init__(self, predictor: CascadePredictor) -> None:
@@ -43,6 +43,8 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         self.rules, labeler = predictor.rules, predictor.labeler
         # Networks take arrays, whose signature has a shape.
         self.row_shape = predictor.signature.row_shape or ()
+        if self.rules.shift is not None and self.rules.shift.target != self.rules.shift.source:
+            raise ConfigError("one graph cannot hold an adapted cascade; write it from the cascade as it was trained.")
         self._networks: list[Any] = []
         self._gate = self._part(predictor.gate, "gate")
         self._labeler = None if labeler is None else self._part(labeler, "labeler")
