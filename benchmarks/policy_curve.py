@@ -3,8 +3,8 @@
     python benchmarks/policy_curve.py --results benchmarks/results/policy_curve.json --figure docs/policy-curve.png
     python benchmarks/policy_curve.py --measure
 
-Held-out patients are drawn from problem A's table, with the labels of all their slices. The scores of a model are normal,
-with a mean for the positives of each label that gives a wanted true average precision; they are turned into the
+Held-out patients are drawn from problem A's table, with the labels of all their slices. The scores of a model are
+normal, with a mean for the positives of each label that gives a wanted true average precision; they are turned into the
 probabilities that such scores mean, bits at the label's own prevalence, and a gate that keeps 97 % of the rows with a
 label. Champion and challenger share a part of what makes a row hard, the correlation of their scores within a class,
 and patients share a part of that. `--measure` prints this correlation for models fitted twice, from other rows.
@@ -51,8 +51,8 @@ OF_PATIENT = 0.3
 
 KEPT_BY_GATE = 0.97
 LINE = (
-    "{case:18} gain {gain:+.2f}  correlation {correlation:.2f}  {rows:6d} rows  promoted {promoted:3d} of {runs}, asked "
-    "{asked:3d}  standard error {standard_error:.4f}  not judged {not_judged}  stopped by {stopped_by}"
+    "{case:18} gain {gain:+.2f}  correlation {correlation:.2f}  {rows:6d} rows  promoted {promoted:3d} of {runs}, "
+    "asked {asked:3d}  standard error {standard_error:.4f}  not judged {not_judged}  stopped by {stopped_by}"
 )
 
 COLLAPSING = LABELS.index("intraventricular")
@@ -69,6 +69,7 @@ class Case:
 
     @property
     def mean(self) -> float:
+        """What it adds to macro average precision."""
         return float(np.mean(self.added))
 
 
