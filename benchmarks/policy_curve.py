@@ -55,7 +55,7 @@ LINE = (
     "asked {asked:3d}  standard error {standard_error:.4f}  not judged {not_judged}  stopped by {stopped_by}"
 )
 
-COLLAPSING = LABELS.index("intraventricular")
+COLLAPSING = LABELS.index("intraparenchymal")
 
 
 @dataclass(frozen=True)
@@ -173,11 +173,13 @@ def cases() -> Iterator[Case]:
         yield Case("worse by .03", all_by(-0.03), correlation)
         yield Case("better by .06", all_by(0.06), correlation)
         yield Case("a label collapses", collapse(), correlation)
-    yield Case("equal", all_by(0.0), 0.95)
-    for gain in (0.01, 0.02, 0.03, 0.04, 0.05, 0.08):
+    for gain in (0.02, 0.04):
         yield Case("curve", all_by(gain))
     for gain in (0.0, 0.02, 0.04, 0.06, 0.08):
         yield Case("curve", all_by(gain), rows=3_000)
+    for gain in (0.01, 0.03, 0.05):
+        yield Case("curve", all_by(gain))
+    yield Case("equal", all_by(0.0), 0.95)
 
 
 def collapse() -> tuple[float, ...]:
@@ -252,8 +254,8 @@ def main() -> None:
             runs = options.runs // 2 if case.name == "curve" else options.runs
             found.append(summary(case, pool.map(partial(run, case, Policy()), range(runs), chunksize=5)))
             print(LINE.format(**found[-1]), f"  {time.monotonic() - started:.0f} s", flush=True)
-    if options.results is not None:
-        options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+            if options.results is not None:
+                options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     if options.figure is not None:
         draw_curve(found, options.figure)
 
