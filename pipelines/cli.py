@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cascade.errors import CascadeError, ConfigError
+from pipelines.cli_models import models_app
+from pipelines.output import Json, show
 
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -19,7 +20,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+app.add_typer(models_app, name="models")
+
 Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Column of the group: patient, study, document.")]
 Id = Annotated[str | None, typer.Option(help="Column of the row's identifier.")]
@@ -46,7 +48,7 @@ def phantom(
 
     facts = pipeline.run(out, rows, size, seed, format, jobs)
     natural = "" if facts["natural_prevalence"] else "; rare combinations are above their natural share"
-    _show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
+    show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
 
 
 @app.command("many-labels", epilog="Example: cascade many-labels data/problem-c.npz --problem c")
@@ -62,7 +64,7 @@ def many_labels(
     from pipelines import many_labels as pipeline
 
     facts = pipeline.run(out, problem, rows, labels, seed)
-    _show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
+    show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
 
 
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
@@ -84,7 +86,7 @@ def lint(
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     facts, findings = pipeline.run(data, Roles(named, group, id, label_file, True), any_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}
-    _show(result, pipeline.text(facts, findings), as_json)
+    show(result, pipeline.text(facts, findings), as_json)
     if any(finding.level in levels for finding in findings):
         raise typer.Exit(5)
 
@@ -114,12 +116,14 @@ def train(
 
         version, report = pipeline.run(checked, models)
         text = f"{table(report)}{pipeline.proven(report)}"
-    _show({"version": str(version), **report}, f"{text}\n\nversion: {version}", as_json)
+    show({"version": str(version), **report}, f"{text}\n\nversion: {version}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
 def predict(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    model: Annotated[
+        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    ],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, folder of images or tables.")],
     output: Annotated[Path, typer.Option(help="Folder for input of any size, or one file: .parquet or .csv.")],
     exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
@@ -156,7 +160,7 @@ def predict(
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
     summary = pipeline.run(model, source, output, roles, exams, top_k, settings, runtime, threads)
-    _show(summary, pipeline.text(summary), as_json)
+    show(summary, pipeline.text(summary), as_json)
     if summary.get("rejected"):
         raise typer.Exit(6)
 
@@ -171,12 +175,14 @@ def submission(
     from pipelines import submission as pipeline
 
     facts = pipeline.run(predictions, output)
-    _show(facts, "{rows} images -> {output}".format(**facts), as_json)
+    show(facts, "{rows} images -> {output}".format(**facts), as_json)
 
 
 @app.command(epilog="Example: cascade evaluate models/phantom-multilabel data/other --json")
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    model: Annotated[
+        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    ],
     data: Annotated[Path, typer.Argument(help="Labelled data that the model has not seen.")],
     labels: Labels = None,
     group: Group = None,
@@ -198,7 +204,7 @@ def evaluate(
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing, missing_labels))
-    _show(report, many_table(report) if "top_k" in report else table(report), as_json)
+    show(report, many_table(report) if "top_k" in report else table(report), as_json)
 
 
 @app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")
@@ -228,12 +234,14 @@ def compare(
     chosen = tuple(check_pool(pool) for pool in dict.fromkeys(named))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)
-    _show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)
+    show({"folder": str(folder), **result}, f"{table(result)}\n\ncomparison: {folder}", as_json)
 
 
 @app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")
 def export(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    model: Annotated[
+        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    ],
     out: Annotated[Path, typer.Argument(help="Model folder to make.")],
     runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
     format: Annotated[
@@ -250,31 +258,11 @@ def export(
         if runtimes is not None:
             raise ConfigError("`--format` writes one graph, which no `--runtimes` go with; leave one of them out.")
         graph = pipeline.run_graph(model, out, format)
-        _show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
+        show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
         return
     chosen = None if runtimes is None else tuple(name.strip() for name in runtimes.split(","))
     result = pipeline.run(model, out, chosen)
-    _show(result, pipeline.text(result), as_json)
-
-
-models_app = typer.Typer(no_args_is_help=True, help="Trained models.")
-app.add_typer(models_app, name="models")
-
-
-@models_app.command("show", epilog="Example: cascade models show models/phantom-multilabel")
-def show_model(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
-    as_json: Json = False,
-) -> None:
-    """Print what a model decides by, and what is proven of its gate."""
-    from pipelines import models as pipeline
-
-    facts, text = pipeline.show(model)
-    _show(facts, text, as_json)
-
-
-def _show(result: dict[str, Any], text: str, as_json: bool) -> None:
-    typer.echo(json.dumps(result, allow_nan=False) if as_json else text)
+    show(result, pipeline.text(result), as_json)
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.data.pixels import PixelOptions
+from cascade.environment import environment
 from cascade.errors import DataError
 from cascade.leakage import label_like_features
 from cascade.missing import masked
@@ -137,6 +138,7 @@ def publish(
         predictor.save(folder / "model", config.exported_to())
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
+        (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
         for name, figure in plots.items():

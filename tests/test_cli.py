@@ -59,7 +59,13 @@ def test_training_tells_its_progress_and_publishes_a_whole_version(models: Path)
     for word in ("data:", "gate:", "epoch 1/2", "label 4: 1 bags fitted", "calibration:"):
         assert word in said
     version = Path(result["version"])
-    assert {path.name for path in version.iterdir()} == {"model", "config.yaml", "report.json", "report.txt"}
+    assert {path.name for path in version.iterdir()} == {
+        "model",
+        "config.yaml",
+        "environment.json",
+        "report.json",
+        "report.txt",
+    }
     report = json.loads((version / "report.json").read_text())
     assert [row["label"] for row in report["labels"]][-1] == "any"
     assert report["overall"]["rows"] > 0
