@@ -53,7 +53,7 @@ def ratio_interval(
     (1.0, 1.0)
     """
     draws = _draws([above, below], lambda sums: ratio(sums[0], sums[1]), group, DRAWS, seed)
-    return _percentiles(draws, confidence)
+    return percentiles(draws, confidence)
 
 
 def metric_interval(
@@ -94,7 +94,7 @@ def metric_interval(
     >>> metric_interval(AUROC, perfect, np.arange(40) // 2, draws=100)
     (array([1.]), array([1.]))
     """
-    return _percentiles(metric_draws(metric, outcome, group, draws, seed), confidence)
+    return percentiles(metric_draws(metric, outcome, group, draws, seed), confidence)
 
 
 def metric_draws(metric: Metric, outcome: Outcome, group: Groups, draws: int = DRAWS, seed: Any = 0) -> Floats:
@@ -175,7 +175,7 @@ def paired_difference(
         return metric.of_sums(sums[:half]) - metric.of_sums(sums[half:])
 
     drawn = _draws([*columns, *metric.columns(second)], values, group, draws, seed)
-    return metric(first) - metric(second), *_percentiles(drawn, confidence)
+    return metric(first) - metric(second), *percentiles(drawn, confidence)
 
 
 def _draws(
@@ -208,7 +208,15 @@ def times_drawn(n_groups: int, draws: int, seed: Any) -> Iterator[Floats]:
         yield np.bincount(cell.ravel(), minlength=n_groups * width).reshape(n_groups, width).astype(np.float64)
 
 
-def _percentiles(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
+def percentiles(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
+    """Ends of the middle `confidence` of draws (D, K), each of shape (K,); what is undefined is left out.
+
+    Examples
+    --------
+    >>> low, high = percentiles(np.arange(101.0)[:, None], 0.9)
+    >>> round(float(low[0])), round(float(high[0]))
+    (5, 95)
+    """
     outside = (1 - confidence) / 2
     low, high = np.full((2, draws.shape[1]), np.nan)
     defined = np.isfinite(draws).any(axis=0)

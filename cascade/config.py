@@ -11,7 +11,6 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     Tag,
@@ -26,14 +25,9 @@ from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
 from cascade.many.options import check_decoder
 from cascade.runtime.kinds import AUTO, RUNTIMES, exporting_runtimes
+from cascade.strict import Strict
 
 LARGEST = 2**20
-
-
-class Strict(BaseModel):
-    """A part of a config in which only known keys may stand."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:

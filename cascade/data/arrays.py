@@ -45,7 +45,7 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
     Y, known = label_columns(table, roles.label_file, names, roles.missing_labels)
     groups = group_column(table, roles.label_file, roles.group)
     ids = id_column(table, roles.label_file, roles.id)
-    return Dataset(X, check_labels(Y, len(X)), tuple(names), groups, ids, known=known)
+    return Dataset(X, check_labels(Y, len(X)), tuple(names), groups, ids, known=known, numbered=roles.id is None)
 
 
 def read_phantom(folder: Path, roles: Roles) -> Dataset:
@@ -132,7 +132,7 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
             raise DataError(f"`{path}` must have one of `{name}` on every row; found NaN.")
     if "ids" in arrays:
         refuse_duplicates(ids, path, "ids")
-    return Dataset(X, Y, names, groups, ids, natural, known=known)
+    return Dataset(X, Y, names, groups, ids, natural, known=known, numbered="ids" not in arrays)
 
 
 def _labels(

@@ -34,6 +34,8 @@ class Dataset:
         Which labels are known; `Y` is 0 elsewhere. None where all are.
     pixels : PixelOptions, or None
         How images or DICOM slices became pixels.
+    numbered : bool
+        Whether `ids` only count the rows, so that they name none in other data.
     """
 
     X: Any
@@ -45,6 +47,7 @@ class Dataset:
     feature_names: tuple[str, ...] | None = None
     known: Known = None
     pixels: PixelOptions | None = None
+    numbered: bool = False
 
     def __len__(self) -> int:
         return n_rows(self.X)

@@ -39,7 +39,7 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
     if not columns:
         raise DataError(f"`{path}` must have at least one feature column besides labels, group and id.")
     X = np.column_stack(columns)
-    return Dataset(X, Y, tuple(names), groups, ids, feature_names=tuple(chosen), known=known)
+    return Dataset(X, Y, tuple(names), groups, ids, feature_names=tuple(chosen), known=known, numbered=roles.id is None)
 
 
 def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDArray[np.float64]:

@@ -57,7 +57,7 @@ class Metric:
     def of_sums(self, sums: Iterable[Floats]) -> Floats:
         """Values of shape (K, D), or (1, D) of a mean, from K arrays of sums of shape (q, D)."""
         values = np.array([self.formula(each) for each in sums])
-        return values if self.importance is None else _weighted_mean(values, self.importance)
+        return values if self.importance is None else weighted_mean(values, self.importance)
 
 
 def macro(metric: Metric, importance: ArrayLike | None = None, name: str | None = None) -> Metric:
@@ -101,7 +101,8 @@ def macro(metric: Metric, importance: ArrayLike | None = None, name: str | None 
     return replace(metric, name=name or f"macro_{metric.name}", importance=weights)
 
 
-def _weighted_mean(values: Floats, importance: Floats) -> Floats:
+def weighted_mean(values: Floats, importance: Floats) -> Floats:
+    """Mean of values (K, D) over the labels where they are defined, with weights (K,) or one for all: (1, D)."""
     if importance.ndim and len(importance) != len(values):
         raise ConfigError(f"`importance` must have one value per label ({len(values)}). Received {len(importance)}.")
     weights = np.where(np.isfinite(values), importance[..., None], 0.0)

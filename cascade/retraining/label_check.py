@@ -1,0 +1,78 @@
+"""Whether new labels can be learned from, and whether they are as frequent as they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cascade.data.dataset import Dataset
+from cascade.labels import Labels
+from cascade.lint import lint
+from cascade.missing import masked
+from cascade.retraining.agreement import Share
+from cascade.retraining.data_finding import DataFinding
+from cascade.retraining.limits import Limits
+from cascade.retraining.record import TrainingRecord, prevalence_of
+from cascade.splits import group_numbers
+
+EXPECTED = 10.0
+"""Positives to expect before their absence says anything: none then has a chance of 1 in 20,000."""
+
+
+def check_labels_alone(data: Dataset, any_label: str | None) -> Iterator[DataFinding]:
+    """Find what makes training fail or mean something else, without knowing former data."""
+    Y = _labels(data)
+    if not Y.any():
+        yield DataFinding("refuse", "all-negative", "no row has a label; there is nothing to learn.")
+        return
+    for k in np.flatnonzero(Y.all(axis=0)):
+        sentence = f"label {data.label_names[k]!r} is on in every row; its column was filled, or negatives were lost."
+        yield DataFinding("refuse", "all-positive", sentence)
+    _, findings = lint(masked(Y, data.known), data.label_names, data.groups, any_label)
+    for finding in findings:
+        if finding.level != "note" and finding.code != "constant":
+            yield DataFinding("warn", f"lint-{finding.code}", finding.message)
+
+
+def check_labels_against(data: Dataset, whole: int, record: TrainingRecord, limits: Limits) -> Iterator[DataFinding]:
+    """Find what became of the labels since the champion; `data` are the new rows, `whole` the number of all."""
+    if whole < limits.fewest_rows * record.rows:
+        sentence = (
+            f"{whole} rows are fewer than {limits.fewest_rows:.0%} of the champion's {record.rows}; were rows lost?"
+        )
+        yield DataFinding("refuse", "rows-lost", sentence)
+    Y = _labels(data)
+    if not len(Y):
+        return
+    if Y.any(axis=1).all() and record.empty_rows * len(Y) >= EXPECTED * record.rows:
+        sentence = "every row has a label, which the champion's data had not; were the rows without one left out?"
+        yield DataFinding("refuse", "no-empty-rows", sentence)
+    shares = prevalence_of(Y, group_numbers(data.groups, len(Y)))
+    for k, label in enumerate(data.label_names):
+        if label in record.labels:
+            yield from _one(label, int(Y[:, k].sum()), len(Y), shares[k], record, limits)
+
+
+def _one(
+    label: str, positives: int, rows: int, share: Share, record: TrainingRecord, limits: Limits
+) -> Iterator[DataFinding]:
+    before = record.prevalence[record.labels.index(label)]
+    expected = before.value * rows
+    if not positives:
+        if expected >= EXPECTED:
+            sentence = f"label {label!r} vanished: {expected:.0f} positives were to be expected among {rows} new rows."
+            yield DataFinding("refuse", "label-vanished", sentence)
+        return
+    factor = share.over(before)
+    beyond = max(factor.low, 1 / factor.high)
+    if beyond < limits.prevalence_told:
+        return
+    told = f"{factor.value:.2f} times as frequent as in the champion's data ({factor.low:.2f} to {factor.high:.2f})"
+    answer = "ask" if beyond >= limits.prevalence_asked else "warn"
+    yield DataFinding(answer, "prevalence", f"label {label!r} is {told}.")  # type: ignore[arg-type]
+
+
+def _labels(data: Dataset) -> Labels:
+    assert data.Y is not None
+    return np.asarray(data.Y)

@@ -1,0 +1,87 @@
+"""What a challenger must be better at, and what must not get worse: the policy of a promotion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from cascade.errors import ConfigError
+from cascade.metrics import Metric, overall_metrics
+
+Wanted = Literal[
+    "macro_average_precision",
+    "macro_average_precision_findings",
+    "micro_average_precision",
+    "macro_auroc",
+    "weighted_log_loss",
+]
+"""What a challenger may be asked to be better at, as the report names them."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """When a challenger takes the champion's place.
+
+    A margin of a guard is how much worse the challenger may be: it is promoted only where the interval of the
+    difference shows that it is not worse by more. None leaves a guard out.
+
+    Parameters
+    ----------
+    metric : str
+        What the challenger must be better at, one of `Wanted`.
+    margin : float
+        By how much at least: the lower end of the interval must lie above.
+    confidence : float
+        Of every interval; each end is missed with half of the rest.
+    fewest_positives : int
+        Held-out positives that a label needs to be judged by itself.
+    average_precision, gate_recall : float or None
+        Most that either may fall, for each judged label.
+    calibration_error : float or None
+        Most that the mean calibration error of the judged labels may grow, in parts of prevalence.
+    count_ratio : float or None
+        Most that predicted over true rows may move away from 1, as a difference of abs(log), for each judged label.
+    speed : float or None
+        Most that the rows per second may fall, as a share of the champion's.
+    draws : int
+        Of the bootstrap.
+
+    Raises
+    ------
+    ConfigError
+
+    Examples
+    --------
+    >>> Policy().metric
+    'macro_average_precision'
+    """
+
+    metric: Wanted = "macro_average_precision"
+    margin: float = 0.0
+    confidence: float = 0.95
+    fewest_positives: int = 300
+    average_precision: float | None = 0.1
+    gate_recall: float | None = 0.05
+    calibration_error: float | None = 0.1
+    count_ratio: float | None = 0.25
+    speed: float | None = 0.5
+    draws: int = 500
+
+    def __post_init__(self) -> None:
+        if self.metric not in get_args(Wanted):
+            raise ConfigError(f"`metric` must be one of {', '.join(get_args(Wanted))}. Received {self.metric!r}.")
+        if not 0 < self.confidence < 1:
+            raise ConfigError(f"`confidence` must lie between 0 and 1. Received {self.confidence!r}.")
+        if self.draws < 100 or self.fewest_positives < 1:
+            least = "`draws` must be 100 or more and `fewest_positives` 1 or more"
+            raise ConfigError(f"{least}. Received {self.draws!r} and {self.fewest_positives!r}.")
+        for name in ("margin", "average_precision", "gate_recall", "calibration_error", "count_ratio", "speed"):
+            value = getattr(self, name)
+            if value is not None and not (np.isfinite(value) and value >= 0):
+                raise ConfigError(f"`{name}` must be a margin of 0 or more. Received {value!r}.")
+
+    def wanted(self, n_labels: int, any_index: int | None) -> Metric:
+        """Metric that the challenger must be better at, for labels of which one may be `any`."""
+        return next(metric for metric in overall_metrics(n_labels, any_index) if metric.name == self.metric)

@@ -1,0 +1,176 @@
+"""What is remembered of a champion's data: who was in it, what it looked like, how the champion agreed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.dataset import Dataset
+from cascade.errors import DataError, ModelRefusedError
+from cascade.labels import Labels
+from cascade.proportions import clustered_interval
+from cascade.retraining.agreement import LabelAgreement, Share, agreement
+from cascade.retraining.identity import Seen, content_hashes, hashes_of
+from cascade.signature import InputSignature
+from cascade.splits import group_numbers
+
+Mask = NDArray[np.bool_]
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a split: its groups, its rows by name and by content. Without groups or names these are empty."""
+
+    groups: Seen
+    ids: Seen
+    contents: Seen
+
+    @classmethod
+    def of(cls, data: Dataset) -> Side:
+        """Remember some rows."""
+        return cls(*(Seen.of(hashes) for hashes in (group_hashes(data), id_hashes(data), content_hashes(data.X))))
+
+    def to_json(self) -> dict[str, str]:
+        """Plain data."""
+        return {name: getattr(self, name).to_json() for name in ("groups", "ids", "contents")}
+
+    @classmethod
+    def from_json(cls, body: dict[str, str]) -> Side:
+        """Make what `to_json` gave."""
+        return cls(*(Seen.from_json(body[name]) for name in ("groups", "ids", "contents")))
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What is remembered of the data of a trained model.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    rows, empty_rows : int
+        In all, and without a label.
+    signature : InputSignature
+    pixels : dict or None
+        How images became pixels.
+    prevalence : tuple of Share
+        Of each label, its interval by groups.
+    agreement : tuple of LabelAgreement
+        Of the model with its own held-out rows.
+    training, held_out : Side
+    """
+
+    labels: tuple[str, ...]
+    rows: int
+    empty_rows: int
+    signature: InputSignature
+    pixels: dict[str, Any] | None
+    prevalence: tuple[Share, ...]
+    agreement: tuple[LabelAgreement, ...]
+    training: Side
+    held_out: Side
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, from which `from_json` makes an equal record."""
+        return {
+            "protocol": PROTOCOL,
+            "labels": list(self.labels),
+            "rows": self.rows,
+            "empty_rows": self.empty_rows,
+            "signature": asdict(self.signature),
+            "pixels": self.pixels,
+            "prevalence": [asdict(share) for share in self.prevalence],
+            "agreement": [each.to_json() for each in self.agreement],
+            "training": self.training.to_json(),
+            "held_out": self.held_out.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> TrainingRecord:
+        """Make a record of what `to_json` gave, after a file has turned tuples into lists.
+
+        Raises
+        ------
+        ModelRefusedError
+            If it is not such a record.
+        """
+        try:
+            if body["protocol"] != PROTOCOL:
+                raise ModelRefusedError(f"the training record must have protocol {PROTOCOL}; train the model again.")
+            shape, names = body["signature"]["row_shape"], body["signature"]["feature_names"]
+            signature = InputSignature(_tuple(shape), body["signature"]["dtype"], _tuple(names))
+            return cls(
+                tuple(body["labels"]),
+                int(body["rows"]),
+                int(body["empty_rows"]),
+                signature,
+                body["pixels"],
+                tuple(Share(**share) for share in body["prevalence"]),
+                tuple(LabelAgreement.from_json(each) for each in body["agreement"]),
+                Side.from_json(body["training"]),
+                Side.from_json(body["held_out"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ModelRefusedError(f"the training record lacks a part or has an odd one: {error}.") from error
+
+
+def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> TrainingRecord:
+    """Remember the data of a model that was just trained.
+
+    Parameters
+    ----------
+    data : Dataset
+        All of it, n rows with labels.
+    held : ndarray of bool, shape (n,)
+        Rows that were held out.
+    proba : ndarray of float, shape (held.sum(), L)
+        The model's probabilities of these.
+    """
+    if data.Y is None:
+        raise DataError("`data` must have labels to be remembered as training data. Received none.")
+    held_rows = np.flatnonzero(held)
+    testing = data.part(held_rows)
+    assert testing.Y is not None
+    group = group_numbers(testing.groups, len(testing))
+    return TrainingRecord(
+        data.label_names,
+        len(data),
+        int((~data.Y.any(axis=1)).sum()),
+        signature_of(data),
+        None if data.pixels is None else data.pixels.to_json(),
+        prevalence_of(data.Y, group_numbers(data.groups, len(data))),
+        agreement(testing.Y, proba, group, testing.known),
+        Side.of(data.part(np.flatnonzero(~held))),
+        Side.of(testing),
+    )
+
+
+def prevalence_of(Y: Labels, group: NDArray[np.intp]) -> tuple[Share, ...]:
+    """Share of the rows with each label, with its interval by groups."""
+    low, high = clustered_interval(Y, np.ones(len(Y)), group)
+    return tuple(Share(*map(float, each)) for each in zip(Y.mean(axis=0), low, high, strict=True))
+
+
+def signature_of(data: Dataset) -> InputSignature:
+    """What the rows look like, with the names of a table's features."""
+    found = InputSignature.of(data.X)
+    return InputSignature(found.row_shape, found.dtype, data.feature_names or found.feature_names)
+
+
+def group_hashes(data: Dataset) -> NDArray[np.uint64]:
+    """Hash each row's group; none without groups."""
+    return hashes_of([] if data.groups is None else data.groups.tolist())
+
+
+def id_hashes(data: Dataset) -> NDArray[np.uint64]:
+    """Hash each row's name; none where rows are only numbered, since any data has a row 0."""
+    return hashes_of([] if data.numbered else data.ids.tolist())
+
+
+def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)
