@@ -1,7 +1,8 @@
-"""Where something was computed: commit of the code, versions of packages, machine."""
+"""With what something was computed: commit and digest of the code, versions of packages, machine."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -41,3 +42,18 @@ def _commit(folder: Path) -> str | None:
     except (OSError, subprocess.CalledProcessError):
         # No git, or no repository: an installed package has versions, no commit.
         return None
+
+
+def code_version() -> str:
+    """Digest of the package's own sources: whatever is computed may change with them.
+
+    Examples
+    --------
+    >>> len(code_version())
+    64
+    """
+    home = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(home.rglob("*.py")):
+        digest.update(f"{path.relative_to(home)}\n".encode() + path.read_bytes())
+    return digest.hexdigest()

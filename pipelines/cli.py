@@ -10,6 +10,7 @@ import typer
 
 from cascade.errors import CascadeError, ConfigError
 from pipelines.cli_models import models_app
+from pipelines.cli_retrain import retrain
 from pipelines.output import Json, show
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 
 app.add_typer(models_app, name="models")
+app.command(epilog="Example: cascade retrain configs/phantom-multilabel.yaml --json")(retrain)
 
 Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Column of the group: patient, study, document.")]

@@ -23,9 +23,11 @@ from cascade.environment import environment
 from cascade.errors import DataError
 from cascade.leakage import label_like_features
 from cascade.missing import masked
+from cascade.prediction import Scores
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
+from cascade.retraining.record import record_of
 from cascade.splits import grouped_holdout
 from cascade.store import Exporter
 from pipelines.progress import StageBars
@@ -33,6 +35,7 @@ from pipelines.tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
+RECORD = "training-record.json"
 FEWEST_GROUPS = 3
 MOST_LISTED = 12
 
@@ -45,14 +48,19 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())
     training, testing = split(config, data)
-    predictor = _fit(config, data, training)
+    predictor = fit(config, data, training)
     fitted = time.monotonic()
-    report = _evaluate(predictor, data.part(testing))
+    scores, rate = scored(predictor, data.part(testing))
+    report = reported(predictor, scores, rate, data, testing)
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    report["natural_prevalence"] = data.natural_prevalence
-    report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
-    version = publish(config, predictor, report, table(report), models)
-    return version, report
+    record = remembered_rows(data, testing, predictor.decide(scores).proba)
+    folder = models / config.name / new_version()
+    return publish(config, predictor, report, table(report), folder, texts={RECORD: record}), report
+
+
+def new_version() -> str:
+    """Name of a version: the time."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
 def roles_of(config: RunConfig) -> Roles:
@@ -100,7 +108,8 @@ def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
+def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
+    """Fit gate, labeler and rules on some rows; calibration and certificate are part of it."""
     part = data.part(training)
     assert part.Y is not None
     model = build_cascade(config, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
@@ -114,13 +123,28 @@ def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None],
     return {"group": config.data.group, "id": config.data.id}, pixels
 
 
-def _evaluate(predictor: CascadePredictor, data: Dataset) -> dict[str, Any]:
+def scored(predictor: CascadePredictor, data: Dataset) -> tuple[Scores, float]:
+    """What both models say of some rows, and of how many a second."""
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
-    rate = len(data) / (time.monotonic() - started)
-    assert data.Y is not None
-    report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
+    return scores, len(data) / (time.monotonic() - started)
+
+
+def remembered_rows(data: Dataset, testing: Any, proba: Any) -> str:
+    """What a later challenger must know of the rows of this model: which they were, and how it agreed with them."""
+    held = np.zeros(len(data), dtype=bool)
+    held[testing] = True
+    return json.dumps(record_of(data, held, proba).to_json())
+
+
+def reported(predictor: CascadePredictor, scores: Scores, rate: float, data: Dataset, testing: Any) -> dict[str, Any]:
+    """Report on held-out rows of the data that a cascade was trained on."""
+    part = data.part(testing)
+    assert part.Y is not None
+    report = evaluate(predictor, scores, part.Y, part.groups, known=part.known)
     report["overall"]["rows_per_second"] = rate
+    report["natural_prevalence"] = data.natural_prevalence
+    report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
     return report
 
 
@@ -129,11 +153,11 @@ def publish(
     predictor: Any,
     report: dict[str, Any],
     text: str,
-    models: Path,
+    version: Path,
     plots: Mapping[str, Any] = MappingProxyType({}),
+    texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write model, config, report and figures as a new version; return its folder."""
-    version = models / config.name / datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    """Write model, config, report, figures and further texts by file name as a new version; return its folder."""
     with new_folder(version) as folder:
         predictor.save(folder / "model", config.exported_to())
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
@@ -141,6 +165,8 @@ def publish(
         (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
+        for name, content in texts.items():
+            (folder / name).write_text(content + "\n", encoding="utf-8")
         for name, figure in plots.items():
             figure.savefig(folder / name, dpi=120)
     return version

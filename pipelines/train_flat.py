@@ -19,7 +19,7 @@ from cascade.many.report import evaluate_many, many_table
 from cascade.missing import masked
 from cascade.store import Exporter
 from pipelines.progress import StageBars
-from pipelines.train import load, publish, remembered, split
+from pipelines.train import load, new_version, publish, remembered, split
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -36,7 +36,9 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     fitted = time.monotonic()
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    version = publish(config, predictor, report, many_table(report), models, plots_of(report))
+    version = publish(
+        config, predictor, report, many_table(report), models / config.name / new_version(), plots_of(report)
+    )
     return version, report
 
 

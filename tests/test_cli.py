@@ -65,6 +65,7 @@ def test_training_tells_its_progress_and_publishes_a_whole_version(models: Path)
         "environment.json",
         "report.json",
         "report.txt",
+        "training-record.json",
     }
     report = json.loads((version / "report.json").read_text())
     assert [row["label"] for row in report["labels"]][-1] == "any"

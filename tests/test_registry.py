@@ -55,11 +55,12 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def filled(versions: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a registry of two versions; the first one is champion."""
+    """A folder with a registry of two versions, the first one champion; made by three processes at the same time."""
     models = tmp_path_factory.mktemp("registry of all") / "models of all"
-    registry = ModelRegistry(models, make=True)
-    for version in versions[:2]:
-        registry.register(NAME, version)
+    at_the_same_time(models, [versions[0]] * 3)
+    registry = ModelRegistry(models)
+    assert [version.number for version in registry.versions(NAME)] == [1]
+    registry.register(NAME, versions[1])
     registry.promote(NAME, 1, "the first")
     return models
 
@@ -335,21 +336,21 @@ def test_killed_while_registering_the_champion_loads_and_a_second_start_complete
         assert content_of(models) == content_of(undisturbed)
 
 
-def test_two_processes_register_at_the_same_time_in_a_registry_that_neither_has_made(
-    versions: list[Path], tmp_path: Path
-) -> None:
-    models = tmp_path / "new"
-    children = [
-        SPAWN.Process(target=_make_and_register, args=(models, version)) for version in (*versions, versions[0])
-    ]
+def test_versions_that_are_registered_at_the_same_time_each_get_a_number(empty: Path, versions: list[Path]) -> None:
+    told, _, runs = content_of(at_the_same_time(empty, versions))
+    assert ([number for number, *_ in told], runs) == ([1, 2, 3], 3)
+    assert len({digest for _, _, digest, _ in told}) == 3
+
+
+def at_the_same_time(models: Path, versions: list[Path]) -> Path:
+    """Register versions by a process each."""
+    children = [SPAWN.Process(target=_make_and_register, args=(models, version)) for version in versions]
     for child in children:
         child.start()
     for child in children:
         child.join()
-    assert [child.exitcode for child in children] == [0] * 4
-    told, _, runs = content_of(models)
-    assert ([number for number, *_ in told], runs) == ([1, 2, 3], 3)
-    assert len({digest for _, _, digest, _ in told}) == 3
+    assert [child.exitcode for child in children] == [0] * len(versions)
+    return models
 
 
 def _make_and_register(models: Path, version: Path) -> None:

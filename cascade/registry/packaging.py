@@ -17,12 +17,14 @@ DATA = "data/model"
 
 def package(model: Path, target: Path) -> None:
     """Write the MLflow model `target` from a model folder that `CascadePredictor.load` reads."""
-    import mlflow.pyfunc
-
     predictor = CascadePredictor.load(model)
     with warnings.catch_warnings():
         # An example would be rows of somebody's data, which a registry should not keep.
         warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
+        # Of MLflow's own classes, said when it is imported.
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+        import mlflow.pyfunc
+
         mlflow.pyfunc.save_model(
             target,
             loader_module=LOADER,
