@@ -96,9 +96,7 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     registry = ModelRegistry(models, make=True)
     with claimed(models / config.name / HOME):
         data = train.load(config).with_dense_labels()
-        steps, before = _begun(config, data, registry, models / config.name / HOME)
-        if fresh:
-            steps.forget()
+        steps, before = _begun(config, data, registry, models / config.name / HOME, fresh)
         finished = steps.known("finished")
         if finished is not None:
             return {**finished, "was_finished": True}
@@ -125,30 +123,36 @@ def _retrain(
     registered = steps.facts("registered", lambda: registry.register(config.name, version).to_json())
     if decided["answer"] == "promote":
         registry.promote(config.name, registered["number"], decided["sentence"])
-    return steps.facts("finished", lambda: _told(job, registered, decided, version))
+    result = steps.facts("finished", lambda: _told(job, registered, decided, version))
+    # The version has them.
+    steps.drop("trained", "evaluated")
+    return result
 
 
 def _begun(
-    config: RunConfig, data: Dataset, registry: ModelRegistry, home: Path
+    config: RunConfig, data: Dataset, registry: ModelRegistry, home: Path, fresh: bool
 ) -> tuple[StoredSteps, ModelVersion | None]:
     """Steps of this run, and the champion that it began with: its own challenger may have been promoted already."""
     assert data.Y is not None
     content = fingerprint(data.X, data.Y, data.groups, data.known)
     depends = [config.model_dump(mode="json"), content, _rows_digest(data), code_version()]
     current = registry.champion(config.name)
-    for champion in (current, _champion_before(registry, current)):
-        steps = StoredSteps(home / key_of(depends, None if champion is None else champion.sha256))
-        registered = steps.known("registered")
-        if champion is current and steps.folder.exists():
-            return steps, champion
-        if registered is not None and current is not None and registered["number"] == current.number:
-            return steps, champion
-    return StoredSteps(home / key_of(depends, None if current is None else current.sha256)), current
+    steps = _steps_from(home, depends, current)
+    if fresh:
+        steps.forget()
+    if current is None or fresh or steps.folder.exists():
+        return steps, current
+    before = _champion_before(registry, current)
+    earlier = _steps_from(home, depends, before)
+    promoted = (earlier.known("registered") or {}).get("number") == current.number
+    return (earlier, before) if promoted else (steps, current)
 
 
-def _champion_before(registry: ModelRegistry, current: ModelVersion | None) -> ModelVersion | None:
-    if current is None:
-        return None
+def _steps_from(home: Path, depends: list[Any], champion: ModelVersion | None) -> StoredSteps:
+    return StoredSteps(home / key_of(depends, None if champion is None else champion.sha256))
+
+
+def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVersion | None:
     number = previous(registry.champions(current.name), current.number)
     return None if number is None else registry.version(f"models:/{current.name}/{number}")
 

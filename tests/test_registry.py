@@ -57,7 +57,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def filled(versions: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a registry of two versions, the first one champion; made by three processes at the same time."""
     models = tmp_path_factory.mktemp("registry of all") / "models of all"
-    at_the_same_time(models, [versions[0]] * 3)
+    at_the_same_time(models, NAME, [versions[0]] * 3)
     registry = ModelRegistry(models)
     assert [version.number for version in registry.versions(NAME)] == [1]
     registry.register(NAME, versions[1])
@@ -66,26 +66,8 @@ def filled(versions: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def empty(filled: Path, tmp_path: Path) -> Path:
-    """A database without models: made once, as that takes seconds."""
-    import sqlite3
-
-    models = tmp_path / "empty models"
-    models.mkdir()
-    with sqlite3.connect(filled / "mlflow.db") as source, sqlite3.connect(models / "mlflow.db") as target:
-        source.backup(target)
-        tables = [row[0] for row in target.execute("select name from sqlite_master where type = 'table'")]
-        keep = ("alembic_version", "workspaces", "experiments")
-        for table in tables:
-            if table not in keep and not table.startswith("sqlite_"):
-                target.execute(f'delete from "{table}"')
-        target.execute("delete from experiments where name != 'Default'")
-    return models
-
-
-@pytest.fixture
-def registry(empty: Path) -> ModelRegistry:
-    return ModelRegistry(empty)
+def registry(filled: Path) -> ModelRegistry:
+    return ModelRegistry(filled)
 
 
 def gate_of(folder: Path) -> float:
@@ -95,33 +77,33 @@ def gate_of(folder: Path) -> float:
 def test_a_version_registers_once_becomes_challenger_and_then_champion(
     registry: ModelRegistry, versions: list[Path]
 ) -> None:
-    assert registry.names() == []
-    first = registry.register(NAME, versions[0])
-    assert registry.register(NAME, versions[0]) == first
+    assert "steps" not in registry.names()
+    first = registry.register("steps", versions[0])
+    assert registry.register("steps", versions[0]) == first
     assert (first.number, first.aliases) == (1, ("challenger",))
-    assert registry.champion(NAME) is None
-    promoted = registry.promote(NAME, 1, "no champion yet")
+    assert registry.champion("steps") is None
+    promoted = registry.promote("steps", 1, "no champion yet")
     assert (promoted.aliases, promoted.reason) == (("champion",), "no champion yet")
-    assert registry.challenger(NAME) is None
-    second = registry.register(NAME, versions[1])
-    assert (second.number, registry.challenger(NAME)) == (2, second)
-    registry.promote(NAME, 2, "better")
-    registry.promote(NAME, 2, "again: nothing moves")
-    assert [version.aliases for version in registry.versions(NAME)] == [(), ("champion",)]
-    assert registry.champions(NAME) == [1, 2]
-    assert registry.champion(NAME).reason == "better"
-    assert registry.names() == [NAME]
+    assert registry.challenger("steps") is None
+    second = registry.register("steps", versions[1])
+    assert (second.number, registry.challenger("steps")) == (2, second)
+    registry.promote("steps", 2, "better")
+    registry.promote("steps", 2, "again: nothing moves")
+    assert [version.aliases for version in registry.versions("steps")] == [(), ("champion",)]
+    assert registry.champions("steps") == [1, 2]
+    assert registry.champion("steps").reason == "better"
+    assert "steps" in registry.names()
 
 
 def test_rolling_back_walks_through_the_champions_before(registry: ModelRegistry, versions: list[Path]) -> None:
     for version in versions:
-        registry.promote(NAME, registry.register(NAME, version).number, "next")
-    assert [registry.rollback(NAME).number for _ in range(2)] == [2, 1]
+        registry.promote("back", registry.register("back", version).number, "next")
+    assert [registry.rollback("back").number for _ in range(2)] == [2, 1]
     with pytest.raises(ModelRefusedError, match="had no champion before version 1"):
-        registry.rollback(NAME)
-    registry.promote(NAME, 3, "after all")
-    assert registry.rollback(NAME, "worse at night").reason == "worse at night"
-    assert registry.champion(NAME).number == 1
+        registry.rollback("back")
+    registry.promote("back", 3, "after all")
+    assert registry.rollback("back", "worse at night").reason == "worse at night"
+    assert registry.champion("back").number == 1
 
 
 def test_the_same_predictions_by_alias_by_number_and_by_folder(
@@ -268,9 +250,7 @@ def _read_champion(models: Path, until: Any, seen: Any) -> None:
         seen.put((predictor.rules.gate_threshold, bool(np.isfinite(predictor.predict_proba(X)).all())))
 
 
-def test_a_reader_sees_one_of_both_through_fifty_promotions_and_rollbacks(
-    filled: Path, versions: list[Path], tmp_path: Path
-) -> None:
+def test_a_reader_sees_one_of_both_through_fifty_promotions_and_rollbacks(filled: Path, versions: list[Path]) -> None:
     registry = ModelRegistry(filled)
     until, seen = SPAWN.Event(), SPAWN.SimpleQueue()
     reader = SPAWN.Process(target=_read_champion, args=(filled, until, seen))
@@ -292,73 +272,64 @@ def test_a_reader_sees_one_of_both_through_fifty_promotions_and_rollbacks(
     assert registry.champion(NAME).number == 1
 
 
-def _register(models: Path, version: Path, promote: bool) -> None:
+def _register(models: Path, name: str, version: Path) -> None:
     registry = ModelRegistry(models)
-    number = registry.register(NAME, version).number
-    if promote:
-        registry.promote(NAME, number, "better")
+    registry.promote(name, registry.register(name, version).number, "better")
 
 
-def content_of(models: Path) -> Any:
-    """What a registry says, without names of runs and times."""
+def content_of(models: Path, name: str) -> Any:
+    """What a registry says of a model, without names of runs and times."""
     registry = ModelRegistry(models)
-    runs = len(list((models / "mlflow-artifacts" / NAME).iterdir()))
-    told = [(version.number, version.aliases, version.sha256, version.reason) for version in registry.versions(NAME)]
-    return told, registry.champions(NAME), runs
+    runs = len(list((models / "mlflow-artifacts" / name).iterdir()))
+    told = [(version.number, version.aliases, version.sha256, version.reason) for version in registry.versions(name)]
+    return told, registry.champions(name), runs
 
 
 def test_killed_while_registering_the_champion_loads_and_a_second_start_completes_it(
-    empty: Path, versions: list[Path], tmp_path: Path
+    filled: Path, versions: list[Path]
 ) -> None:
-    registry = ModelRegistry(empty)
-    registry.promote(NAME, registry.register(NAME, versions[0]).number, "the first")
-    started = time.monotonic()
-    undisturbed = shutil.copytree(empty, tmp_path / "undisturbed")
-    child = SPAWN.Process(target=_register, args=(undisturbed, versions[1], True))
-    child.start()
-    child.join()
-    assert child.exitcode == 0
-    seconds = time.monotonic() - started
-    chance = random.Random(0)
-    for attempt in range(6):
-        models = shutil.copytree(empty, tmp_path / f"attempt {attempt}")
-        child = SPAWN.Process(target=_register, args=(models, versions[1], True))
+    registry = ModelRegistry(filled)
+    names = ["undisturbed", *(f"killed-{attempt}" for attempt in range(6))]
+    seconds, chance = None, random.Random(0)
+    for name in names:
+        registry.promote(name, registry.register(name, versions[0]).number, "the first")
+        started = time.monotonic()
+        child = SPAWN.Process(target=_register, args=(filled, name, versions[1]))
         child.start()
-        child.join(chance.random() * seconds)
+        child.join(None if seconds is None else chance.random() * seconds)
+        seconds = seconds or time.monotonic() - started
         if child.is_alive():
             os.kill(child.pid, signal.SIGKILL)
         child.join()
-        survivor = ModelRegistry(models)
-        champion = survivor.champion(NAME)
-        number = versions[0 if champion.number == 1 else 1]
-        assert gate_of(survivor.folder(str(champion))) == gate_of(number / "model")
-        survivor.promote(NAME, survivor.register(NAME, versions[1]).number, "better")
-        assert content_of(models) == content_of(undisturbed)
+        champion = registry.champion(name)
+        assert gate_of(registry.folder(str(champion))) == gate_of(versions[champion.number - 1] / "model")
+        _register(filled, name, versions[1])
+        assert content_of(filled, name) == content_of(filled, "undisturbed")
 
 
-def test_versions_that_are_registered_at_the_same_time_each_get_a_number(empty: Path, versions: list[Path]) -> None:
-    told, _, runs = content_of(at_the_same_time(empty, versions))
+def test_versions_that_are_registered_at_the_same_time_each_get_a_number(filled: Path, versions: list[Path]) -> None:
+    at_the_same_time(filled, "crowd", versions)
+    told, _, runs = content_of(filled, "crowd")
     assert ([number for number, *_ in told], runs) == ([1, 2, 3], 3)
     assert len({digest for _, _, digest, _ in told}) == 3
 
 
-def at_the_same_time(models: Path, versions: list[Path]) -> Path:
+def at_the_same_time(models: Path, name: str, versions: list[Path]) -> None:
     """Register versions by a process each."""
-    children = [SPAWN.Process(target=_make_and_register, args=(models, version)) for version in versions]
+    children = [SPAWN.Process(target=_make_and_register, args=(models, name, version)) for version in versions]
     for child in children:
         child.start()
     for child in children:
         child.join()
     assert [child.exitcode for child in children] == [0] * len(versions)
-    return models
 
 
-def _make_and_register(models: Path, version: Path) -> None:
-    ModelRegistry(models, make=True).register(NAME, version)
+def _make_and_register(models: Path, name: str, version: Path) -> None:
+    ModelRegistry(models, make=True).register(name, version)
 
 
 def test_listing_tells_what_is_champion_and_what_nobody_registered(filled: Path, versions: list[Path]) -> None:
-    facts = commands.listed(filled, None)
+    facts = commands.listed(filled, NAME)
     assert [row["aliases"] for row in facts["registered"]] == [["champion"], ["challenger"]]
     assert facts["not_registered"] == []
     text = commands.list_text(facts)

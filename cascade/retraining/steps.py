@@ -53,6 +53,11 @@ class StoredSteps:
         path = self.folder / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
+    def drop(self, *names: str) -> None:
+        """Remove files of steps that nothing will ask for again."""
+        for name in names:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+
     def forget(self) -> None:
         """Start over."""
         shutil.rmtree(self.folder, ignore_errors=True)
