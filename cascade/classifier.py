@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.decisions import Decision
+from cascade.drift.training import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators import MultilabelClassifier
 from cascade.examples import Examples
@@ -211,6 +212,7 @@ class CascadeClassifier(MultilabelClassifier):
             "data": fingerprint(X, Y, examples.groups, examples.known),
             "rows_fitted": fitted.rows_fitted,
             "rows_calibrated": fitted.rows_calibrated,
+            "profile": training_profile(examples, fitted).to_json(),
         }
         if examples.known is not None:
             provenance["labels_missing"] = int((~examples.known).sum())

@@ -18,6 +18,7 @@ from cascade.gate_threshold import GateThreshold
 from cascade.labels import LabelPlan, Labels, plan_labels, planned
 from cascade.merge import pool_rows
 from cascade.missing import Known, known_part, known_rows
+from cascade.prediction import Scores
 from cascade.rows import Rows
 from cascade.rule_fitting import fit_rules
 from cascade.rules import Rules
@@ -45,6 +46,12 @@ class Fitted:
     gate_threshold : GateThreshold
     certificate : Certificate, or None where none was asked for
     rows_fitted, rows_calibrated : int
+    held : HeldOut
+        Rows that the rules were fitted on.
+    labeler_z : ndarray of float, shape (rows_calibrated, K)
+        The labeler's log-odds of them, NaN where it was not asked.
+    out_of_fold : bool
+        Whether they are all rows, each answered by models that have not seen its fold.
     """
 
     gate: Any
@@ -54,6 +61,15 @@ class Fitted:
     certificate: Certificate | None
     rows_fitted: int
     rows_calibrated: int
+    held: HeldOut
+    labeler_z: Floats
+    out_of_fold: bool
+
+    @property
+    def scores(self) -> Scores:
+        """What gate and labeler said of the held-out rows, none of which they were fitted on."""
+        passed = self.rules.gate_proba(self.held.gate_z) >= self.rules.gate_threshold
+        return Scores(self.held.gate_z, passed, self.labeler_z[passed])
 
 
 def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float) -> Fitted:
@@ -76,11 +92,15 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
     labeler = stages.fit_labeler(examples, pool, plan, gate)
     logger.info("calibration: %d held-out rows", len(calibrating))
 
+    labeler_z = np.full((len(calibrating), len(plan.learned)), np.nan)
+
     def labeler_scores(numbers: Rows) -> Floats:
-        return labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
+        labeler_z[numbers] = labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
+        return labeler_z[numbers]
 
     rules = fit_rules(examples.names, plan, gate_rules, unseen, labeler_scores, wishes)
-    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, len(fitting), len(calibrating))
+    counts = len(fitting), len(calibrating)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, False)
 
 
 def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int) -> Fitted:
@@ -109,7 +129,8 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
         labeler_z[asked] = labeler_log_odds(labeler, examples.X, rows[asked], plan)
     rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], wishes)
     labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
-    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, len(rows), len(rows))
+    counts = len(rows), len(rows)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, True)
 
 
 def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Rows, Rows]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from cascade.rows import n_rows
 from cascade.rules import Rules
 from cascade.runtime.kinds import AUTO, check_runtime, check_threads
 from cascade.signature import InputSignature
+
+if TYPE_CHECKING:
+    from cascade.drift.profile import TrainingProfile
 
 Floats = NDArray[np.float64]
 Progress = Callable[[str, int, int], object]
@@ -80,6 +83,65 @@ class CascadePredictor:
         """Label names in column order."""
         return self.rules.labels
 
+    @property
+    def gate_threshold(self) -> float:
+        """Gate probability from which on rows are examined."""
+        return self.rules.served_threshold
+
+    @property
+    def profile(self) -> TrainingProfile | None:
+        """What is kept of the training data; None in a model of an earlier version."""
+        from cascade.drift.profile import TrainingProfile
+
+        body = self.provenance.get("profile")
+        return None if body is None else TrainingProfile.from_json(body)
+
+    def adapt(
+        self, X: Any = None, *, prevalence: float | None = None, groups: ArrayLike | None = None
+    ) -> CascadePredictor:
+        """Return the same cascade for a site where another share of rows has a label.
+
+        Who is examined stays the same, row for row; probabilities and decision thresholds follow. Assumes that rows
+        with a label look as in training, and rows without one too, so that the mix of labels among the former is the
+        same.
+
+        Parameters
+        ----------
+        X : rows, n of them, optional
+            Of the new site, without labels: the share is estimated from them, and the assumption checked as far as
+            it can be.
+        prevalence : float in (0, 1), optional
+            The share, where it is known. Either this or `X`.
+        groups : array-like, shape (n,), optional
+            Rows of a group are not independent.
+
+        Returns
+        -------
+        CascadePredictor
+            `provenance["adapted"]` tells to which share, with its interval and what the checks found.
+
+        Raises
+        ------
+        ConfigError
+            If not exactly one of `X` and `prevalence` is given, or the model cannot follow.
+        DataError
+            If the rows cannot tell the share, or do not look as the assumption says.
+
+        Warns
+        -----
+        UserWarning
+            If the rows speak against the assumption.
+
+        See Also
+        --------
+        cascade.prior_shift, cascade.adaptation : the formulas.
+        """
+        from cascade.adaptation import adapt_to_prevalence, adapt_to_rows
+
+        if (X is None) == (prevalence is None):
+            raise ConfigError("`adapt` needs either `X` or `prevalence`; give exactly one of them.")
+        return adapt_to_rows(self, X, groups) if prevalence is None else adapt_to_prevalence(self, prevalence)
+
     def described(
         self,
         feature_names: tuple[str, ...] | None,
@@ -89,6 +151,8 @@ class CascadePredictor:
         """Return the same cascade that also knows how its data was read: columns, which are group and id, pixels."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
         provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
+        if feature_names is not None and self.profile is not None:
+            provenance["profile"] = self.profile.named(feature_names).to_json()
         return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance, self.certificate)
 
     @classmethod
@@ -140,7 +204,7 @@ class CascadePredictor:
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""
         self.signature.check(X)
-        return self.rules.gate_proba(self._gate_log_odds(X))
+        return self.rules.served(self.rules.gate_proba(self._gate_log_odds(X)))
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
         """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""
@@ -223,20 +287,7 @@ class CascadePredictor:
         done and the rows in all.
         """
         self.signature.check(X)
-        threshold = self.rules.gate_threshold if gate_threshold is None else gate_threshold
-        if not (_is_number(threshold) and 0 <= threshold <= 1):
-            raise ConfigError(f"`gate_threshold` must lie between 0 and 1. Received {threshold!r}.")
-        if self.rules.negative_pool == "gated" and threshold < self.rules.gate_threshold:
-            raise ConfigError(
-                f"`gate_threshold` must be at least {self.rules.gate_threshold:.6g}: the labeler was trained on rows "
-                f"past it (negative_pool='gated'). Received {threshold:.6g}."
-            )
-        if self.certificate is not None and not self.certificate.holds_at(threshold):
-            warnings.warn(
-                f"`gate_threshold` {threshold:.6g} is above the certified {self.certificate.threshold:.6g}: the gate's "
-                "certificate does not hold for these predictions.",
-                stacklevel=3,
-            )
+        threshold = self._threshold_as_fitted(gate_threshold)
         gate_z = self._gate_log_odds(X, progress)
         passed = self.rules.gate_proba(gate_z) >= threshold
         return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed), progress))
@@ -246,7 +297,29 @@ class CascadePredictor:
         limits = self._thresholds(thresholds)
         gate = self.rules.gate_proba(scores.gate_z)
         proba = self.rules.proba(gate, scores.passed, scores.labeler_z)
-        return Prediction(gate, scores.passed, proba, self.rules.bits(proba, scores.passed, limits))
+        bits = self.rules.bits(proba, scores.passed, limits)
+        return Prediction(self.rules.served(gate), scores.passed, proba, bits)
+
+    def _threshold_as_fitted(self, given: float | None) -> float:
+        """Threshold on the gate's probability as fitted, so that an adapted cascade examines the very same rows."""
+        if given is None:
+            return self.rules.gate_threshold
+        if not (_is_number(given) and 0 <= given <= 1):
+            raise ConfigError(f"`gate_threshold` must lie between 0 and 1. Received {given!r}.")
+        threshold = given if self.rules.shift is None else self.rules.shift.undo(given)
+        if self.rules.negative_pool == "gated" and threshold < self.rules.gate_threshold:
+            raise ConfigError(
+                f"`gate_threshold` must be at least {self.gate_threshold:.6g}: the labeler was trained on rows past it "
+                f"(negative_pool='gated'). Received {given:.6g}."
+            )
+        if self.certificate is not None and not self.certificate.holds_at(threshold):
+            certified = float(self.rules.served(np.array(self.certificate.threshold)))
+            warnings.warn(
+                f"`gate_threshold` {given:.6g} is above the certified {certified:.6g}: the gate's "
+                "certificate does not hold for these predictions.",
+                stacklevel=4,
+            )
+        return threshold
 
     def _gate_log_odds(self, X: Any, progress: Progress | None = None) -> Floats:
         rows = np.arange(n_rows(X))

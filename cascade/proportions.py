@@ -78,21 +78,45 @@ def clustered_interval(Y: ArrayLike, weight: Floats, group: NDArray[np.intp], co
     """
     y = np.asarray(Y, dtype=np.float64)
     counted = weight > 0
-    y, weight, group = y[counted], weight[counted], np.unique(group[counted], return_inverse=True)[1]
-    if not len(y):
+    if not counted.any():
         return np.tile([[0.0], [1.0]], (1, y.shape[1]))
+    share, effective = clustered_share(y[counted], weight[counted], group[counted], (1 - confidence) / 2)
+    return np.array(clopper_pearson(share * effective, effective, (1 - confidence) / 2))
+
+
+def clustered_share(y: Floats, weight: Floats, group: NDArray[np.intp], outside: float) -> tuple[Floats, Floats]:
+    """Weighted share of each column, and how many independent rows would know it as well.
+
+    Parameters
+    ----------
+    y : ndarray of float in [0, 1], shape (n, L), n of 1 or more
+    weight : ndarray of float > 0, shape (n,)
+    group : ndarray of int, shape (n,)
+    outside : float in (0, 1)
+        Probability with which a bound may be missed that the number is used for.
+
+    Returns
+    -------
+    share, effective : ndarray of float, shape (L,)
+        See `clustered_interval`.
+    """
+    group = np.unique(group, return_inverse=True)[1]
     n_groups, total = int(group.max()) + 1, weight.sum()
     share = np.clip(weight @ y / total, 0.0, 1.0)
     sums = np.zeros((n_groups, y.shape[1]))
     np.add.at(sums, group, weight[:, None] * (y - share))
-    spread, outside = share * (1 - share), (1 - confidence) / 2
+    spread = share * (1 - share)
     # Below this a variance is rounding: one group's sum is 0 in theory, and groups alike in everything leave none.
     shows = (sums**2).sum(axis=0) > 1e-12 * total**2 * np.maximum(spread, 1e-12)
     alike = effective_rows(np.bincount(group, weight))
     effective = np.full(len(share), alike)
     if n_groups > 1:
         variance = (sums**2).sum(axis=0) * n_groups / (n_groups - 1) / total**2
-        few = (stdtrit(max(len(y) - 1, 1), outside) / stdtrit(n_groups - 1, outside)) ** 2
+        few = few_groups(len(y), n_groups, outside)
         effective = np.divide(few * spread, variance, out=effective, where=shows)
-    effective = np.minimum(effective, effective_rows(weight))
-    return np.array(clopper_pearson(share * effective, effective, outside))
+    return share, np.minimum(effective, effective_rows(weight))
+
+
+def few_groups(n_rows: int, n_groups: int, outside: float) -> float:
+    """What few groups leave unknown of a variance, as a factor of the effective rows: squared quantiles of t."""
+    return float(stdtrit(max(n_rows - 1, 1), outside) / stdtrit(n_groups - 1, outside)) ** 2

@@ -128,7 +128,7 @@ def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict
     has_label = outcome.with_label[told].astype(np.uint8)[:, None]
     return {
         "share_past_gate": float(outcome.passed.mean()),
-        "gate_threshold": float(rules.gate_threshold),
+        "gate_threshold": rules.served_threshold,
         "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[told, None])[0]),
         "undefined_labels": int((~outcome.Y.any(axis=0)).sum()),
     }

@@ -21,6 +21,7 @@ from cascade.missing import known_part, known_rows
 from cascade.priors import log_odds
 from cascade.proportions import clustered_interval
 from cascade.rules import Rules
+from cascade.shift_fitting import ready_to_shift
 from cascade.wishes import Wishes
 
 Floats = NDArray[np.float64]
@@ -87,7 +88,7 @@ def fit_rules(
     proba = rules.proba(gate, passed, labeler_z[passed])
     decisions = each_decision(wishes.decision, wishes.label_decisions, names)
     thresholds = decision_thresholds(decisions, names, proba, passed, held.Y, held.weight, known=held.known)
-    rules = replace(rules, thresholds=thresholds)
+    rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
     if plan.any_index is not None:
         _report_any(rules, decisions[plan.any_index], proba, passed, held)
     return rules

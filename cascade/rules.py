@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from cascade.coherence import coherent
 from cascade.errors import ConfigError
 from cascade.labels import LabelPlan
 from cascade.merge import MERGES
-from cascade.priors import log_odds
+from cascade.prior_shift import ByShift, PriorShift
+from cascade.priors import log_odds, shift_proba
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -55,6 +56,11 @@ class Rules:
         Decision thresholds of the bits.
     coherence : str
         Which of `any` and the labels decides where they disagree; see `COHERENCES`.
+    shift : PriorShift or None
+        From the share of rows with a label where all of this was fitted to that where it is used. Everything above
+        stays as fitted, but for `thresholds`. None where the former is not known.
+    by_shift : ByShift or None
+        What follows a shift besides the formula.
     """
 
     labels: tuple[str, ...]
@@ -68,10 +74,48 @@ class Rules:
     rejected_interval: Floats
     thresholds: Floats
     coherence: str
+    shift: PriorShift | None = None
+    by_shift: ByShift | None = None
 
     def gate_proba(self, gate_z: Floats) -> Floats:
-        """Calibrated p(a | x) from the gate's log-odds (n,)."""
+        """Calibrated p(a | x) from the gate's log-odds (n,), as fitted; what passes is decided by it."""
         return calibrated_proba(self.gate_calibration, gate_z)
+
+    def served(self, gate: Floats) -> Floats:
+        """p(a | x) where the model is used, from that as fitted."""
+        return gate if self.shift is None else self.shift.any_proba(gate)
+
+    @property
+    def served_threshold(self) -> float:
+        """`gate_threshold` as a probability where the model is used."""
+        return float(self.served(np.array(self.gate_threshold)))
+
+    def prior_shift(self) -> PriorShift:
+        """From the share of rows with a label in training to that where the model is used.
+
+        Raises
+        ------
+        ConfigError
+            If the former is not known.
+        """
+        if self.shift is None:
+            raise ConfigError(
+                "`adapt` needs a model that keeps its training prevalence; train it again, with rows that have a label "
+                "and rows that have none."
+            )
+        return self.shift
+
+    def at_prevalence(self, prevalence: float) -> Rules:
+        """The same rules where another share of rows has a label.
+
+        Raises
+        ------
+        ConfigError
+            If that is no share or too far away, or that of the training is not known.
+        """
+        shift = self.prior_shift().to(prevalence)
+        assert self.by_shift is not None
+        return replace(self, shift=shift, thresholds=self.by_shift.thresholds_at(shift.log_odds))
 
     @property
     def merged_columns(self) -> NDArray[np.intp]:
@@ -90,13 +134,30 @@ class Rules:
         return np.column_stack([merged, np.maximum(gate, merged.max(axis=1, initial=0.0))])
 
     def proba(self, gate: Floats, passed: Mask, labeler_z: Floats) -> Floats:
-        """Coherent probabilities (n, L) from gate probabilities (n,) and the passed rows' log-odds (m, K)."""
+        """Coherent probabilities (n, L) from gate probabilities as fitted (n,) and passed rows' log-odds (m, K)."""
         proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
         self._fill_between(proba, gate, ~passed & (gate >= self.gate_threshold))
         merged = log_odds(self.merge(gate[passed], labeler_z))
         proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(merged))
         np.minimum(proba, 1.0, out=proba)
-        return proba if self.plan.any_index is None else coherent(proba, self.plan.any_index)
+        if self.plan.any_index is not None:
+            proba = coherent(proba, self.plan.any_index)
+        return self.proba_at(proba, gate, passed)
+
+    def proba_at(self, proba: Floats, gate: Floats, passed: Mask) -> Floats:
+        """Coherent probabilities (n, L) where the model is used, from those as fitted."""
+        if self.shift is None or self.by_shift is None or not self.shift.log_odds:
+            return proba
+        moved = self.shift.label_proba(proba, self.any_of(proba, gate))
+        moved[passed] = shift_proba(moved[passed], self.by_shift.offsets_at(self.shift.log_odds))
+        return moved if self.plan.any_index is None else coherent(moved, self.plan.any_index)
+
+    def any_of(self, proba: Floats, gate: Floats) -> Floats:
+        """p(a | x) that goes with coherent probabilities (n, L): the gate's, or what the labels made of it."""
+        if self.plan.any_index is not None:
+            return proba[:, self.plan.any_index]
+        surest: Floats = np.maximum(gate, proba.max(axis=1))
+        return surest
 
     def _fill_between(self, proba: Floats, gate: Floats, between: Mask) -> None:
         """Give rows that only a raised threshold rejects the labels' usual shares: those of the tail are too small."""

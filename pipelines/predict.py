@@ -13,6 +13,8 @@ from pipelines import predict_batch, predict_file
 from pipelines.loading import Loading
 from pipelines.models import find_model, is_flat
 
+MOST_WARNINGS = 5
+
 
 def run(
     model: Path,
@@ -53,10 +55,16 @@ def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
 
 
 def text(summary: dict[str, Any]) -> str:
-    """A line to read."""
+    """Lines to read."""
     fate = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
     rejected = ", {rejected} rejected" if summary.get("rejected") else ""
     before = "; it was finished before" if summary.get("was_finished") else ""
-    return ("{rows} rows" + rejected + ", " + fate + ", {rows_with_label} with a label -> {output}").format(
-        **summary
-    ) + before
+    line = ("{rows} rows" + rejected + ", " + fate + ", {rows_with_label} with a label -> {output}").format(**summary)
+    return "\n".join([line + before, *_warnings(summary.get("monitor"))])
+
+
+def _warnings(monitor: dict[str, Any] | None) -> list[str]:
+    """What the monitor found, the largest first."""
+    drifted = [] if monitor is None else monitor["drifted"]
+    more = [f"warning: {len(drifted) - MOST_WARNINGS} more"] if len(drifted) > MOST_WARNINGS else []
+    return [*(f"warning: {sentence}" for sentence in drifted[:MOST_WARNINGS]), *more]

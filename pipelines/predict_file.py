@@ -33,7 +33,7 @@ def run(
     if isinstance(answers, CascadeAnswers):
         counts = _write_cascade(answers, data, output, exams)
     else:
-        counts = write_answers(output, answers(data.X, data.ids, data.groups, StageBars()))
+        counts = write_answers(output, answers(data.X, data.ids, data.groups, StageBars())).counts
     return {"rows": len(data), **counts, "output": str(output), "model": str(folder)}
 
 

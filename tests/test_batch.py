@@ -238,8 +238,8 @@ def test_starting_over_removes_what_the_job_wrote_and_nothing_else(work: Path, d
         (output / name).write_text("mine")
     run(work, work / "rows.parquet", output, shard_rows=2000, fresh=True)
     assert sorted(content(output)) == [
-        ".lock", "_manifest.json", "_rejected.parquet", "notes.txt", "part-00000.parquet", "part-00001.parquet",
-        "part-00099.parquet",
+        ".lock", "_manifest.json", "_monitor.json", "_rejected.parquet", "notes.txt", "part-00000.parquet",
+        "part-00001.parquet", "part-00099.parquet",
     ]  # fmt: skip
 
 

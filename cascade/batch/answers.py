@@ -10,7 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from cascade.batch.tally import Tallying
 from cascade.batch.writing import Answer
+from cascade.drift.expected import expected_profile
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.metrics.top_k import top_columns
 from cascade.prediction import Prediction
@@ -38,6 +40,11 @@ class Answers(Protocol):
     row_bytes: int
     settings: dict[str, Any]
 
+    @property
+    def tallying(self) -> Tallying | None:
+        """How answers are counted for a monitor; None where there is none."""
+        ...
+
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None
     ) -> Iterator[Answer]:
@@ -57,13 +64,16 @@ class CascadeAnswers:
         self.predictor, self.signature = predictor, predictor.signature
         self.row_bytes = 32 * len(predictor.labels)
         self.settings: dict[str, Any] = {"gate": told(predictor.gate), "labeler": told(predictor.labeler)}
+        self.tallying = Tallying(expected_profile(predictor), predictor.labels, predictor.signature.feature_names)
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None = None
     ) -> Iterator[Answer]:
         """Yield one table."""
-        prediction = self.predict(X, progress)
-        yield row_table(ids, groups, prediction, self.predictor.labels), counts_of(prediction)
+        scores = self.predictor.score(X, progress=progress)
+        prediction = self.predictor.decide(scores)
+        tally = self.tallying.count(X, scores, prediction)
+        yield Answer(row_table(ids, groups, prediction, self.predictor.labels), counts_of(prediction), tally)
 
     def predict(self, X: Any, progress: Progress | None) -> Prediction:
         """Score and decide."""
@@ -109,6 +119,8 @@ class ManyLabelAnswers:
     top_k : int
     """
 
+    tallying: Tallying | None = None
+
     def __init__(self, predictor: ManyLabelPredictor, top_k: int) -> None:
         self.predictor, self.signature, self.top_k = predictor, predictor.signature, top_k
         self.names = np.array(predictor.labels)
@@ -139,7 +151,7 @@ class ManyLabelAnswers:
         columns["top_labels"] = _lists(even, self.names[first.ravel()])
         columns["top_probabilities"] = _lists(even, expit(np.take_along_axis(z, first, axis=1)).ravel())
         number = np.diff(start)
-        return pa.table(columns), {"rows_with_label": int((number > 0).sum()), "labels": int(number.sum())}
+        return Answer(pa.table(columns), {"rows_with_label": int((number > 0).sum()), "labels": int(number.sum())})
 
 
 def _lists(start: NDArray[Any], values: NDArray[Any]) -> pa.ListArray:

@@ -16,8 +16,9 @@ from cascade.publish import sync
 # Readers of a folder of Parquet files pass over names that begin with _ or a dot.
 MANIFEST = "_manifest.json"
 REJECTED = "_rejected.parquet"
+MONITOR = "_monitor.json"
 LOCK = ".lock"
-ASIDE = re.compile(r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json)\.\d+")
+ASIDE = re.compile(r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json|_monitor\.json)\.\d+")
 WORKER = ".worker-"
 """Beginning of the folders in which workers write their shards."""
 WORKER_FOLDER = re.compile(re.escape(WORKER) + r"\w{8}")

@@ -7,10 +7,12 @@ from typing import Any
 
 import pyarrow.parquet
 
-from cascade.batch.folder import REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
+from cascade.batch.folder import MONITOR, REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
 from cascade.batch.identity import difference
 from cascade.batch.manifest import Manifest, digest_file, read_manifest
+from cascade.batch.monitor import monitored, write_monitor
 from cascade.batch.shard import Written
+from cascade.batch.tally import Tallying
 from cascade.batch.writing import write_tables
 from cascade.errors import ConfigError, DataError
 from cascade.publish import sync
@@ -56,15 +58,17 @@ class Job:
     def _remove(self, n_shards: int) -> None:
         for number in range(n_shards + 1):
             self._remove_shard(number)
-        (self.folder / REJECTED).unlink(missing_ok=True)
+        for name in (REJECTED, MONITOR):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _remove_shard(self, number: int) -> None:
         for name in (part_name(number), rejected_name(number)):
             (self.folder / name).unlink(missing_ok=True)
 
     def _check_files(self, manifest: Manifest) -> None:
-        if manifest.sha256_rejected is not None:
-            self._check_file(REJECTED, manifest.sha256_rejected)
+        for name, digest in ((REJECTED, manifest.sha256_rejected), (MONITOR, manifest.sha256_monitor)):
+            if digest is not None:
+                self._check_file(name, digest)
         for number, shard in enumerate(manifest.shards):
             self._check_file(part_name(number), shard.sha256)
             if shard.sha256_rejected is not None and not manifest.finished:
@@ -80,7 +84,7 @@ class Job:
         """Note the next shard; one that is not noted when the process ends is made again."""
         if written.place != self.folder:
             self._take_in(written)
-        self.manifest.shards.append(written.shard)
+        self.manifest.add(written.shard, written.tally)
         self.manifest.write(self.folder)
 
     def _take_in(self, written: Written) -> None:
@@ -90,13 +94,16 @@ class Job:
             (written.place / name).replace(self.folder / name)
         sync(self.folder)
 
-    def finish(self) -> None:
-        """Put the rejected rows into one file and mark the job as finished; may be called again."""
+    def finish(self, tallying: Tallying | None) -> None:
+        """Put rejected rows into one file, write the monitor's, mark the job as finished; may be called again."""
         aside = self._asides()
         if not self.manifest.finished:
             if aside:
                 write_tables(self.folder / REJECTED, map(pyarrow.parquet.read_table, aside))
                 self.manifest.sha256_rejected = digest_file(self.folder / REJECTED)
+            if tallying is not None and self.manifest.tally is not None:
+                write_monitor(self.folder, monitored(tallying, self.manifest.tally, self.manifest.n_rejected))
+                self.manifest.sha256_monitor = digest_file(self.folder / MONITOR)
             self.manifest.finished = True
             self.manifest.write(self.folder)
         for path in aside:

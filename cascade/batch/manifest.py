@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from cascade.batch.folder import MANIFEST
+from cascade.batch.tally import Tally
 from cascade.errors import DataError
 from cascade.publish import new_file
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,18 @@ class Manifest:
     finished : bool
     sha256_rejected : str or None
         Of the rejected rows of a finished job, None where there are none.
+    tally : Tally or None
+        What a monitor needs of the shards so far, added up; None where there is no monitor.
+    sha256_monitor : str or None
+        Of what a finished job's monitor wrote.
     """
 
     job: dict[str, dict[str, Any]]
     shards: list[Shard] = field(default_factory=list)
     finished: bool = False
     sha256_rejected: str | None = None
+    tally: Tally | None = None
+    sha256_monitor: str | None = None
 
     @property
     def n_read(self) -> int:
@@ -72,6 +79,12 @@ class Manifest:
     def n_rejected(self) -> int:
         """Rows that were rejected."""
         return sum(shard.rejected for shard in self.shards)
+
+    def add(self, shard: Shard, tally: Tally | None) -> None:
+        """Note the next shard."""
+        self.shards.append(shard)
+        if tally is not None:
+            self.tally = tally if self.tally is None else self.tally + tally
 
     def totals(self) -> dict[str, int]:
         """Counts of all shards."""
@@ -86,9 +99,11 @@ class Manifest:
             "rows": self.n_read,
             "rejected": self.n_rejected,
             "sha256_rejected": self.sha256_rejected,
+            "sha256_monitor": self.sha256_monitor,
             **self.totals(),
             "job": self.job,
             "shards": [asdict(shard) for shard in self.shards],
+            "tally": None if self.tally is None else self.tally.to_json(),
         }
         with new_file(folder / MANIFEST) as aside:
             aside.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -110,7 +125,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         if body["protocol"] != PROTOCOL:
             raise ValueError(f"protocol {body['protocol']!r}")
         shards = [Shard(**shard) for shard in body["shards"]]
-        return Manifest(body["job"], shards, body["finished"], body["sha256_rejected"])
+        tally = None if body["tally"] is None else Tally.from_json(body["tally"])
+        return Manifest(body["job"], shards, body["finished"], body["sha256_rejected"], tally, body["sha256_monitor"])
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"`{path}` was not written by a job of this version ({error}); choose another folder."

@@ -16,6 +16,7 @@ from cascade.batch.folder import claimed, rejected_name
 from cascade.batch.inputs import Input
 from cascade.batch.job import Job
 from cascade.batch.manifest import Manifest
+from cascade.batch.monitor import status_of
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.rows import BLOCK
 
@@ -107,7 +108,7 @@ def run_job(
     -------
     dict
         `rows` of the input, `rejected` of them, the answers' counts, `shards`, `seconds`, `rows_per_second` (of this
-        start), and whether the job `was_finished` before.
+        start), whether the job `was_finished` before, and what its `monitor` says, where there is one.
 
     Raises
     ------
@@ -126,10 +127,12 @@ def run_job(
             task = Task(folder, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
             _run(job, engine or LocalEngine(source, answers, watcher.stage), task, watcher)
             _check_end(job, source, begun)
-        job.finish()
+        job.finish(answers.tallying)
+        monitor = {} if answers.tallying is None else {"monitor": status_of(folder)}
     seconds = time.monotonic() - started
     rate = (job.manifest.n_read - done) / seconds
-    return {**_summary(job.manifest), "seconds": seconds, "rows_per_second": rate, "was_finished": was_finished}
+    told = {"seconds": seconds, "rows_per_second": rate, "was_finished": was_finished}
+    return {**_summary(job.manifest), **told, **monitor}
 
 
 def _shard_size(settings: Settings, row_bytes: int) -> int:

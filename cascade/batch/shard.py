@@ -11,6 +11,7 @@ from cascade.batch.answers import Answers, Progress
 from cascade.batch.chunk import Chunk
 from cascade.batch.folder import part_name, rejected_name
 from cascade.batch.manifest import Shard, digest_file
+from cascade.batch.tally import Tally
 from cascade.batch.unscorable import reject_unscorable
 from cascade.batch.writing import write_answers, write_tables
 from cascade.errors import CascadeError, DataError
@@ -25,10 +26,13 @@ class Written:
     place : path
         Where they lie, under the names that they have in the job's folder.
     shard : Shard
+    tally : Tally or None
+        What a monitor adds up, where there is one.
     """
 
     place: Path
     shard: Shard
+    tally: Tally | None
 
 
 def write_shard(
@@ -54,11 +58,11 @@ def _write(place: Path, number: int, chunk: Chunk, answers: Answers, progress: P
     part, aside, rejected = place / part_name(number), place / rejected_name(number), chunk.rejected
     if rejected.num_rows:
         write_tables(aside, iter([rejected]))
-    counts = write_answers(part, answers(chunk.X, chunk.ids, chunk.groups, progress))
+    added = write_answers(part, answers(chunk.X, chunk.ids, chunk.groups, progress))
     digest = digest_file(aside) if rejected.num_rows else None
     rows = pyarrow.parquet.read_metadata(part).num_rows
-    shard = Shard(rows, rejected.num_rows, counts, digest_file(part), digest)
+    shard = Shard(rows, rejected.num_rows, added.counts, digest_file(part), digest)
     if shard.n_read != chunk.n_read:
         told = f"{chunk.n_read} rows. Received {shard.n_read}"
         raise CascadeError(f"`{part}` must account for {told}; please report this.")
-    return Written(place, shard)
+    return Written(place, shard, added.tally)

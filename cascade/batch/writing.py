@@ -4,28 +4,47 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import reduce
+from operator import add
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet
 
+from cascade.batch.tally import Tally
 from cascade.publish import new_file
 
-Answer = tuple[pa.Table, dict[str, int]]
-"""Predictions of some rows, and what a summary adds up of them."""
+
+class Answer(NamedTuple):
+    """Predictions of some rows, what a summary adds up of them, and what a monitor does, where there is one."""
+
+    table: pa.Table
+    counts: dict[str, int]
+    tally: Tally | None = None
 
 
-def write_answers(path: Path, answers: Iterator[Answer]) -> dict[str, int]:
-    """Write one or more tables; return their counts added up."""
+class Added(NamedTuple):
+    """Counts and tally of all answers that were written."""
+
+    counts: dict[str, int]
+    tally: Tally | None
+
+
+def write_answers(path: Path, answers: Iterator[Answer]) -> Added:
+    """Write one or more tables; return what is added up of them."""
     total: Counter[str] = Counter()
-    write_tables(path, _counted(answers, total))
-    return dict(total)
+    tallies: list[Tally] = []
+    write_tables(path, _counted(answers, total, tallies))
+    return Added(dict(total), reduce(add, tallies) if tallies else None)
 
 
-def _counted(answers: Iterator[Answer], total: Counter[str]) -> Iterator[pa.Table]:
-    for table, counts in answers:
-        total.update(counts)
-        yield table
+def _counted(answers: Iterator[Answer], total: Counter[str], tallies: list[Tally]) -> Iterator[pa.Table]:
+    for answer in answers:
+        total.update(answer.counts)
+        if answer.tally is not None:
+            tallies.append(answer.tally)
+        yield answer.table
 
 
 def write_tables(path: Path, tables: Iterator[pa.Table]) -> None:

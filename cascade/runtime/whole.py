@@ -35,12 +35,14 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
     Raises
     ------
     ConfigError
-        If a part is not a network.
+        If a part is not a network, or the cascade was adapted to another prevalence.
     """
 
     def __init__(self, predictor: CascadePredictor) -> None:
         super().__init__(name="cascade")
         self.rules, labeler = predictor.rules, predictor.labeler
+        if self.rules.shift is not None and self.rules.shift.target != self.rules.shift.source:
+            raise ConfigError("one graph cannot hold an adapted cascade; write it from the cascade as it was trained.")
         self._networks: list[Any] = []
         self._gate = self._part(predictor.gate, "gate")
         self._labeler = None if labeler is None else self._part(labeler, "labeler")

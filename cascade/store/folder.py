@@ -16,6 +16,7 @@ from cascade.errors import ModelRefusedError
 from cascade.labels import LabelPlan
 from cascade.merge import check_pool
 from cascade.predictor import CascadePredictor
+from cascade.prior_shift import ByShift, PriorShift
 from cascade.publish import new_folder
 from cascade.rules import Rules, check_coherence
 from cascade.store.exporting import Exporter
@@ -90,6 +91,8 @@ def _rules_to_json(rules: Rules) -> dict[str, Any]:
         body[name] = _calibration_to_json(getattr(rules, name))
     for name in ("rejected_share", "rejected_interval", "thresholds"):
         body[name] = body[name].tolist()
+    if rules.by_shift is not None:
+        body["by_shift"] = {name: values.tolist() for name, values in body["by_shift"].items()}
     return body
 
 
@@ -127,6 +130,11 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         rejected_interval=_floats(body["rejected_interval"]),
         thresholds=_floats(body["thresholds"]),
         coherence=check_coherence(body["coherence"]),
+        # Protocols 3 and 4 know neither.
+        shift=None if body.get("shift") is None else PriorShift(**body["shift"]),
+        by_shift=None
+        if body.get("by_shift") is None
+        else ByShift(*(_floats(body["by_shift"][name]) for name in ("thresholds", "offsets"))),
         **parts,
     )
 

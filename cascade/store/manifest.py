@@ -10,9 +10,9 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError
 
-PROTOCOL = 4
-READABLE = (3, 4)
-"""Protocol 3 has no exported networks; all else is alike."""
+PROTOCOL = 5
+READABLE = (3, 4, 5)
+"""Protocol 3 has no exported networks, 3 and 4 no shift of prevalence; all else is alike."""
 NAME = "cascade.json"
 LARGEST = 32 * 2**20
 
@@ -43,7 +43,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     protocol = body.get("protocol")
     if protocol not in READABLE:
         raise ModelRefusedError(
-            f"`{folder}` has protocol {protocol!r}; this version reads {' and '.join(map(str, READABLE))}."
+            f"`{folder}` has protocol {protocol!r}; this version reads {READABLE[0]} to {READABLE[-1]}."
         )
     if body.get("sha256") != _digest_of(body):
         raise ModelRefusedError(f"`{folder / NAME}` was changed after it was written; fetch the model again.")

@@ -28,7 +28,7 @@ def refusing(path: Path) -> Iterator[None]:
 
 
 def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
-    """Refuse what is said of the training where readers would stumble over it: columns and pixels."""
+    """Refuse what is said of the training where readers would stumble over it: columns, pixels, profile."""
     if not isinstance(provenance, dict):
         raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
     columns = provenance.get("columns", {})
@@ -38,6 +38,10 @@ def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
         from cascade.data.pixels import PixelOptions
 
         PixelOptions.of(**provenance["pixels"])
+    if "profile" in provenance:
+        from cascade.drift.profile import TrainingProfile
+
+        TrainingProfile.from_json(provenance["profile"])
     return provenance
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from cascade.calibration import AnyCalibration, Calibration
 from cascade.certificate import Certificate, Claim, LabelCertificate, Unit, label_certificate, level_of
 from cascade.errors import ModelRefusedError
+from cascade.prior_shift import FURTHEST, SHIFTS, ByShift, PriorShift
 from cascade.rules import Rules
 
 
@@ -70,9 +71,21 @@ def check_rules(rules: Rules) -> None:
         and bool((rules.thresholds >= 0).all())
         and bool((rules.rejected_interval[0] <= rules.rejected_interval[1]).all())
         and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
+        and (rules.shift is None or _is_shift(rules.shift, rules.by_shift, n))
     )
     if not sound:
         raise ModelRefusedError("the manifest's rules do not fit together; the model was not written by `save`.")
+
+
+def _is_shift(shift: PriorShift, by_shift: ByShift | None, n: int) -> bool:
+    return (
+        by_shift is not None
+        and all(isinstance(share, float) and 0 < share < 1 for share in (shift.source, shift.target))
+        and abs(shift.log_odds) <= FURTHEST + 1e-6
+        and by_shift.thresholds.shape == by_shift.offsets.shape == (len(SHIFTS), n)
+        and bool((np.isfinite(by_shift.thresholds) & (by_shift.thresholds >= 0)).all())
+        and bool(np.isfinite(by_shift.offsets).all())
+    )
 
 
 def _is_calibration(calibration: AnyCalibration) -> bool:

@@ -1,0 +1,8 @@
+"""How a model's training data looked, and how far other data is from it."""
+
+from cascade.drift.compare import compare_profiles
+from cascade.drift.finding import DriftReport, Finding
+from cascade.drift.making import profile_of
+from cascade.drift.profile import TrainingProfile
+
+__all__ = ["DriftReport", "Finding", "TrainingProfile", "compare_profiles", "profile_of"]

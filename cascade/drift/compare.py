@@ -1,0 +1,143 @@
+"""Compare two profiles: effect sizes with verdicts, chance kept at bay over all of them together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.drift.effects import (
+    DISTANCE,
+    RATIO,
+    STABILITY,
+    homogeneity_level,
+    joined_cells,
+    share_ratio,
+    smirnov_distance,
+    smirnov_level,
+    stability_index,
+    verdict_of,
+)
+from cascade.drift.finding import LARGE, NONE, DriftReport, Finding
+from cascade.drift.histogram import Histogram
+from cascade.drift.profile import TrainingProfile
+from cascade.drift.share import Share
+from cascade.errors import ConfigError, DataError
+
+Floats = NDArray[np.float64]
+
+MOST_RATIO = 1e6
+LEVEL = 0.05
+"""Probability that anything at all is found where nothing drifted."""
+
+
+def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level: float = LEVEL) -> DriftReport:
+    """Compare what two profiles both hold.
+
+    Parameters
+    ----------
+    reference : TrainingProfile
+        Of the data a model was trained on.
+    current : TrainingProfile
+        Made with `like=reference`.
+    level : float in (0, 1)
+        Probability with which anything is found where nothing drifted, over all quantities together (Bonferroni).
+
+    Returns
+    -------
+    DriftReport
+
+    Raises
+    ------
+    DataError
+        If the two count in other bins.
+
+    Notes
+    -----
+    Histograms are compared by the population stability index and by the Kolmogorov-Smirnov distance in bins, shares
+    by their ratio with an interval. Thresholds are on effects and do not move with the number of quantities or rows;
+    the level at which chance has to be ruled out is divided by the number of quantities.
+
+    Examples
+    --------
+    >>> from cascade.drift import profile_of
+    >>> rng = np.random.default_rng(0)
+    >>> training, later = rng.normal(size=(4000, 1)), rng.normal(0.8, 1, size=(4000, 1))
+    >>> profile = profile_of(training, feature_names=("age",))
+    >>> print(compare_profiles(profile, profile_of(later, feature_names=("age",), like=profile)).table())
+    large     feature 'age': population stability index 0.649, large from 0.25 on
+    large     feature 'age': Kolmogorov-Smirnov distance 0.32, large from 0.2 on
+    2 of 4 quantities drifted
+    """
+    if not 0 < level < 1:
+        raise ConfigError(f"`level` must lie between 0 and 1, both excluded. Received {level!r}.")
+    shares = [(own, other) for own in reference.shares if (other := current.share(own.kind, own.name))]
+    histograms = [(own, same) for own in reference.histograms if (same := current.histogram(own.kind, own.name))]
+    each = level / max(1, len(shares) + 2 * len(histograms))
+    findings = [*_rows(reference, current)]
+    findings += [_share(*pair, each) for pair in shares]
+    findings += [finding for pair in histograms for finding in histogram_findings(*pair, each)]
+    return DriftReport(tuple(findings))
+
+
+def _rows(reference: TrainingProfile, current: TrainingProfile) -> Iterator[Finding]:
+    """Shape and type of a row, which no amount of data makes a matter of chance."""
+    for name, own, other in (
+        ("shape", reference.row_shape, current.row_shape),
+        ("type", reference.dtype, current.dtype),
+    ):
+        sentence = f"{name} of a row: {_told(other)}, {_told(own)} in training"
+        yield Finding(f"{name} of a row", "change", float(own != other), LARGE if own != other else NONE, sentence)
+
+
+def _told(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _share(reference: Share, current: Share, level: float) -> Finding:
+    sides = [(side.value if side.rows else 0.0, side.effective) for side in (reference, current)]
+    ratio, low, high = share_ratio(sides[0], sides[1], level / 2)
+    apart = max(ratio, 1 / ratio if ratio else math.inf)
+    verdict = verdict_of(apart, RATIO, beyond_chance=not low <= 1 <= high)
+    told = f"{current.value:.4g}, {reference.value:.4g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
+    # A ratio to a share of none is infinite, which JSON has no number for.
+    return Finding(current.what, "ratio", min(ratio, MOST_RATIO), verdict, f"{current.what}: {told}")
+
+
+def histogram_findings(reference: Histogram, current: Histogram, level: float) -> Iterator[Finding]:
+    """Compare two histograms, each finding coming about by chance with a probability of `level`.
+
+    Raises
+    ------
+    DataError
+        If they count in other bins.
+    """
+    if reference.edges != current.edges:
+        raise DataError(f"`current` must count {current.what} in the bins of `reference`; make it with like=reference.")
+    own, other = (np.array(side.counts, dtype=np.float64) for side in (reference, current))
+    effective = reference.effective, current.effective
+    if own.sum() and other.sum():
+        cells = joined_cells(own, other, effective)
+        yield _stability(current.what, *cells, homogeneity_level(*cells, effective) < level)
+    if own[:-1].sum() and other[:-1].sum():
+        distance = smirnov_distance(own[:-1], other[:-1])
+        yield _distance(current.what, distance, smirnov_level(distance, effective) < level)
+
+
+def _stability(what: str, reference: Floats, current: Floats, beyond_chance: bool) -> Finding:
+    return _effect(what, "population stability index", stability_index(reference, current), STABILITY, beyond_chance)
+
+
+def _distance(what: str, distance: float, beyond_chance: bool) -> Finding:
+    return _effect(what, "Kolmogorov-Smirnov distance", distance, DISTANCE, beyond_chance)
+
+
+def _effect(what: str, effect: str, size: float, limits: tuple[float, float], beyond_chance: bool) -> Finding:
+    verdict = verdict_of(size, limits, beyond_chance)
+    reason = f"{verdict} from {limits[verdict == LARGE]} on"
+    if verdict == NONE:
+        reason = f"below {limits[0]}" if size < limits[0] else "which chance explains with so few rows"
+    return Finding(what, effect, size, verdict, f"{what}: {effect} {size:.3g}, {reason}")

@@ -1,0 +1,182 @@
+"""Effect sizes of drift, what chance alone makes of them, and from where on they count.
+
+A threshold on an effect size means the same with a thousand rows and with a million. What depends on the number of
+rows is how large an effect chance alone shows, so a verdict asks for both: an effect beyond its threshold, and beyond
+what no drift would show at the level asked for.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc
+
+from cascade.drift.finding import LARGE, MODERATE, NONE
+from cascade.proportions import clopper_pearson
+
+Floats = NDArray[np.float64]
+
+STABILITY = (0.1, 0.25)
+"""Population stability index: the convention of credit scoring. Between two normal distributions of one variance it
+is the squared distance of their means in standard deviations, so these are .32 and .5 of them; Cohen (1988) calls
+.5 medium.
+
+References
+----------
+Siddiqi (2006), Credit risk scorecards, chapter 9.
+"""
+
+DISTANCE = (0.125, 0.2)
+"""Kolmogorov-Smirnov distance of normal distributions that far apart: 2 Phi(d / 2) - 1 is .126 at .32, .197 at .5."""
+
+FEWEST_EXPECTED = 5.0
+
+RATIO = (1.25, 2.0)
+"""Ratio of two shares, or its inverse. The smaller is the limit of bioequivalence (80 to 125 %, FDA 2001); for the
+larger there is no convention: twice as many."""
+
+
+def stability_index(reference: Floats, current: Floats) -> float:
+    """Population stability index of counts in the same cells: sum of (q - p) ln(q / p).
+
+    Half a row in each cell keeps it finite. It is Jeffreys' divergence.
+
+    References
+    ----------
+    Jeffreys (1946), An invariant form for the prior probability in estimation problems.
+
+    Examples
+    --------
+    >>> stability_index(np.array([50.0, 50.0]), np.array([500.0, 500.0]))
+    0.0
+    """
+    p, q = ((counts + 0.5) / (counts + 0.5).sum() for counts in (reference, current))
+    return float((q - p) @ np.log(q / p))
+
+
+def joined_cells(reference: Floats, current: Floats, effective: tuple[float, float]) -> tuple[Floats, Floats]:
+    """Join neighbouring cells until each may expect five rows in both samples: one row in an empty cell proves nothing.
+
+    Parameters
+    ----------
+    reference, current : ndarray of float, shape (B,)
+        Counts in the same cells.
+    effective : pair of float
+        Effective rows of each.
+
+    References
+    ----------
+    Cochran (1954), Some methods for strengthening the common chi-square tests, Biometrics 10.
+
+    Examples
+    --------
+    >>> joined = joined_cells(np.array([0.0, 50.0, 50.0]), np.array([1.0, 60.0, 39.0]), (100.0, 100.0))
+    >>> [side.tolist() for side in joined]
+    [[50.0, 50.0], [61.0, 39.0]]
+    """
+    weight = np.array(effective)
+    shares = np.array([reference / reference.sum(), current / current.sum()])
+    expected = weight @ shares / weight.sum() * weight.min()
+    starts, held = [0], 0.0
+    for cell, rows in enumerate(expected):
+        if held >= FEWEST_EXPECTED and expected[cell:].sum() >= FEWEST_EXPECTED:
+            starts.append(cell)
+            held = 0.0
+        held += rows
+    return np.add.reduceat(reference, starts), np.add.reduceat(current, starts)
+
+
+def homogeneity_level(reference: Floats, current: Floats, effective: tuple[float, float]) -> float:
+    """Probability with which two samples of one distribution differ as much as these counts: Pearson's chi-square.
+
+    The index itself is that statistic divided by 1 / (1 / n + 1 / m), but for logarithms whose tails are heavier.
+
+    References
+    ----------
+    Yurdakul & Naranjo (2020), Statistical properties of the population stability index, Journal of Risk Model
+    Validation 14.
+    """
+    n, m = effective
+    p, q = reference / reference.sum(), current / current.sum()
+    pooled = (n * p + m * q) / (n + m)
+    statistic = ((p - q) ** 2 / pooled).sum() / (1 / n + 1 / m)
+    return float(chdtrc(len(pooled) - 1, statistic)) if len(pooled) > 1 else 1.0
+
+
+def smirnov_distance(reference: Floats, current: Floats) -> float:
+    """Largest difference of the shares below an edge; at most the Kolmogorov-Smirnov distance of the values.
+
+    Examples
+    --------
+    >>> smirnov_distance(np.array([50.0, 50.0]), np.array([20.0, 80.0]))
+    0.3
+    """
+    below = [np.cumsum(counts) / counts.sum() for counts in (reference, current)]
+    return float(abs(below[0] - below[1]).max().round(12))
+
+
+def smirnov_level(distance: float, effective: tuple[float, float]) -> float:
+    """Probability with which two samples of one distribution differ as much: at most 2 exp(-2 D^2 n m / (n + m)).
+
+    References
+    ----------
+    Smirnov (1948), Table for estimating the goodness of fit of empirical distributions, Annals of Mathematical
+    Statistics 19: asymptotically, and in bins less.
+    """
+    n, m = effective
+    return min(1.0, 2 * math.exp(-2 * distance**2 * n * m / (n + m)))
+
+
+def share_ratio(
+    reference: tuple[float, float], current: tuple[float, float], level: float
+) -> tuple[float, float, float]:
+    """Ratio of two shares, and bounds that each miss it with a probability of `level`.
+
+    Parameters
+    ----------
+    reference, current : pair of float
+        Share, and effective rows that it is known by.
+    level : float
+
+    Returns
+    -------
+    ratio, low, high : float
+
+    References
+    ----------
+    Zou & Donner (2008), Construction of confidence limits about effect measures: a general approach, Statistics in
+    Medicine 27: bounds of a difference, here of logarithms, from those of its sides, which are Clopper and Pearson's.
+
+    Examples
+    --------
+    >>> [round(each, 2) for each in share_ratio((0.1, 1000.0), (0.2, 1000.0), 0.025)]
+    [2.0, 1.6, 2.52]
+    """
+    (p, low_p, high_p), (q, low_q, high_q) = (_bounds(*side, level) for side in (reference, current))
+    ratio = q / p if p else math.inf if q else 1.0
+    if not (p and q):
+        return ratio, _quotient(low_q, high_p), _quotient(high_q, low_p)
+    down, up = (math.hypot(_log(q, a), _log(b, p)) for a, b in ((low_q, high_p), (high_q, low_p)))
+    return ratio, ratio * math.exp(-down), ratio * math.exp(min(up, 700.0))
+
+
+def _bounds(share: float, effective: float, level: float) -> tuple[float, float, float]:
+    low, high = clopper_pearson(share * effective, effective, level)
+    return share, float(low), float(high)
+
+
+def _log(above: float, below: float) -> float:
+    return math.inf if min(above, below) <= 0 else math.log(above / below)
+
+
+def _quotient(above: float, below: float) -> float:
+    return above / below if below else math.inf
+
+
+def verdict_of(size: float, limits: tuple[float, float], beyond_chance: bool) -> str:
+    """Judge an effect that counts from `limits` on."""
+    if size < limits[0] or not beyond_chance:
+        return NONE
+    return LARGE if size >= limits[1] else MODERATE

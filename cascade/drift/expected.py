@@ -1,0 +1,74 @@
+"""What rows should look like to a cascade where another share of them has a label than in training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from cascade.drift.histogram import Histogram
+from cascade.drift.kinds import (
+    FEATURE,
+    GATE,
+    GATE_WITH,
+    GATE_WITHOUT,
+    PAST_GATE,
+    PAST_GATE_WITH,
+    PAST_GATE_WITHOUT,
+)
+from cascade.drift.profile import TrainingProfile
+from cascade.drift.share import Share
+from cascade.predictor import CascadePredictor
+
+
+def expected_profile(predictor: CascadePredictor) -> TrainingProfile | None:
+    """The training's profile, at the prevalence a cascade was adapted to; None where it keeps none."""
+    profile, shift = predictor.profile, predictor.rules.shift
+    if profile is None or shift is None or shift.target == shift.source:
+        return profile
+    return at_prevalence(profile, shift.target)
+
+
+def at_prevalence(profile: TrainingProfile, prevalence: float) -> TrainingProfile:
+    """Mix the two classes of a profile anew.
+
+    Parameters
+    ----------
+    profile : TrainingProfile
+        Of rows that were scored and labelled, with both classes among them.
+    prevalence : float in (0, 1)
+
+    Returns
+    -------
+    TrainingProfile
+        With the gate's scores, the share past it, and features as they are: these are not kept by class. Prevalences
+        of labels and what is predicted are left out.
+    """
+    shares = {each.kind: each for each in profile.shares}
+    scores = {each.kind: each for each in profile.histograms}
+    share = _mixed_share(shares[PAST_GATE_WITH], shares[PAST_GATE_WITHOUT], prevalence)
+    gate = _mixed_histogram(scores[GATE_WITH], scores[GATE_WITHOUT], prevalence)
+    features = tuple(each for each in profile.histograms if each.kind == FEATURE)
+    return replace(profile, shares=(share,), histograms=(gate, *features))
+
+
+def _mixed_share(with_label: Share, without: Share, prevalence: float) -> Share:
+    rows = with_label.rows + without.rows
+    value = prevalence * with_label.value + (1 - prevalence) * without.value
+    effective = _effective(with_label, without, prevalence)
+    return Share(PAST_GATE, "", round(rows * value), rows, min(effective, float(rows)))
+
+
+def _mixed_histogram(with_label: Histogram, without: Histogram, prevalence: float) -> Histogram:
+    rows = with_label.rows + without.rows
+    mixed = sum(
+        weight * np.array(side.counts) / side.rows
+        for weight, side in ((prevalence, with_label), (1 - prevalence, without))
+    )
+    counts = tuple(map(int, np.round(rows * mixed)))
+    return Histogram(GATE, "", with_label.edges, counts, min(_effective(with_label, without, prevalence), sum(counts)))
+
+
+def _effective(with_label: Share | Histogram, without: Share | Histogram, prevalence: float) -> float:
+    """Rows that know a weighted sum of two shares: variances add up with the squares of the weights."""
+    return 1 / (prevalence**2 / with_label.effective + (1 - prevalence) ** 2 / without.effective)

@@ -1,0 +1,149 @@
+"""Make the profile of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cascade.drift.clusters import count_histogram, count_share
+from cascade.drift.histogram import Histogram, quantile_edges
+from cascade.drift.kinds import FEATURE, GATE, PREVALENCE
+from cascade.drift.measures import measure, spaced_rows
+from cascade.drift.profile import GIVEN, TrainingProfile
+from cascade.drift.scored import Scored
+from cascade.drift.share import Share
+from cascade.examples import Examples
+from cascade.labels import name_labels
+from cascade.predictor import CascadePredictor
+from cascade.rows import Rows, n_rows, take
+from cascade.signature import InputSignature
+from cascade.splits import group_numbers
+from cascade.targets import read_known_target
+
+Floats = NDArray[np.float64]
+
+
+def profile_of(
+    X: Any,
+    Y: Any = None,
+    groups: ArrayLike | None = None,
+    *,
+    label_names: Sequence[str] | None = None,
+    feature_names: tuple[str, ...] | None = None,
+    predictor: CascadePredictor | None = None,
+    like: TrainingProfile | None = None,
+) -> TrainingProfile:
+    """Count what there is to know of a data set.
+
+    Parameters
+    ----------
+    X : rows, n of them
+        Up to 10,000 evenly spaced ones are measured, and scored if asked.
+    Y : array-like of 0/1, shape (n, L), optional
+        Missing ones as in `CascadeClassifier.fit`.
+    groups : array-like, shape (n,), optional
+        Rows of a group are not independent; what is counted says the less the more they agree.
+    label_names : sequence of str, optional
+        Of the columns of `Y`; default those of `predictor`, else label_0, label_1, ...
+    feature_names : tuple of str, optional
+        Of the columns of a table; default those that `predictor` knows.
+    predictor : CascadePredictor, optional
+        Also count its gate's scores, what passes and what it predicts. `X` must not be what it was fitted on.
+    like : TrainingProfile, optional
+        Count in its bins. Only then can the two be compared.
+
+    Returns
+    -------
+    TrainingProfile
+
+    Raises
+    ------
+    DataError
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(2000, 1))
+    >>> training = profile_of(X, X > 1)
+    >>> bool(training.share("prevalence of", "label_0").found == (X > 1).sum())
+    True
+    >>> profile_of(X, X > 1, like=training) == training
+    True
+    """
+    count = n_rows(X)
+    group = None if groups is None else group_numbers(groups, count)
+    if predictor is not None:
+        label_names, feature_names = label_names or predictor.labels, feature_names or predictor.signature.feature_names
+    examples = None if Y is None else _examples(X, Y, group, label_names, predictor)
+    scored = None if predictor is None else _scored(predictor, X, group, examples)
+    prevalences = () if examples is None else tuple(prevalence_shares(examples))
+    return assemble(X, group, feature_names, prevalences, scored, GIVEN, like)
+
+
+def _examples(
+    X: Any, Y: Any, group: Rows | None, names: Sequence[str] | None, predictor: CascadePredictor | None
+) -> Examples:
+    labels, known, _ = read_known_target(Y, n_rows(X))
+    any_index = None if predictor is None else predictor.rules.plan.any_index
+    return Examples(X, labels, name_labels(names, labels.shape[1]), any_index, group, None, known)
+
+
+def _scored(predictor: CascadePredictor, X: Any, group: Rows | None, examples: Examples | None) -> Scored:
+    rows = spaced_rows(n_rows(X))
+    part = take(X, rows)
+    scores = predictor.score(part)
+    classes = (None, None) if examples is None else classes_of(examples, rows)
+    number = rows if group is None else group[rows]
+    bits = predictor.decide(scores).labels
+    return Scored(scores.gate_z, scores.passed, bits, number, predictor.labels, *classes)
+
+
+def classes_of(examples: Examples, rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Mark those of some rows that have a label, and those that have none; neither where that is not known."""
+    some, settled = np.asarray(examples.Y[rows].any(axis=1)), examples.settled(rows)
+    return (some, ~some) if settled is None else (some & settled, ~some & settled)
+
+
+def prevalence_shares(examples: Examples) -> Iterator[Share]:
+    """Count each label among the rows that know it."""
+    group = np.arange(len(examples.Y)) if examples.groups is None else group_numbers(examples.groups, len(examples.Y))
+    for k, name in enumerate(examples.names):
+        told = slice(None) if examples.known is None else examples.known[:, k]
+        yield count_share(PREVALENCE, name, examples.Y[told, k] > 0, group[told])
+
+
+def assemble(
+    X: Any,
+    group: Rows | None,
+    feature_names: tuple[str, ...] | None,
+    prevalences: tuple[Share, ...],
+    scored: Scored | None,
+    of_rows: str,
+    like: TrainingProfile | None = None,
+) -> TrainingProfile:
+    """Put a profile together from counted labels and scored rows, of `of_rows`; measure up to 10,000 rows of `X`."""
+    features = tuple(_feature_histograms(X, group, feature_names, like))
+    signature = InputSignature.of(X)
+    n_groups = None if group is None else len(np.unique(group))
+    rows = n_rows(X), n_groups, signature.row_shape, signature.dtype
+    if scored is None:
+        return TrainingProfile(*rows, None, prevalences, features)
+    reference = None if like is None else like.histogram(GATE)
+    edges = None if reference is None else np.array(reference.edges)
+    gates = tuple(scored.histograms(edges))
+    return TrainingProfile(*rows, of_rows, (*prevalences, *scored.shares()), (*gates, *features))
+
+
+def _feature_histograms(
+    X: Any, group: Rows | None, names: tuple[str, ...] | None, like: TrainingProfile | None
+) -> Iterator[Histogram]:
+    rows = spaced_rows(n_rows(X))
+    measured = measure(X, rows, names)
+    number = rows if group is None else group[rows]
+    for name, values in zip(measured.names, measured.values.T, strict=True):
+        if like is None:
+            yield count_histogram(FEATURE, name, values, quantile_edges(values), number)
+        elif (reference := like.histogram(FEATURE, name)) is not None:
+            yield count_histogram(FEATURE, name, values, np.array(reference.edges), number)
