@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Literal, get_args
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, get_args
 
 from cascade.errors import ConfigError
-from cascade.metrics import Metric, overall_metrics
+
+if TYPE_CHECKING:
+    from cascade.metrics import Metric
 
 Wanted = Literal[
     "macro_average_precision",
@@ -79,9 +80,12 @@ class Policy:
             raise ConfigError(f"{least}. Received {self.draws!r} and {self.fewest_positives!r}.")
         for name in ("margin", "average_precision", "gate_recall", "calibration_error", "count_ratio", "speed"):
             value = getattr(self, name)
-            if value is not None and not (np.isfinite(value) and value >= 0):
+            if value is not None and not (math.isfinite(value) and value >= 0):
                 raise ConfigError(f"`{name}` must be a margin of 0 or more. Received {value!r}.")
 
     def wanted(self, n_labels: int, any_index: int | None) -> Metric:
         """Metric that the challenger must be better at, for labels of which one may be `any`."""
+        # A config is read without what metrics bring.
+        from cascade.metrics import overall_metrics
+
         return next(metric for metric in overall_metrics(n_labels, any_index) if metric.name == self.metric)
