@@ -13,9 +13,11 @@ import numpy as np
 from cascade.batch.folder import claimed
 from cascade.config import RunConfig
 from cascade.data import Dataset
+from cascade.drift import compare_profiles, profile_of
 from cascade.environment import code_version
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.fingerprint import fingerprint
+from cascade.missing import masked
 from cascade.predictor import CascadePredictor
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
@@ -23,7 +25,7 @@ from cascade.registry.version import ModelVersion
 from cascade.report_text import table
 from cascade.retraining.answers_file import read_answers, write_answers
 from cascade.retraining.decision import Decision, decide, decide_first
-from cascade.retraining.held_out import held_out_rows
+from cascade.retraining.held_out import held_out_rows, new_rows
 from cascade.retraining.identity import content_hashes
 from cascade.retraining.judge import candidate
 from cascade.retraining.record import TrainingRecord
@@ -61,6 +63,8 @@ class Retraining:
         Rows that both models are judged on.
     findings : list of dict
         What is odd about the data.
+    drift : dict or None
+        How far the new rows are from those the champion was trained on.
     """
 
     config: RunConfig
@@ -68,6 +72,7 @@ class Retraining:
     champion: Champion | None
     testing: Any
     findings: list[dict[str, Any]]
+    drift: dict[str, Any] | None
 
     @property
     def training(self) -> Any:
@@ -114,7 +119,8 @@ def _retrain(
     champion = None if before is None else _champion(registry, before)
     validated = steps.facts("validated", lambda: _validated(config, data, champion))
     _refuse(validated["findings"])
-    job = Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"])
+    drift = steps.facts("compared", lambda: _compared(data, champion))["drift"]
+    job = Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"], drift)
     model = steps.files("trained", lambda folder: _trained(job, folder)) / "model"
     answers = steps.files("evaluated", lambda folder: _evaluated(job, model, folder))
     decided = steps.facts("decided", lambda: _decided(job, answers).to_json())
@@ -187,6 +193,28 @@ def _refuse(findings: list[dict[str, Any]]) -> None:
         raise DataError(refused[0])
 
 
+def _compared(data: Dataset, champion: Champion | None) -> dict[str, Any]:
+    """Profile of the rows that the champion has not seen, against that of the rows it was trained on."""
+    profile = None if champion is None else champion.predictor.profile
+    if champion is None or profile is None or not new_rows(data, champion.record).any():
+        return {"drift": None}
+    part = data.part(np.flatnonzero(new_rows(data, champion.record)))
+    assert part.Y is not None
+    same_labels = data.label_names == champion.predictor.labels
+    current = profile_of(
+        part.X,
+        masked(part.Y, part.known) if same_labels else None,
+        part.groups,
+        feature_names=data.feature_names,
+        predictor=champion.predictor,
+        like=profile,
+    )
+    report = compare_profiles(profile, current)
+    for finding in report.drifted():
+        logger.info("drift: %s", finding.sentence)
+    return {"drift": report.to_json()}
+
+
 def _trained(job: Retraining, folder: Path) -> None:
     train.fit(job.config, job.data, job.training).save(folder / "model", job.config.exported_to())
 
@@ -213,7 +241,7 @@ def _published(job: Retraining, model: Path, answers: Path, decision: Decision, 
         predictor = CascadePredictor.load(model)
         scores, rate = train.scored(predictor, job.held_out)
         report = train.reported(predictor, scores, rate, job.data, job.testing)
-        report |= {"decision": decision.to_json(), "findings": job.findings}
+        report |= {"decision": decision.to_json(), "findings": job.findings, "drift": job.drift}
         proba = read_answers(answers / CHALLENGER).outcome.proba
         record = train.remembered_rows(job.data, job.testing, proba)
         texts = {train.RECORD: record, DECISION: json.dumps(decision.to_json(), indent=2)}
@@ -231,6 +259,7 @@ def _told(job: Retraining, registered: dict[str, Any], decided: dict[str, Any], 
         "challenger": registered["number"],
         "version": str(version),
         "findings": job.findings,
+        "drift": job.drift,
         "decision": decided,
     }
 
@@ -238,6 +267,8 @@ def _told(job: Retraining, registered: dict[str, Any], decided: dict[str, Any], 
 def text(result: dict[str, Any]) -> str:
     """Table of reasons, the answer and where the challenger is."""
     found = [f"{finding['answer']}: {finding['sentence']}" for finding in result["findings"]]
+    drifted = [] if result["drift"] is None else result["drift"]["drifted"]
+    found += [f"drift, {one['verdict']}: {one['sentence']}" for one in drifted]
     again = ["it was finished before"] if result["was_finished"] else []
     where = f"challenger: models:/{result['name']}/{result['challenger']} from {result['version']}"
     return "\n".join([*found, Decision.from_json(result["decision"]).table(), "", where, *again])
