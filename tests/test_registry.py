@@ -24,6 +24,7 @@ from cascade.config import load_config
 from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous, promoted, until_now
+from cascade.registry.packaging import package
 from cascade.registry.reference import Reference
 from pipelines import registry as commands
 from pipelines import train
@@ -145,6 +146,19 @@ def test_mlflow_loads_a_registered_model_without_a_pickle(filled: Path, versions
     np.testing.assert_array_equal(answer["passed_gate"], expected.passed_gate)
     np.testing.assert_array_equal(answer[["crack_probability", "dent_probability"]], expected.proba)
     np.testing.assert_array_equal(answer[["crack", "dent"]], expected.labels)
+
+
+def test_named_columns_may_stand_in_any_order(versions: list[Path], tmp_path: Path) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+
+    plain = CascadePredictor.load(versions[0] / "model")
+    plain.described(("low", "mid", "high"), {"group": None, "id": None}).save(tmp_path / "model")
+    package(tmp_path / "model", tmp_path / "packaged")
+    X = np.random.default_rng(1).normal(size=(200, 3))
+    rows = pd.DataFrame(X, columns=["low", "mid", "high"])[["high", "low", "mid"]]
+    answer = mlflow.pyfunc.load_model(str(tmp_path / "packaged")).predict(rows)
+    np.testing.assert_array_equal(answer[["crack_probability", "dent_probability"]], plain.predict_proba(X))
 
 
 def test_a_run_keeps_config_data_commit_environment_figures_and_files(filled: Path, versions: list[Path]) -> None:
