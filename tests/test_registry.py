@@ -18,6 +18,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from cascade import CascadePredictor
 from cascade.config import load_config
@@ -28,6 +29,7 @@ from cascade.registry.packaging import package
 from cascade.registry.reference import Reference
 from pipelines import registry as commands
 from pipelines import train
+from pipelines.cli import app
 from pipelines.models import find_model
 
 pytest.importorskip("mlflow")
@@ -352,6 +354,23 @@ def test_listing_tells_what_is_champion_and_what_nobody_registered(filled: Path,
     assert alone["not_registered"] == [str(version) for version in sorted(versions)]
     with pytest.raises(ModelRefusedError, match="holds no model 'other'"):
         commands.listed(filled, "other")
+
+
+def test_the_commands_promote_roll_back_show_and_compare(filled: Path, versions: list[Path]) -> None:
+    def told(*command: str) -> Any:
+        done = CliRunner().invoke(app, ["models", *command, "--models", str(filled), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    for number, version in enumerate(versions[:2], start=1):
+        assert told("register", str(version), "--name", "by-hand")["number"] == number
+        assert told("promote", "by-hand", str(number), "--reason", "tried")["aliases"] == ["champion"]
+    assert told("rollback", "by-hand")["number"] == 1
+    assert [row["number"] for row in told("list", "by-hand")["registered"]] == [1, 2]
+    shown = told("show", "models:/by-hand@champion")
+    assert shown["gate_threshold"] == gate_of(versions[0] / "model")
+    differences = told("diff", "models:/by-hand/1", "models:/by-hand/2")["differences"]
+    assert {"part": "config", "key": "seed", "a": 0, "b": 1} in differences
 
 
 def test_references_are_read_as_they_are_written() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from cascade import CascadePredictor
 from cascade.batch.folder import claimed
@@ -25,7 +26,8 @@ from cascade.retraining.steps import StoredSteps, key_of
 pytest.importorskip("mlflow")
 
 from cascade.registry import ModelRegistry
-from pipelines import retrain, train
+from pipelines import retrain, retrain_steps, train
+from pipelines.cli import app
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload(["pipelines.retrain", "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
@@ -132,7 +134,11 @@ def test_better_data_promotes_and_rolled_back_it_is_not_promoted_again(begun: Pa
 
 def test_the_same_data_with_another_seed_keeps_the_champion(begun: Path, home: Path) -> None:
     name = with_champion(begun, home, "same")
-    result = retrain.run(config_for(home / "first.npz", name, seed=1), begun)
+    config_for(home / "first.npz", name, seed=1)
+    command = ["retrain", str(home / f"{name}-first.yaml"), "--models", str(begun), "--json"]
+    done = CliRunner().invoke(app, command)
+    result = json.loads(done.stdout)
+    assert done.exit_code == 5
     assert result["answer"] in ("keep", "ask")
     registry = ModelRegistry(begun)
     champion, challenger = registry.champion(name), registry.challenger(name)
@@ -186,6 +192,22 @@ def test_killed_at_any_moment_the_champion_predicts_and_the_next_start_ends_the_
         assert np.isfinite(champion.predict_proba(rows)).all()
     _retrain(home / "second.npz", killed, begun)
     assert content_of(begun, killed) == content_of(begun, undisturbed)
+
+
+def test_a_champion_that_came_meanwhile_is_not_replaced_unseen(begun: Path, home: Path) -> None:
+    name, registry = with_champion(begun, home, "meanwhile"), ModelRegistry(begun)
+    config, answers = config_for(home / "second.npz", name), retrain_steps.evaluate
+
+    def evaluate(job: Any, model: Path, folder: Path) -> None:
+        other = registry.register(name, next((begun / NAME).glob("[!.]*")))
+        registry.promote(name, other.number, "by hand")
+        answers(job, model, folder)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrain_steps, "evaluate", evaluate)
+        with pytest.raises(BusyError, match=f"models:/{name}/2` became champion meanwhile"):
+            retrain.run(config, begun)
+    assert registry.champion(name).reason == "by hand"
 
 
 def test_steps_are_done_once_and_never_half(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def import_mlflow() -> None:
         If it is not installed.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # Standard output is for results.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         import mlflow
         import sqlalchemy  # noqa: F401
