@@ -71,9 +71,10 @@ def model_folder(path: str | Path, models: Path = MODELS) -> Path:
     """
     if not is_reference(path):
         return Path(path)
+    wanted = Reference.parse(str(path))
     from cascade.registry.registry import ModelRegistry
 
-    return ModelRegistry(models).folder(str(path))
+    return ModelRegistry(models).folder(wanted)
 
 
 def is_reference(path: str | Path) -> bool:

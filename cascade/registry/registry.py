@@ -22,6 +22,8 @@ from cascade.store.manifest import read_manifest
 CHAMPION, CHALLENGER = "champion", "challenger"
 CHAMPIONS = "cascade.champions"
 """Tag of a registered model with the versions that were champion, oldest first."""
+MOST = 1000
+"""Models that MLflow lists at once."""
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -50,7 +52,7 @@ class ModelRegistry:
     def names(self) -> list[str]:
         """Names of all registered models."""
         with asking("list its models"):
-            return sorted(model.name for model in self._client.search_registered_models())
+            return sorted(model.name for model in self._client.search_registered_models(max_results=MOST))
 
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a model, oldest first.
