@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ def compare(data: Dataset, champion: Champion | None) -> dict[str, Any]:
 
 def fit(job: Retraining, folder: Path) -> None:
     """Train, calibrate and certify the challenger."""
-    train.fit(job.config, job.data, job.training).save(folder / "model", job.config.exported_to())
+    predictor = train.fit(job.config, job.data, job.training)
+    train.saving(job.config, predictor)(folder / "model")
 
 
 def evaluate(job: Retraining, model: Path, folder: Path) -> None:
@@ -152,5 +154,5 @@ def publish(job: Retraining, model: Path, answers: Path, decision: Decision, ver
         record = train.remembered_rows(job.data, job.testing, proba)
         texts = {train.RECORD: record, DECISION: json.dumps(decision.to_json(), indent=2)}
         text = f"{table(report)}\n\n{decision.table()}"
-        train.publish(job.config, predictor, report, text, version, texts=texts)
+        train.publish(job.config, lambda place: shutil.copytree(model, place), report, text, version, texts=texts)
     return version

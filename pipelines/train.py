@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -55,7 +55,8 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     record = remembered_rows(data, testing, predictor.decide(scores).proba)
     folder = models / config.name / new_version()
-    return publish(config, predictor, report, table(report), folder, texts={RECORD: record}), report
+    save = saving(config, predictor)
+    return publish(config, save, report, table(report), folder, texts={RECORD: record}), report
 
 
 def new_version() -> str:
@@ -148,9 +149,14 @@ def reported(predictor: CascadePredictor, scores: Scores, rate: float, data: Dat
     return report
 
 
+def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:
+    """How a trained model is saved: with its networks exported as the config asks."""
+    return lambda folder: predictor.save(folder, config.exported_to())
+
+
 def publish(
     config: RunConfig,
-    predictor: Any,
+    save_model: Callable[[Path], object],
     report: dict[str, Any],
     text: str,
     version: Path,
@@ -159,7 +165,7 @@ def publish(
 ) -> Path:
     """Write model, config, report, figures and further texts by file name as a new version; return its folder."""
     with new_folder(version) as folder:
-        predictor.save(folder / "model", config.exported_to())
+        save_model(folder / "model")
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")

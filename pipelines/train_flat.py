@@ -19,7 +19,7 @@ from cascade.many.report import evaluate_many, many_table
 from cascade.missing import masked
 from cascade.store import Exporter
 from pipelines.progress import StageBars
-from pipelines.train import load, new_version, publish, remembered, split
+from pipelines.train import load, new_version, publish, remembered, saving, split
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -37,7 +37,12 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     version = publish(
-        config, predictor, report, many_table(report), models / config.name / new_version(), plots_of(report)
+        config,
+        saving(config, predictor),
+        report,
+        many_table(report),
+        models / config.name / new_version(),
+        plots_of(report),
     )
     return version, report
 
