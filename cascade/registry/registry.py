@@ -112,7 +112,7 @@ class ModelRegistry:
         """
         Reference.parse(f"{PREFIX}{name}/1")
         folder = Path(version_folder)
-        digest = read_manifest(folder / MODEL)["sha256"]
+        digest = _cascade_digest(folder / MODEL)
         # Two who registered the same folder at the same time would write the same files.
         with turn(self.models):
             told = self._registered(name, digest) or self._created(name, folder, digest)
@@ -257,3 +257,12 @@ class ModelRegistry:
             return identifier
         created: str = self._client.create_experiment(name, artifact_place(self.models, name))
         return created
+
+
+def _cascade_digest(model: Path) -> str:
+    """Digest of a cascade's folder."""
+    body = read_manifest(model)
+    if "rules" not in body:
+        raise ModelRefusedError(f"`{model}` holds a flat model, which the registry does not serve; use its folder.")
+    digest: str = body["sha256"]
+    return digest
