@@ -34,9 +34,9 @@ from pipelines.models import find_model
 
 pytest.importorskip("mlflow")
 
-# MLflow and TensorFlow are imported once, in a server process from which the others are split off.
+# All is imported once, in a server process from which the others are split off.
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["cascade.registry.registry", "mlflow.pyfunc", "sklearn.linear_model"])
+SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
 NAME = "bleeds"
 
 

@@ -30,7 +30,7 @@ from pipelines import retrain, retrain_steps, train
 from pipelines.cli import app
 
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["pipelines.retrain", "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
+SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
 NAME = "bleeds"
 
 
