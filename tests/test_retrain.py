@@ -67,8 +67,8 @@ def config_for(data: Path, name: str = NAME, **changes: Any) -> RunConfig:
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("months")
     write_data(folder / "first.npz", [(1200, 0)])
-    write_data(folder / "second.npz", [(1200, 0), (6000, 1)])
-    write_data(folder / "zeroed.npz", [(1200, 0), (6000, 1)], zeroed=4)
+    write_data(folder / "second.npz", [(1200, 0), (9000, 1)])
+    write_data(folder / "zeroed.npz", [(1200, 0), (9000, 1)], zeroed=4)
     return folder
 
 
