@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike
 
 from cascade.drift.assumption import mix_findings, mixture_findings
 from cascade.drift.finding import LARGE, NONE, Finding
-from cascade.drift.kinds import GATE
 from cascade.errors import DataError
 from cascade.prediction import Scores
 from cascade.predictor import CascadePredictor
@@ -37,9 +36,12 @@ def adapt_to_rows(predictor: CascadePredictor, X: Any, groups: ArrayLike | None)
         raise DataError(f"`X` must hold at least {FEWEST_ROWS} rows to estimate a prevalence. Received {len(group)}.")
     scores = predictor.score(X)
     found = _sure(estimate_prevalence(predictor.rules.gate_proba(scores.gate_z), source, group))
+    mixture = _mixture(predictor, scores, group, found.value)
     rules = predictor.rules.at_prevalence(found.value)
-    findings = _findings(predictor, rules, scores, group)
-    _judge(findings)
+    findings = [*mixture, *_mix(predictor, rules, scores, group)]
+    for finding in findings:
+        if finding.verdict != NONE:
+            warnings.warn(f"rows of another prevalence alone would not show this: {finding.sentence}", stacklevel=3)
     told = {"prevalence": found.value, "interval": [found.low, found.high], "rows": found.rows, "by": "estimate"}
     return _with_rules(predictor, rules, told | {"checks": [asdict(each) for each in findings]})
 
@@ -53,26 +55,27 @@ def _sure(found: PrevalenceEstimate) -> PrevalenceEstimate:
     return found
 
 
-def _findings(predictor: CascadePredictor, rules: Rules, scores: Scores, group: Rows) -> list[Finding]:
-    profile = predictor.profile
-    if profile is None:
+def _mixture(predictor: CascadePredictor, scores: Scores, group: Rows, prevalence: float) -> list[Finding]:
+    """Compare the gate's scores with those expected; refuse rows that it has never seen the like of."""
+    if predictor.profile is None:
         return []
-    gate = rules.gate_proba(scores.gate_z)
-    proba = rules.proba(gate, scores.passed, scores.labeler_z)
-    mixture = mixture_findings(profile, scores.gate_z, group, rules.prior_shift().target)
-    return [*mixture, *mix_findings(rules, profile, proba, rules.any_of(proba, rules.served(gate)), group)]
-
-
-def _judge(findings: list[Finding]) -> None:
-    """Refuse rows that the gate has never seen the like of, and warn of what speaks against the assumption."""
+    findings = list(mixture_findings(predictor.profile, scores.gate_z, group, prevalence))
     for finding in findings:
-        if finding.what == GATE and finding.verdict == LARGE:
+        if finding.verdict == LARGE:
             raise DataError(
                 f"`X` differs from training in more than prevalence ({finding.sentence}); give `prevalence` if you "
                 "know it, or train on such rows."
             )
-        if finding.verdict != NONE:
-            warnings.warn(f"rows of another prevalence alone would not show this: {finding.sentence}", stacklevel=5)
+    return findings
+
+
+def _mix(predictor: CascadePredictor, rules: Rules, scores: Scores, group: Rows) -> list[Finding]:
+    """Compare the mix of labels among rows with a label with that of training."""
+    if predictor.profile is None:
+        return []
+    gate = rules.gate_proba(scores.gate_z)
+    proba = rules.proba(gate, scores.passed, scores.labeler_z)
+    return list(mix_findings(rules, predictor.profile, proba, rules.any_of(proba, rules.served(gate)), group))
 
 
 def _with_rules(predictor: CascadePredictor, rules: Rules, told: dict[str, Any]) -> CascadePredictor:

@@ -21,9 +21,10 @@ from cascade.features import check_rows
 from cascade.fingerprint import fingerprint
 from cascade.fitting import fit_crossed, fit_held_out
 from cascade.gate_policy import GatePolicy
+from cascade.given_thresholds import Thresholds
 from cascade.labels import find_any_label, name_labels
 from cascade.prediction import Prediction
-from cascade.predictor import CascadePredictor, Thresholds
+from cascade.predictor import CascadePredictor
 from cascade.rows import n_rows
 from cascade.signature import InputSignature
 from cascade.splits import group_numbers

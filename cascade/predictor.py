@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cascade.answers import block_proba
 from cascade.certificate import Certificate
-from cascade.errors import ConfigError, DataError
+from cascade.errors import ConfigError
+from cascade.given_thresholds import Thresholds, decision_limits, fitted_threshold
 from cascade.joint import best_vectors
 from cascade.metrics.top_k import check_k
 from cascade.prediction import Prediction, Scores
-from cascade.priors import log_odds
 from cascade.refer import triage
-from cascade.rows import n_rows
 from cascade.rules import Rules
 from cascade.runtime.kinds import AUTO, check_runtime, check_threads
 from cascade.signature import InputSignature
+from cascade.stage_answers import Progress, gate_answers, labeler_answers
 
 if TYPE_CHECKING:
     from cascade.drift.profile import TrainingProfile
 
 Floats = NDArray[np.float64]
-Progress = Callable[[str, int, int], object]
-Thresholds = ArrayLike | Mapping[str, float] | None
 
 
 class CascadePredictor:
@@ -204,7 +199,7 @@ class CascadePredictor:
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""
         self.signature.check(X)
-        return self.rules.served(self.rules.gate_proba(self._gate_log_odds(X)))
+        return self.rules.served(self.rules.gate_proba(gate_answers(self.gate, X)))
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
         """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""
@@ -287,85 +282,16 @@ class CascadePredictor:
         done and the rows in all.
         """
         self.signature.check(X)
-        threshold = self._threshold_as_fitted(gate_threshold)
-        gate_z = self._gate_log_odds(X, progress)
+        threshold = fitted_threshold(gate_threshold, self.rules, self.certificate)
+        gate_z = gate_answers(self.gate, X, progress)
         passed = self.rules.gate_proba(gate_z) >= threshold
-        return Scores(gate_z, passed, self._labeler_log_odds(X, np.flatnonzero(passed), progress))
+        n_learned = len(self.rules.plan.learned)
+        return Scores(gate_z, passed, labeler_answers(self.labeler, X, np.flatnonzero(passed), n_learned, progress))
 
     def decide(self, scores: Scores, thresholds: Thresholds = None) -> Prediction:
         """Turn both stages' scores into coherent probabilities and bits."""
-        limits = self._thresholds(thresholds)
+        limits = decision_limits(thresholds, self.rules)
         gate = self.rules.gate_proba(scores.gate_z)
         proba = self.rules.proba(gate, scores.passed, scores.labeler_z)
         bits = self.rules.bits(proba, scores.passed, limits)
         return Prediction(self.rules.served(gate), scores.passed, proba, bits)
-
-    def _threshold_as_fitted(self, given: float | None) -> float:
-        """Threshold on the gate's probability as fitted, so that an adapted cascade examines the very same rows."""
-        if given is None:
-            return self.rules.gate_threshold
-        if not (_is_number(given) and 0 <= given <= 1):
-            raise ConfigError(f"`gate_threshold` must lie between 0 and 1. Received {given!r}.")
-        threshold = given if self.rules.shift is None else self.rules.shift.undo(given)
-        if self.rules.negative_pool == "gated" and threshold < self.rules.gate_threshold:
-            raise ConfigError(
-                f"`gate_threshold` must be at least {self.gate_threshold:.6g}: the labeler was trained on rows past it "
-                f"(negative_pool='gated'). Received {given:.6g}."
-            )
-        if self.certificate is not None and not self.certificate.holds_at(threshold):
-            certified = float(self.rules.served(np.array(self.certificate.threshold)))
-            warnings.warn(
-                f"`gate_threshold` {given:.6g} is above the certified {certified:.6g}: the gate's "
-                "certificate does not hold for these predictions.",
-                stacklevel=4,
-            )
-        return threshold
-
-    def _gate_log_odds(self, X: Any, progress: Progress | None = None) -> Floats:
-        rows = np.arange(n_rows(X))
-        proba = block_proba(self.gate, X, rows, 1, _of_stage("gate", len(rows), progress))
-        return log_odds(_finite(proba, rows, "gate"))[:, 0]
-
-    def _labeler_log_odds(self, X: Any, rows: NDArray[np.intp], progress: Progress | None = None) -> Floats:
-        n_learned = len(self.rules.plan.learned)
-        if self.labeler is None:
-            return np.empty((len(rows), 0))
-        proba = block_proba(self.labeler, X, rows, n_learned, _of_stage("labeler", len(rows), progress))
-        return log_odds(_finite(proba, rows, "labeler"))
-
-    def _thresholds(self, given: Thresholds) -> Floats:
-        if given is None:
-            return self.rules.thresholds
-        if isinstance(given, Mapping):
-            unknown = sorted(set(given) - set(self.labels))
-            if unknown:
-                raise ConfigError(f"`thresholds` must name labels of {list(self.labels)}. Received {unknown[0]!r}.")
-            named = zip(self.labels, self.rules.thresholds, strict=True)
-            given = [given.get(label, own) for label, own in named]
-        wrong = [value for value in np.ravel(np.asarray(given, dtype=object)) if not _is_number(value) or value < 0]
-        if wrong:
-            raise ConfigError(f"`thresholds` must be numbers of 0 or more; above 1 is never. Received {wrong[0]!r}.")
-        values = np.asarray(given, dtype=np.float64)
-        if values.ndim and values.shape != (len(self.labels),):
-            n_labels = len(self.labels)
-            raise ConfigError(f"`thresholds` must have one value per label ({n_labels}). Received {values.size}.")
-        return np.broadcast_to(values, (len(self.labels),)).copy()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and bool(np.isfinite(value))
-
-
-def _finite(proba: Floats, rows: NDArray[np.intp], stage: str) -> Floats:
-    odd = np.flatnonzero(~np.isfinite(proba).all(axis=1))
-    if len(odd):
-        raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[odd[0]]} gave NaN.")
-    return proba
-
-
-def _of_stage(stage: str, total: int, progress: Progress | None) -> Callable[[int], object] | None:
-    return None if progress is None else partial(_tell, progress, stage, total)
-
-
-def _tell(progress: Progress, stage: str, total: int, done: int) -> None:
-    progress(stage, done, total)

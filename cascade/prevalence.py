@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.bootstrap import times_drawn
+from cascade.priors import log_odds
 from cascade.rows import Rows
 
 Floats = NDArray[np.float64]
 
 DRAWS = 500
-HALVINGS = 50
-BINS = 256
+HALVINGS = 40
+BINS = 128
 """Rows of about the same gate probability count as one in the bootstrap, which thus costs the same for any number."""
 
 
@@ -72,23 +73,28 @@ def estimate_prevalence(gate: Floats, source: float, group: Rows, seed: int = 0)
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> a = rng.random(20_000) < 0.3
+    >>> a = np.arange(20_000) % 10 < 3
     >>> x = rng.normal(3.0 * a)
     >>> gate = 1 / (1 + np.exp(4.5 - 3 * x) * 9)
     >>> found = estimate_prevalence(gate, 0.1, np.arange(20_000))
     >>> round(found.value, 2), found.low < 0.3 < found.high
     (0.3, True)
     """
-    ratio = gate * (1 - source) / np.maximum((1 - gate) * source, np.finfo(np.float64).tiny)
-    value = float(_likeliest(ratio, np.ones((1, len(gate))))[0])
+    value = float(_likeliest(_ratio(gate, source), np.ones((1, len(gate))))[0])
     order = np.argsort(gate, kind="stable")
     bins = np.empty(len(gate), dtype=np.intp)
     bins[order] = np.arange(len(gate)) * BINS // len(gate)
     number = np.maximum(np.bincount(bins, minlength=BINS), 1)
     mean = np.bincount(bins, gate, minlength=BINS) / number
-    drawn = _likeliest(mean * (1 - source) / ((1 - mean) * source), _drawn_counts(bins, group, seed))
+    drawn = _likeliest(_ratio(mean, source), _drawn_counts(bins, group, seed))
     low, high = np.quantile(drawn, [0.025, 0.975])
     return PrevalenceEstimate(value, min(float(low), value), max(float(high), value), len(gate))
+
+
+def _ratio(gate: Floats, source: float) -> Floats:
+    """p(x | a = 1) / p(x | a = 0) of answers calibrated at a share `source`."""
+    ratio: Floats = np.exp(log_odds(gate) - log_odds(source))
+    return ratio
 
 
 def _drawn_counts(bins: Rows, group: Rows, seed: int) -> Floats:

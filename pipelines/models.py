@@ -63,7 +63,7 @@ def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
     from cascade.store.manifest import read_manifest
 
     # What loads fits together; a manifest alone might hold anything.
-    CascadePredictor.load(folder)
+    adapted = CascadePredictor.load(folder).provenance.get("adapted")
     body = read_manifest(folder)
     rules, proven = body["rules"], body["certificate"]
     any_index = rules["plan"]["any_index"]
@@ -79,6 +79,7 @@ def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
         "share_of_rejected_rows": dict(zip(rules["labels"], intervals, strict=True)),
         "rows_fitted": body["provenance"].get("rows_fitted"),
         "rows_calibrated": body["provenance"].get("rows_calibrated"),
+        **({} if adapted is None else {"adapted_to": adapted["prevalence"]}),
         "versions": body["versions"],
     }
     lines = [f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in facts.items()]

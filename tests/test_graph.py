@@ -96,6 +96,8 @@ def test_what_no_graph_can_hold_is_refused(truth: KnownTruth, tmp_path: Path) ->
     predictor = fitted(truth, gate=LogisticRegression()).predictor_
     with pytest.raises(ConfigError, match="needs a network as gate"):
         write_graph(predictor, tmp_path / "graph.onnx", "onnx")
+    with pytest.raises(ConfigError, match="cannot hold an adapted cascade"):
+        write_graph(predictor.adapt(prevalence=0.3), tmp_path / "graph.onnx", "onnx")
     with pytest.raises(ConfigError, match="`format` must be one of"):
         write_graph(predictor, tmp_path / "graph", "pickle")
     assert not list(tmp_path.iterdir())
