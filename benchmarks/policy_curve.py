@@ -145,7 +145,7 @@ def summary(case: Case, decisions: list[Decision]) -> dict[str, Any]:
     promoted = answers.count("promote")
     low, high = clopper_pearson(promoted, len(answers), 0.025)
     stopped = [reason.about for d in decisions for reason in d.reasons if reason.verdict in ("failed", "open")]
-    errors = [(d.reasons[0].high - d.reasons[0].low) / 2 / norm.ppf(0.975) for d in decisions]  # type: ignore[operator]
+    errors = [(d.reasons[0].high - d.reasons[0].low) / 2 / norm.ppf(0.975) for d in decisions]
     return {
         "case": case.name,
         "gain": case.mean,
@@ -157,7 +157,7 @@ def summary(case: Case, decisions: list[Decision]) -> dict[str, Any]:
         "promoted_high": float(high),
         "asked": answers.count("ask"),
         "standard_error": float(np.mean(errors)),
-        "not_judged": sorted({r.label for d in decisions for r in d.reasons if r.verdict == "not judged"}),  # type: ignore[type-var]
+        "not_judged": sorted({r.label for d in decisions for r in d.reasons if r.verdict == "not judged"}),
         "stopped_by": {name: stopped.count(name) for name in sorted(set(stopped))},
     }
 

@@ -3,11 +3,11 @@
     python benchmarks/twelve_months.py
     python benchmarks/twelve_months.py --rows 2000 --results benchmarks/results/twelve_months.json
 
-Each month brings new patients. In month 5 half of the empty slices stay away, so that labels are more frequent; in month 8
-half of the subdural annotations are lost, in month 10 the bytes of all images are scrambled, in month 11 one image is of
-one grey value. A batch that is refused is set aside; any other stays with the data. Whoever serves is also measured on
-clean patients that no month has seen, which only this script can know: what `worst` shows is the largest loss of a
-promoted model there, beyond its guard's margin if positive.
+Each month brings new patients. In month 5 half of the empty slices stay away, so that labels are more frequent; in
+month 8 half of the subdural annotations are lost, in month 10 the bytes of all images are scrambled, in month 11 one
+image is of one grey value. A batch that is refused is set aside; any other stays with the data. Whoever serves is also
+measured on clean patients that no month has seen, which only this script can know: what `worst` shows is the largest
+loss of a promoted model there, beyond its guard's margin if positive.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import argparse
 import json
 import time
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,8 @@ CLEAN_ROWS = 6000
 POLICY = Policy(fewest_positives=100, speed=None)
 """Fewer positives than by default, for batches this small; a busy machine's speed says nothing about a model."""
 
+LINE = "{month:3d} {rows:6d} rows  {answer:8} {sentence}  worst {worst} {worst_of}  serves {serves}  {seconds:.0f} s"
+
 EXPECTED = {8: "refuse", 10: "refuse", 11: "refuse"}
 
 NETWORK: dict[str, Any] = {"network_options": {"flip": True}, "learning_rate": 4e-3}
@@ -59,7 +62,7 @@ def calendar(rows: int) -> Calendar:
     ends = np.cumsum([len(patient.labels) for patient in patients])
     volumes = [CLEAN_ROWS, *(rows * (1 + GROWTH * month) for month in range(MONTHS))]
     cuts = [0, *np.searchsorted(ends, np.cumsum(volumes)).tolist()]
-    clean, *months = [patients[first:last] for first, last in zip(cuts, cuts[1:], strict=False)]
+    clean, *months = [patients[first:last] for first, last in pairwise(cuts)]
     return Calendar(months, clean)
 
 
@@ -153,34 +156,27 @@ def play(rows: int) -> list[dict[str, Any]]:
         started = time.monotonic()
         data = together([*accepted, befallen(dataset(patients), number)])
         judged = judge_batch(data, train, champion, POLICY)
-        loss, lost = float("nan"), ""
-        if judged.answer == "promote" and judged.challenger is not None:
-            if champion is not None:
-                loss, lost = worst_loss(champion, judged.challenger, clean, judged)
+        losses = told_of(champion, judged, clean)
+        if judged.answer == "promote":
             champion = judged.challenger
         if judged.answer != "refuse":
             accepted = [data]
-        seconds = time.monotonic() - started
-        told.append(
-            {
-                "month": number,
-                "rows": len(data),
-                "answer": judged.answer,
-                "sentence": judged.sentence,
-                "findings": [f"{each.answer}: {each.sentence}" for each in judged.findings],
-                "worst": None if np.isnan(loss) else loss,
-                "worst_of": lost,
-                "serves": None if champion is None else _precision(champion, clean),
-                "seconds": seconds,
-            }
-        )
-        print(
-            "{month:3d} {rows:6d} rows  {answer:8} {sentence}  worst {worst} {worst_of}  serves {serves}".format(
-                **told[-1]
-            )
-        )
-        print(*(f"      {each}" for each in told[-1]["findings"]), f"      {seconds:.0f} s", sep="\n", flush=True)
+        serves = None if champion is None else _precision(champion, clean)
+        month = {"month": number, "rows": len(data), "serves": serves, "seconds": time.monotonic() - started}
+        told.append(month | losses)
+        print(LINE.format(**told[-1]), *told[-1]["findings"], sep="\n      ", flush=True)
     return told
+
+
+def told_of(champion: Champion | None, judged: Judgement, clean: Dataset) -> dict[str, Any]:
+    """What became of a month, and what a promotion costs on clean patients."""
+    worst: float | None = None
+    lost = ""
+    if judged.answer == "promote" and champion is not None and judged.challenger is not None:
+        worst, lost = worst_loss(champion, judged.challenger, clean, judged)
+    findings = [f"{each.answer}: {each.sentence}" for each in judged.findings]
+    told = {"answer": judged.answer, "sentence": judged.sentence, "findings": findings}
+    return told | {"worst": worst, "worst_of": lost}
 
 
 def _precision(champion: Champion, clean: Dataset) -> float:
@@ -196,7 +192,7 @@ def main() -> None:
     if options.results is not None:
         options.results.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
     wrong = [each["month"] for each in told if each["month"] in EXPECTED and each["answer"] != EXPECTED[each["month"]]]
-    beyond = [each["month"] for each in told if each["worst"] is not None and each["worst"] > 0]
+    beyond = [each["month"] for each in told if (each["worst"] or 0.0) > 0]
     print(f"promoted in {[each['month'] for each in told if each['answer'] == 'promote']}")
     print(f"not refused though spoilt: {wrong}; promoted though worse beyond a margin: {beyond}")
 

@@ -11,7 +11,7 @@ from cascade.labels import Labels
 from cascade.lint import lint
 from cascade.missing import masked
 from cascade.retraining.agreement import Share
-from cascade.retraining.data_finding import DataFinding
+from cascade.retraining.data_finding import DataAnswer, DataFinding
 from cascade.retraining.limits import Limits
 from cascade.retraining.record import TrainingRecord, prevalence_of
 from cascade.splits import group_numbers
@@ -72,8 +72,8 @@ def _one(
     if beyond < limits.prevalence_told:
         return
     told = f"{factor.value:.2f} times as frequent as in the champion's data ({factor.low:.2f} to {factor.high:.2f})"
-    answer = "ask" if beyond >= limits.prevalence_asked else "warn"
-    yield DataFinding(answer, "prevalence", f"label {label!r} is {told}.")  # type: ignore[arg-type]
+    answer: DataAnswer = "ask" if beyond >= limits.prevalence_asked else "warn"
+    yield DataFinding(answer, "prevalence", f"label {label!r} is {told}.")
 
 
 def _labels(data: Dataset) -> Labels:

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from cascade.data.dataset import Dataset
 from cascade.lint import shared_groups
 from cascade.retraining.data_finding import DataFinding
-from cascade.retraining.record import Side, TrainingRecord
+from cascade.retraining.identity import Hashes, Seen, content_hashes
+from cascade.retraining.record import TrainingRecord, group_hashes, id_hashes
+from cascade.retraining.row_check import holds_images
 
 Mask = NDArray[np.bool_]
-
-KINDS = {"groups": "group", "ids": "row"}
 
 
 def check_split(data: Dataset, held: Mask) -> Iterator[DataFinding]:
@@ -26,33 +26,30 @@ def check_split(data: Dataset, held: Mask) -> Iterator[DataFinding]:
 
 def check_overlap(data: Dataset, held: Mask, record: TrainingRecord) -> Iterator[DataFinding]:
     """Find held-out rows that the champion was trained on, and training rows that it was judged on."""
-    held_out, training = (Side.of(data.part(np.flatnonzero(side))) for side in (held, ~held))
-    for name, kind in KINDS.items():
-        both = _common(getattr(held_out, name).hashes, getattr(record.training, name).hashes)
-        if both:
-            sentence = f"{both} held-out {kind}{_s(both)} stood in the champion's training data; it would be favoured."
-            yield DataFinding("refuse", "overlap", sentence)
-        both = _common(getattr(training, name).hashes, getattr(record.held_out, name).hashes)
-        if both:
-            sentence = f"{both} {kind}{_s(both)} that the champion was judged on {_are(both)} now in the training rows."
-            yield DataFinding("warn", "overlap-held-out", sentence)
-    both = _common(held_out.contents.hashes, record.training.contents.hashes)
+    trained, judged = record.training, record.held_out
+    for kind, own, former in (
+        ("group", group_hashes(data), (trained.groups, judged.groups)),
+        ("row", id_hashes(data), (trained.ids, judged.ids)),
+    ):
+        if len(own):
+            yield from _changed_sides(kind, np.unique(own[held]), np.unique(own[~held]), former)
+    both = int(trained.contents.holds(content_hashes(data.X)[held]).sum())
     if both:
-        sentence = f"{both} held-out row{_s(both)} {_have(both)} the content of the champion's training rows."
-        yield DataFinding("ask" if len(data.X.shape) > 2 else "warn", "overlap-content", sentence)
+        sentence = f"{_counted(both, 'held-out row')} of the same content as one of the champion's training rows."
+        yield DataFinding("ask" if holds_images(data) else "warn", "overlap-content", sentence)
 
 
-def _common(first: NDArray[np.uint64], second: NDArray[np.uint64]) -> int:
-    return len(np.intersect1d(first, second))
+def _changed_sides(kind: str, held_out: Hashes, training: Hashes, former: tuple[Seen, Seen]) -> Iterator[DataFinding]:
+    trained, judged = int(former[0].holds(held_out).sum()), int(former[1].holds(training).sum())
+    if trained:
+        sentence = (
+            f"{_counted(trained, f'held-out {kind}')} stood in the champion's training data; it would be favoured."
+        )
+        yield DataFinding("refuse", "overlap", sentence)
+    if judged:
+        sentence = f"{_counted(judged, f'training {kind}')} stood among those that the champion was judged on."
+        yield DataFinding("warn", "overlap-held-out", sentence)
 
 
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _have(count: int) -> str:
-    return "has" if count == 1 else "have"
+def _counted(count: int, things: str) -> str:
+    return f"{count} {things}" + ("" if count == 1 else "s")

@@ -44,15 +44,15 @@ class Reason:
     @property
     def about(self) -> str:
         """What was compared, in words."""
-        words = self.guard.replace("_", " ")
-        return words if self.label is None else f"{words} of {self.label}"
+        return _in_words(self.guard, self.label)
 
 
 def wanted_reason(guard: str, values: Compared, margin: float) -> Reason:
     """Judge what the challenger must be better at."""
     passed = values.low > margin
-    shown = "is" if passed else "is not shown to be"
-    sentence = f"the challenger {shown} better in {guard.replace('_', ' ')} by more than {margin:g}: {values}."
+    shown = "is better" if passed else "is not shown to be better"
+    by = f" by more than {margin:g}" if margin else ""
+    sentence = f"the challenger {shown} in {_in_words(guard)}{by}: {values}."
     return Reason(guard, None, *values.plain(), margin, "passed" if passed else "failed", sentence)
 
 
@@ -64,8 +64,8 @@ def guard_reason(guard: str, label: str | None, values: Compared, margin: float)
         "failed": f"is worse by more than {margin:g}",
         "open": f"may be worse by more than {margin:g}",
     }[verdict]
-    about = guard.replace("_", " ") + ("" if label is None else f" of {label}")
-    return Reason(guard, label, *values.plain(), -margin, verdict, f"{about} {outcome}: {values}.")
+    sentence = f"{_in_words(guard, label)} {outcome}: {values}."
+    return Reason(guard, label, *values.plain(), -margin, verdict, sentence)
 
 
 def speed_reason(champion: float, challenger: float, margin: float) -> Reason:
@@ -81,3 +81,7 @@ def speed_reason(champion: float, challenger: float, margin: float) -> Reason:
 def without_figures(guard: str, label: str | None, verdict: Verdict, sentence: str) -> Reason:
     """Tell what was not compared."""
     return Reason(guard, label, None, None, None, None, None, None, verdict, sentence)
+
+
+def _in_words(guard: str, label: str | None = None) -> str:
+    return guard.replace("_", " ") + ("" if label is None else f" of {label}")

@@ -25,7 +25,7 @@ def check_rows(data: Dataset, held: Mask, most_constant: float, allow_missing: b
         name = odd[1] if data.feature_names is None else repr(data.feature_names[odd[1]])
         sentence = f"row {odd[0]} holds a number that is {kind} (feature {name}); take it out or fill it in."
         yield DataFinding("refuse", "not-finite", sentence)
-    if _are_images(data) and constant.mean() > most_constant:
+    if holds_images(data) and constant.mean() > most_constant:
         rows = np.flatnonzero(constant)
         sentence = f"{len(rows)} images are of one grey value (first: row {rows[0]}); take them out of the data."
         yield DataFinding("refuse", "constant-image", sentence)
@@ -53,12 +53,13 @@ def _twice(data: Dataset, held: Mask) -> Iterator[DataFinding]:
         sentence = f"{repeated} rows hold what another row holds; they count twice."
         yield DataFinding("warn", "duplicates", sentence)
     both = np.isin(hashes[held], hashes[~held])
-    if both.any() and _are_images(data):
+    if both.any() and holds_images(data):
         sentence = f"{int(both.sum())} held-out images stand in the training rows too, under another name."
         yield DataFinding("ask", "duplicates-held-out", sentence)
 
 
-def _are_images(data: Dataset) -> bool:
+def holds_images(data: Dataset) -> bool:
+    """Whether a row is more than a list of numbers; tables repeat a row by chance, images do not."""
     return len(getattr(data.X, "shape", ())) > 2
 
 
