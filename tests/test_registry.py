@@ -262,7 +262,7 @@ def _read_champion(models: Path, begun: Any, until: Any, seen: Any) -> None:
     X = np.random.default_rng(1).normal(size=(5, 3))
     thresholds = set()
     while not until.is_set():
-        predictor = CascadePredictor.load(registry.folder(f"models:/{NAME}@champion"))
+        predictor = CascadePredictor.load(registry.folder(f"models:/read@champion"))
         assert np.isfinite(predictor.predict_proba(X)).all()
         thresholds.add(predictor.rules.gate_threshold)
         begun.set()
@@ -271,19 +271,22 @@ def _read_champion(models: Path, begun: Any, until: Any, seen: Any) -> None:
 
 def test_a_reader_sees_one_of_both_through_fifty_promotions_and_rollbacks(filled: Path, versions: list[Path]) -> None:
     registry = ModelRegistry(filled)
+    for version in versions[:2]:
+        registry.register("read", version)
+    registry.promote("read", 1, "the first")
     begun, until, seen = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
     reader = SPAWN.Process(target=_read_champion, args=(filled, begun, until, seen))
     reader.start()
     while reader.is_alive() and not begun.is_set():
         time.sleep(0.01)
     for number in range(25):
-        registry.promote(NAME, 2, f"promotion {number}")
-        registry.rollback(NAME)
+        registry.promote("read", 2, f"promotion {number}")
+        registry.rollback("read")
     until.set()
     reader.join()
     assert reader.exitcode == 0
     assert seen.get() == {gate_of(version / "model") for version in versions[:2]}
-    assert registry.champion(NAME).number == 1
+    assert registry.champion("read").number == 1
 
 
 def _register(models: Path, name: str, version: Path) -> None:
