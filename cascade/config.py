@@ -24,6 +24,7 @@ from cascade.decisions import check_decision
 from cascade.errors import ConfigError
 from cascade.loss_options import check_loss
 from cascade.many.options import check_decoder
+from cascade.retraining.options import DataLimitsConfig, PromotionConfig
 from cascade.runtime.kinds import AUTO, RUNTIMES, exporting_runtimes
 from cascade.strict import Strict
 
@@ -184,6 +185,13 @@ class FlatConfig(Strict):
     calibration_size: float = Field(default=0.2, gt=0, lt=1)
 
 
+class RetrainConfig(Strict):
+    """When new data is used, and when a challenger takes the champion's place."""
+
+    promotion: PromotionConfig = Field(default_factory=PromotionConfig)
+    limits: DataLimitsConfig = Field(default_factory=DataLimitsConfig)
+
+
 class RunConfig(Strict):
     """One training run."""
 
@@ -195,6 +203,7 @@ class RunConfig(Strict):
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
     flat: FlatConfig | None = None
     runtimes: list[str] | Literal["auto"] = "auto"
+    retrain: RetrainConfig = Field(default_factory=RetrainConfig)
 
     @model_validator(mode="after")
     def _one_strategy(self) -> RunConfig:
@@ -318,6 +327,9 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
         "cascade": [CascadeConfig],
         "cascade.gate_policy": [PolicyConfig],
         "flat": [FlatConfig],
+        "retrain": [RetrainConfig],
+        "retrain.promotion": [PromotionConfig],
+        "retrain.limits": [DataLimitsConfig],
         "flat.model": [KerasModel, SklearnModel],
     }
     return [name for model in homes.get(".".join(parents), []) for name in model.model_fields]

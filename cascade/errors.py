@@ -31,6 +31,10 @@ class ModelRefusedError(CascadeError, ValueError):
     exit_status = 4
 
 
+class RegistryError(CascadeError):
+    """The registry cannot be reached, or does not do what it was asked for."""
+
+
 class CertificateError(CascadeError, ValueError):
     """The rows cannot prove what was asked for: finished, but the answer is no."""
 

@@ -159,7 +159,9 @@ class CascadePredictor:
 
         Parameters
         ----------
-        path : path
+        path : path or str
+            Folder of a model, or of a registered one `models:/NAME@ALIAS` or `models:/NAME/VERSION`: in the registry
+            that `MLFLOW_TRACKING_URI` names, else in that of the folder `models`.
         runtime : {"auto", "keras", "litert", "onnx"}, default="auto"
             What computes networks. "auto" takes for each the one that was fastest when it was exported and is
             installed here, Keras where none was exported.
@@ -173,9 +175,10 @@ class CascadePredictor:
         ConfigError
             If a runtime was asked for by name and cannot answer.
         """
+        from cascade.registry.reference import model_folder
         from cascade.store import load_predictor
 
-        return load_predictor(Path(path), check_runtime(runtime), check_threads(threads))
+        return load_predictor(model_folder(path), check_runtime(runtime), check_threads(threads))
 
     def save(self, path: str | Path, runtimes: Sequence[str] = (), int8: Int8Rows | None = None) -> None:
         """Write a new folder that `load` reads; whole or not at all.

@@ -29,7 +29,7 @@ def new_folder(target: str | Path) -> Iterator[Path]:
     try:
         yield aside
         aside.chmod(0o755)
-        _sync_tree(aside)
+        sync_tree(aside)
         aside.rename(target)
         sync(target.parent)
     finally:
@@ -51,7 +51,8 @@ def new_file(target: str | Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def _sync_tree(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Wait until a folder and all that is in it are on the disk."""
     for path in sorted(folder.rglob("*"), reverse=True):
         sync(path)
     sync(folder)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cascade.errors import CascadeError, ConfigError
+from pipelines.cli_models import models_app
+from pipelines.cli_retrain import retrain
+from pipelines.output import Json, show
 
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -19,7 +21,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+app.add_typer(models_app, name="models")
+app.command(epilog="Example: cascade retrain configs/phantom-multilabel.yaml --json")(retrain)
+
 Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Column of the group: patient, study, document.")]
 Id = Annotated[str | None, typer.Option(help="Column of the row's identifier.")]
@@ -46,7 +50,7 @@ def phantom(
 
     facts = pipeline.run(out, rows, size, seed, format, jobs)
     natural = "" if facts["natural_prevalence"] else "; rare combinations are above their natural share"
-    _show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
+    show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
 
 
 @app.command("many-labels", epilog="Example: cascade many-labels data/problem-c.npz --problem c")
@@ -62,7 +66,7 @@ def many_labels(
     from pipelines import many_labels as pipeline
 
     facts = pipeline.run(out, problem, rows, labels, seed)
-    _show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
+    show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
 
 
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
@@ -84,7 +88,7 @@ def lint(
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     facts, findings = pipeline.run(data, Roles(named, group, id, label_file, True), any_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}
-    _show(result, pipeline.text(facts, findings), as_json)
+    show(result, pipeline.text(facts, findings), as_json)
     if any(finding.level in levels for finding in findings):
         raise typer.Exit(5)
 
@@ -119,12 +123,14 @@ def train(
         text = f"{table(report)}{pipeline.proven(report)}"
     page = version / PAGE
     result = {"version": str(version), "page": str(page), **report}
-    _show(result, f"{text}\n\nversion: {version}\nreport:  {page}", as_json)
+    show(result, f"{text}\n\nversion: {version}\nreport:  {page}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
 def predict(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    model: Annotated[
+        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    ],
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, folder of images or tables.")],
     output: Annotated[Path, typer.Option(help="Folder for input of any size, or one file: .parquet or .csv.")],
     exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
@@ -161,7 +167,7 @@ def predict(
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
     summary = pipeline.run(model, source, output, roles, exams, top_k, settings, runtime, threads)
-    _show(summary, pipeline.text(summary), as_json)
+    show(summary, pipeline.text(summary), as_json)
     if summary.get("rejected"):
         raise typer.Exit(6)
 
@@ -176,12 +182,14 @@ def submission(
     from pipelines import submission as pipeline
 
     facts = pipeline.run(predictions, output)
-    _show(facts, "{rows} images -> {output}".format(**facts), as_json)
+    show(facts, "{rows} images -> {output}".format(**facts), as_json)
 
 
 @app.command(epilog="Example: cascade evaluate models/phantom-multilabel data/other --json")
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    model: Annotated[
+        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    ],
     data: Annotated[Path, typer.Argument(help="Labelled data that the model has not seen.")],
     labels: Labels = None,
     group: Group = None,
@@ -203,7 +211,7 @@ def evaluate(
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing, missing_labels))
-    _show(report, many_table(report) if "top_k" in report else table(report), as_json)
+    show(report, many_table(report) if "top_k" in report else table(report), as_json)
 
 
 @app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")
@@ -236,12 +244,14 @@ def compare(
     folder, result = pipeline.run(checked, models, folds, chosen)
     page = folder / PAGE
     facts = {"folder": str(folder), "page": str(page), **result}
-    _show(facts, f"{table(result)}\n\ncomparison: {folder}\nreport:     {page}", as_json)
+    show(facts, f"{table(result)}\n\ncomparison: {folder}\nreport:     {page}", as_json)
 
 
 @app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")
 def export(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
+    model: Annotated[
+        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    ],
     out: Annotated[Path, typer.Argument(help="Model folder to make.")],
     runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
     format: Annotated[
@@ -262,31 +272,11 @@ def export(
         if runtimes is not None or int8 is not None:
             raise ConfigError("`--format` writes one float32 graph; leave out `--runtimes` and `--int8`, or it.")
         graph = pipeline.run_graph(model, out, format)
-        _show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
+        show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
         return
     chosen = None if runtimes is None else tuple(name.strip() for name in runtimes.split(","))
     result = pipeline.run(model, out, chosen, int8)
-    _show(result, text(result), as_json)
-
-
-models_app = typer.Typer(no_args_is_help=True, help="Trained models.")
-app.add_typer(models_app, name="models")
-
-
-@models_app.command("show", epilog="Example: cascade models show models/phantom-multilabel")
-def show_model(
-    model: Annotated[Path, typer.Argument(help="Version, model folder, or models/<name> for its newest version.")],
-    as_json: Json = False,
-) -> None:
-    """Print what a model decides by, and what is proven of its gate."""
-    from pipelines import models as pipeline
-
-    facts, text = pipeline.show(model)
-    _show(facts, text, as_json)
-
-
-def _show(result: dict[str, Any], text: str, as_json: bool) -> None:
-    typer.echo(json.dumps(result, allow_nan=False) if as_json else text)
+    show(result, text(result), as_json)
 
 
 def main() -> None:

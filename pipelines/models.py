@@ -1,4 +1,4 @@
-"""Find a model, a model folder, a version, or a name whose newest version is meant; and tell what it is."""
+"""Find a model: a registered one, a model folder, a version, a name whose newest is meant; and tell what it is."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from cascade.errors import ModelRefusedError
+from cascade.registry.reference import MODELS, is_reference, model_folder
 
 MANIFEST = "cascade.json"
 FIRST_LABELS = 12
 
 
-def find_model(path: Path) -> Path:
-    """Return the model folder that `path` means."""
+def find_model(path: Path, models: Path = MODELS) -> Path:
+    """Return the model folder that `path` means, or a reference such as `models:/hemorrhage@champion`."""
+    if is_reference(path):
+        return model_folder(path, models)
     if (path / MANIFEST).exists():
         return path
     if (path / "model" / MANIFEST).exists():
@@ -30,9 +33,9 @@ def is_flat(folder: Path) -> bool:
     return "rules" not in peek_manifest(folder)
 
 
-def show(path: Path) -> tuple[dict[str, Any], str]:
+def show(path: Path, models: Path) -> tuple[dict[str, Any], str]:
     """Describe a model by its manifest and rules, as data and as text."""
-    folder = find_model(path)
+    folder = find_model(path, models)
     return _show_flat(folder) if is_flat(folder) else _show_cascade(folder)
 
 

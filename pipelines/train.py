@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from cascade.config import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.columns import Roles
 from cascade.data.pixels import PixelOptions
+from cascade.environment import environment
 from cascade.errors import DataError
 from cascade.html_report import page, training_data
 from cascade.leakage import label_like_features
@@ -27,6 +28,7 @@ from cascade.prediction import Scores
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
+from cascade.retraining.record import record_of
 from cascade.splits import grouped_holdout
 from cascade.store import Exporter
 from pipelines.progress import StageBars
@@ -34,6 +36,7 @@ from pipelines.tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
+RECORD = "training-record.json"
 FEWEST_GROUPS = 3
 MOST_LISTED = 12
 PAGE = "report.html"
@@ -47,15 +50,21 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())
     training, testing = split(config, data)
-    predictor = _fit(config, data, training)
+    predictor = fit(config, data, training)
     fitted = time.monotonic()
-    scores, report = _evaluate(predictor, data.part(testing))
+    scores, rate = scored(predictor, data.part(testing))
+    report = reported(predictor, scores, rate, data, testing)
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    report["natural_prevalence"] = data.natural_prevalence
-    report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
-    facts = training_data(predictor, data, testing, scores, report)
-    version = publish(config, predictor, report, table(report), facts, models)
-    return version, report
+    record = remembered_rows(data, testing, predictor.decide(scores).proba)
+    folder = models / config.name / new_version()
+    shown = laid_out(config, training_data(predictor, data, testing, scores, report), folder)
+    save = saving(config, predictor)
+    return publish(config, save, report, table(report), folder, texts={RECORD: record, PAGE: shown}), report
+
+
+def new_version() -> str:
+    """Name of a version: the time."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
 def roles_of(config: RunConfig) -> Roles:
@@ -103,7 +112,8 @@ def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def _fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
+def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
+    """Fit gate, labeler and rules on some rows; calibration and certificate are part of it."""
     part = data.part(training)
     assert part.Y is not None
     model = build_cascade(config, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
@@ -117,36 +127,61 @@ def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None],
     return {"group": config.data.group, "id": config.data.id}, pixels
 
 
-def _evaluate(predictor: CascadePredictor, data: Dataset) -> tuple[Scores, dict[str, Any]]:
+def scored(predictor: CascadePredictor, data: Dataset) -> tuple[Scores, float]:
+    """What both models say of some rows, and of how many a second."""
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
-    rate = len(data) / (time.monotonic() - started)
-    assert data.Y is not None
-    report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
+    return scores, len(data) / (time.monotonic() - started)
+
+
+def remembered_rows(data: Dataset, testing: Any, proba: Any) -> str:
+    """What a later challenger must know of the rows of this model: which they were, and how it agreed with them."""
+    held = np.zeros(len(data), dtype=bool)
+    held[testing] = True
+    return json.dumps(record_of(data, held, proba).to_json())
+
+
+def reported(predictor: CascadePredictor, scores: Scores, rate: float, data: Dataset, testing: Any) -> dict[str, Any]:
+    """Report on held-out rows of the data that a cascade was trained on."""
+    part = data.part(testing)
+    assert part.Y is not None
+    report = evaluate(predictor, scores, part.Y, part.groups, known=part.known)
     report["overall"]["rows_per_second"] = rate
-    return scores, report
+    report["natural_prevalence"] = data.natural_prevalence
+    report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
+    return report
+
+
+def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:
+    """How a trained model is saved: with its networks exported as the config asks."""
+    return lambda folder: predictor.save(folder, config.exported_to())
+
+
+def laid_out(config: RunConfig, facts: Mapping[str, Any], version: Path) -> str:
+    """The page of a run."""
+    now = datetime.now(UTC)
+    return page(facts, f"{config.name}: training report", f"{now:%d %B %Y, %H:%M} UTC, version {version.name}")
 
 
 def publish(
     config: RunConfig,
-    predictor: Any,
+    save_model: Callable[[Path], object],
     report: dict[str, Any],
     text: str,
-    facts: Mapping[str, Any],
-    models: Path,
+    version: Path,
     plots: Mapping[str, Any] = MappingProxyType({}),
+    texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
-    """Write model, config, report (as data, as text, as a page of `facts`) and figures; return the new version."""
-    now = datetime.now(UTC)
-    version = models / config.name / now.strftime("%Y%m%dT%H%M%S%fZ")
-    laid_out = page(facts, f"{config.name}: training report", f"{now:%d %B %Y, %H:%M} UTC, version {version.name}")
+    """Write model, config, report, figures and further texts by file name as a new version; return its folder."""
     with new_folder(version) as folder:
-        predictor.save(folder / "model", config.exported_to())
+        save_model(folder / "model")
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
+        (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
-        (folder / PAGE).write_text(laid_out, encoding="utf-8")
+        for name, content in texts.items():
+            (folder / name).write_text(content + "\n", encoding="utf-8")
         for name, figure in plots.items():
             figure.savefig(folder / name, dpi=120)
     return version

@@ -20,7 +20,7 @@ from cascade.many.report import evaluate_many, many_table
 from cascade.missing import masked
 from cascade.store import Exporter
 from pipelines.progress import StageBars
-from pipelines.train import load, publish, remembered, split
+from pipelines.train import PAGE, laid_out, load, new_version, publish, remembered, saving, split
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -37,8 +37,17 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     fitted = time.monotonic()
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    facts = flat_data(report, data, testing)
-    version = publish(config, predictor, report, many_table(report), facts, models, plots_of(report))
+    folder = models / config.name / new_version()
+    shown = laid_out(config, flat_data(report, data, testing), folder)
+    version = publish(
+        config,
+        saving(config, predictor),
+        report,
+        many_table(report),
+        folder,
+        plots_of(report),
+        {PAGE: shown},
+    )
     return version, report
 
 

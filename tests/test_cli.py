@@ -86,8 +86,15 @@ def test_training_tells_its_progress_and_publishes_a_whole_version(models: Path)
     for word in ("data:", "gate:", "epoch 1/2", "label 4: 1 bags fitted", "calibration:"):
         assert word in said
     version = Path(result["version"])
-    written = {path.name for path in version.iterdir()}
-    assert written == {"model", "config.yaml", "report.json", "report.txt", "report.html"}
+    assert {path.name for path in version.iterdir()} == {
+        "model",
+        "config.yaml",
+        "environment.json",
+        "report.html",
+        "report.json",
+        "report.txt",
+        "training-record.json",
+    }
     page = Path(result["page"]).read_text(encoding="utf-8")
     assert page.count("data:image/png;base64,") > 5, "the mistakes of an image model are shown"
     assert len(page) < 2_000_000

@@ -1,0 +1,17 @@
+"""Which version of a model is champion: names, versions and aliases in an MLflow registry (extra `registry`)."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cascade.registry.registry import ModelRegistry
+
+__all__ = ["ModelRegistry"]
+
+
+def __getattr__(name: str) -> Any:
+    # Whoever loads a plain folder only asks whether its path is a reference.
+    if name == "ModelRegistry":
+        from cascade.registry.registry import ModelRegistry
+
+        return ModelRegistry
+    raise AttributeError(f"module 'cascade.registry' has no attribute {name!r}")

@@ -1,0 +1,86 @@
+"""In what two versions differ: config, data, environment, figures and rules, key by key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cascade.errors import ModelRefusedError
+from cascade.registry.packaging import DATA
+from cascade.registry.tracking import MODEL, flattened, metrics_of
+from cascade.store.manifest import NAME, peek_manifest
+
+END = re.compile(r"_(low|high)(/|$)")
+"""Ends of intervals, which would hide the figures themselves."""
+RULES = ("labels", "negative_pool", "gate_threshold", "coherence")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One key in which two versions differ.
+
+    Attributes
+    ----------
+    part : {"config", "data", "rules", "versions", "metrics"}
+    key : str
+    a, b : number, str, list or None
+        None where a version does not have it.
+    """
+
+    part: str
+    key: str
+    a: Any
+    b: Any
+
+
+def differences(a: Path, b: Path) -> list[Difference]:
+    """Compare two folders, of versions that `cascade train` wrote or of registered ones.
+
+    Raises
+    ------
+    ModelRefusedError
+        If one of them holds no version.
+    """
+    left, right = dict(_facts(a)), dict(_facts(b))
+    keys = dict.fromkeys([*left, *right])
+    return [
+        Difference(*place, left.get(place), right.get(place)) for place in keys if left.get(place) != right.get(place)
+    ]
+
+
+def text(found: list[Difference]) -> str:
+    """One line a difference, under the names of the parts."""
+    lines: list[str] = []
+    for part in dict.fromkeys(one.part for one in found):
+        lines.append(part)
+        lines += [f"  {one.key}: {_plain(one.a)} -> {_plain(one.b)}" for one in found if one.part == part]
+    return "\n".join(lines) or "no difference"
+
+
+def _facts(folder: Path) -> Iterator[tuple[tuple[str, str], Any]]:
+    model = next((place for place in (folder / MODEL / DATA, folder / MODEL) if (place / NAME).exists()), None)
+    if model is None:
+        raise ModelRefusedError(f"`{folder}` is no version; give a folder that train wrote, or models:/NAME/VERSION.")
+    body = peek_manifest(model)
+    rules = body["rules"]
+    chosen = {key: rules[key] for key in RULES}
+    chosen["thresholds"] = dict(zip(rules["labels"], rules["thresholds"], strict=True))
+    figures = metrics_of(json.loads((folder / "report.json").read_text(encoding="utf-8")))
+    parts = {
+        "config": yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
+        "data": body["provenance"].get("data", {}),
+        "rules": chosen,
+        "versions": body["versions"],
+        "metrics": {key: value for key, value in figures if not END.search(key)},
+    }
+    return (((part, key), value) for part, facts in parts.items() for key, value in flattened(facts))
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,64 @@
+"""A model folder as an MLflow model: the same files, a signature, and the name of the module that loads them."""
+
+from __future__ import annotations
+
+import warnings
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cascade.predictor import CascadePredictor
+from cascade.signature import InputSignature
+
+LOADER = "cascade.registry.pyfunc"
+DATA = "data/model"
+"""Where MLflow puts the model folder within its own."""
+
+
+def package(model: Path, target: Path) -> None:
+    """Write the MLflow model `target` from a model folder that `CascadePredictor.load` reads."""
+    predictor = CascadePredictor.load(model)
+    with warnings.catch_warnings():
+        # An example would be rows of somebody's data, which a registry should not keep.
+        warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
+        # Of MLflow's own classes, said when it is imported.
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+        import mlflow.pyfunc
+
+        mlflow.pyfunc.save_model(
+            target,
+            loader_module=LOADER,
+            data_path=str(model),
+            signature=_signature(predictor),
+            pip_requirements=_requirements(),
+        )
+
+
+def _signature(predictor: CascadePredictor) -> Any:
+    from mlflow.models.signature import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    columns = [ColSpec("double", "gate_probability"), ColSpec("boolean", "passed_gate")]
+    for label in predictor.labels:
+        columns += [ColSpec("double", f"{label}_probability"), ColSpec("long", label)]
+    return ModelSignature(_inputs(predictor.signature), Schema(columns))
+
+
+def _inputs(rows: InputSignature) -> Any:
+    """Schema of the rows; None where they have no shape, such as text."""
+    import numpy as np
+    from mlflow.types import ColSpec, Schema, TensorSpec
+
+    if rows.row_shape is None:
+        return None
+    if rows.feature_names is not None:
+        return Schema([ColSpec("double", name) for name in rows.feature_names])
+    dtype = np.dtype(np.uint8 if rows.dtype == "uint8" else np.float64)
+    return Schema([TensorSpec(dtype, (-1, *rows.row_shape))])
+
+
+def _requirements() -> list[str]:
+    """Our package with the versions of what computes, so that an environment can be made elsewhere."""
+    needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", "keras", "tensorflow")
+    found = {told.name: told.version for told in metadata.distributions() if told.name in needed}
+    return [f"{name}=={found[name]}" for name in needed if name in found]

@@ -1,0 +1,88 @@
+"""A model named in the registry instead of by its folder: `models:/hemorrhage@champion` or `models:/hemorrhage/3`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cascade.errors import ConfigError
+
+PREFIX = "models:/"
+MODELS = Path("models")
+"""Folder of all models where none is named."""
+NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
+REFERENCE = re.compile(rf"models:/(?P<name>{NAME})(@(?P<alias>[A-Za-z][A-Za-z0-9_-]*)|/(?P<version>[1-9][0-9]*))")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A version by its alias or by its number; one of both is None.
+
+    Attributes
+    ----------
+    name : str
+    alias : str or None
+    version : int or None
+    """
+
+    name: str
+    alias: str | None
+    version: int | None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read a reference.
+
+        Raises
+        ------
+        ConfigError
+            If it names no version.
+
+        Examples
+        --------
+        >>> Reference.parse("models:/hemorrhage@champion")
+        Reference(name='hemorrhage', alias='champion', version=None)
+        >>> Reference.parse("models:/hemorrhage/3").version
+        3
+        """
+        found = REFERENCE.fullmatch(text)
+        if found is None:
+            raise ConfigError(
+                f"a registered model must be given as models:/NAME@ALIAS or models:/NAME/VERSION. Received {text!r}."
+            )
+        number = found["version"]
+        return cls(found["name"], found["alias"], None if number is None else int(number))
+
+    def __str__(self) -> str:
+        place = f"/{self.version}" if self.alias is None else f"@{self.alias}"
+        return f"{PREFIX}{self.name}{place}"
+
+
+def model_folder(path: str | Path, models: Path = MODELS) -> Path:
+    """The folder that a path or a reference means; an alias is looked up here, once.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the registry does not know the reference.
+    MissingExtraError
+        If it needs MLflow, which is not installed.
+    """
+    if not is_reference(path):
+        return Path(path)
+    wanted = Reference.parse(str(path))
+    from cascade.registry.registry import ModelRegistry
+
+    return ModelRegistry(models).folder(wanted)
+
+
+def is_reference(path: str | Path) -> bool:
+    """Tell a reference from a folder.
+
+    Examples
+    --------
+    >>> is_reference("models:/hemorrhage@champion"), is_reference("models/hemorrhage")
+    (True, False)
+    """
+    return str(path).startswith(PREFIX)

@@ -1,0 +1,15 @@
+"""How a command shows its result: as text, or as one JSON object for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def show(result: dict[str, Any], text: str, as_json: bool) -> None:
+    """Print one of both."""
+    typer.echo(json.dumps(result, allow_nan=False) if as_json else text)

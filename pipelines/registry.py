@@ -1,0 +1,83 @@
+"""Versions on disk and in the registry: list, register, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cascade.errors import ModelRefusedError
+from cascade.registry.differences import Difference, differences
+from cascade.registry.reference import is_reference
+from cascade.registry.registry import ModelRegistry
+from cascade.registry.store import is_there
+from cascade.registry.version import ModelVersion
+from cascade.store.manifest import NAME, peek_manifest
+
+
+def listed(models: Path, name: str | None) -> dict[str, Any]:
+    """Registered versions, and folders of versions that nobody registered.
+
+    Raises
+    ------
+    ModelRefusedError
+        If there is nothing of that name.
+    """
+    versions = _registered(models, name)
+    known = {version.sha256 for version in versions}
+    found = {folder: peek_manifest(folder / "model")["sha256"] for folder in _folders(models, name)}
+    alone = [str(folder) for folder, digest in found.items() if digest not in known]
+    if name is not None and not versions and not alone:
+        raise ModelRefusedError(f"`{models}` holds no model {name!r}, and neither does the registry.")
+    return {"registered": [version.to_json() for version in versions], "not_registered": alone}
+
+
+def list_text(facts: dict[str, Any]) -> str:
+    """A line a version."""
+    lines = [_line(version) for version in facts["registered"]]
+    lines += [f"{folder}  not registered" for folder in facts["not_registered"]]
+    return "\n".join(lines) or "no models"
+
+
+def register(models: Path, version: Path, name: str | None) -> dict[str, Any]:
+    """Register the folder of a version under its config's name, or another one."""
+    return ModelRegistry(models, make=True).register(name or _name_of(version), version).to_json()
+
+
+def diff(models: Path, a: Path, b: Path) -> list[Difference]:
+    """Compare two versions, registered or not."""
+    return differences(_version_folder(models, a), _version_folder(models, b))
+
+
+def _version_folder(models: Path, version: Path) -> Path:
+    return ModelRegistry(models).files(str(version)) if is_reference(version) else version
+
+
+def _registered(models: Path, name: str | None) -> list[ModelVersion]:
+    if not is_there(models):
+        return []
+    registry = ModelRegistry(models)
+    wanted = [each for each in registry.names() if name in (None, each)]
+    return [version for each in wanted for version in registry.versions(each)]
+
+
+def _folders(models: Path, name: str | None) -> list[Path]:
+    found = models.glob(f"{name or '[!.]*'}/[!.]*/model/{NAME}")
+    return sorted(path.parent.parent for path in found)
+
+
+def _line(version: dict[str, Any]) -> str:
+    aliases = ", ".join(version["aliases"]) or "-"
+    past = "" if version["promoted"] is None else f"  champion since {version['promoted']}: {version['reason']}"
+    if version["promoted"] is not None and "champion" not in version["aliases"]:
+        past = f"  was champion from {version['promoted']}: {version['reason']}"
+    return f"models:/{version['name']}/{version['number']}  {version['created']}  {aliases}{past}"
+
+
+def _name_of(version: Path) -> str:
+    try:
+        name: str = yaml.safe_load((version / "config.yaml").read_text(encoding="utf-8"))["name"]
+    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ModelRefusedError(f"`{version}` is no version that train wrote: it has no readable config.") from error
+    return name

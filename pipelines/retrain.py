@@ -1,0 +1,156 @@
+"""Train a challenger on new data and let it take the champion's place if it is shown to be better: step by step."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade.batch.folder import claimed
+from cascade.config import RunConfig
+from cascade.data import Dataset
+from cascade.environment import code_version
+from cascade.errors import BusyError, ConfigError, DataError
+from cascade.fingerprint import fingerprint
+from cascade.registry import ModelRegistry
+from cascade.registry.champions import previous
+from cascade.registry.version import ModelVersion
+from cascade.retraining.decision import Decision
+from cascade.retraining.identity import content_hashes
+from cascade.retraining.steps import StoredSteps, key_of
+from cascade.store import Exporter
+from pipelines import retrain_steps, train
+
+logger = logging.getLogger("cascade.pipeline")
+
+HOME = ".retrain"
+
+
+def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
+    """Retrain and return what came of it; the same data, config, code and champion are not done twice.
+
+    Raises
+    ------
+    BusyError
+        If another process retrains a model of this name, or another champion came meanwhile.
+    DataError
+        If the data is refused; the champion stays.
+    """
+    if config.flat is not None:
+        raise ConfigError("`flat` cannot be retrained: the policy judges cascades. Train and register it by hand.")
+    Exporter(config.exported_to())
+    registry = ModelRegistry(models, make=True)
+    with claimed(models / config.name / HOME):
+        data = train.load(config).with_dense_labels()
+        steps, before = _begun(config, data, registry, models / config.name / HOME, fresh)
+        finished = steps.known("finished")
+        if finished is not None:
+            return {**finished, "was_finished": True}
+        return {**_retrain(config, data, registry, steps, before, models), "was_finished": False}
+
+
+def _retrain(
+    config: RunConfig,
+    data: Dataset,
+    registry: ModelRegistry,
+    steps: StoredSteps,
+    before: ModelVersion | None,
+    models: Path,
+) -> dict[str, Any]:
+    champion = None if before is None else retrain_steps.champion_of(registry, before)
+    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, champion))
+    _refuse(validated["findings"])
+    drift = steps.facts("compared", lambda: retrain_steps.compare(data, champion))["drift"]
+    job = retrain_steps.Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"], drift)
+    model = steps.files("trained", lambda folder: retrain_steps.fit(job, folder)) / "model"
+    answers = steps.files("evaluated", lambda folder: retrain_steps.evaluate(job, model, folder))
+    decided = steps.facts("decided", lambda: retrain_steps.judge(job, answers).to_json())
+    named = steps.facts("named", lambda: {"version": train.new_version()})
+    version = retrain_steps.publish(
+        job, model, answers, Decision.from_json(decided), models / config.name / named["version"]
+    )
+    registered = steps.facts("registered", lambda: registry.register(config.name, version).to_json())
+    if decided["answer"] == "promote":
+        _refuse_another(registry.champion(config.name), before, registered["number"])
+        registry.promote(config.name, registered["number"], decided["sentence"])
+    result = steps.facts("finished", lambda: _told(job, registered, decided, version))
+    # The version has them.
+    steps.drop("trained", "evaluated")
+    return result
+
+
+def _begun(
+    config: RunConfig, data: Dataset, registry: ModelRegistry, home: Path, fresh: bool
+) -> tuple[StoredSteps, ModelVersion | None]:
+    """Steps of this run, and the champion that it began with: its own challenger may have been promoted already."""
+    assert data.Y is not None
+    content = fingerprint(data.X, data.Y, data.groups, data.known)
+    depends = [config.model_dump(mode="json"), content, _rows_digest(data), code_version()]
+    current = registry.champion(config.name)
+    steps = _steps_from(home, depends, current)
+    if fresh:
+        steps.forget()
+    if current is None or fresh or steps.folder.exists():
+        return steps, current
+    before = _champion_before(registry, current)
+    earlier = _steps_from(home, depends, before)
+    promoted = (earlier.known("registered") or {}).get("number") == current.number
+    return (earlier, before) if promoted else (steps, current)
+
+
+def _steps_from(home: Path, depends: list[Any], champion: ModelVersion | None) -> StoredSteps:
+    return StoredSteps(home / key_of(depends, None if champion is None else champion.sha256))
+
+
+def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVersion | None:
+    number = previous(registry.champions(current.name), current.number)
+    return None if number is None else registry.version(f"models:/{current.name}/{number}")
+
+
+def _rows_digest(data: Dataset) -> str:
+    """Of every row: the fingerprint samples."""
+    names = "" if data.numbered else "\n".join(map(str, data.ids.tolist()))
+    return key_of(content_hashes(data.X).tolist(), names, list(data.label_names), data.feature_names)
+
+
+def _refuse(findings: list[dict[str, Any]]) -> None:
+    for finding in findings:
+        logger.warning("%s: %s", finding["answer"], finding["sentence"])
+    refused = [finding["sentence"] for finding in findings if finding["answer"] == "refuse"]
+    if refused:
+        raise DataError(refused[0])
+
+
+def _refuse_another(current: ModelVersion | None, before: ModelVersion | None, challenger: int) -> None:
+    """Who became champion while the challenger was trained has not been compared with it."""
+    known = (None if before is None else before.number, challenger)
+    if (None if current is None else current.number) not in known:
+        raise BusyError(f"`{current}` became champion meanwhile; start again to compare the challenger with it.")
+
+
+def _told(
+    job: retrain_steps.Retraining, registered: dict[str, Any], decided: dict[str, Any], version: Path
+) -> dict[str, Any]:
+    return {
+        "name": job.config.name,
+        "answer": decided["answer"],
+        "sentence": decided["sentence"],
+        "champion": None if job.champion is None else job.champion.version.number,
+        "challenger": registered["number"],
+        "version": str(version),
+        "findings": job.findings,
+        "drift": job.drift,
+        "decision": decided,
+    }
+
+
+def text(result: dict[str, Any]) -> str:
+    """Table of reasons, the answer and where the challenger is."""
+    found = [f"{finding['answer']}: {finding['sentence']}" for finding in result["findings"]]
+    drifted = [] if result["drift"] is None else result["drift"]["drifted"]
+    found += [f"drift, {one['verdict']}: {one['sentence']}" for one in drifted]
+    again = ["it was finished before"] if result["was_finished"] else []
+    where = f"challenger: models:/{result['name']}/{result['challenger']} from {result['version']}"
+    return "\n".join([*found, Decision.from_json(result["decision"]).table(), "", where, *again])

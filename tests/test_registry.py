@@ -1,0 +1,383 @@
+"""The registry: whoever asks for the champion gets a whole model, whatever happens to those who change it."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cascade import CascadePredictor
+from cascade.config import load_config
+from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
+from cascade.registry import ModelRegistry
+from cascade.registry.champions import previous, promoted, until_now
+from cascade.registry.packaging import package
+from cascade.registry.reference import Reference
+from pipelines import registry as commands
+from pipelines import train
+from pipelines.cli import app
+from pipelines.models import find_model
+
+pytest.importorskip("mlflow")
+
+# All is imported once, in a server process from which the others are split off.
+SPAWN = multiprocessing.get_context("forkserver")
+SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
+NAME = "bleeds"
+
+
+@pytest.fixture(scope="module")
+def versions(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three trained versions, in a folder whose name has a space."""
+    home = tmp_path_factory.mktemp("home")
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(1500, 3))
+    Y = (X[:, :2] + rng.normal(size=(1500, 2)) > 1.8).astype(np.uint8)
+    np.savez(home / "rows.npz", X=X, Y=Y, label_names=["crack", "dent"], groups=np.arange(1500) // 3)
+    model = {"kind": "logistic_regression"}
+    content = {"name": NAME, "data": {"path": str(home / "rows.npz")}, "gate": model, "labeler": {"model": model}}
+    (home / "run.yaml").write_text(yaml.safe_dump(content))
+    configs = [load_config(home / "run.yaml", [f"seed={seed}"]) for seed in range(3)]
+    return [train.run(config, home / "all models")[0] for config in configs]
+
+
+@pytest.fixture(scope="module")
+def filled(versions: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a registry of two versions, the first one champion; made by three processes at the same time."""
+    models = tmp_path_factory.mktemp("registry of all") / "models of all"
+    at_the_same_time(models, NAME, [versions[0]] * 3)
+    registry = ModelRegistry(models)
+    assert [version.number for version in registry.versions(NAME)] == [1]
+    registry.register(NAME, versions[1])
+    registry.promote(NAME, 1, "the first")
+    return models
+
+
+@pytest.fixture
+def registry(filled: Path) -> ModelRegistry:
+    return ModelRegistry(filled)
+
+
+def gate_of(folder: Path) -> float:
+    return CascadePredictor.load(folder).rules.gate_threshold
+
+
+def test_a_version_registers_once_becomes_challenger_and_then_champion(
+    registry: ModelRegistry, versions: list[Path]
+) -> None:
+    assert "steps" not in registry.names()
+    first = registry.register("steps", versions[0])
+    assert registry.register("steps", versions[0]) == first
+    assert (first.number, first.aliases) == (1, ("challenger",))
+    assert registry.champion("steps") is None
+    promoted = registry.promote("steps", 1, "no champion yet")
+    assert (promoted.aliases, promoted.reason) == (("champion",), "no champion yet")
+    assert registry.challenger("steps") is None
+    second = registry.register("steps", versions[1])
+    assert (second.number, registry.challenger("steps")) == (2, second)
+    registry.promote("steps", 2, "better")
+    registry.promote("steps", 2, "again: nothing moves")
+    assert [version.aliases for version in registry.versions("steps")] == [(), ("champion",)]
+    assert registry.champions("steps") == [1, 2]
+    assert registry.champion("steps").reason == "better"
+    assert "steps" in registry.names()
+
+
+def test_rolling_back_walks_through_the_champions_before(registry: ModelRegistry, versions: list[Path]) -> None:
+    for version in versions:
+        registry.promote("back", registry.register("back", version).number, "next")
+    assert [registry.rollback("back").number for _ in range(2)] == [2, 1]
+    with pytest.raises(ModelRefusedError, match="had no champion before version 1"):
+        registry.rollback("back")
+    registry.promote("back", 3, "after all")
+    assert registry.rollback("back", "worse at night").reason == "worse at night"
+    assert registry.champion("back").number == 1
+
+
+def test_the_same_predictions_by_alias_by_number_and_by_folder(
+    filled: Path, versions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    X = np.random.default_rng(1).normal(size=(200, 3))
+    expected = CascadePredictor.load(versions[0] / "model").predict_proba(X)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{filled / 'mlflow.db'}")
+    for reference in (f"models:/{NAME}@champion", f"models:/{NAME}/1", Path(f"models:/{NAME}@champion")):
+        np.testing.assert_array_equal(CascadePredictor.load(reference).predict_proba(X), expected)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    # Without a server it is the registry of the folder `models`.
+    monkeypatch.chdir(filled.parent)
+    (filled.parent / "models").symlink_to(filled)
+    np.testing.assert_array_equal(CascadePredictor.load(f"models:/{NAME}@champion").predict_proba(X), expected)
+    assert find_model(Path(f"models:/{NAME}/2")).name == "model"
+
+
+def test_mlflow_loads_a_registered_model_without_a_pickle(filled: Path, versions: list[Path]) -> None:
+    import mlflow.pyfunc
+
+    files = ModelRegistry(filled).files(f"models:/{NAME}@champion")
+    told = yaml.safe_load((files / "model" / "MLmodel").read_text())["flavors"]["python_function"]
+    assert (told["loader_module"], told["data"]) == ("cascade.registry.pyfunc", "data/model")
+    assert not [path for path in files.rglob("*") if path.suffix in (".pkl", ".pickle", ".joblib")]
+    X = np.random.default_rng(1).normal(size=(200, 3))
+    answer, expected = (
+        mlflow.pyfunc.load_model(str(files / "model")).predict(X),
+        CascadePredictor.load(versions[0] / "model").examine(X),
+    )
+    assert list(answer.columns) == [
+        "gate_probability",
+        "passed_gate",
+        "crack_probability",
+        "crack",
+        "dent_probability",
+        "dent",
+    ]
+    np.testing.assert_array_equal(answer["gate_probability"], expected.gate_proba)
+    np.testing.assert_array_equal(answer["passed_gate"], expected.passed_gate)
+    np.testing.assert_array_equal(answer[["crack_probability", "dent_probability"]], expected.proba)
+    np.testing.assert_array_equal(answer[["crack", "dent"]], expected.labels)
+
+
+def test_named_columns_may_stand_in_any_order(versions: list[Path], tmp_path: Path) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+
+    plain = CascadePredictor.load(versions[0] / "model")
+    plain.described(("low", "mid", "high"), {"group": None, "id": None}).save(tmp_path / "model")
+    package(tmp_path / "model", tmp_path / "packaged")
+    X = np.random.default_rng(1).normal(size=(200, 3))
+    rows = pd.DataFrame(X, columns=["low", "mid", "high"])[["high", "low", "mid"]]
+    answer = mlflow.pyfunc.load_model(str(tmp_path / "packaged")).predict(rows)
+    np.testing.assert_array_equal(answer[["crack_probability", "dent_probability"]], plain.predict_proba(X))
+
+
+def test_a_run_keeps_config_data_commit_environment_figures_and_files(filled: Path, versions: list[Path]) -> None:
+    from mlflow import MlflowClient
+
+    version = ModelRegistry(filled).champion(NAME)
+    run = MlflowClient(f"sqlite:///{filled / 'mlflow.db'}").get_run(version.run_id)
+    report = json.loads((versions[0] / "report.json").read_text())
+    crack = report["labels"][0]
+    for key in ("average_precision", "average_precision_low", "average_precision_high"):
+        assert run.data.metrics[f"{key}/crack"] == crack[key]
+    assert run.data.metrics["macro_average_precision"] == report["overall"]["macro_average_precision"]
+    assert run.data.params["config.gate.kind"] == "logistic_regression"
+    assert run.data.params["data.rows"] == "1200"
+    told = json.loads((versions[0] / "environment.json").read_text())
+    assert run.data.tags["mlflow.source.git.commit"] == (told["git_commit"] or "unknown")
+    assert run.info.status == "FINISHED"
+    files = ModelRegistry(filled).files(str(version))
+    for name in ("config.yaml", "report.json", "report.txt", "environment.json"):
+        assert (files / name).read_bytes() == (versions[0] / name).read_bytes()
+    assert {"certificate.json", "data.json", "model"} <= {path.name for path in files.iterdir()}
+
+
+def test_the_difference_of_two_versions(filled: Path, versions: list[Path]) -> None:
+    found = {(one.part, one.key): (one.a, one.b) for one in ModelRegistry(filled).diff(NAME, 1, 2)}
+    assert found["config", "seed"] == (0, 1)
+    assert found["rules", "gate_threshold"] == (gate_of(versions[0] / "model"), gate_of(versions[1] / "model"))
+    assert commands.diff(filled, versions[0], Path(f"models:/{NAME}/1")) == []
+    assert {part for part, _ in found} == {"config", "data", "rules", "metrics"}
+
+
+def test_what_is_not_there_is_told_in_a_sentence(filled: Path, versions: list[Path], tmp_path: Path) -> None:
+    registry = ModelRegistry(filled)
+    for reference in ("models:/other@champion", f"models:/{NAME}@shadow", f"models:/{NAME}/99"):
+        with pytest.raises(ModelRefusedError, match="is not in the registry; `cascade models list`"):
+            registry.folder(reference)
+    assert registry.champion("other") is None
+    with pytest.raises(ModelRefusedError, match="'other' is not in the registry"):
+        registry.versions("other")
+    with pytest.raises(ConfigError, match="models:/NAME@ALIAS or models:/NAME/VERSION"):
+        CascadePredictor.load("models:/bleeds")
+    with pytest.raises(ConfigError, match="models:/NAME"):
+        registry.register("a name", versions[0])
+    with pytest.raises(ModelRefusedError, match="is not a model folder"):
+        registry.register(NAME, tmp_path)
+    with pytest.raises(RegistryError, match="has no registry; register a model first"):
+        ModelRegistry(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_mlflow_training_works_and_the_registry_says_what_is_missing(
+    versions: list[Path], tmp_path: Path
+) -> None:
+    program = f"""
+import sys
+sys.modules["mlflow"] = None
+from pathlib import Path
+from cascade import CascadePredictor
+from cascade.errors import MissingExtraError
+from pipelines import registry
+CascadePredictor.load({str(versions[0] / "model")!r})
+assert len(registry.listed(Path({str(versions[0].parent.parent)!r}), None)["not_registered"]) == 3
+try:
+    CascadePredictor.load("models:/bleeds@champion")
+except MissingExtraError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == (
+        "the registry needs mlflow, which is not installed; run `pip install cascade-multilabel[registry]`."
+    )
+    assert issubclass(MissingExtraError, ConfigError)
+
+
+@given(st.lists(st.integers(1, 5), unique=False, max_size=12))
+def test_whatever_a_killed_process_wrote_the_champions_before_are_known(steps: list[int]) -> None:
+    """Each step promotes a version, dies before the alias moves, or rolls back; a plain list tells the truth."""
+    held: list[int] = []
+    alias: int | None = None
+    truth: list[int] = []
+    for step in steps:
+        if step == 5:
+            before = previous(held, alias)
+            assert before == (truth[-2] if len(truth) > 1 else None)
+            if before is not None:
+                held, alias, truth = until_now(held, alias), before, truth[:-1]
+        elif step != alias:
+            held = promoted(held, alias, step)
+            # A version of even number is written down and never becomes champion.
+            if step % 2:
+                alias, truth = step, [*truth, step]
+    assert until_now(held, alias) == truth
+
+
+def _read_champion(models: Path, begun: Any, until: Any, seen: Any) -> None:
+    """Load the champion again and again; whatever is wrong with it ends this process."""
+    registry = ModelRegistry(models)
+    X = np.random.default_rng(1).normal(size=(5, 3))
+    thresholds = set()
+    while not until.is_set():
+        predictor = CascadePredictor.load(registry.folder("models:/read@champion"))
+        assert np.isfinite(predictor.predict_proba(X)).all()
+        thresholds.add(predictor.rules.gate_threshold)
+        begun.set()
+    seen.put(thresholds)
+
+
+def test_a_reader_sees_one_of_both_through_fifty_promotions_and_rollbacks(filled: Path, versions: list[Path]) -> None:
+    registry = ModelRegistry(filled)
+    for version in versions[:2]:
+        registry.register("read", version)
+    registry.promote("read", 1, "the first")
+    begun, until, seen = SPAWN.Event(), SPAWN.Event(), SPAWN.Queue()
+    reader = SPAWN.Process(target=_read_champion, args=(filled, begun, until, seen))
+    reader.start()
+    while reader.is_alive() and not begun.is_set():
+        time.sleep(0.01)
+    for number in range(25):
+        registry.promote("read", 2, f"promotion {number}")
+        registry.rollback("read")
+    until.set()
+    reader.join()
+    assert reader.exitcode == 0
+    assert seen.get() == {gate_of(version / "model") for version in versions[:2]}
+    assert registry.champion("read").number == 1
+
+
+def _register(models: Path, name: str, version: Path) -> None:
+    registry = ModelRegistry(models)
+    registry.promote(name, registry.register(name, version).number, "better")
+
+
+def content_of(models: Path, name: str) -> Any:
+    """What a registry says of a model, without names of runs and times."""
+    registry = ModelRegistry(models)
+    runs = len(list((models / "mlflow-artifacts" / name).iterdir()))
+    told = [(version.number, version.aliases, version.sha256, version.reason) for version in registry.versions(name)]
+    return told, registry.champions(name), runs
+
+
+def test_killed_while_registering_the_champion_loads_and_a_second_start_completes_it(
+    filled: Path, versions: list[Path]
+) -> None:
+    registry = ModelRegistry(filled)
+    names = ["undisturbed", *(f"killed-{attempt}" for attempt in range(6))]
+    seconds, chance = None, random.Random(0)
+    for name in names:
+        registry.promote(name, registry.register(name, versions[0]).number, "the first")
+        started = time.monotonic()
+        child = SPAWN.Process(target=_register, args=(filled, name, versions[1]))
+        child.start()
+        child.join(None if seconds is None else chance.random() * seconds)
+        seconds = seconds or time.monotonic() - started
+        if child.is_alive():
+            os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        champion = registry.champion(name)
+        assert gate_of(registry.folder(str(champion))) == gate_of(versions[champion.number - 1] / "model")
+        _register(filled, name, versions[1])
+        assert content_of(filled, name) == content_of(filled, "undisturbed")
+
+
+def test_versions_that_are_registered_at_the_same_time_each_get_a_number(filled: Path, versions: list[Path]) -> None:
+    at_the_same_time(filled, "crowd", versions)
+    told, _, runs = content_of(filled, "crowd")
+    assert ([number for number, *_ in told], runs) == ([1, 2, 3], 3)
+    assert len({digest for _, _, digest, _ in told}) == 3
+
+
+def at_the_same_time(models: Path, name: str, versions: list[Path]) -> None:
+    """Register versions by a process each."""
+    children = [SPAWN.Process(target=_make_and_register, args=(models, name, version)) for version in versions]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    assert [child.exitcode for child in children] == [0] * len(versions)
+
+
+def _make_and_register(models: Path, name: str, version: Path) -> None:
+    ModelRegistry(models, make=True).register(name, version)
+
+
+def test_listing_tells_what_is_champion_and_what_nobody_registered(filled: Path, versions: list[Path]) -> None:
+    facts = commands.listed(filled, NAME)
+    assert [row["aliases"] for row in facts["registered"]] == [["champion"], ["challenger"]]
+    assert facts["not_registered"] == []
+    text = commands.list_text(facts)
+    assert f"models:/{NAME}/1" in text
+    assert "champion since" in text
+    alone = commands.listed(versions[0].parent.parent, NAME)
+    assert alone["not_registered"] == [str(version) for version in sorted(versions)]
+    with pytest.raises(ModelRefusedError, match="holds no model 'other'"):
+        commands.listed(filled, "other")
+
+
+def test_the_commands_promote_roll_back_show_and_compare(filled: Path, versions: list[Path]) -> None:
+    def told(*command: str) -> Any:
+        done = CliRunner().invoke(app, ["models", *command, "--models", str(filled), "--json"])
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+    for number, version in enumerate(versions[:2], start=1):
+        assert told("register", str(version), "--name", "by-hand")["number"] == number
+        assert told("promote", "by-hand", str(number), "--reason", "tried")["aliases"] == ["champion"]
+    assert told("rollback", "by-hand")["number"] == 1
+    assert [row["number"] for row in told("list", "by-hand")["registered"]] == [1, 2]
+    shown = told("show", "models:/by-hand@champion")
+    assert shown["gate_threshold"] == gate_of(versions[0] / "model")
+    differences = told("diff", "models:/by-hand/1", "models:/by-hand/2")["differences"]
+    assert {"part": "config", "key": "seed", "a": 0, "b": 1} in differences
+
+
+def test_references_are_read_as_they_are_written() -> None:
+    for text in ("models:/a@champion", "models:/a.b-c/12"):
+        assert str(Reference.parse(text)) == text
+    for text in ("models:/a", "models:/../b/1", "models:/a/0", "models:/a@", "models:/a/b/1"):
+        with pytest.raises(ConfigError, match="must be given as"):
+            Reference.parse(text)
