@@ -262,7 +262,7 @@ def _read_champion(models: Path, begun: Any, until: Any, seen: Any) -> None:
     X = np.random.default_rng(1).normal(size=(5, 3))
     thresholds = set()
     while not until.is_set():
-        predictor = CascadePredictor.load(registry.folder(f"models:/read@champion"))
+        predictor = CascadePredictor.load(registry.folder("models:/read@champion"))
         assert np.isfinite(predictor.predict_proba(X)).all()
         thresholds.add(predictor.rules.gate_threshold)
         begun.set()
