@@ -4,9 +4,10 @@
 
 A feature table of 32 columns of 10^4, 10^5 and 10^6 rows as Parquet, by exported networks and by logistic
 regressions, and grey JPEG files of 128 pixels, 10^3, 10^4 and 10^5 of them in folders of a thousand, by exported
-networks. Images are 2,000 distinct ones, hard-linked under so many names. Shards have as many rows as the smallest
-input, so that nothing grows but what depends on the number of rows; the largest input is also read in shards of the
-default size. Each job is a process of its own with one thread. All files lie in a temporary folder, which is removed.
+networks, whose gate looks at 32 pixels. Images are 2,000 distinct ones, hard-linked under so many names. Shards have as
+many rows as the smallest input, so that nothing grows but what depends on the number of rows; the largest input is also
+read in shards of the default size. Each job is a process of its own with one thread. All files lie in a temporary
+folder, which is removed.
 
     peak        most memory that the process ever had
     rows/s      of the job's own clock, which stands still for nothing: other work on the machine slows it
@@ -108,7 +109,9 @@ def prepare_images(folder: Path, sizes: list[int]) -> None:
 
     write_phantom(folder / "phantom", rows=DISTINCT, size=IMAGE_SIZE, n_jobs=-1)
     data = read_data(folder / "phantom")
-    gate = KerasClassifier("cnn", {"width": 12, "reduce": 4}, epochs=6, batch_size=32, learning_rate=4e-3)
+    gate = KerasClassifier(
+        "cnn", {"width": 12}, epochs=6, batch_size=32, learning_rate=4e-3, image_size=IMAGE_SIZE // 4
+    )
     model = CascadeClassifier(gate, KerasClassifier("cnn", {"width": 16, "reduce": 2}, epochs=2, batch_size=32))
     model.fit(data.X, data.Y, groups=data.groups).predictor_.save(folder / "images", RUNTIMES)
     (folder / "distinct").mkdir()

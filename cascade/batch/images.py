@@ -16,7 +16,6 @@ from cascade.batch.chunk import Chunk, Reasons, divide, scorable
 from cascade.batch.fingerprint import fingerprint_files
 from cascade.batch.inputs import files_below
 from cascade.data.columns import Roles, read_table, refuse_duplicates, require
-from cascade.data.files import PixelFiles
 from cascade.data.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles
 from cascade.errors import DataError
 from cascade.image_size import at_size
@@ -67,7 +66,7 @@ class DecodedInput:
 
     Parameters
     ----------
-    source : PixelFiles
+    source : RowSource
     ids : pyarrow.Array of str, length n
     groups : tuple of (column name, pyarrow.Array of str), or None
     folder, files : path and sequence of str
@@ -79,7 +78,7 @@ class DecodedInput:
 
     def __init__(
         self,
-        source: PixelFiles,
+        source: RowSource,
         ids: pa.Array,
         groups: tuple[str, pa.Array] | None,
         folder: Path,
