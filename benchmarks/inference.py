@@ -38,7 +38,7 @@ from cascade.store.opening import open_export
 from cascade.work import operations_per_row
 
 SHARES = (0.02, 0.05, 0.1, 0.144, 0.2, 0.3, 0.5)
-ROUNDS = 8
+ROUNDS = 4
 HELD_OUT = 0.3
 RECALL = 0.95
 ONE_ROW = {"auto": 400, "keras": 50}

@@ -23,12 +23,13 @@ BLOCK = 1024
 class RowSource:
     """Rows that are made when they are asked for, such as image files on disk.
 
-    A subclass gives the number of rows, and a batch for an array of row numbers. Any other object with
-    `__len__` and such a `__getitem__` is accepted too.
+    A subclass gives the number of rows, and a batch for an array of row numbers; it says if it only shows what is
+    `in_memory`. Any other object with `__len__` and such a `__getitem__` is accepted too.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    in_memory: bool = False
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -51,6 +52,7 @@ class RowView(RowSource):
     def __init__(self, X: Any, rows: Rows) -> None:
         self.X = X
         self.rows = np.asarray(rows, dtype=np.intp)
+        self.in_memory = not is_source(X) or getattr(X, "in_memory", False)
         self.shape = (len(self.rows), *X.shape[1:])
         self.dtype = X.dtype
 
@@ -125,10 +127,12 @@ def subset(X: Any, rows: Rows, estimator: Any) -> Any:
 def blocks(X: Any, rows: Rows, size: int, pad: bool = True) -> Iterator[tuple[Rows, Any]]:
     """Yield row numbers with their batch, the last batch padded to `size` rows by repeating its last row.
 
-    A source is asked for the next batch while the last one is used.
+    A source is asked for the next batch while the last one is used. Where its rows are in memory that would save
+    nothing, and take a core from who uses them.
     """
     batches = _blocks(X, rows, size, pad)
-    return ahead(batches) if is_source(X) and len(rows) > size else batches
+    slow = is_source(X) and not getattr(X, "in_memory", False)
+    return ahead(batches) if slow and len(rows) > size else batches
 
 
 def _blocks(X: Any, rows: Rows, size: int, pad: bool) -> Iterator[tuple[Rows, Any]]:

@@ -97,7 +97,7 @@ def test_a_raised_threshold_voids_it_and_a_lower_one_does_not(certified: Cascade
 def test_it_travels_with_the_model_and_is_shown(certified: CascadeClassifier, tmp_path: Path) -> None:
     certified.save(tmp_path / "model")
     assert CascadePredictor.load(tmp_path / "model").certificate == certified.certificate_
-    facts, text = show(tmp_path / "model")
+    facts, text = show(tmp_path / "model", tmp_path)
     assert facts["certificate"]["recall"] == POLICY["recall"]
     assert "voids this" in text
     assert "label_4" in text

@@ -230,6 +230,14 @@ def test_the_next_batch_is_made_while_one_is_used_and_errors_keep_their_place() 
     assert got == made == [0, 1, 2]
 
 
+def test_what_is_in_memory_is_not_fetched_ahead(tmp_path: Path) -> None:
+    X, _ = scene(3)
+    Image.fromarray(X[0, ..., 0]).save(tmp_path / "0.png")
+    files = ImageFiles([tmp_path / "0.png"])
+    assert [at_size(rows, SMALL).in_memory for rows in (X, RowView(X, np.arange(2)))] == [True, True]
+    assert [rows.in_memory for rows in (files, at_size(files, SMALL), RowView(files, np.arange(1)))] == [False] * 3
+
+
 def test_blocks_of_a_source_are_those_of_its_array() -> None:
     X, _ = scene(23)
     rows = np.arange(22, -1, -1)

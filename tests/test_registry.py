@@ -324,6 +324,40 @@ def test_killed_while_registering_the_champion_loads_and_a_second_start_complete
         assert content_of(filled, name) == content_of(filled, "undisturbed")
 
 
+class Cut:
+    """A client of the registry that dies before one of its changes."""
+
+    def __init__(self, client: Any, changes: int) -> None:
+        self.client, self.left = client, changes
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith(("set_", "delete_")):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        return getattr(self.client, name)
+
+
+def test_a_promotion_that_was_cut_anywhere_is_completed_by_doing_it_again(filled: Path, versions: list[Path]) -> None:
+    whole, cuts = ModelRegistry(filled), 0
+    for version in versions[:2]:
+        whole.register("cut", version)
+    for changes in range(10):
+        whole.promote("cut", 1, "before")
+        whole.register("cut", versions[1])
+        registry = ModelRegistry(filled)
+        registry._client = Cut(registry._client, changes)
+        try:
+            registry.promote("cut", 2, "better")
+        except KeyboardInterrupt:
+            cuts += 1
+        assert whole.champion("cut").number in (1, 2)
+        _register(filled, "cut", versions[1])
+        told = [(version.number, version.aliases, version.reason) for version in whole.versions("cut")]
+        assert told == [(1, (), "before"), (2, ("champion",), "better")]
+    assert 3 <= cuts < 10
+
+
 def test_versions_that_are_registered_at_the_same_time_each_get_a_number(filled: Path, versions: list[Path]) -> None:
     at_the_same_time(filled, "crowd", versions)
     told, _, runs = content_of(filled, "crowd")

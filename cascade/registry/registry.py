@@ -186,13 +186,13 @@ class ModelRegistry:
         return None if current is None else current.number
 
     def _move(self, name: str, version: int, reason: str) -> None:
-        """Tags first: whoever sees the new champion also sees why."""
+        """The champion's alias last: who sees it also sees why, and a killed process is completed by doing it again."""
         self._client.set_model_version_tag(name, str(version), PROMOTED, iso(time.time()))
         self._client.set_model_version_tag(name, str(version), REASON, reason)
-        self._client.set_registered_model_alias(name, CHAMPION, str(version))
         challenger = self.challenger(name)
         if challenger is not None and challenger.number == version:
             self._client.delete_registered_model_alias(name, CHALLENGER)
+        self._client.set_registered_model_alias(name, CHAMPION, str(version))
 
     def _with_alias(self, name: str, alias: str) -> ModelVersion | None:
         told = self._find(Reference(name, alias, None))
