@@ -17,7 +17,9 @@ which all contenders take turns, so that what else the machine does meets all of
 from __future__ import annotations
 
 import argparse
+import cProfile
 import json
+import pstats
 import subprocess
 import sys
 import time
@@ -136,6 +138,17 @@ def point(passed: float, own_seconds: float, seconds: dict[str, float]) -> dict[
     return {"passed": passed, "against": against, "limit": limit, "share": against / limit, "keras": keras}
 
 
+def profiled(path: Path, data: Any, rows: int) -> None:
+    """Print where the time goes at the threshold that keeps enough of each label, on one thread."""
+    X = np.ascontiguousarray(take(data.X, np.arange(rows)))
+    predictor = CascadePredictor.load(path, threads=1)
+    threshold = keeping(predictor.gate_proba(data.X), data.Y, RECALL)
+    predictor.examine(X, threshold)
+    with cProfile.Profile() as profile:
+        predictor.examine(X, threshold)
+    pstats.Stats(profile).sort_stats("tottime").print_stats(8)
+
+
 def recalls(Y: np.ndarray, passed: np.ndarray) -> list[float]:
     """Recall of each label at the gate."""
     return [float(passed[y > 0].mean()) for y in Y.T if y.any()]
@@ -201,12 +214,16 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("models/inference"))
     parser.add_argument("--rows", type=int, default=2048, help="held-out rows to measure on")
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, check_threads(None)}))
+    parser.add_argument("--profile", action="store_true", help="only show where the time goes")
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     data = read_data(options.data)
     held = grouped_holdout(data.Y, data.groups, HELD_OUT, 0)
     path = trained(data.part(np.flatnonzero(~held)), options.model)
     data = data.part(np.flatnonzero(held))
+    if options.profile:
+        profiled(path, data, options.rows)
+        return
     found = {
         "cold_start_s": {runtime: cold_start(path, runtime) for runtime in ("auto", "keras")},
         "threads": [],
