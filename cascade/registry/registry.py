@@ -113,12 +113,13 @@ class ModelRegistry:
         Reference.parse(f"{PREFIX}{name}/1")
         folder = Path(version_folder)
         digest = _cascade_digest(folder / MODEL)
-        # Two who registered the same folder at the same time would write the same files.
+        # Two who registered the same folder would write the same files, and two who moved an alias the same line.
         with turn(self.models):
             told = self._registered(name, digest) or self._created(name, folder, digest)
-        if CHAMPION not in told.aliases:
-            with asking("move an alias"):
-                self._client.set_registered_model_alias(name, CHALLENGER, told.version)
+            # Asked for: a version that was found by its digest comes without its aliases.
+            if self._champion_number(name) != int(told.version):
+                with asking("move an alias"):
+                    self._client.set_registered_model_alias(name, CHALLENGER, told.version)
         return self.version(Reference(name, None, int(told.version)))
 
     def promote(self, name: str, version: int, reason: str) -> ModelVersion:
