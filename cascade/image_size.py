@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import ConfigError, DataError
-from cascade.rows import Rows, RowSource, RowView, is_source, take
+from cascade.rows import Rows, RowSource, RowView, is_in_memory, take
 
 
 @runtime_checkable
@@ -34,7 +34,7 @@ class Averaged(RowSource):
 
     def __init__(self, X: Any, size: int) -> None:
         self.X, self.size = X, size
-        self.in_memory = not is_source(X) or getattr(X, "in_memory", False)
+        self.in_memory = is_in_memory(X)
         self.dtype = np.dtype(np.uint8)
         self.shape = (len(X), size, size, X.shape[3])
 

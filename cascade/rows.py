@@ -52,7 +52,7 @@ class RowView(RowSource):
     def __init__(self, X: Any, rows: Rows) -> None:
         self.X = X
         self.rows = np.asarray(rows, dtype=np.intp)
-        self.in_memory = not is_source(X) or getattr(X, "in_memory", False)
+        self.in_memory = is_in_memory(X)
         self.shape = (len(self.rows), *X.shape[1:])
         self.dtype = X.dtype
 
@@ -65,6 +65,11 @@ def is_source(X: Any) -> bool:
     """Tell whether `X` makes its rows on demand rather than holding them."""
     held = isinstance(X, (list, tuple, np.ndarray)) or sparse.issparse(X) or hasattr(X, "columns") or hasattr(X, "iloc")
     return not held and hasattr(X, "__len__") and hasattr(X, "__getitem__")
+
+
+def is_in_memory(X: Any) -> bool:
+    """Tell whether `X` holds its rows, or only shows what something else holds."""
+    return not is_source(X) or bool(getattr(X, "in_memory", False))
 
 
 def n_rows(X: Any) -> int:
@@ -131,8 +136,7 @@ def blocks(X: Any, rows: Rows, size: int, pad: bool = True) -> Iterator[tuple[Ro
     nothing, and take a core from who uses them.
     """
     batches = _blocks(X, rows, size, pad)
-    slow = is_source(X) and not getattr(X, "in_memory", False)
-    return ahead(batches) if slow and len(rows) > size else batches
+    return batches if is_in_memory(X) or len(rows) <= size else ahead(batches)
 
 
 def _blocks(X: Any, rows: Rows, size: int, pad: bool) -> Iterator[tuple[Rows, Any]]:

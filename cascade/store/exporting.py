@@ -63,12 +63,13 @@ class Exporter:
         network = estimator.network_
         row_shape, dtype = tuple(network.input_shape[1:]), str(network.inputs[0].dtype)
         if self.int8 is None:
-            rows = rehearsal_rows(row_shape, dtype, CHECKED_ROWS)
+            rows, ranges = rehearsal_rows(row_shape, dtype, CHECKED_ROWS), None
         else:
             rows = self.int8.compared(dtype, estimator.image_size)
+            ranges = self.int8.ranges(dtype, estimator.image_size)
         found = {}
         for runtime in self.runtimes:
-            converted = self._converted(estimator, runtime, rows, name)
+            converted = self._converted(estimator, runtime, rows, ranges, name)
             if converted is not None:
                 (folder / self._file(name, runtime)).write_bytes(converted.content)
                 found[runtime] = converted
@@ -78,11 +79,12 @@ class Exporter:
     def _file(self, name: str, runtime: str) -> str:
         return f"{name}{'' if self.int8 is None else '_int8'}{RUNTIMES[runtime].suffix}"
 
-    def _converted(self, estimator: Any, runtime: str, rows: NDArray[Any], name: str) -> Converted | None:
+    def _converted(
+        self, estimator: Any, runtime: str, rows: NDArray[Any], ranges: NDArray[Any] | None, name: str
+    ) -> Converted | None:
         """A network in a runtime; None where it cannot be had or answers otherwise."""
         from cascade.runtime.convert import convert
 
-        ranges = None if self.int8 is None else self.int8.ranges(str(rows.dtype), estimator.image_size)
         try:
             content = convert(estimator.network_, runtime, ranges)
             converted = self._compared(estimator, runtime, content, rows)
