@@ -42,6 +42,11 @@ class PriorShift:
         """What is added to the log-odds of `any`."""
         return float(log_odds(self.target) - log_odds(self.source))
 
+    @property
+    def is_none(self) -> bool:
+        """Whether a model is used at the share that it was calibrated on."""
+        return self.target == self.source
+
     def to(self, target: float) -> PriorShift:
         """From the same source to another share.
 
@@ -74,7 +79,7 @@ class PriorShift:
         >>> PriorShift(0.1, 0.5).any_proba(np.array([0.1])).round(6).tolist()
         [0.5]
         """
-        if self.target == self.source:
+        if self.is_none:
             return proba
         with_label, without = self.weights
         return np.asarray(proba * with_label / (proba * with_label + (1 - proba) * without))
@@ -91,7 +96,7 @@ class PriorShift:
         >>> PriorShift(0.1, 0.5).label_proba(np.array([[0.05]]), np.array([0.1])).round(6).tolist()
         [[0.25]]
         """
-        if self.target == self.source:
+        if self.is_none:
             return proba
         with_label, without = self.weights
         return np.asarray(proba * (with_label / (any_proba * with_label + (1 - any_proba) * without))[:, None])

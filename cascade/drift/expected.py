@@ -24,7 +24,7 @@ from cascade.predictor import CascadePredictor
 def expected_profile(predictor: CascadePredictor) -> TrainingProfile | None:
     """The training's profile, at the prevalence a cascade was adapted to; None where it keeps none."""
     profile, shift = predictor.profile, predictor.rules.shift
-    if profile is None or shift is None or shift.target == shift.source:
+    if profile is None or shift is None or shift.is_none:
         return profile
     return at_prevalence(profile, shift.target)
 

@@ -16,7 +16,7 @@ from cascade.drift.profile import GIVEN, TrainingProfile
 from cascade.drift.scored import Scored
 from cascade.drift.share import Share
 from cascade.examples import Examples
-from cascade.labels import name_labels
+from cascade.labels import Labels, name_labels
 from cascade.predictor import CascadePredictor
 from cascade.rows import Rows, n_rows, take
 from cascade.signature import InputSignature
@@ -94,15 +94,15 @@ def _scored(predictor: CascadePredictor, X: Any, group: Rows | None, examples: E
     rows = spaced_rows(n_rows(X))
     part = take(X, rows)
     scores = predictor.score(part)
-    classes = (None, None) if examples is None else classes_of(examples, rows)
+    classes = (None, None) if examples is None else classes_of(examples.Y[rows], examples.settled(rows))
     number = rows if group is None else group[rows]
     bits = predictor.decide(scores).labels
     return Scored(scores.gate_z, scores.passed, bits, number, predictor.labels, *classes)
 
 
-def classes_of(examples: Examples, rows: Rows) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def classes_of(Y: Labels, settled: NDArray[np.bool_] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Mark those of some rows that have a label, and those that have none; neither where that is not known."""
-    some, settled = np.asarray(examples.Y[rows].any(axis=1)), examples.settled(rows)
+    some = np.asarray(Y.any(axis=1))
     return (some, ~some) if settled is None else (some & settled, ~some & settled)
 
 

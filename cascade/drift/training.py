@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from cascade.drift.making import assemble, prevalence_shares
+from cascade.drift.making import assemble, classes_of, prevalence_shares
 from cascade.drift.profile import HELD_OUT, OUT_OF_FOLD, TrainingProfile
 from cascade.drift.scored import Scored
 from cascade.examples import Examples
@@ -26,7 +24,6 @@ def training_profile(examples: Examples, fitted: Fitted) -> TrainingProfile:
 
 def _held_out(fitted: Fitted) -> Scored:
     held, rules, scores = fitted.held, fitted.rules, fitted.scores
-    some = np.asarray(held.Y.any(axis=1))
-    classes = (some, ~some) if held.settled is None else (some & held.settled, ~some & held.settled)
+    classes = classes_of(held.Y, held.settled)
     bits = rules.bits(rules.proba(rules.gate_proba(held.gate_z), scores.passed, scores.labeler_z), scores.passed)
     return Scored(held.gate_z, scores.passed, bits, held.group, rules.labels, *classes)

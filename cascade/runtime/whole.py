@@ -43,7 +43,7 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         self.rules, labeler = predictor.rules, predictor.labeler
         # Networks take arrays, whose signature has a shape.
         self.row_shape = predictor.signature.row_shape or ()
-        if self.rules.shift is not None and self.rules.shift.target != self.rules.shift.source:
+        if self.rules.shift is not None and not self.rules.shift.is_none:
             raise ConfigError("one graph cannot hold an adapted cascade; write it from the cascade as it was trained.")
         self._networks: list[Any] = []
         self._gate = self._part(predictor.gate, "gate")
