@@ -32,7 +32,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cascade.compare import compare
 from cascade.compare_text import table
-from cascade.config import load_config
+from cascade.config_file import load_config
 from cascade.contenders import contenders
 from cascade.data import read_data
 from pipelines.compare import contenders_of as config_contenders

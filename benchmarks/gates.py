@@ -31,7 +31,7 @@ from comparison import SETS, Table
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from cascade.config import load_config
+from cascade.config_file import load_config
 from cascade.data import read_data
 from cascade.neural import KerasClassifier
 from cascade.priors import log_odds

@@ -22,7 +22,8 @@ from sklearn.frozen import FrozenEstimator
 
 from cascade.bootstrap import ratio_interval
 from cascade.building import build_cascade
-from cascade.config import RunConfig, load_config
+from cascade.config import RunConfig
+from cascade.config_file import load_config
 from cascade.data import Dataset, read_data
 from cascade.metrics import label_auroc, label_average_precision
 from cascade.report import merged_proba, uncorrected_proba

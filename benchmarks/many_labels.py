@@ -39,7 +39,8 @@ from scipy import sparse
 from scipy.special import expit
 
 from cascade.building import build_model
-from cascade.config import RunConfig, load_config
+from cascade.config import RunConfig
+from cascade.config_file import load_config
 from cascade.errors import DataError
 from cascade.losses import SoftmaxLoss
 from cascade.many.calibration import SharedSlope, fit_shared_slope

@@ -32,7 +32,8 @@ from scipy.special import expit
 from sklearn.frozen import FrozenEstimator
 
 from cascade.building import build_cascade
-from cascade.config import RunConfig, load_config
+from cascade.config import RunConfig
+from cascade.config_file import load_config
 from cascade.data import Dataset, read_data
 from cascade.metrics import label_average_precision
 from cascade.phantom import PhantomImages

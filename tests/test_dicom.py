@@ -23,7 +23,7 @@ from pydicom.pixels import get_decoder  # noqa: E402
 from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: E402
 
 from cascade.averaging import shrink  # noqa: E402
-from cascade.config import load_config  # noqa: E402
+from cascade.config_file import load_config  # noqa: E402
 from cascade.data import dicom_header, read_data  # noqa: E402
 from cascade.data.codestream import declared_size  # noqa: E402
 from cascade.data.columns import Roles  # noqa: E402

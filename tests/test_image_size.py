@@ -27,7 +27,8 @@ from cascade.data.images import ImageFiles
 from cascade.errors import ConfigError, DataError
 from cascade.estimators import MultilabelClassifier
 from cascade.image_size import at_size, check_image_size
-from cascade.rows import RowView, ahead, blocks
+from cascade.rows import RowView, blocks
+from cascade.threads import ahead
 from tests.test_batch_inputs import Silent
 
 FULL, SMALL = 32, 8

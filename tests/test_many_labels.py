@@ -17,7 +17,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor, KerasClassifier, ManyLabelClassifier, ManyLabelPredictor
-from cascade.config import load_config
+from cascade.config_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.many.calibration import fit_shared_slope

@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.special import expit
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.config import load_config
+from cascade.config_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.neural.losses import LogitLoss
