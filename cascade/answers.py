@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.image_size import at_size
-from cascade.rows import BLOCK, Rows, blocks, makes_batches
+from cascade.rows import BLOCK, Rows, RowView, blocks, in_parts, is_in_memory, makes_batches
 
 Floats = NDArray[np.float64]
+
+VIEWED = 8 * BLOCK
+"""Rows of a view, of which nothing is held: at its end threads wait for the slowest."""
 
 
 def bags_of(estimator: Any) -> list[Any]:
@@ -67,9 +70,16 @@ def block_proba(
     X = at_size(X, size_of(estimator))
     result = np.empty((len(rows), n_outputs))
     done = 0
-    for part, batch in blocks(X, rows, BLOCK, pad=not makes_batches(estimator)):
+    for part, batch in _batches(X, rows, estimator):
         result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]
         done += len(part)
         if progress is not None:
             progress(done)
     return result
+
+
+def _batches(X: Any, rows: Rows, estimator: Any) -> Iterator[tuple[Rows, Any]]:
+    """Blocks for an estimator; one that makes batches itself fetches from memory itself, in threads of its own."""
+    if makes_batches(estimator) and is_in_memory(X) and hasattr(X, "dtype"):
+        return ((part, RowView(X, part)) for part in in_parts(rows, VIEWED))
+    return blocks(X, rows, BLOCK, pad=not makes_batches(estimator))

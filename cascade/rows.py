@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.errors import DataError
+from cascade.threads import ahead
 
 Rows = NDArray[np.intp]
-T = TypeVar("T")
-END: Any = object()
 
 BLOCK = 1024
 """Rows an estimator sees at a time. Float kernels depend on the batch's shape, so it never varies."""
@@ -113,15 +112,6 @@ def makes_batches(estimator: Any) -> bool:
     return bool(getattr(estimator, "makes_batches", False))
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Make the next item, in a thread of its own, while the last one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, END)
-        while (item := coming.result()) is not END:
-            coming = pool.submit(next, items, END)
-            yield item
-
-
 def subset(X: Any, rows: Rows, estimator: Any) -> Any:
     """Give `estimator` some rows of `X`: a view if it fetches by number itself, else the rows."""
     if makes_batches(estimator) and hasattr(X, "dtype"):
@@ -139,10 +129,30 @@ def blocks(X: Any, rows: Rows, size: int, pad: bool = True) -> Iterator[tuple[Ro
     return batches if is_in_memory(X) or len(rows) <= size else ahead(batches)
 
 
+def blocks_to_fetch(X: Any, rows: Rows, size: int) -> Iterator[tuple[Rows, Callable[[], Any]]]:
+    """Yield row numbers with a call that gives their batch, so that threads fetch or average what they compute.
+
+    What is not in memory was fetched before, as by `blocks`.
+    """
+    if is_in_memory(X):
+        return ((part, partial(_padded, X, part, size)) for part in in_parts(rows, size))
+    return ((part, partial(_itself, batch)) for part, batch in blocks(X, rows, size))
+
+
 def _blocks(X: Any, rows: Rows, size: int, pad: bool) -> Iterator[tuple[Rows, Any]]:
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        batch = take(X, part)
-        if pad and len(part) < size:
-            batch = take(batch, np.minimum(np.arange(size), len(part) - 1))
-        yield part, batch
+    for part in in_parts(rows, size):
+        yield part, _padded(X, part, size if pad else len(part))
+
+
+def in_parts(rows: Rows, size: int) -> Iterator[Rows]:
+    """Cut row numbers into parts of a size; the last one may have fewer."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _padded(X: Any, rows: Rows, size: int) -> Any:
+    batch = take(X, rows)
+    return batch if len(rows) == size else take(batch, np.minimum(np.arange(size), len(rows) - 1))
+
+
+def _itself(batch: Any) -> Any:
+    return batch

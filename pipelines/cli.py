@@ -13,6 +13,9 @@ from pipelines.cli_models import models_app
 from pipelines.cli_retrain import retrain
 from pipelines.output import Json, show
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C."""
+
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
@@ -101,7 +104,7 @@ def train(
     as_json: Json = False,
 ) -> None:
     """Train a cascade, evaluate it on held-out groups, publish it as models/<name>/<version>/."""
-    from cascade.config import load_config
+    from cascade.config_file import load_config
     from pipelines.progress import show_log
 
     checked = load_config(config, set)
@@ -227,7 +230,7 @@ def compare(
 ) -> None:
     """Put flat model, peer stack, literal recipe and cascades side by side on the same grouped folds."""
     from cascade.compare_text import table
-    from cascade.config import load_config
+    from cascade.config_file import load_config
     from cascade.merge import check_pool
     from pipelines import compare as pipeline
     from pipelines.progress import show_log
@@ -252,7 +255,7 @@ def export(
     model: Annotated[
         Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
     ],
-    out: Annotated[Path, typer.Argument(help="Model folder to make.")],
+    out: Annotated[Path, typer.Argument(help="Model folder to make; with --format, the graph: a file, or a folder.")],
     runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
     format: Annotated[
         str | None, typer.Option(help="onnx, openvino or saved_model: one graph for a model server instead.")
@@ -283,6 +286,10 @@ def main() -> None:
     """Run the command line; what goes wrong ends in one sentence and an exit status."""
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            typer.echo("\ncascade: interrupted; started again, jobs and retrainings go on.", err=True)
+        raise
     except CascadeError as error:
         typer.echo(f"cascade: {error}", err=True)
         sys.exit(error.exit_status)

@@ -6,20 +6,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from cascade.data import Dataset
 from cascade.data.columns import Roles
-from cascade.errors import ConfigError
+from cascade.errors import ConfigError, DataError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
+from cascade.retraining.held_out import rows_of
+from cascade.retraining.record import TrainingRecord
 from cascade.runtime.kinds import KERAS, exporting_runtimes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
 from pipelines.models import find_model, is_flat
 from pipelines.reading import read_labelled
+from pipelines.train import record_in
 
 
 def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | None = None) -> dict[str, Any]:
     """Export to `runtimes`, or to those that are installed, in INT8 if rows are given; return each network's rates."""
     folder = find_model(model)
+    _refuse_inside(out, folder)
     flat = is_flat(folder)
     chosen = exporting_runtimes() if runtimes is None else runtimes
     if not chosen:
@@ -31,25 +36,28 @@ def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | N
     if flat:
         ManyLabelPredictor.load(folder, KERAS).save(out, chosen)
     else:
-        _export_cascade(CascadePredictor.load(folder, KERAS), out, chosen, int8)
+        _export_cascade(folder, out, chosen, int8)
     written = read_manifest(out)
     found = {spec["file"]: spec["exports"]["networks"] for spec in _networks(written) if "exports" in spec}
     loss = {"int8": written["int8"]} if "int8" in written else {}
     return {"output": str(out), "networks": found, **loss}
 
 
-def _export_cascade(predictor: CascadePredictor, out: Path, runtimes: tuple[str, ...], int8: Path | None) -> None:
+def _export_cascade(folder: Path, out: Path, runtimes: tuple[str, ...], int8: Path | None) -> None:
+    predictor = CascadePredictor.load(folder, KERAS)
     if int8 is None:
         predictor.save(out, runtimes)
         return
     data = read_labelled(predictor, int8, Roles()).with_dense_labels()
     assert data.Y is not None
+    _refuse_trained_on(data, record_in(folder.parent))
     predictor.save(out, runtimes, Int8Rows(data.X, data.Y, data.groups, data.known))
 
 
 def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
     """Write a cascade as one graph for a model server; return how far it is from the model."""
     folder = find_model(model)
+    _refuse_inside(out, folder)
     if is_flat(folder):
         raise ConfigError("one graph is made of a cascade; a flat model's own network is exported without --format.")
     predictor = CascadePredictor.load(folder, KERAS)
@@ -59,6 +67,19 @@ def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
     from cascade.runtime.graph import write_graph
 
     return {"output": str(out), "format": format, "largest_difference": write_graph(predictor, out, format)}
+
+
+def _refuse_inside(out: Path, folder: Path) -> None:
+    """A model folder with anything else in it is refused when it is loaded."""
+    if folder.resolve() in out.resolve().parents:
+        raise ConfigError(f"`OUT` must not lie in the model's own folder `{folder}`. Received `{out}`.")
+
+
+def _refuse_trained_on(data: Dataset, record: TrainingRecord | None) -> None:
+    """Rows that the model was trained on tell too little of what INT8 loses; a version remembers which they were."""
+    seen = 0 if record is None else int(rows_of(data, record.training).sum())
+    if seen:
+        raise DataError(f"`--int8` needs rows that the model was not trained on. Received {seen} that it was.")
 
 
 def _networks(body: Any) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ def _lost(loss: dict[str, Any]) -> list[str]:
     """What INT8 costs, label by label."""
     lines = [
         f"INT8 on {loss['rows']:,} rows: probabilities differ by {loss['mean_difference']:.1e} on average and "
-        f"{loss['largest_difference']:.2f} at most; {loss['bits_changed']:.2%} of the bits change, "
+        f"{loss['largest_difference']:.1e} at most; {loss['bits_changed']:.2%} of the bits change, "
         f"and whether a row is examined on {loss['fates_changed']:.2%}.",
         f"{'label':24} {'AP':>6} {'change (95 %)':>24} {'gate recall':>12} {'change (95 %)':>24} {'sum ratio':>13}",
     ]

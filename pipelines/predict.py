@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cascade.batch.folder import MONITOR
 from cascade.batch.runner import Settings
 from cascade.data.columns import Roles
 from cascade.errors import ConfigError
@@ -66,5 +67,5 @@ def text(summary: dict[str, Any]) -> str:
 def _warnings(monitor: dict[str, Any] | None) -> list[str]:
     """What the monitor found, the largest first."""
     drifted = [] if monitor is None else monitor["drifted"]
-    more = [f"warning: {len(drifted) - MOST_WARNINGS} more"] if len(drifted) > MOST_WARNINGS else []
+    more = [f"warning: {len(drifted) - MOST_WARNINGS} more, see {MONITOR}"] if len(drifted) > MOST_WARNINGS else []
     return [*(f"warning: {sentence}" for sentence in drifted[:MOST_WARNINGS]), *more]

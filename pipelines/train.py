@@ -28,7 +28,7 @@ from cascade.prediction import Scores
 from cascade.predictor import CascadePredictor
 from cascade.publish import new_folder
 from cascade.report import evaluate, table
-from cascade.retraining.record import record_of
+from cascade.retraining.record import TrainingRecord, record_of
 from cascade.splits import grouped_holdout
 from cascade.store import Exporter
 from pipelines.progress import StageBars
@@ -132,6 +132,12 @@ def scored(predictor: CascadePredictor, data: Dataset) -> tuple[Scores, float]:
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
     return scores, len(data) / (time.monotonic() - started)
+
+
+def record_in(folder: Path) -> TrainingRecord | None:
+    """What a version remembers of its rows; None where it remembers nothing."""
+    path = folder / RECORD
+    return TrainingRecord.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def remembered_rows(data: Dataset, testing: Any, proba: Any) -> str:

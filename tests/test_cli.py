@@ -21,7 +21,8 @@ import pytest
 import yaml
 
 from cascade import CascadePredictor
-from cascade.config import RunConfig, load_config
+from cascade.config import RunConfig
+from cascade.config_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError
 from pipelines.cli import main
@@ -112,8 +113,16 @@ def test_the_same_seed_gives_the_same_numbers(models: Path, config: Path, tmp_pa
     given = ("train", config, "--models", tmp_path, "--json", "--set", "runtimes=[]")
     again, first = json.loads(run(*given).stdout), json.loads((models / "stdout.json").read_text())
     assert again["labels"] == first["labels"]
-    other = json.loads(run(*given, "--set", "seed=1").stdout)
-    assert other["labels"] != first["labels"]
+
+
+def test_an_export_spoils_no_model_and_is_not_judged_on_rows_that_it_was_trained_on(
+    models: Path, phantom_folder: Path, tmp_path: Path, run_here: Callable[..., Done]
+) -> None:
+    (model,) = (models / "tiny").glob("*/model")
+    inside = run_here("export", model, model / "small")
+    assert (inside.returncode, "must not lie in the model's own folder" in inside.stderr) == (2, True)
+    seen = run_here("export", model, tmp_path / "small", "--int8", phantom_folder)
+    assert (seen.returncode, "needs rows that the model was not trained on" in seen.stderr) == (3, True)
 
 
 def test_predicting_a_folder_of_images(models: Path, png_folder: Path, tmp_path: Path) -> None:
@@ -281,7 +290,7 @@ def test_bad_data_ends_with_status_3(run_here: Callable[..., Done], models: Path
         ("data.test_siz=0.1", "did you mean `data.test_size`?"),
         ("cascade.gate_recal=0.9", "did you mean `cascade.gate_recall`?"),
         ("gate.epochs=0", "`gate.epochs` input should be greater than or equal to 1. Received 0."),
-        ("gate.kind=svm", "Received"),
+        ("gate.kind=svm", "`gate` must have a `kind` among keras, logistic_regression"),
         ("seed", "form key.key=value"),
         ("name.x=1", "does not name a key"),
         ("data=null", "`data`"),

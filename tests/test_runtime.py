@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from cascade.runtime.convert import convert
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.kinds import RUNTIMES, Runtime, told
 from cascade.runtime.measure import BATCH_SIZES, TOLERANCE, rehearsal_rows
+from cascade.runtime.sessions import Sessions
 from cascade.store.timing import AS_FAST
 from tests.conftest import KnownTruth
 from tests.test_store import forge
@@ -279,6 +281,42 @@ def test_one_logit_does_not_stand_for_all(runtime: str, tmp_path: Path) -> None:
     network.sampling_shift_ = np.zeros(5)
     with pytest.raises(ModelRefusedError, match=r"must give logits \(8, 5\)"):
         network.logits(np.zeros((3, 6), np.float32))
+
+
+@pytest.mark.parametrize("runtime", sorted(RUNTIMES))
+def test_how_many_threads_compute_changes_no_bit(runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, rows = convert(network_with_lived_in_weights("cnn"), runtime), rehearsal_rows(*SHAPES["cnn"], 500)
+
+    def answer(threads: int) -> Any:
+        network = ExportedNetwork(content, runtime, 8, threads, *SHAPES["cnn"])
+        network.sampling_shift_ = np.zeros(5)
+        return network.logits(rows)
+
+    monkeypatch.setattr("cascade.runtime.exported.WORTH_A_THREAD", 0.0)
+    alone, together = answer(1), answer(3)
+    monkeypatch.setattr("cascade.runtime.exported.WORTH_A_THREAD", np.inf)
+    assert alone.tobytes() == together.tobytes() == answer(3).tobytes()
+
+
+def test_no_two_threads_are_in_one_session() -> None:
+    opened: list[list[int]] = []
+
+    def session() -> Any:
+        inside: list[int] = []
+        opened.append(inside)
+
+        def run(number: Any) -> Any:
+            assert not inside
+            inside.append(number)
+            time.sleep(0.002)
+            return inside.pop()
+
+        return run
+
+    sessions = Sessions(session, 3)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(sessions.run, range(60))) == list(range(60))
+    assert 1 < len(opened) <= 3
 
 
 @pytest.mark.parametrize("runtime", sorted(RUNTIMES))

@@ -5,8 +5,10 @@ It only predicts; so it is no scikit-learn estimator, and a model loads without 
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,18 +16,25 @@ from scipy.special import expit
 
 from cascade.errors import CascadeError, DataError, ModelRefusedError
 from cascade.image_size import at_size
-from cascade.rows import as_dense, blocks, n_rows
+from cascade.rows import Rows, as_dense, blocks_to_fetch, n_rows
 from cascade.runtime.kinds import FLOAT32, RUNTIMES, Session
+from cascade.runtime.sessions import Sessions
 from cascade.targets import TargetForm
+from cascade.threads import in_threads
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
+
+WORTH_A_THREAD = 1e-3
+"""Seconds of a batch below which it costs more to hand it to a thread than to compute it at once."""
 
 
 class ExportedNetwork:
     """A converted network, opened at a batch size of its own and, when it is asked for a single row, at one row.
 
-    Float kernels depend on the shape of a batch: a row's answer alone and in a batch may differ in the seventh digit.
-    Threads may share it; they take turns.
+    Batches are computed several at a time, each by one thread: small kernels gain little from more. Who computes a
+    batch does not change its answer. A single row has all threads; as float kernels depend on the shape of a batch, its
+    answer may differ from that in a batch in the seventh digit. Threads may share the network.
 
     Parameters
     ----------
@@ -34,6 +43,7 @@ class ExportedNetwork:
     batch_size : int
         Rows of a batch; the last one is padded.
     threads : int
+        Batches at the same time.
     row_shape : tuple of int
     dtype : {"uint8", "float32"}
         Of the rows.
@@ -65,8 +75,9 @@ class ExportedNetwork:
         self.dtype = np.dtype(dtype)
         self.image_size = image_size
         self.precision = precision
-        self._sessions: dict[int, Session] = {}
-        self._lock = Lock()
+        self._batches = Sessions(partial(self._open, batch_size, 1), threads)
+        self._alone = Sessions(partial(self._open, 1, threads), 1)
+        self._at_a_time: int | None = 1 if threads == 1 else None
 
     def answers_like(self, loss: Any, sampling_shift: Floats, form: TargetForm) -> ExportedNetwork:
         """Take over what turns the network's logits into log-odds and classes; return itself."""
@@ -77,10 +88,17 @@ class ExportedNetwork:
     def logits(self, X: Any) -> NDArray[np.float32]:
         """What the network itself says, float32 of shape (n, n_outputs)."""
         X, count = at_size(X, self.image_size), n_rows(X)
-        size = 1 if count == 1 else self.batch_size
+        sessions, size = (self._alone, 1) if count == 1 else (self._batches, self.batch_size)
         answer = np.empty((count, len(self.sampling_shift_)), np.float32)
-        for rows, batch in blocks(X, np.arange(count), size):
-            answer[rows] = self._run(np.ascontiguousarray(as_dense(batch), self.dtype))[: len(rows)]
+
+        def compute(block: tuple[Rows, Callable[[], Any]]) -> None:
+            rows, fetch = block
+            answer[rows] = self._run(sessions, np.ascontiguousarray(as_dense(fetch()), self.dtype))[: len(rows)]
+
+        batches = blocks_to_fetch(X, np.arange(count), size)
+        if count > size and self._at_a_time is None:
+            self._at_a_time = self.threads if _second_takes(compute, batches) > WORTH_A_THREAD else 1
+        in_threads(compute, batches, (self._at_a_time or 1) if count > size else 1)
         return answer
 
     def predict_log_odds(self, X: Any) -> Floats:
@@ -93,11 +111,9 @@ class ExportedNetwork:
         """Probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
         return self.target_form_.proba(expit(self.predict_log_odds(X)))
 
-    def _run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+    def _run(self, sessions: Sessions, batch: NDArray[Any]) -> NDArray[np.float32]:
         try:
-            # A session keeps its input and output between the calls that make one answer.
-            with self._lock:
-                answer = self._session(len(batch))(batch)
+            answer = sessions.run(batch)
         except CascadeError:
             raise
         except Exception as error:
@@ -109,7 +125,22 @@ class ExportedNetwork:
             raise ModelRefusedError(f"the {self.runtime} network must give logits {wanted}. Received {answer.shape}.")
         return answer
 
-    def _session(self, size: int) -> Session:
-        if size not in self._sessions:
-            self._sessions[size] = RUNTIMES[self.runtime].open(self.content, size, self.threads)
-        return self._sessions[size]
+    def _open(self, size: int, threads: int) -> Session:
+        return RUNTIMES[self.runtime].open(self.content, size, threads)
+
+
+def exported_from(
+    estimator: Any, content: bytes, runtime: str, batch_size: int, threads: int, rows: NDArray[Any]
+) -> ExportedNetwork:
+    """Open a converted network that answers as the fitted estimator it was made of, for rows like the given ones."""
+    exported = ExportedNetwork(content, runtime, batch_size, threads, rows.shape[1:], str(rows.dtype))
+    return exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
+
+
+def _second_takes(compute: Callable[[T], object], batches: Iterator[T]) -> float:
+    """Compute two batches and return the seconds of the second; with the first one, sessions are opened."""
+    compute(next(batches))
+    batch = next(batches)
+    started = time.perf_counter()
+    compute(batch)
+    return time.perf_counter() - started

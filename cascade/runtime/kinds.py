@@ -22,6 +22,7 @@ KERAS = "keras"
 AUTO = "auto"
 FLOAT32 = "float32"
 INT8 = "int8"
+MOST_THREADS = 512
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,6 @@ def check_threads(threads: Any) -> int:
     """Threads of a runtime: as asked, or the cores that this process may use."""
     if threads is None:
         return usable_cores()
-    if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or threads < 1:
-        raise ConfigError(f"`threads` must be a whole number of 1 or more. Received {threads!r}.")
+    if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
+        raise ConfigError(f"`threads` must be a whole number of 1 to {MOST_THREADS}. Received {threads!r}.")
     return int(threads)

@@ -26,10 +26,10 @@ def rehearsal_rows(row_shape: tuple[int, ...], dtype: str, n: int) -> NDArray[An
     return rng.normal(size=(n, *row_shape)).astype(np.float32)
 
 
-def rows_per_second(run: Callable[[NDArray[Any]], Any], batch: NDArray[Any]) -> float:
-    """Rate of the best of several runs of one batch, after one to warm up."""
+def rows_per_second(run: Callable[[NDArray[Any]], Any], batch: NDArray[Any], seconds: float) -> float:
+    """Rate of the best of the runs of one batch that so many seconds have room for, after one to warm up."""
     run(batch)
-    best, until = np.inf, time.perf_counter() + SECONDS
+    best, until = np.inf, time.perf_counter() + seconds
     while time.perf_counter() < until:
         started = time.perf_counter()
         run(batch)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
-from cascade.runtime.exported import ExportedNetwork
+from cascade.runtime.exported import exported_from
 from cascade.runtime.kinds import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.runtime.measure import BATCH_SIZES, CHECKED_ROWS, TOLERANCE, differences, rehearsal_rows
 from cascade.store.int8_rows import Int8Rows
@@ -101,8 +101,7 @@ class Exporter:
 
     def _compared(self, estimator: Any, runtime: str, content: bytes, rows: NDArray[Any]) -> Converted:
         """Differences from Keras, in batches and of a row alone."""
-        exported = ExportedNetwork(content, runtime, BATCH_SIZES[0], self.threads, rows.shape[1:], str(rows.dtype))
-        exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
+        exported = exported_from(estimator, content, runtime, BATCH_SIZES[0], self.threads, rows)
         reference = np.asarray(estimator.network_.predict_on_batch(rows))
         largest, mean = differences(exported.logits(rows), reference)
         alone, _ = differences(exported.logits(rows[:1]), reference[:1])
