@@ -38,7 +38,8 @@ from cascade.phantom.patients import plan_patients
 from cascade.phantom.table import full_table
 from cascade.priors import log_odds
 from cascade.proportions import clopper_pearson
-from cascade.retraining.decision import Candidate, Decision, decide
+from cascade.retraining.candidate import Candidate
+from cascade.retraining.decision import Decision, decide
 from cascade.retraining.policy import Policy
 
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ def retrain(
 
     Started again after any interruption it goes on; ends with status 5 where the champion stays.
     """
-    from cascade.config import load_config
+    from cascade.config_file import load_config
     from pipelines import retrain as pipeline
     from pipelines.progress import show_log
 
@@ -31,5 +31,5 @@ def retrain(
     show_log()
     result = pipeline.run(checked, models, fresh)
     show(result, pipeline.text(result), as_json)
-    if result["answer"] != "promote":
+    if not result["serves"]:
         raise typer.Exit(5)

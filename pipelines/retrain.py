@@ -46,9 +46,10 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
         data = train.load(config).with_dense_labels()
         steps, before = _begun(config, data, registry, models / config.name / HOME, fresh)
         finished = steps.known("finished")
-        if finished is not None:
-            return {**finished, "was_finished": True}
-        return {**_retrain(config, data, registry, steps, before, models), "was_finished": False}
+        result = finished or _retrain(config, data, registry, steps, before, models)
+        serving = registry.champion(config.name)
+        serves = serving is not None and serving.number == result["challenger"]
+        return {**result, "was_finished": finished is not None, "serves": serves}
 
 
 def _retrain(
@@ -60,7 +61,7 @@ def _retrain(
     models: Path,
 ) -> dict[str, Any]:
     champion = None if before is None else retrain_steps.champion_of(registry, before)
-    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, champion))
+    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, champion, registry))
     _refuse(validated["findings"])
     drift = steps.facts("compared", lambda: retrain_steps.compare(data, champion))["drift"]
     job = retrain_steps.Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"], drift)
@@ -116,11 +117,12 @@ def _rows_digest(data: Dataset) -> str:
 
 
 def _refuse(findings: list[dict[str, Any]]) -> None:
-    for finding in findings:
+    """The most serious finding comes first; the others are told."""
+    refused = bool(findings) and findings[0]["answer"] == "refuse"
+    for finding in findings[refused:]:
         logger.warning("%s: %s", finding["answer"], finding["sentence"])
-    refused = [finding["sentence"] for finding in findings if finding["answer"] == "refuse"]
     if refused:
-        raise DataError(refused[0])
+        raise DataError(findings[0]["sentence"])
 
 
 def _refuse_another(current: ModelVersion | None, before: ModelVersion | None, challenger: int) -> None:
@@ -151,6 +153,7 @@ def text(result: dict[str, Any]) -> str:
     found = [f"{finding['answer']}: {finding['sentence']}" for finding in result["findings"]]
     drifted = [] if result["drift"] is None else result["drift"]["drifted"]
     found += [f"drift, {one['verdict']}: {one['sentence']}" for one in drifted]
-    again = ["it was finished before"] if result["was_finished"] else []
+    left = result["answer"] == "promote" and not result["serves"]
+    again = [f"it was finished before{'; another version serves now' * left}"] if result["was_finished"] else []
     where = f"challenger: models:/{result['name']}/{result['challenger']} from {result['version']}"
     return "\n".join([*found, Decision.from_json(result["decision"]).table(), "", where, *again])

@@ -22,9 +22,9 @@ from cascade.registry import ModelRegistry
 from cascade.registry.version import ModelVersion
 from cascade.report_text import table
 from cascade.retraining.answers_file import read_answers, write_answers
+from cascade.retraining.candidate import candidate
 from cascade.retraining.decision import Decision, decide, decide_first
 from cascade.retraining.held_out import held_out_rows, new_rows
-from cascade.retraining.judge import candidate
 from cascade.retraining.record import TrainingRecord
 from cascade.retraining.validation import validate_data
 from pipelines import train
@@ -81,19 +81,31 @@ class Retraining:
 
 def champion_of(registry: ModelRegistry, version: ModelVersion) -> Champion:
     """The model of a version, and what it remembers; refused where it remembers nothing."""
-    files = registry.files(str(version))
-    if not (files / train.RECORD).exists():
+    record = train.record_in(registry.files(str(version)))
+    if record is None:
         raise ModelRefusedError(f"`{version}` has no {train.RECORD} to check new data against; train and register it.")
-    record = TrainingRecord.from_json(json.loads((files / train.RECORD).read_text(encoding="utf-8")))
     return Champion(version, CascadePredictor.load(registry.folder(str(version))), record)
 
 
-def validate(config: RunConfig, data: Dataset, champion: Champion | None) -> dict[str, Any]:
+def examined_last(registry: ModelRegistry, name: str) -> TrainingRecord | None:
+    """What is remembered of the rows of the last version, if nobody had to be asked about them."""
+    if name not in registry.names():
+        return None
+    *_, last = registry.versions(name)
+    files = registry.files(str(last))
+    path = files / DECISION
+    decision = Decision.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+    doubtful = decision is None or any(reason.guard == "data" for reason in decision.reasons)
+    return None if doubtful else train.record_in(files)
+
+
+def validate(config: RunConfig, data: Dataset, champion: Champion | None, registry: ModelRegistry) -> dict[str, Any]:
     """What is odd about the data, and which rows both models are judged on."""
+    examined = examined_last(registry, config.name)
     record, predictor = (None, None) if champion is None else (champion.record, champion.predictor)
     held = held_out_rows(data, record, config.data.test_size, config.seed)
     limits, given = config.retrain.limits.limits(), config.data
-    found = validate_data(data, held, record, predictor, limits, given.any_label, given.allow_missing)
+    found = validate_data(data, held, record, predictor, limits, given.any_label, given.allow_missing, examined)
     return {"findings": [vars(finding) for finding in found], "testing": np.flatnonzero(held).tolist()}
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor
-from cascade.config import load_config
+from cascade.config_file import load_config
 from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous, promoted, until_now
@@ -157,6 +157,9 @@ def test_named_columns_may_stand_in_any_order(versions: list[Path], tmp_path: Pa
     plain = CascadePredictor.load(versions[0] / "model")
     plain.described(("low", "mid", "high"), {"group": None, "id": None}).save(tmp_path / "model")
     package(tmp_path / "model", tmp_path / "packaged")
+    needed = (tmp_path / "packaged" / "requirements.txt").read_text()
+    assert "scikit-learn==" in needed
+    assert "tensorflow" not in needed
     X = np.random.default_rng(1).normal(size=(200, 3))
     rows = pd.DataFrame(X, columns=["low", "mid", "high"])[["high", "low", "mid"]]
     answer = mlflow.pyfunc.load_model(str(tmp_path / "packaged")).predict(rows)

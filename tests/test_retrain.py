@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 
 from cascade import CascadePredictor
 from cascade.batch.folder import claimed
-from cascade.config import FlatConfig, RunConfig, load_config
+from cascade.config import FlatConfig, RunConfig
+from cascade.config_file import load_config
 from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
 from cascade.generator import LABEL_NAMES, draw
 from cascade.retraining.steps import StoredSteps, key_of
@@ -125,7 +126,9 @@ def test_better_data_promotes_and_rolled_back_it_is_not_promoted_again(begun: Pa
     assert not [one for one in result["drift"]["drifted"] if one["what"].startswith("feature")]
     assert retrain.run(config, begun)["was_finished"]
     registry.rollback(name)
-    assert retrain.run(config, begun)["was_finished"]
+    again = retrain.run(config, begun)
+    assert (again["was_finished"], again["answer"], again["serves"]) == (True, "promote", False)
+    assert "another version serves now" in retrain.text(again)
     assert registry.champion(name).number == 1
     fresh = retrain.run(config, begun, fresh=True)
     assert not fresh["was_finished"]

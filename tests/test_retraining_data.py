@@ -111,6 +111,21 @@ def test_clean_data_have_nothing_to_say_against_them(record: TrainingRecord) -> 
     assert not found(together(batch(), batch(1)), record).keys() & {"overlap", "duplicates", "rows-lost"}
 
 
+def test_a_spoilt_month_does_not_hide_among_good_ones_since_the_champion(record: TrainingRecord) -> None:
+    good, spoilt = together(batch(), batch(1), batch(2)), batch(3)
+    assert spoilt.Y is not None
+    spoilt.Y[:, 2] = 0
+    held = held_out_rows(good, record, 0.25, 0)
+    examined = record_of(good, held, np.concatenate([draw(ROWS, seed).p for seed in range(3)])[held])
+    data = together(good, spoilt)
+    split = held_out_rows(data, record, 0.25, 0)
+    assert "label-vanished" not in found(data, record, split)
+    (vanished,) = [f for f in validate_data(data, split, record, examined=examined) if f.code == "label-vanished"]
+    assert f"among {ROWS} new rows" in vanished.sentence
+    # The same data once more have nothing newer: all rows since the champion are examined.
+    assert validate_data(good, held, record, examined=examined) == validate_data(good, held, record)
+
+
 def images(shape: tuple[int, ...] = (8, 8, 1), seed: int = 0) -> Dataset:
     pixels = np.random.default_rng(seed).integers(0, 255, size=(ROWS, *shape), dtype=np.uint8)
     return replace(batch(seed), X=pixels, pixels=PixelOptions.of("rsna", None))

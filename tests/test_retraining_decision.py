@@ -18,7 +18,8 @@ from cascade.bootstrap import times_drawn
 from cascade.errors import ConfigError, DataError
 from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, LOG_LOSS, Outcome, macro
 from cascade.priors import log_odds
-from cascade.retraining.decision import Candidate, Decision, decide, decide_first
+from cascade.retraining.candidate import Candidate
+from cascade.retraining.decision import Decision, decide, decide_first
 from cascade.retraining.limits import Limits
 from cascade.retraining.options import DataLimitsConfig, PromotionConfig
 from cascade.retraining.paired import Pair, nearness_to_one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,19 +11,25 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 
-from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade import CascadePredictor
+from cascade.config import RunConfig
 from cascade.data.dataset import Dataset
+from cascade.errors import CascadeError, DataError
 from cascade.generator import LABEL_NAMES, draw
 from cascade.retraining.held_out import held_out_rows
 from cascade.retraining.identity import hashes_of
-from cascade.retraining.judge import Champion, Judgement, Train, judge_batch
-from cascade.retraining.policy import Policy
+from cascade.retraining.record import TrainingRecord
+
+pytest.importorskip("mlflow")
+
+from cascade.registry import ModelRegistry
+from pipelines import retrain, train
 
 ROWS = 8000
-POLICY = Policy(fewest_positives=50, draws=100, speed=None)
+NAME = "bleeds"
+ASKED = draw(500, seed=9).X
+REGRESSION = {"kind": "logistic_regression"}
 
 
 def batch(rows: int = ROWS, seed: int = 1) -> Dataset:
@@ -32,37 +39,48 @@ def batch(rows: int = ROWS, seed: int = 1) -> Dataset:
     return Dataset(drawn.X, drawn.Y.copy(), LABEL_NAMES, patients, ids)
 
 
-def train(data: Dataset, gate: Any = None) -> CascadePredictor:
-    labeler = OneVsRestClassifier(LogisticRegression())
-    model = CascadeClassifier(gate or LogisticRegression(), labeler, label_names=data.label_names)
+def run(data: Dataset, models: Path, name: str = NAME, gate: Any = REGRESSION) -> dict[str, Any]:
+    """Retrain on a batch, as the scheduled job does."""
+    path = models.with_name("batch.npz")
+    np.savez(path, X=data.X, Y=data.Y, label_names=data.label_names, groups=data.groups, ids=data.ids)
+    promotion = {"fewest_positives": 50, "draws": 100, "speed": None}
+    content = {"name": name, "data": {"path": path}, "gate": gate, "labeler": {"model": REGRESSION}}
+    config = RunConfig.model_validate(content | {"runtimes": [], "retrain": {"promotion": promotion}})
     with warnings.catch_warnings():
         # That a label has nothing to learn from is said by a warning; what is judged here is the answer.
         warnings.simplefilter("ignore")
-        predictor: CascadePredictor = model.fit(data.X, data.Y, groups=data.groups).predictor_
-    return predictor
-
-
-def never(data: Dataset) -> CascadePredictor:
-    raise AssertionError("nothing may be trained on refused data")
+        return retrain.run(config, models)
 
 
 @pytest.fixture(scope="module")
-def champion() -> Champion:
-    first = judge_batch(batch(seed=0), train, policy=POLICY)
-    assert first.answer == "promote"
-    assert first.challenger is not None
-    return first.challenger
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with a champion."""
+    folder = tmp_path_factory.mktemp("faults") / "models"
+    assert run(batch(seed=0), folder)["answer"] == "promote"
+    return folder
 
 
-def unharmed(champion: Champion, data: Dataset, way: Train) -> Judgement:
-    """Judge, and hold against the champion as it was before."""
-    held = draw(500, seed=9).X
-    before, remembered = champion.predictor.predict_proba(held), champion.record.to_json()
-    judged = judge_batch(data, way, champion, POLICY)
-    assert (champion.predictor.predict_proba(held) == before).all()
-    assert champion.record.to_json() == remembered
-    assert judged.sentence
-    return judged
+def champion_in(models: Path) -> tuple[str, str, bytes]:
+    """Who serves, what is remembered of its rows, and what it answers."""
+    registry = ModelRegistry(models)
+    champion = registry.champion(NAME)
+    record = (registry.files(str(champion)) / train.RECORD).read_text()
+    return str(champion), record, CascadePredictor.load(registry.folder(str(champion))).predict_proba(ASKED).tobytes()
+
+
+def kept_in(models: Path) -> tuple[Any, ...]:
+    """The champion, all versions, and all folders that were published."""
+    versions = [str(version) for version in ModelRegistry(models).versions(NAME)]
+    return champion_in(models), versions, sorted((models / NAME).glob("[!.]*"))
+
+
+def refused(data: Dataset, models: Path, error: type[CascadeError] = DataError, **options: Any) -> str:
+    """Sentence with which a batch is refused; nothing was published, registered or promoted."""
+    before = kept_in(models)
+    with pytest.raises(error) as caught:
+        run(data, models, **options)
+    assert kept_in(models) == before
+    return str(caught.value)
 
 
 def with_findings(change: Callable[[Any], Any]) -> Dataset:
@@ -115,40 +133,40 @@ def three_times_the_prevalence() -> Dataset:
     return data.part(np.flatnonzero(positive | kept))
 
 
-REFUSED: dict[str, tuple[Callable[[], Dataset], str, str]] = {
-    "nan feature": (nan_feature, "not-finite", "row 17 holds a number that is NaN"),
-    "label column zeroed": (lambda: with_findings(zeroed), "label-vanished", "'label_3' vanished"),
-    "all rows positive": (lambda: replace(batch(), Y=np.ones((ROWS, 6), np.uint8)), "all-positive", "on in every row"),
-    "all rows negative": (lambda: replace(batch(), Y=np.zeros((ROWS, 6), np.uint8)), "all-negative", "no row has"),
-    "constant among positives": (lambda: with_findings(constant_among_positives), "agreement-found", "'label_2'"),
-    "shuffled labels": (shuffled, "agreement-found", "mixed up"),
-    "half of the rows lost": (lambda: batch().part(np.arange(ROWS // 2)), "rows-lost", "were rows lost"),
+REFUSED: dict[str, tuple[Callable[[], Dataset], str]] = {
+    "nan feature": (nan_feature, "must not hold NaN or infinity; found at row 17, column 3"),
+    "label column zeroed": (lambda: with_findings(zeroed), "'label_3' vanished"),
+    "all rows positive": (lambda: replace(batch(), Y=np.ones((ROWS, 6), np.uint8)), "on in every row"),
+    "all rows negative": (lambda: replace(batch(), Y=np.zeros((ROWS, 6), np.uint8)), "no row has"),
+    "constant among positives": (lambda: with_findings(constant_among_positives), "'label_2'"),
+    "shuffled labels": (shuffled, "mixed up"),
+    "half of the rows lost": (lambda: batch().part(np.arange(ROWS // 2)), "were rows lost"),
 }
 
 
 @pytest.mark.parametrize("fault", REFUSED)
-def test_what_is_refused_names_its_reason_before_any_training(fault: str, champion: Champion) -> None:
-    make, code, words = REFUSED[fault]
-    judged = unharmed(champion, make(), never)
-    assert (judged.answer, judged.challenger) == ("refuse", None)
-    assert any(words in found.sentence for found in judged.findings if (found.answer, found.code) == ("refuse", code))
+def test_what_is_refused_names_its_reason_before_any_training(
+    fault: str, models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make, words = REFUSED[fault]
+    monkeypatch.setattr(train, "fit", None)
+    sentence = refused(make(), models)
+    assert words in sentence or any(words in told for told in caplog.messages if told.startswith("refuse: "))
 
 
-def test_one_training_id_in_the_hold_out_is_refused(champion: Champion) -> None:
+def test_one_training_id_in_the_hold_out_is_refused(models: Path) -> None:
     former, data = batch(seed=0), batch()
-    trained = former.ids[champion.record.training.ids.holds(hashes_of(former.ids))]
+    record = TrainingRecord.from_json(json.loads(champion_in(models)[1]))
+    trained = former.ids[record.training.ids.holds(hashes_of(former.ids))]
     ids = data.ids.copy()
-    ids[np.flatnonzero(held_out_rows(data, champion.record, 0.2, 0))[0]] = trained[0]
-    judged = unharmed(champion, replace(data, ids=ids), never)
-    assert judged.answer == "refuse"
-    assert judged.sentence == "1 held-out row stood in the champion's training data; it would be favoured."
+    ids[np.flatnonzero(held_out_rows(data, record, 0.2, 0))[0]] = trained[0]
+    sentence = refused(replace(data, ids=ids), models)
+    assert sentence == "1 held-out row stood in the champion's training data; it would be favoured."
 
 
-def test_an_absurd_learning_rate_ends_in_a_refusal(champion: Champion) -> None:
-    judged = unharmed(champion, batch(), lambda data: train(data, KerasClassifier("mlp", epochs=1, learning_rate=1e30)))
-    assert (judged.answer, judged.challenger) == ("refuse", None)
-    assert "no challenger could be trained" in judged.sentence
-    assert "lower `learning_rate`" in judged.sentence
+def test_an_absurd_learning_rate_ends_before_anything_is_stored(models: Path) -> None:
+    gate = {"kind": "keras", "network": "mlp", "epochs": 1, "learning_rate": 1e30}
+    assert "lower `learning_rate`" in refused(batch(), models, CascadeError, gate=gate)
 
 
 DEGRADED = {
@@ -159,19 +177,18 @@ DEGRADED = {
 
 
 @pytest.mark.parametrize("fault", DEGRADED)
-def test_what_is_trained_nevertheless_is_told_and_not_promoted(fault: str, champion: Champion, tmp_path: Path) -> None:
+def test_what_is_trained_nevertheless_is_told_and_not_promoted(fault: str, models: Path) -> None:
     make, *told = DEGRADED[fault]
-    judged = unharmed(champion, make(), train)
-    assert judged.answer in ("keep", "ask")
-    assert all(any(words in finding.sentence for finding in judged.findings) for words in told)
-    assert judged.decision is not None
-    assert judged.challenger is not None
-    asked = [finding.sentence for finding in judged.findings if finding.answer == "ask"]
-    assert [reason.sentence for reason in judged.decision.reasons if reason.guard == "data"] == asked
-    unjudged = [reason.label for reason in judged.decision.reasons if reason.verdict == "not judged"]
-    assert unjudged == ["label_1"]
-    judged.challenger.predictor.save(tmp_path / "model")
-    stored = CascadePredictor.load(tmp_path / "model")
+    before = champion_in(models)
+    result = run(make(), models)
+    assert champion_in(models) == before
+    assert result["answer"] in ("keep", "ask")
+    assert all(any(words in finding["sentence"] for finding in result["findings"]) for words in told)
+    asked = [finding["sentence"] for finding in result["findings"] if finding["answer"] == "ask"]
+    reasons = result["decision"]["reasons"]
+    assert [reason["sentence"] for reason in reasons if reason["guard"] == "data"] == asked
+    assert [reason["label"] for reason in reasons if reason["verdict"] == "not judged"] == ["label_1"]
+    stored = CascadePredictor.load(Path(result["version"]) / "model")
     assert all(np.isfinite(part).all() for part in _weights(stored))
 
 
@@ -180,7 +197,8 @@ def _weights(predictor: CascadePredictor) -> list[Any]:
     return [part for model in fitted if hasattr(model, "coef_") for part in (model.coef_, model.intercept_)]
 
 
-def test_a_first_model_of_shuffled_labels_serves_nobody() -> None:
-    judged = judge_batch(shuffled(), train, policy=POLICY)
-    assert judged.answer == "keep"
-    assert "not shown to be better than chance" in judged.sentence
+def test_a_first_model_of_shuffled_labels_serves_nobody(models: Path) -> None:
+    result = run(shuffled(), models, name="shuffled")
+    assert result["answer"] == "keep"
+    assert "not shown to be better than chance" in result["sentence"]
+    assert ModelRegistry(models).champion("shuffled") is None

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from cascade.predictor import CascadePredictor
+from cascade.runtime.kinds import RUNTIMES
 from cascade.signature import InputSignature
 
 LOADER = "cascade.registry.pyfunc"
 DATA = "data/model"
 """Where MLflow puts the model folder within its own."""
+KERAS = ["keras", "tensorflow"]
+"""What computes networks that were not exported."""
 
 
 def package(model: Path, target: Path) -> None:
@@ -30,7 +33,7 @@ def package(model: Path, target: Path) -> None:
             loader_module=LOADER,
             data_path=str(model),
             signature=_signature(predictor),
-            pip_requirements=_requirements(),
+            pip_requirements=_requirements(model),
         )
 
 
@@ -57,8 +60,11 @@ def _inputs(rows: InputSignature) -> Any:
     return Schema([TensorSpec(dtype, (-1, *rows.row_shape))])
 
 
-def _requirements() -> list[str]:
-    """Our package with the versions of what computes, so that an environment can be made elsewhere."""
-    needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", "keras", "tensorflow")
+def _requirements(model: Path) -> list[str]:
+    """Our package with the versions of what computes the model, so that an environment can be made elsewhere."""
+    held = {path.suffix for path in model.iterdir()}
+    runtimes = [one.package for one in RUNTIMES.values() if one.suffix in held]
+    networks = runtimes or (KERAS if ".keras" in held else [])
+    needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", *networks)
     found = {told.name: told.version for told in metadata.distributions() if told.name in needed}
     return [f"{name}=={found[name]}" for name in needed if name in found]

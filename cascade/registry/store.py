@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,10 @@ def asking(what: str) -> Iterator[None]:
     from mlflow.exceptions import MlflowException
 
     try:
-        yield
+        with warnings.catch_warnings():
+            # MLflow 3.17 with SQLAlchemy 2.1.
+            warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
+            yield
     except MlflowException as error:
         sentence = str(error).splitlines()[0].rstrip(".")
         raise RegistryError(f"the registry could not {what}: {sentence}.") from error

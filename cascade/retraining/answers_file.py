@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cascade.metrics import Outcome
-from cascade.retraining.decision import Candidate
+from cascade.retraining.candidate import Candidate
 
 
 def write_answers(path: Path, candidate: Candidate) -> None:

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from cascade.bootstrap import metric_interval
 from cascade.errors import DataError
-from cascade.metrics import AUROC, Outcome, macro
-from cascade.missing import known_part
+from cascade.metrics import AUROC, macro
+from cascade.retraining.candidate import Candidate
 from cascade.retraining.decision_text import first_words, table, words
 from cascade.retraining.guards import guards, label_guards
 from cascade.retraining.paired import Compared, Pair
@@ -23,30 +23,6 @@ Answer = Literal["promote", "keep", "ask"]
 
 CHANCE = 0.5
 """AUROC of a model that knows nothing."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model's answers on the held-out rows.
-
-    Attributes
-    ----------
-    labels : tuple of str, length L
-    outcome : Outcome
-        Of n rows and L labels.
-    rows_per_second : float, optional
-    """
-
-    labels: tuple[str, ...]
-    outcome: Outcome
-    rows_per_second: float | None = None
-
-    def of(self, labels: Sequence[str]) -> Outcome:
-        """Outcome of some labels, in their order."""
-        columns = [self.labels.index(label) for label in labels]
-        own = self.outcome
-        known = known_part(own.known, slice(None), columns)
-        return Outcome(own.Y[:, columns], own.proba[:, columns], own.bits[:, columns], own.passed, known)
 
 
 @dataclass(frozen=True)
@@ -124,6 +100,7 @@ def decide(
     Examples
     --------
     >>> import numpy as np
+    >>> from cascade.metrics import Outcome
     >>> rng = np.random.default_rng(0)
     >>> Y = (rng.random((4000, 1)) < 0.1).astype(np.uint8)
     >>> poor, good = (Y + rng.normal(size=Y.shape) * noise for noise in (1.0, 0.5))
@@ -159,6 +136,7 @@ def decide_first(
     Examples
     --------
     >>> import numpy as np
+    >>> from cascade.metrics import Outcome
     >>> rng = np.random.default_rng(0)
     >>> Y = (rng.random((2000, 1)) < 0.1).astype(np.uint8)
     >>> guess = Candidate(("a",), Outcome(Y, rng.random(Y.shape), Y, np.ones(2000, bool)))

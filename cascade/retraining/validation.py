@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +29,7 @@ def validate_data(
     limits: Limits | None = None,
     any_label: str | None = "auto",
     allow_missing: bool = False,
+    examined: TrainingRecord | None = None,
 ) -> list[DataFinding]:
     """Examine data before a challenger is trained on them.
 
@@ -48,6 +47,9 @@ def validate_data(
     any_label : str or None, default="auto"
     allow_missing : bool, default=False
         Whether a feature may be NaN.
+    examined : TrainingRecord, optional
+        Of the data that were last found good, by a challenger that stayed one. What came since is examined by itself: a
+        spoilt month must not hide among the good ones since the champion.
 
     Returns
     -------
@@ -68,22 +70,19 @@ def validate_data(
         findings += check_labels_alone(data, any_label)
         findings += check_split(data, held)
         if record is not None:
-            findings += _against(data, held, record, champion if not _refused(findings) else None, limits)
+            findings += check_overlap(data, held, record)
+            part = data.part(_unexamined(data, record, examined))
+            findings += check_labels_against(part, len(data), record, limits)
+            if champion is not None and len(part) and not _refused(findings):
+                findings += check_agreement(part, champion, record, limits.agreement)
     return sorted(findings, key=lambda finding: SERIOUS.index(finding.answer))
 
 
-def _against(
-    data: Dataset,
-    held: NDArray[np.bool_],
-    record: TrainingRecord,
-    champion: CascadePredictor | None,
-    limits: Limits,
-) -> Iterator[DataFinding]:
-    yield from check_overlap(data, held, record)
-    fresh = data.part(np.flatnonzero(new_rows(data, record)))
-    yield from check_labels_against(fresh, len(data), record, limits)
-    if champion is not None and len(fresh):
-        yield from check_agreement(fresh, champion, record, limits.agreement)
+def _unexamined(data: Dataset, record: TrainingRecord, examined: TrainingRecord | None) -> NDArray[np.intp]:
+    """Rows that are new since the last data that were found good; if there are none, those new since the champion."""
+    fresh = new_rows(data, record)
+    newest = fresh if examined is None else fresh & new_rows(data, examined)
+    return np.flatnonzero(newest if newest.any() else fresh)
 
 
 def _refused(findings: list[DataFinding]) -> bool:
