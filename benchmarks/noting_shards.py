@@ -39,7 +39,7 @@ def measure(folder: Path) -> list[dict[str, float]]:
     written, found = Written(job.folder, Shard(65_536, 0, COUNTS, "0" * 64, None), None), []
     for n_shards in SHARDS:
         while len(job.manifest.shards) < n_shards:
-            job.manifest.add(written.shard)
+            job.manifest.add(written.shard, None)
         noted = median_ms(lambda: job.commit(written))
         whole = median_ms(lambda: job.manifest.write(job.folder))
         found.append({"shards": n_shards, "noted_ms": noted, "whole_manifest_ms": whole, "ratio": whole / noted})
