@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import random
+import sys
 from pathlib import Path
+
+# Workers that run side by side share the cores: libraries that each start a thread a core would wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import numpy as np
 import pytest
@@ -19,6 +27,14 @@ settings.load_profile("project")
 
 # Rates of exported networks are no part of what is tested here; benchmarks take their time for them.
 measure.SECONDS = 0.02
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """A network that is given no seed starts alike in every run, whichever tests came before."""
+    random.seed(0)
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
 
 
 class KnownTruth:

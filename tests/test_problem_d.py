@@ -52,7 +52,8 @@ def test_the_figures_of_the_page() -> None:
 
 def logits_model(loss: object) -> object:
     inputs = keras.Input((4,))
-    model = keras.Model(inputs, keras.layers.Dense(4, kernel_initializer="glorot_uniform")(inputs))
+    kernel = keras.initializers.GlorotUniform(seed=0)
+    model = keras.Model(inputs, keras.layers.Dense(4, kernel_initializer=kernel)(inputs))
     model.compile("sgd", loss)
     return model
 
