@@ -134,7 +134,8 @@ def _deal_once(
         around = excess[here]
         if side[group] >= 0:
             around[:, side[group]] -= held
-        cost = (held * weight[here]) @ (2 * around + held[:, None]) / share
+        # Added column by column: a matrix product rounds otherwise on another processor, and ties fall elsewhere.
+        cost = ((held * weight[here])[:, None] * (2 * around + held[:, None])).sum(axis=0) / share
         best = int(np.argmin(cost))
         if best != side[group]:
             if side[group] >= 0:
