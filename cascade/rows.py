@@ -107,6 +107,17 @@ def as_dense(batch: Any) -> NDArray[Any]:
     return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)
 
 
+def not_finite(batch: NDArray[Any]) -> NDArray[np.bool_]:
+    """Mark the rows of a batch that hold NaN or infinity, shape (n,).
+
+    A network's answer does not tell: the kernels of some processors take NaN for 0 and go on.
+    """
+    if batch.dtype.kind != "f":
+        return np.zeros(len(batch), bool)
+    odd: NDArray[np.bool_] = ~np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
+    return odd
+
+
 def makes_batches(estimator: Any) -> bool:
     """Tell whether `estimator` fetches rows by number itself, in batches of one fixed shape."""
     return bool(getattr(estimator, "makes_batches", False))

@@ -78,6 +78,10 @@ def test_nan_ends_training_with_a_sentence(table: tuple[np.ndarray, np.ndarray])
         KerasClassifier("mlp", epochs=2, validation_size=0).fit(RowView(broken, np.arange(len(Y))), Y)
     with pytest.raises(DataError, match="contains NaN"):
         KerasClassifier("mlp", epochs=2, validation_size=0).fit(broken, Y)
+    images = np.zeros((len(Y), 8, 8, 1), np.float32)
+    images[-1, 3, 3] = np.inf
+    with pytest.raises(DataError, match="not finite"):
+        KerasClassifier("cnn", epochs=1, validation_size=0).fit(images, Y)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from cascade.batch.answers import CascadeAnswers
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.many.predictor import ManyLabelPredictor
 from cascade.neural.networks import NETWORKS, build_network
+from cascade.rows import RowView
 from cascade.runtime.convert import convert
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.kinds import RUNTIMES, Runtime, told
@@ -102,6 +103,20 @@ def test_how_many_rows_are_read_at_a_time_changes_nothing(exported: Path, truth:
     X, predictor = truth.X[4000:6500].astype(np.float32), CascadePredictor.load(exported)
     whole, parts = predictor.gate_proba(X), [predictor.gate_proba(X[start : start + 1024]) for start in (0, 1024, 2048)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+@pytest.mark.parametrize("runtime", ["keras", *RUNTIMES])
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_row_that_is_not_finite_is_named_whatever_a_kernel_makes_of_it(
+    odd: float, runtime: str, exported: Path, truth: KnownTruth
+) -> None:
+    X = truth.X[4000:7000].astype(np.float32)
+    X[2345, 1] = odd
+    predictor = CascadePredictor.load(exported, runtime)
+    with pytest.raises(DataError, match="row 2345 gave NaN"):
+        predictor.predict(RowView(X, np.arange(len(X))))
+    passed = np.delete(np.arange(len(X)), 2345)
+    assert len(predictor.predict(RowView(X, passed))) == len(passed)
 
 
 WITHOUT_TRAINING = """

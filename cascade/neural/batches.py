@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.errors import CascadeError
-from cascade.rows import Rows, as_dense, take
+from cascade.errors import CascadeError, DataError
+from cascade.rows import Rows, as_dense, not_finite, take
 
 
 class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -53,7 +53,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, number: int) -> tuple[Any, ...]:
         rows = self.order[number * self.batch_size : (number + 1) * self.batch_size]
         try:
-            batch: tuple[Any, ...] = (as_dense(take(self.X, rows)), as_dense(self.target[rows]))
+            batch: tuple[Any, ...] = (finite(as_dense(take(self.X, rows))), as_dense(self.target[rows]))
         except CascadeError as error:
             # Keras wraps what a batch raises in words of its own; the cause is kept for who reads them.
             self.error = error
@@ -70,3 +70,10 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             self.order = self.rows
         else:
             self.order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows)
+
+
+def finite(batch: NDArray[Any]) -> NDArray[Any]:
+    """Return a batch to train on, all of whose numbers must be finite."""
+    if not_finite(batch).any():
+        raise DataError("`X` holds a number that is not finite; a network can learn nothing from NaN or infinity.")
+    return batch

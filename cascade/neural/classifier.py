@@ -17,13 +17,13 @@ from cascade.image_size import at_size, check_image_size
 from cascade.labels import Labels, SparseLabels
 from cascade.loss_options import LossOption, check_loss, make_loss
 from cascade.missing import Known, known_part
-from cascade.neural.batches import IndexedBatches
+from cascade.neural.batches import IndexedBatches, finite
 from cascade.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
 from cascade.neural.sampled import SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.neural.top_k import KINDS, AtK
 from cascade.neural.training import seeded, train
-from cascade.rows import Rows, as_dense, blocks, n_rows, take
+from cascade.rows import Rows, as_dense, blocks, n_rows, not_finite, take
 from cascade.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.splits import grouped_holdout
 from cascade.targets import read_target_as_given
@@ -242,7 +242,7 @@ class KerasClassifier(LogOddsClassifier):
         normalizing = [layer for layer in network.layers if layer.name == NORMALIZATION]
         for layer in normalizing:
             step = max(1, len(training) // ADAPTED_ROWS)
-            layer.adapt(as_dense(take(X, training[::step])))
+            layer.adapt(finite(as_dense(take(X, training[::step]))))
         return network
 
     def predict_log_odds(self, X: Any) -> Floats:
@@ -253,7 +253,9 @@ class KerasClassifier(LogOddsClassifier):
         z = np.empty((n_rows(X), n_outputs))
         for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size):
             # A batch at a time: its numbers are still near the processor.
-            z[rows] = self.loss_.log_odds(self.network_.predict_on_batch(as_dense(batch))[: len(rows)])
+            values = as_dense(batch)
+            z[rows] = self.loss_.log_odds(self.network_.predict_on_batch(values)[: len(rows)])
+            z[rows[not_finite(values)[: len(rows)]]] = np.nan
         z += self.sampling_shift_
         return z
 

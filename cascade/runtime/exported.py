@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from cascade.errors import CascadeError, DataError, ModelRefusedError
 from cascade.image_size import at_size
-from cascade.rows import Rows, as_dense, blocks_to_fetch, n_rows
+from cascade.rows import Rows, as_dense, blocks_to_fetch, n_rows, not_finite
 from cascade.runtime.kinds import FLOAT32, RUNTIMES, Session
 from cascade.runtime.sessions import Sessions
 from cascade.targets import TargetForm
@@ -93,7 +93,9 @@ class ExportedNetwork:
 
         def compute(block: tuple[Rows, Callable[[], Any]]) -> None:
             rows, fetch = block
-            answer[rows] = self._run(sessions, np.ascontiguousarray(as_dense(fetch()), self.dtype))[: len(rows)]
+            batch = np.ascontiguousarray(as_dense(fetch()), self.dtype)
+            answer[rows] = self._run(sessions, batch)[: len(rows)]
+            answer[rows[not_finite(batch)[: len(rows)]]] = np.nan
 
         batches = blocks_to_fetch(X, np.arange(count), size)
         if count > size and self._at_a_time is None:
