@@ -61,7 +61,7 @@ def _retrain(
     models: Path,
 ) -> dict[str, Any]:
     champion = None if before is None else retrain_steps.champion_of(registry, before)
-    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, champion, registry))
+    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, champion, steps.folder.parent))
     _refuse(validated["findings"])
     drift = steps.facts("compared", lambda: retrain_steps.compare(data, champion))["drift"]
     job = retrain_steps.Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"], drift)

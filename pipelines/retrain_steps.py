@@ -22,6 +22,7 @@ from cascade.registry import ModelRegistry
 from cascade.registry.version import ModelVersion
 from cascade.report_text import table
 from cascade.retraining.answers_file import read_answers, write_answers
+from cascade.retraining.arrivals import Arrivals, row_keys
 from cascade.retraining.candidate import candidate
 from cascade.retraining.decision import Decision, decide, decide_first
 from cascade.retraining.held_out import held_out_rows, new_rows
@@ -31,6 +32,7 @@ from pipelines import train
 
 logger = logging.getLogger("cascade.pipeline")
 
+ARRIVALS = "arrivals.json"
 DECISION = "decision.json"
 CHALLENGER, CHAMPION = "challenger.npz", "champion.npz"
 
@@ -87,26 +89,22 @@ def champion_of(registry: ModelRegistry, version: ModelVersion) -> Champion:
     return Champion(version, CascadePredictor.load(registry.folder(str(version))), record)
 
 
-def examined_last(registry: ModelRegistry, name: str) -> TrainingRecord | None:
-    """What is remembered of the rows of the last version, if nobody had to be asked about them."""
-    if name not in registry.names():
-        return None
-    *_, last = registry.versions(name)
-    files = registry.files(str(last))
-    path = files / DECISION
-    decision = Decision.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
-    doubtful = decision is None or any(reason.guard == "data" for reason in decision.reasons)
-    return None if doubtful else train.record_in(files)
-
-
-def validate(config: RunConfig, data: Dataset, champion: Champion | None, registry: ModelRegistry) -> dict[str, Any]:
-    """What is odd about the data, and which rows both models are judged on."""
-    examined = examined_last(registry, config.name)
+def validate(config: RunConfig, data: Dataset, champion: Champion | None, home: Path) -> dict[str, Any]:
+    """What is odd about the data, and which rows both models are judged on; `home` knows which rows came together."""
+    arrival = _arrival_of(data, home / ARRIVALS)
     record, predictor = (None, None) if champion is None else (champion.record, champion.predictor)
     held = held_out_rows(data, record, config.data.test_size, config.seed)
     limits, given = config.retrain.limits.limits(), config.data
-    found = validate_data(data, held, record, predictor, limits, given.any_label, given.allow_missing, examined)
+    found = validate_data(data, held, record, predictor, limits, given.any_label, given.allow_missing, arrival)
     return {"findings": [vars(finding) for finding in found], "testing": np.flatnonzero(held).tolist()}
+
+
+def _arrival_of(data: Dataset, path: Path) -> Any:
+    """Number of the arrival of each row; what no run saw before came with this one, whatever is answered to it."""
+    keys = row_keys(data)
+    arrivals = Arrivals.read(path).grown(keys)
+    arrivals.write(path)
+    return arrivals.of(keys)
 
 
 def compare(data: Dataset, champion: Champion | None) -> dict[str, Any]:

@@ -35,12 +35,13 @@ SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model",
 NAME = "bleeds"
 
 
-def write_data(path: Path, months: list[tuple[int, int]], zeroed: int | None = None) -> Path:
-    """Write the rows of some months, each given by its rows and seed; one label may have lost all its annotations."""
+def write_data(path: Path, months: list[tuple[int, int]], zeroed: tuple[int, int] | None = None) -> Path:
+    """Write the rows of some months, each given by its rows and seed; a month, by its seed, may have lost a label."""
     drawn = [draw(rows, seed) for rows, seed in months]
     Y = np.concatenate([month.Y for month in drawn])
     if zeroed is not None:
-        Y[months[0][0] :, zeroed] = 0
+        lost, label = zeroed
+        Y[np.repeat([seed == lost for _, seed in months], [rows for rows, _ in months]), label] = 0
         Y[:, -1] = Y[:, :-1].any(axis=1)
     groups = [f"{seed}-{group}" for (_, seed), month in zip(months, drawn, strict=True) for group in month.groups]
     ids = [f"{seed}-{row}" for rows, seed in months for row in range(rows)]
@@ -69,7 +70,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("months")
     write_data(folder / "first.npz", [(1200, 0)])
     write_data(folder / "second.npz", [(1200, 0), (9000, 1)])
-    write_data(folder / "zeroed.npz", [(1200, 0), (9000, 1)], zeroed=4)
+    write_data(folder / "zeroed.npz", [(1200, 0), (9000, 1)], zeroed=(1, 4))
     return folder
 
 
@@ -158,6 +159,19 @@ def test_refused_data_leaves_everything_as_it_was(begun: Path, home: Path) -> No
     with pytest.raises(DataError, match="label_5"):
         retrain.run(config_for(home / "zeroed.npz"), begun)
     assert content_of(begun, NAME) == before
+
+
+def test_refused_rows_do_not_hide_among_later_ones(home: Path, tmp_path: Path) -> None:
+    name = with_champion(tmp_path, home, "later")
+    months = [(1200, 0), (4000, 1), (6000, 2)]
+    data = write_data(home / "later.npz", months[:2], zeroed=(1, 4))
+    with pytest.raises(DataError, match="vanished"):
+        retrain.run(config_for(data, name), tmp_path)
+    write_data(data, months, zeroed=(1, 4))
+    with pytest.raises(DataError, match=r"vanished.* 4000 rows that came together, the first of them '1-0'"):
+        retrain.run(config_for(data, name), tmp_path)
+    write_data(data, months)
+    assert retrain.run(config_for(data, name), tmp_path)["answer"] in ("promote", "keep")
 
 
 def test_what_cannot_be_retrained_says_so(begun: Path, home: Path) -> None:

@@ -16,6 +16,7 @@ from cascade.data.pixels import PixelOptions
 from cascade.errors import DataError, ModelRefusedError
 from cascade.generator import LABEL_NAMES, draw
 from cascade.retraining.agreement import Share, agreement
+from cascade.retraining.arrivals import Arrivals, row_keys
 from cascade.retraining.data_finding import DataFinding
 from cascade.retraining.held_out import held_out_rows, new_rows
 from cascade.retraining.identity import Seen, content_hashes, hashes_of
@@ -111,19 +112,44 @@ def test_clean_data_have_nothing_to_say_against_them(record: TrainingRecord) -> 
     assert not found(together(batch(), batch(1)), record).keys() & {"overlap", "duplicates", "rows-lost"}
 
 
-def test_a_spoilt_month_does_not_hide_among_good_ones_since_the_champion(record: TrainingRecord) -> None:
-    good, spoilt = together(batch(), batch(1), batch(2)), batch(3)
+def test_a_spoilt_arrival_does_not_hide_among_good_ones_since_the_champion(record: TrainingRecord) -> None:
+    spoilt = batch(3)
     assert spoilt.Y is not None
     spoilt.Y[:, 2] = 0
-    held = held_out_rows(good, record, 0.25, 0)
-    examined = record_of(good, held, np.concatenate([draw(ROWS, seed).p for seed in range(3)])[held])
-    data = together(good, spoilt)
-    split = held_out_rows(data, record, 0.25, 0)
-    assert "label-vanished" not in found(data, record, split)
-    (vanished,) = [f for f in validate_data(data, split, record, examined=examined) if f.code == "label-vanished"]
-    assert f"among {ROWS} new rows" in vanished.sentence
-    # The same data once more have nothing newer: all rows since the champion are examined.
-    assert validate_data(good, held, record, examined=examined) == validate_data(good, held, record)
+    data = together(batch(), batch(1), spoilt, batch(2))
+    held = held_out_rows(data, record, 0.25, 0)
+    assert "label-vanished" not in found(data, record, held)
+    arrival = np.repeat(np.arange(4), ROWS)
+    (vanished,) = [f for f in validate_data(data, held, record, arrival=arrival) if f.code == "label-vanished"]
+    assert vanished.sentence.endswith(f"{ROWS} rows that came together, the first of them '3-0'.")
+
+
+def test_one_arrival_or_none_is_examined_as_without_arrivals(record: TrainingRecord) -> None:
+    for data in (together(batch(), batch(1)), batch()):
+        held = held_out_rows(data, record, 0.25, 0)
+        arrival = np.arange(len(data)) // ROWS
+        assert validate_data(data, held, record, arrival=arrival) == validate_data(data, held, record)
+
+
+@given(st.lists(st.sets(st.integers(0, 12)), max_size=6))
+def test_a_row_belongs_to_the_run_that_saw_it_first(runs: list[set[int]]) -> None:
+    """As sets: an arrival is forgotten when none of it is left, and what none of them holds is the next one."""
+    arrivals, sets = Arrivals(), list[set[int]]()
+    for rows in runs:
+        sets = [one for one in sets if one & rows]
+        sets += [new] if (new := rows.difference(*sets)) else []
+        keys = np.array(sorted(rows), np.uint64)
+        arrivals = arrivals.grown(keys)
+        assert arrivals.of(keys).tolist() == [[row in one for one in sets].index(True) for row in sorted(rows)]
+
+
+def test_rows_are_known_by_group_else_by_name_else_by_content() -> None:
+    data = batch(rows=300)
+    named = replace(data, groups=None)
+    numbered = replace(named, numbered=True)
+    assert (row_keys(data) == hashes_of(batch(rows=300).groups)).all()
+    assert (row_keys(named) == hashes_of(data.ids)).all()
+    assert (row_keys(numbered) == content_hashes(data.X)).all()
 
 
 def images(shape: tuple[int, ...] = (8, 8, 1), seed: int = 0) -> Dataset:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cascade.data.dataset import Dataset
-from cascade.predictor import CascadePredictor
 from cascade.retraining.agreement import Share, agreement
 from cascade.retraining.data_finding import DataFinding
 from cascade.retraining.record import TrainingRecord
@@ -20,15 +22,17 @@ MEANING = {
 
 
 def check_agreement(
-    data: Dataset, champion: CascadePredictor, record: TrainingRecord, least: float
+    data: Dataset, labels: Sequence[str], proba: NDArray[np.float64], record: TrainingRecord, least: float
 ) -> Iterator[DataFinding]:
-    """Find labels on which new rows and the champion agree less than `least` of what they did."""
+    """Find labels on which new rows and the champion agree less than `least` of what they did.
+
+    `labels` and `proba` are the champion's, probabilities of shape (n, L).
+    """
     assert data.Y is not None
     columns = [k for k, label in enumerate(data.label_names) if label in record.labels]
-    own = [champion.labels.index(data.label_names[k]) for k in columns]
+    own = [labels.index(data.label_names[k]) for k in columns]
     known = None if data.known is None else data.known[:, columns]
-    proba = champion.predict_proba(data.X)[:, own]
-    now = agreement(data.Y[:, columns], proba, group_numbers(data.groups, len(data)), known)
+    now = agreement(data.Y[:, columns], proba[:, own], group_numbers(data.groups, len(data)), known)
     for k, found in zip(columns, now, strict=True):
         name = data.label_names[k]
         before = record.agreement[record.labels.index(name)]

@@ -38,16 +38,16 @@ def check_labels_alone(data: Dataset, any_label: str | None) -> Iterator[DataFin
             yield DataFinding("warn", f"lint-{finding.code}", finding.message)
 
 
-def check_labels_against(data: Dataset, whole: int, record: TrainingRecord, limits: Limits) -> Iterator[DataFinding]:
-    """Find what became of the labels since the champion; `data` are the new rows, `whole` the number of all."""
-    if whole < limits.fewest_rows * record.rows:
-        sentence = (
-            f"{whole} rows are fewer than {limits.fewest_rows:.0%} of the champion's {record.rows}; were rows lost?"
-        )
+def check_rows_lost(rows: int, record: TrainingRecord, fewest: float) -> Iterator[DataFinding]:
+    """Find whether there are fewer rows than this share of the champion's."""
+    if rows < fewest * record.rows:
+        sentence = f"{rows} rows are fewer than {fewest:.0%} of the champion's {record.rows}; were rows lost?"
         yield DataFinding("refuse", "rows-lost", sentence)
+
+
+def check_labels_against(data: Dataset, record: TrainingRecord, limits: Limits) -> Iterator[DataFinding]:
+    """Find what became of the labels since the champion among new rows."""
     Y = _labels(data)
-    if not len(Y):
-        return
     if Y.any(axis=1).all() and record.empty_rows * len(Y) >= EXPECTED * record.rows:
         sentence = "every row has a label, which the champion's data had not; were the rows without one left out?"
         yield DataFinding("refuse", "no-empty-rows", sentence)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +15,7 @@ from cascade.predictor import CascadePredictor
 from cascade.retraining.agreement_check import check_agreement
 from cascade.retraining.data_finding import DataFinding
 from cascade.retraining.held_out import new_rows
-from cascade.retraining.label_check import check_labels_against, check_labels_alone
+from cascade.retraining.label_check import check_labels_against, check_labels_alone, check_rows_lost
 from cascade.retraining.limits import Limits
 from cascade.retraining.overlap_check import check_overlap, check_split
 from cascade.retraining.record import TrainingRecord
@@ -29,7 +33,7 @@ def validate_data(
     limits: Limits | None = None,
     any_label: str | None = "auto",
     allow_missing: bool = False,
-    examined: TrainingRecord | None = None,
+    arrival: NDArray[np.intp] | None = None,
 ) -> list[DataFinding]:
     """Examine data before a challenger is trained on them.
 
@@ -47,9 +51,9 @@ def validate_data(
     any_label : str or None, default="auto"
     allow_missing : bool, default=False
         Whether a feature may be NaN.
-    examined : TrainingRecord, optional
-        Of the data that were last found good, by a challenger that stayed one. What came since is examined by itself: a
-        spoilt month must not hide among the good ones since the champion.
+    arrival : ndarray of int, shape (n,), optional
+        Number of the arrival that each row came with. New rows of each are examined by themselves too: a spoilt month
+        must not hide among good ones.
 
     Returns
     -------
@@ -71,18 +75,42 @@ def validate_data(
         findings += check_split(data, held)
         if record is not None:
             findings += check_overlap(data, held, record)
-            part = data.part(_unexamined(data, record, examined))
-            findings += check_labels_against(part, len(data), record, limits)
-            if champion is not None and len(part) and not _refused(findings):
-                findings += check_agreement(part, champion, record, limits.agreement)
+            findings += check_rows_lost(len(data), record, limits.fewest_rows)
+            fresh = np.flatnonzero(new_rows(data, record))
+            new, parts = data.part(fresh), _parts(np.zeros(len(fresh)) if arrival is None else arrival[fresh])
+            for rows in parts:
+                findings += _told(check_labels_against(new.part(rows), record, limits), new, rows)
+            if champion is not None and parts and not _refused(findings):
+                findings += _disagreements(new, parts, champion, record, limits.agreement)
     return sorted(findings, key=lambda finding: SERIOUS.index(finding.answer))
 
 
-def _unexamined(data: Dataset, record: TrainingRecord, examined: TrainingRecord | None) -> NDArray[np.intp]:
-    """Rows that are new since the last data that were found good; if there are none, those new since the champion."""
-    fresh = new_rows(data, record)
-    newest = fresh if examined is None else fresh & new_rows(data, examined)
-    return np.flatnonzero(newest if newest.any() else fresh)
+def _parts(arrival: NDArray[Any]) -> list[NDArray[np.intp]]:
+    """Rows of each arrival, and after them all rows, for what is too small to be seen in each; none of no rows."""
+    numbers = np.unique(arrival)
+    each = [np.flatnonzero(arrival == number) for number in numbers]
+    return [*each, np.arange(len(arrival))] if len(each) > 1 else each
+
+
+def _disagreements(
+    new: Dataset,
+    parts: list[NDArray[np.intp]],
+    champion: CascadePredictor,
+    record: TrainingRecord,
+    least: float,
+) -> list[DataFinding]:
+    proba = champion.predict_proba(new.X)
+    findings: list[DataFinding] = []
+    for rows in parts:
+        found = check_agreement(new.part(rows), champion.labels, proba[rows], record, least)
+        findings += _told(found, new, rows)
+    return findings
+
+
+def _told(found: Iterable[DataFinding], new: Dataset, rows: NDArray[np.intp]) -> list[DataFinding]:
+    """Findings of some of the new rows, which tell what rows these are where they are not all."""
+    where = f" This is of {len(rows)} rows that came together, the first of them {str(new.ids[rows[0]])!r}."
+    return [replace(one, sentence=one.sentence + where * (len(rows) < len(new))) for one in found]
 
 
 def _refused(findings: list[DataFinding]) -> bool:
