@@ -50,7 +50,9 @@ def _export_cascade(folder: Path, out: Path, runtimes: tuple[str, ...], int8: Pa
         return
     data = read_labelled(predictor, int8, Roles()).with_dense_labels()
     assert data.Y is not None
-    _refuse_trained_on(data, record_in(folder.parent))
+    # Beside the model, or, where the registry keeps it, beside the packages that it lies in.
+    remembered = next(filter(None, map(record_in, folder.parents[:3])), None)
+    _refuse_trained_on(data, remembered)
     predictor.save(out, runtimes, Int8Rows(data.X, data.Y, data.groups, data.known))
 
 

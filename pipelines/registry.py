@@ -69,9 +69,10 @@ def _folders(models: Path, name: str | None) -> list[Path]:
 
 def _line(version: dict[str, Any]) -> str:
     aliases = ", ".join(version["aliases"]) or "-"
-    past = "" if version["promoted"] is None else f"  champion since {version['promoted']}: {version['reason']}"
-    if version["promoted"] is not None and "champion" not in version["aliases"]:
-        past = f"  was champion from {version['promoted']}: {version['reason']}"
+    past = "" if version["decided"] is None else f"  {version['decided']}"
+    if version["promoted"] is not None:
+        since = "champion since" if "champion" in version["aliases"] else "was champion from"
+        past = f"  {since} {version['promoted']}: {version['reason']}"
     return f"models:/{version['name']}/{version['number']}  {version['created']}  {aliases}{past}"
 
 

@@ -72,10 +72,11 @@ def _retrain(
     version = retrain_steps.publish(
         job, model, answers, Decision.from_json(decided), models / config.name / named["version"]
     )
-    registered = steps.facts("registered", lambda: registry.register(config.name, version).to_json())
+    sentence = decided["sentence"]
+    registered = steps.facts("registered", lambda: registry.register(config.name, version, sentence).to_json())
     if decided["answer"] == "promote":
         _refuse_another(registry.champion(config.name), before, registered["number"])
-        registry.promote(config.name, registered["number"], decided["sentence"])
+        registry.promote(config.name, registered["number"], sentence)
     result = steps.facts("finished", lambda: _told(job, registered, decided, version))
     # The version has them.
     steps.drop("trained", "evaluated")

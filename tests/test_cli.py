@@ -116,13 +116,20 @@ def test_the_same_seed_gives_the_same_numbers(models: Path, config: Path, tmp_pa
 
 
 def test_an_export_spoils_no_model_and_is_not_judged_on_rows_that_it_was_trained_on(
-    models: Path, phantom_folder: Path, tmp_path: Path, run_here: Callable[..., Done]
+    models: Path,
+    phantom_folder: Path,
+    tmp_path: Path,
+    run_here: Callable[..., Done],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (model,) = (models / "tiny").glob("*/model")
     inside = run_here("export", model, model / "small")
     assert (inside.returncode, "must not lie in the model's own folder" in inside.stderr) == (2, True)
-    seen = run_here("export", model, tmp_path / "small", "--int8", phantom_folder)
-    assert (seen.returncode, "needs rows that the model was not trained on" in seen.stderr) == (3, True)
+    assert run_here("models", "register", model.parent, "--models", tmp_path / "models").returncode == 0
+    monkeypatch.chdir(tmp_path)
+    for same in (model, "models:/tiny@challenger"):
+        seen = run_here("export", same, tmp_path / "small", "--int8", phantom_folder)
+        assert (seen.returncode, "needs rows that the model was not trained on" in seen.stderr) == (3, True)
 
 
 def test_predicting_a_folder_of_images(models: Path, png_folder: Path, tmp_path: Path) -> None:

@@ -270,6 +270,43 @@ def test_images_of_any_size_are_averaged_down(mode: str, size: int, tmp_path: Pa
     np.testing.assert_allclose(larger, png, atol=4)
 
 
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_formats_without_loss_hold_the_same_pixels(mode: str, tmp_path: Path) -> None:
+    image = Image.fromarray(photograph(64, 64)).convert(mode)
+    for ending in ("png", "bmp", "tif", "tiff"):
+        image.save(tmp_path / f"a.{ending}")
+    image.save(tmp_path / "a.webp", lossless=True)
+    paths = sorted(tmp_path.iterdir())
+    assert [path.suffix for path in paths] == [".bmp", ".png", ".tif", ".tiff", ".webp"]
+    rows = ImageFiles(paths, (64, 64, len(mode)))[np.arange(5)]
+    assert (rows == np.asarray(image).reshape(64, 64, -1)).all()
+
+
+def test_what_a_file_holds_decides_and_not_its_name(tmp_path: Path) -> None:
+    image = Image.fromarray(photograph(64, 64))
+    image.save(tmp_path / "a.png")
+    image.save(tmp_path / "b.png", format="EPS")
+    image.save(tmp_path / "c.png", format="GIF")
+    image.save(tmp_path / "d.tif", save_all=True, append_images=[image])
+    good, *refused = ImageFiles(sorted(tmp_path.iterdir()), (64, 64, 3)).attempts(np.arange(4))
+    assert isinstance(good, np.ndarray)
+    assert [str(error).split("`: ")[-1].split("` ")[-1] for error in refused] == [
+        "cannot be read as an image: no known format.",
+        "cannot be read as an image: no known format.",
+        "must hold one image. Received 2; save each to a file of its own.",
+    ]
+
+
+def test_images_that_are_passed_over_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    image = Image.fromarray(photograph(8, 8))
+    for name in ("a.png", "b.gif", "c.jp2"):
+        image.save(tmp_path / name)
+    (tmp_path / "notes.md").write_text("no image")
+    assert len(read_data(tmp_path, Roles(), labelled=False)) == 1
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert told == "data: passed over 2 files of formats that are not read, such as 'b.gif'"
+
+
 def test_images_that_are_not_square_are_made_so_and_small_ones_refused(tmp_path: Path) -> None:
     Image.fromarray(photograph(400, 200)).save(tmp_path / "a.jpg", quality=98)
     Image.fromarray(photograph(40, 40)).save(tmp_path / "b.jpg")

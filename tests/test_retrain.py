@@ -147,6 +147,8 @@ def test_the_same_data_with_another_seed_keeps_the_champion(begun: Path, home: P
     registry = ModelRegistry(begun)
     champion, challenger = registry.champion(name), registry.challenger(name)
     assert (champion.number, challenger.number) == (1, 2)
+    listed = CliRunner().invoke(app, ["models", "list", name, "--models", str(begun)]).stdout.splitlines()
+    assert any(line.startswith(f"models:/{name}/2") and line.endswith(result["sentence"]) for line in listed)
     assert "Keep the champion" in retrain.text(result) or "Ask" in retrain.text(result)
     # Of a version from before there were records, nobody knows which rows it has seen.
     (registry.files(str(champion)) / train.RECORD).unlink()

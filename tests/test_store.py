@@ -130,6 +130,12 @@ def test_every_changed_byte_is_noticed(copy: Path) -> None:
     CascadePredictor.load(copy)
 
 
+def test_a_package_that_is_broken_here_is_not_blamed_on_the_model(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cascade.store.keras_file", None)
+    with pytest.raises(ConfigError, match="needs a package that cannot be imported"):
+        CascadePredictor.load(copy)
+
+
 def test_missing_and_extra_files_and_links_are_named(copy: Path) -> None:
     (copy / "gate.keras").rename(copy / "spare.keras")
     with pytest.raises(ModelRefusedError, match=r"gate\.keras` is a missing file"):

@@ -16,7 +16,7 @@ from cascade.batch.chunk import Chunk, Reasons, divide, scorable
 from cascade.batch.fingerprint import fingerprint_files
 from cascade.batch.inputs import files_below
 from cascade.data.columns import Roles, read_table, refuse_duplicates, require
-from cascade.data.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles
+from cascade.data.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, tell_passed_over
 from cascade.errors import DataError
 from cascade.image_size import at_size
 from cascade.rows import Rows, RowSource, RowView
@@ -171,6 +171,7 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
     files = files_below(folder, SUFFIXES)
     if not files:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
+    tell_passed_over(folder)
     names = Names(folder, files, confined=False)
     images = ImageFiles(names, _shape(folder, signature), roles.pixels.image_size)
     return DecodedInput(images, names.text(), None, folder, files, gate_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,8 +31,12 @@ from cascade.errors import DataError
 from cascade.labels import Labels
 from cascade.missing import Known
 
+logger = logging.getLogger("cascade.data")
+
 JPEG = (".jpg", ".jpeg")
-SUFFIXES = (".png", *JPEG)
+SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+"""What a file may hold, however it is named: decoders of other formats start programs, or are little tested."""
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
 MOST_PIXELS = 2**26
@@ -110,6 +115,10 @@ def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
         raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
+    frames = getattr(image, "n_frames", 1)
+    # A camera's JPEG may bring a small copy of itself.
+    if frames > 1 and image.format != "MPO":
+        raise DataError(f"`{path}` must hold one image. Received {frames}; save each to a file of its own.")
     return MODES[mode], size
 
 
@@ -117,7 +126,7 @@ def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Read the header, and close the file in the end."""
     with blaming(path, "cannot be read as an image", _cause):
-        image = Image.open(path)
+        image = Image.open(path, formats=FORMATS)
     with image:
         yield image
 
@@ -149,9 +158,18 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
+    tell_passed_over(folder)
     ids = np.array([path.relative_to(folder).as_posix() for path in paths])
     images = ImageFiles(paths, image_size=roles.pixels.image_size)
     return Dataset(images, None, (), None, ids, pixels=roles.pixels)
+
+
+def tell_passed_over(folder: Path) -> None:
+    """Warn of images in a folder that are of a format that is not read."""
+    others = Image.registered_extensions().keys() - set(SUFFIXES)
+    names = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in others)
+    if names:
+        logger.warning("data: passed over %d files of formats that are not read, such as %r", len(names), names[0])
 
 
 def read_listed(

@@ -16,7 +16,7 @@ from cascade.registry.packaging import DATA
 from cascade.registry.reference import PREFIX, Reference
 from cascade.registry.store import artifact_place, asking, open_client, turn
 from cascade.registry.tracking import MODEL, SHA256, log_version
-from cascade.registry.version import PROMOTED, REASON, ModelVersion, iso
+from cascade.registry.version import DECIDED, PROMOTED, REASON, ModelVersion, iso
 from cascade.store.manifest import read_manifest
 
 CHAMPION, CHALLENGER = "champion", "challenger"
@@ -92,7 +92,7 @@ class ModelRegistry:
             raise ModelRefusedError(f"`{wanted}` is not in the registry; `cascade models list` tells what is.")
         return ModelVersion.of(told)
 
-    def register(self, name: str, version_folder: str | Path) -> ModelVersion:
+    def register(self, name: str, version_folder: str | Path, decided: str | None = None) -> ModelVersion:
         """Register a folder that `cascade train` wrote, as the challenger.
 
         The version comes to be when all its files are complete, and gets its alias last. The same folder is
@@ -102,6 +102,8 @@ class ModelRegistry:
         ----------
         name : str
         version_folder : path
+        decided : str, optional
+            What was decided about it, in a sentence that `cascade models list` tells.
 
         Raises
         ------
@@ -115,7 +117,7 @@ class ModelRegistry:
         digest = _cascade_digest(folder / MODEL)
         # Two who registered the same folder would write the same files, and two who moved an alias the same line.
         with turn(self.models):
-            told = self._registered(name, digest) or self._created(name, folder, digest)
+            told = self._registered(name, digest) or self._created(name, folder, digest, decided)
             # Asked for: a version that was found by its digest comes without its aliases.
             if self._champion_number(name) != int(told.version):
                 with asking("move an alias"):
@@ -228,13 +230,14 @@ class ModelRegistry:
             found = self._client.search_model_versions(f"name = '{name}' and tags.`{SHA256}` = '{digest}'")
         return found[0] if found else None
 
-    def _created(self, name: str, folder: Path, digest: str) -> Any:
+    def _created(self, name: str, folder: Path, digest: str, decided: str | None) -> Any:
         run = self._logged_run(name, folder, digest)
+        tags = {SHA256: digest} | ({} if decided is None else {DECIDED: decided})
         with asking(f"register a version of {name!r}"):
             if not self._client.search_registered_models(f"name = '{name}'"):
                 self._client.create_registered_model(name)
             source = f"{run.info.artifact_uri}/{MODEL}"
-            return self._client.create_model_version(name, source, run.info.run_id, tags={SHA256: digest})
+            return self._client.create_model_version(name, source, run.info.run_id, tags=tags)
 
     def _logged_run(self, name: str, folder: Path, digest: str) -> Any:
         with asking(f"log the run of `{folder}`"):

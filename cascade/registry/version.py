@@ -10,6 +10,8 @@ from cascade.registry.tracking import SHA256
 
 PROMOTED, REASON = "cascade.promoted", "cascade.reason"
 """Tags of a version that became champion: when, and why."""
+DECIDED = "cascade.decided"
+"""Tag of a version that a retraining made: what it decided about it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class ModelVersion:
         When it last became champion.
     reason : str or None
         Why it did.
+    decided : str or None
+        What the retraining that made it decided about it.
     """
 
     name: str
@@ -42,6 +46,7 @@ class ModelVersion:
     sha256: str
     promoted: str | None
     reason: str | None
+    decided: str | None
 
     @classmethod
     def of(cls, told: Any) -> ModelVersion:
@@ -56,6 +61,7 @@ class ModelVersion:
             tags.get(SHA256, ""),
             tags.get(PROMOTED),
             tags.get(REASON),
+            tags.get(DECIDED),
         )
 
     def __str__(self) -> str:

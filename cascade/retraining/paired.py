@@ -49,7 +49,9 @@ class Compared(NamedTuple):
 
     def __str__(self) -> str:
         both = f"{self.champion:.3f} to {self.challenger:.3f}"
-        return f"{both}, a gain of {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+        return (
+            f"{both}, a difference of {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}; above 0 is better)"
+        )
 
     def plain(self) -> tuple[float | None, float | None, float | None, float | None, float | None]:
         """The same with None in the place of what is undefined."""

@@ -19,8 +19,10 @@ def refusing(path: Path) -> Iterator[None]:
     """Turn whatever goes wrong while a folder is read into a refusal."""
     try:
         yield
-    except (ModelRefusedError, ConfigError):
+    except (ModelRefusedError, ConfigError, MemoryError):
         raise
+    except ImportError as error:
+        raise ConfigError(f"`{path}` needs a package that cannot be imported: {error}.") from error
     except Exception as error:
         # A folder that was written by something else can be wrong in any way; none may end in a traceback.
         kind = type(error).__name__
