@@ -288,7 +288,7 @@ def main() -> None:
         app()
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            typer.echo("\ncascade: interrupted; started again, jobs and retrainings go on.", err=True)
+            typer.echo("\ncascade: interrupted; a job or a retraining goes on when it is started again.", err=True)
         raise
     except CascadeError as error:
         typer.echo(f"cascade: {error}", err=True)

@@ -21,7 +21,7 @@ def retrain(
 ) -> None:
     """Train a challenger, register it, and promote it if it is shown to be better than the champion.
 
-    Started again after any interruption it goes on; ends with status 5 where the champion stays.
+    Started again after any interruption it goes on; ends with status 5 where the challenger does not serve.
     """
     from cascade.config_file import load_config
     from pipelines import retrain as pipeline

@@ -18,7 +18,8 @@ from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
 from cascade.registry.version import ModelVersion
 from cascade.retraining.decision import Decision
-from cascade.retraining.identity import content_hashes
+from cascade.retraining.identity import Hashes, labelled
+from cascade.retraining.record import keys_of
 from cascade.retraining.steps import StoredSteps, key_of
 from cascade.store import Exporter
 from pipelines import retrain_steps, train
@@ -44,9 +45,10 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     registry = ModelRegistry(models, make=True)
     with claimed(models / config.name / HOME):
         data = train.load(config).with_dense_labels()
-        steps, before = _begun(config, data, registry, models / config.name / HOME, fresh)
+        keys = keys_of(data)
+        steps, before = _begun(config, data, keys, registry, models / config.name / HOME, fresh)
         finished = steps.known("finished")
-        result = finished or _retrain(config, data, registry, steps, before, models)
+        result = finished or _retrain(config, data, keys, registry, steps, before, models)
         serving = registry.champion(config.name)
         serves = serving is not None and serving.number == result["challenger"]
         return {**result, "was_finished": finished is not None, "serves": serves}
@@ -55,15 +57,16 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
 def _retrain(
     config: RunConfig,
     data: Dataset,
+    keys: Hashes,
     registry: ModelRegistry,
     steps: StoredSteps,
     before: ModelVersion | None,
     models: Path,
 ) -> dict[str, Any]:
-    champion = None if before is None else retrain_steps.champion_of(registry, before)
-    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, champion, steps.folder.parent))
+    champion, home = None if before is None else retrain_steps.champion_of(registry, before), steps.folder.parent
+    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, keys, champion, home))
     _refuse(validated["findings"])
-    drift = steps.facts("compared", lambda: retrain_steps.compare(data, champion))["drift"]
+    drift = steps.facts("compared", lambda: retrain_steps.compare(data, keys, champion))["drift"]
     job = retrain_steps.Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"], drift)
     model = steps.files("trained", lambda folder: retrain_steps.fit(job, folder)) / "model"
     answers = steps.files("evaluated", lambda folder: retrain_steps.evaluate(job, model, folder))
@@ -84,12 +87,12 @@ def _retrain(
 
 
 def _begun(
-    config: RunConfig, data: Dataset, registry: ModelRegistry, home: Path, fresh: bool
+    config: RunConfig, data: Dataset, keys: Hashes, registry: ModelRegistry, home: Path, fresh: bool
 ) -> tuple[StoredSteps, ModelVersion | None]:
     """Steps of this run, and the champion that it began with: its own challenger may have been promoted already."""
     assert data.Y is not None
     content = fingerprint(data.X, data.Y, data.groups, data.known)
-    depends = [config.model_dump(mode="json"), content, _rows_digest(data), code_version()]
+    depends = [config.model_dump(mode="json"), content, _rows_digest(data, keys), code_version()]
     current = registry.champion(config.name)
     steps = _steps_from(home, depends, current)
     if fresh:
@@ -111,10 +114,10 @@ def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVer
     return None if number is None else registry.version(f"models:/{current.name}/{number}")
 
 
-def _rows_digest(data: Dataset) -> str:
+def _rows_digest(data: Dataset, keys: Hashes) -> str:
     """Of every row: the fingerprint samples."""
-    names = "" if data.numbered else "\n".join(map(str, data.ids.tolist()))
-    return key_of(content_hashes(data.X).tolist(), names, list(data.label_names), data.feature_names)
+    assert data.Y is not None
+    return key_of(labelled(keys, data.Y, data.known).tolist(), list(data.label_names), data.feature_names)
 
 
 def _refuse(findings: list[dict[str, Any]]) -> None:

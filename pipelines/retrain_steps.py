@@ -22,12 +22,13 @@ from cascade.registry import ModelRegistry
 from cascade.registry.version import ModelVersion
 from cascade.report_text import table
 from cascade.retraining.answers_file import read_answers, write_answers
-from cascade.retraining.arrivals import Arrivals, row_keys
+from cascade.retraining.arrivals import Arrivals
 from cascade.retraining.candidate import candidate
 from cascade.retraining.decision import Decision, decide, decide_first
-from cascade.retraining.held_out import held_out_rows, new_rows
+from cascade.retraining.held_out import held_out_rows
+from cascade.retraining.identity import Hashes
 from cascade.retraining.record import TrainingRecord
-from cascade.retraining.validation import validate_data
+from cascade.retraining.validation import new_rows, validate_data
 from pipelines import train
 
 logger = logging.getLogger("cascade.pipeline")
@@ -89,30 +90,27 @@ def champion_of(registry: ModelRegistry, version: ModelVersion) -> Champion:
     return Champion(version, CascadePredictor.load(registry.folder(str(version))), record)
 
 
-def validate(config: RunConfig, data: Dataset, champion: Champion | None, home: Path) -> dict[str, Any]:
+def validate(config: RunConfig, data: Dataset, keys: Hashes, champion: Champion | None, home: Path) -> dict[str, Any]:
     """What is odd about the data, and which rows both models are judged on; `home` knows which rows came together."""
-    arrival = _arrival_of(data, home / ARRIVALS)
+    arrivals = Arrivals.read(home / ARRIVALS).grown(keys)
+    # Whatever is answered to them: rows that are refused now came before those of the next run.
+    arrivals.write(home / ARRIVALS)
     record, predictor = (None, None) if champion is None else (champion.record, champion.predictor)
     held = held_out_rows(data, record, config.data.test_size, config.seed)
     limits, given = config.retrain.limits.limits(), config.data
-    found = validate_data(data, held, record, predictor, limits, given.any_label, given.allow_missing, arrival)
+    found = validate_data(
+        data, held, record, predictor, limits, given.any_label, given.allow_missing, keys, arrivals.of(keys)
+    )
     return {"findings": [vars(finding) for finding in found], "testing": np.flatnonzero(held).tolist()}
 
 
-def _arrival_of(data: Dataset, path: Path) -> Any:
-    """Number of the arrival of each row; what no run saw before came with this one, whatever is answered to it."""
-    keys = row_keys(data)
-    arrivals = Arrivals.read(path).grown(keys)
-    arrivals.write(path)
-    return arrivals.of(keys)
-
-
-def compare(data: Dataset, champion: Champion | None) -> dict[str, Any]:
+def compare(data: Dataset, keys: Hashes, champion: Champion | None) -> dict[str, Any]:
     """Profile of the rows that the champion has not seen, against that of the rows it was trained on."""
     profile = None if champion is None else champion.predictor.profile
-    if champion is None or profile is None or not new_rows(data, champion.record).any():
+    fresh = np.empty(0, np.intp) if champion is None else np.flatnonzero(new_rows(keys, champion.record))
+    if champion is None or profile is None or not len(fresh):
         return {"drift": None}
-    part = data.part(np.flatnonzero(new_rows(data, champion.record)))
+    part = data.part(fresh)
     assert part.Y is not None
     same_labels = data.label_names == champion.predictor.labels
     current = profile_of(

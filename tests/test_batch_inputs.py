@@ -205,7 +205,7 @@ def images(tmp_path: Path) -> Path:
     return folder
 
 
-BAD = {0: "no known format", 2: "truncated", 4: "8x9", 6: "decompression bomb", 7: "'I;16'", 10: "9000x8000"}
+BAD = {0: "holds no PNG", 2: "truncated", 4: "8x9", 6: "decompression bomb", 7: "'I;16'", 10: "9000x8000"}
 
 
 @pytest.mark.parametrize("size", [1, 5, 100])
@@ -253,7 +253,7 @@ def test_images_for_a_model_of_vectors_are_refused(images: Path) -> None:
 
 
 def test_what_the_machine_lacks_is_no_fault_of_an_image(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def failing(*given: object) -> None:
+    def failing(*given: object, **named: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(Image, "open", failing)

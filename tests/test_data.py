@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -291,10 +293,36 @@ def test_what_a_file_holds_decides_and_not_its_name(tmp_path: Path) -> None:
     good, *refused = ImageFiles(sorted(tmp_path.iterdir()), (64, 64, 3)).attempts(np.arange(4))
     assert isinstance(good, np.ndarray)
     assert [str(error).split("`: ")[-1].split("` ")[-1] for error in refused] == [
-        "cannot be read as an image: no known format.",
-        "cannot be read as an image: no known format.",
+        "cannot be read as an image: it holds no PNG, JPEG, BMP, TIFF, WEBP.",
+        "cannot be read as an image: it holds no PNG, JPEG, BMP, TIFF, WEBP.",
         "must hold one image. Received 2; save each to a file of its own.",
     ]
+
+
+@pytest.mark.parametrize("place", ["its pixels", "its end", "itself"])
+def test_a_tiff_whose_next_image_lies_nowhere_stops_nothing(place: str, tmp_path: Path) -> None:
+    Image.fromarray(photograph(32, 32)).save(tmp_path / "a.tif")
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    (directory,) = struct.unpack("<I", content[4:8])
+    (entries,) = struct.unpack("<H", content[directory : directory + 2])
+    pointer = directory + 2 + 12 * entries
+    places = {"its pixels": 8, "its end": len(content) + 9, "itself": pointer}
+    content[pointer : pointer + 4] = struct.pack("<I", places[place])
+    (tmp_path / "a.tif").write_bytes(content)
+    (told,) = ImageFiles([tmp_path / "a.tif"], (32, 32, 3)).attempts(np.arange(1))
+    assert isinstance(told, np.ndarray) or "a.tif` " in str(told)
+
+
+def test_colour_of_16_bits_is_not_cut_to_8(tmp_path: Path) -> None:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
+    lines = b"".join(b"\0" + np.full(24, 1000, ">u2").tobytes() for _ in range(8))
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+    with pytest.raises(DataError, match="must hold 8-bit grey or colour pixels"):
+        ImageFiles([tmp_path / "a.png"], (8, 8, 3))[np.arange(1)]
 
 
 def test_images_that_are_passed_over_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

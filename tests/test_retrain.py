@@ -170,7 +170,7 @@ def test_refused_rows_do_not_hide_among_later_ones(home: Path, tmp_path: Path) -
     with pytest.raises(DataError, match="vanished"):
         retrain.run(config_for(data, name), tmp_path)
     write_data(data, months, zeroed=(1, 4))
-    with pytest.raises(DataError, match=r"vanished.* 4000 rows that came together, the first of them '1-0'"):
+    with pytest.raises(DataError, match=r"vanished.* of 4000 of 10000 new rows, the first of them '1-0'"):
         retrain.run(config_for(data, name), tmp_path)
     write_data(data, months)
     assert retrain.run(config_for(data, name), tmp_path)["answer"] in ("promote", "keep")

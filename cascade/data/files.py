@@ -19,7 +19,18 @@ from cascade.rows import Rows, RowSource
 
 AHEAD = 256
 """Files in hand at a time: what is given to a pool at once is held at once."""
-FAULTS_OF_A_FILE = (None, errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
+FAULTS_OF_A_FILE = (
+    None,
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.ELOOP,
+    errno.ENAMETOOLONG,
+    # A place before the beginning or beyond any end, which a damaged file names.
+    errno.EINVAL,
+    errno.EOVERFLOW,
+)
 
 
 class PixelFiles(RowSource):

@@ -33,14 +33,29 @@ from cascade.missing import Known
 
 logger = logging.getLogger("cascade.data")
 
-JPEG = (".jpg", ".jpeg")
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 """What a file may hold, however it is named: decoders of other formats start programs, or are little tested."""
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
 MOST_PIXELS = 2**26
-MODES = {"L": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
+OTHER_IMAGES = (
+    ".gif",
+    ".jp2",
+    ".j2k",
+    ".ppm",
+    ".pgm",
+    ".pbm",
+    ".tga",
+    ".avif",
+    ".heic",
+    ".heif",
+    ".psd",
+    ".eps",
+    ".svg",
+)
+MODES = {"L": "L", "LA": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
 
 class ImageFiles(PixelFiles):
@@ -111,11 +126,13 @@ class ImageFiles(PixelFiles):
 def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
     """Mode and size as the header tells them, before any pixel is expanded."""
     mode, size = image.mode, image.size
-    if mode not in MODES:
+    # Of more than 8 bits in colour Pillow drops the lower ones, and shows in no mode that it does.
+    if mode not in MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
         raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
-    frames = getattr(image, "n_frames", 1)
+    with blaming(path, "cannot be read as an image", _cause):
+        frames = getattr(image, "n_frames", 1)
     # A camera's JPEG may bring a small copy of itself.
     if frames > 1 and image.format != "MPO":
         raise DataError(f"`{path}` must hold one image. Received {frames}; save each to a file of its own.")
@@ -136,7 +153,7 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         return str(error.strerror)
     return (
-        "no known format"
+        f"it holds no {', '.join(FORMATS)}"
         if isinstance(error, UnidentifiedImageError)
         else str(error).rstrip(".") or type(error).__name__
     )
@@ -166,8 +183,7 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
 
 def tell_passed_over(folder: Path) -> None:
     """Warn of images in a folder that are of a format that is not read."""
-    others = Image.registered_extensions().keys() - set(SUFFIXES)
-    names = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in others)
+    names = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in OTHER_IMAGES)
     if names:
         logger.warning("data: passed over %d files of formats that are not read, such as %r", len(names), names[0])
 

@@ -62,9 +62,14 @@ def _inputs(rows: InputSignature) -> Any:
 
 def _requirements(model: Path) -> list[str]:
     """Our package with the versions of what computes the model, so that an environment can be made elsewhere."""
-    held = {path.suffix for path in model.iterdir()}
-    runtimes = [one.package for one in RUNTIMES.values() if one.suffix in held]
-    networks = runtimes or (KERAS if ".keras" in held else [])
-    needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", *networks)
+    held = {path.name for path in model.iterdir()}
+    runtimes = [one.package for one in RUNTIMES.values() if any(name.endswith(one.suffix) for name in held)]
+    alone = [name for name in held if name.endswith(".keras") and not _exported(Path(name).stem, held)]
+    needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", *runtimes, *(KERAS if alone else []))
     found = {told.name: told.version for told in metadata.distributions() if told.name in needed}
     return [f"{name}=={found[name]}" for name in needed if name in found]
+
+
+def _exported(network: str, held: set[str]) -> bool:
+    """Whether one of the files is this network in another runtime."""
+    return any(f"{network}{part}{one.suffix}" in held for one in RUNTIMES.values() for part in ("", "_int8"))

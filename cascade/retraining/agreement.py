@@ -23,7 +23,7 @@ from cascade.missing import Known
 Floats = NDArray[np.float64]
 
 SURE = 0.5
-FEWEST = 10.0
+FEWEST = 20.0
 """Positives, or sum of sure probabilities, below which nothing is said of a label."""
 
 

@@ -2,66 +2,102 @@
 
 from __future__ import annotations
 
+import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.dataset import Dataset
+from cascade.errors import DataError
 from cascade.publish import new_file
-from cascade.retraining.identity import Hashes, Seen, content_hashes
-from cascade.retraining.record import group_hashes, id_hashes
+from cascade.retraining.identity import Hashes
 
+PROTOCOL = 1
 NONE = -1
+
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Rows by the run that saw them first, in order; of their names only hashes are kept.
+    """Rows by the run that saw them first, numbered in order; only hashes are kept, and none is ever forgotten.
+
+    Attributes
+    ----------
+    keys : ndarray of uint64, shape (m,)
+        Sorted, each once; see `cascade.retraining.record.keys_of`.
+    numbers : ndarray of int, shape (m,)
+        The arrival of each.
 
     Examples
     --------
-    >>> first = Arrivals().grown(np.array([1, 2], np.uint64))
-    >>> second = first.grown(np.array([1, 2, 3], np.uint64))
-    >>> second.of(np.array([3, 1, 2, 4], np.uint64)).tolist()
+    >>> first = Arrivals().grown(np.array([1, 5], np.uint64))
+    >>> second = first.grown(np.array([1, 3, 5], np.uint64))
+    >>> second.of(np.array([3, 1, 5, 4], np.uint64)).tolist()
     [1, 0, 0, -1]
 
-    Rows that were taken out are forgotten.
+    Rows that were taken out are still known when they come back.
 
     >>> second.grown(np.array([3], np.uint64)).of(np.array([3, 1], np.uint64)).tolist()
-    [0, -1]
+    [1, 0]
     """
 
-    seen: tuple[Seen, ...] = ()
+    keys: Hashes = field(default_factory=lambda: np.empty(0, np.uint64))
+    numbers: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
 
-    def of(self, keys: Hashes) -> NDArray[np.intp]:
+    def of(self, keys: Hashes) -> Numbers:
         """Number of the arrival that each row came with, -1 where it is none's; shape (n,)."""
-        number = np.full(len(keys), NONE, np.intp)
-        for place, seen in enumerate(self.seen):
-            number[(number == NONE) & seen.holds(keys)] = place
-        return number
+        if not len(self.keys):
+            return np.full(len(keys), NONE, np.int64)
+        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        return np.where(self.keys[place] == keys, self.numbers[place], NONE)
 
     def grown(self, keys: Hashes) -> Arrivals:
-        """What is remembered after a run on these rows: those that no arrival holds are a new one."""
-        left = tuple(seen for seen in self.seen if seen.holds(keys).any())
-        new = keys[self.of(keys) == NONE]
-        return Arrivals((*left, Seen.of(new)) if len(new) else left)
+        """What is remembered after a run on these rows: those that no arrival has are the next one."""
+        new = np.unique(keys[self.of(keys) == NONE])
+        together = np.concatenate([self.keys, new])
+        numbers = np.concatenate([self.numbers, np.full(len(new), self.numbers.max(initial=NONE) + 1, np.int64)])
+        order = np.argsort(together)
+        return Arrivals(together[order], numbers[order])
 
     def write(self, path: Path) -> None:
         """Keep them in a file, whole or not at all."""
+        body = {"protocol": PROTOCOL, "keys": _text(self.keys, "<u8"), "numbers": _text(self.numbers, "<i8")}
         with new_file(path) as aside:
-            aside.write_text(json.dumps([seen.to_json() for seen in self.seen]) + "\n", encoding="utf-8")
+            aside.write_text(json.dumps(body) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Arrivals:
-        """Read what `write` kept; none where there is no file."""
-        return cls(tuple(map(Seen.from_json, json.loads(path.read_text(encoding="utf-8"))))) if path.exists() else cls()
+        """Read what `write` kept; none where there is no file.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+        """
+        if not path.exists():
+            return cls()
+        try:
+            body: dict[str, Any] = json.loads(path.read_bytes())
+            if body["protocol"] != PROTOCOL:
+                raise ValueError(f"protocol {body['protocol']}")
+            keys, numbers = _values(body["keys"], "<u8"), _values(body["numbers"], "<i8")
+            if len(keys) != len(numbers) or (np.diff(keys) == 0).any() or (np.sort(keys) != keys).any():
+                raise ValueError("keys that are not in order")
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"`{path}` does not tell which rows came together ({type(error).__name__}: {error}); remove it, and "
+                "all rows since the champion are examined together."
+            ) from error
+        return cls(keys.astype(np.uint64), numbers.astype(np.int64))
 
 
-def row_keys(data: Dataset) -> Hashes:
-    """Hash what a row is known by: its group, else its name, else its content; shape (n,)."""
-    if data.groups is not None:
-        return group_hashes(data)
-    return content_hashes(data.X) if data.numbered else id_hashes(data)
+def _text(values: NDArray[Any], dtype: str) -> str:
+    return base64.b64encode(values.astype(dtype).tobytes()).decode("ascii")
+
+
+def _values(text: str, dtype: str) -> NDArray[Any]:
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)

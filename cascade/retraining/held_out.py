@@ -23,11 +23,6 @@ def rows_of(data: Dataset, side: Side) -> Mask:
     return side.contents.holds(content_hashes(data.X))
 
 
-def new_rows(data: Dataset, record: TrainingRecord) -> Mask:
-    """Mark the rows that the champion's data did not have, shape (n,)."""
-    return ~(rows_of(data, record.training) | rows_of(data, record.held_out))
-
-
 def held_out_rows(data: Dataset, record: TrainingRecord | None, size: float, seed: int) -> Mask:
     """Hold rows out, whole groups: what the champion has seen stays in training, what it was judged on stays out.
 
@@ -53,7 +48,7 @@ def held_out_rows(data: Dataset, record: TrainingRecord | None, size: float, see
     if data.Y is None:
         raise DataError("`data` must have labels to be split for training. Received none.")
     held = np.zeros(len(data), bool) if record is None else rows_of(data, record.held_out)
-    fresh = np.flatnonzero(np.ones(len(data), bool) if record is None else new_rows(data, record))
+    fresh = np.arange(len(data)) if record is None else np.flatnonzero(~(held | rows_of(data, record.training)))
     if len(fresh):
         groups = None if data.groups is None else data.groups[fresh]
         held[fresh] = grouped_holdout(data.Y[fresh], groups, size, seed)

@@ -12,9 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import ModelRefusedError
+from cascade.labels import Labels
+from cascade.missing import Known
 from cascade.rows import BLOCK, as_dense, blocks, n_rows
 
 Hashes = NDArray[np.uint64]
+
+UNKNOWN = 2
+"""Stands for a label that is not known."""
 
 BYTES = 8
 """Of each hash: among a million names a million others meet one of them with a probability of 1 in 18 million."""
@@ -72,6 +77,17 @@ def content_hashes(X: Any) -> Hashes:
     """Hash what each row holds; numbers as 32 bit floats, so that a file's precision makes no other row of it."""
     parts = [_content(batch) for _, batch in blocks(X, np.arange(n_rows(X)), BLOCK, pad=False)]
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def labelled(keys: Hashes, Y: Labels, known: Known = None) -> Hashes:
+    """Hash rows with their labels; `keys` are those of the rows, `known` tells which labels are; shape (n,)."""
+    told = np.asarray(Y, np.uint8) if known is None else np.where(known, Y, UNKNOWN).astype(np.uint8)
+    return _numbers(key.tobytes() + labels.tobytes() for key, labels in zip(keys.astype("<u8"), told, strict=True))
+
+
+def joined(*hashes: Hashes) -> Hashes:
+    """Hash several hashes of each row as one, shape (n,)."""
+    return _numbers(row.tobytes() for row in np.column_stack(hashes).astype("<u8"))
 
 
 def _content(batch: Any) -> Hashes:

@@ -12,12 +12,17 @@ from cascade.lint import lint
 from cascade.missing import masked
 from cascade.retraining.agreement import Share
 from cascade.retraining.data_finding import DataAnswer, DataFinding
+from cascade.retraining.identity import Hashes, labelled
 from cascade.retraining.limits import Limits
 from cascade.retraining.record import TrainingRecord, prevalence_of
 from cascade.splits import group_numbers
 
 EXPECTED = 10.0
-"""Positives to expect before their absence says anything: none then has a chance of 1 in 20,000."""
+"""Independent positives to expect before their absence says anything: none then has a chance of 1 in 20,000."""
+Z95 = 1.96
+
+RELABELLED = 0.05
+"""Share of the champion's rows that may have been corrected without a question."""
 
 ANSWERED_ELSEWHERE = ("constant", "provable")
 """Lint findings that a check here refuses, or that the certificate answers."""
@@ -51,10 +56,29 @@ def check_labels_against(data: Dataset, record: TrainingRecord, limits: Limits) 
     if Y.any(axis=1).all() and record.empty_rows * len(Y) >= EXPECTED * record.rows:
         sentence = "every row has a label, which the champion's data had not; were the rows without one left out?"
         yield DataFinding("refuse", "no-empty-rows", sentence)
-    shares = prevalence_of(Y, group_numbers(data.groups, len(Y)))
+    shares = prevalence_of(Y, group_numbers(data.groups, len(Y)), data.known)
     for k, label in enumerate(data.label_names):
         if label in record.labels:
-            yield from _one(label, int(Y[:, k].sum()), len(Y), shares[k], record, limits)
+            told = len(Y) if data.known is None else int(data.known[:, k].sum())
+            yield from _one(label, int(Y[:, k].sum()), told, shares[k], record, limits)
+
+
+def check_label_gone(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
+    """Find labels without a positive in all data where the champion's had some."""
+    for name, label in zip(data.label_names, _labels(data).T, strict=True):
+        if name in record.labels and not label.any() and record.prevalence[record.labels.index(name)].value > 0:
+            sentence = f"label {name!r} vanished: no row has it, and the champion's data had it."
+            yield DataFinding("refuse", "label-vanished", sentence)
+
+
+def check_relabelled(data: Dataset, keys: Hashes, record: TrainingRecord) -> Iterator[DataFinding]:
+    """Find rows of the champion's data that have other labels now."""
+    before = record.keys.holds(keys)
+    changed = int((before & ~record.labelled.holds(labelled(keys, _labels(data), data.known))).sum())
+    if changed and data.label_names == record.labels:
+        answer: DataAnswer = "ask" if changed > RELABELLED * before.sum() else "warn"
+        sentence = f"{changed} of the {before.sum()} rows of the champion's data have other labels now."
+        yield DataFinding(answer, "relabelled", sentence)
 
 
 def _one(
@@ -63,7 +87,7 @@ def _one(
     before = record.prevalence[record.labels.index(label)]
     expected = before.value * rows
     if not positives:
-        if expected >= EXPECTED:
+        if expected >= EXPECTED * _design_effect(before, record.rows):
             sentence = f"label {label!r} vanished: {expected:.0f} positives were to be expected among {rows} new rows."
             yield DataFinding("refuse", "label-vanished", sentence)
         return
@@ -74,6 +98,12 @@ def _one(
     told = f"{factor.value:.2f} times as frequent as in the champion's data ({factor.low:.2f} to {factor.high:.2f})"
     answer: DataAnswer = "ask" if beyond >= limits.prevalence_asked else "warn"
     yield DataFinding(answer, "prevalence", f"label {label!r} is {told}.")
+
+
+def _design_effect(share: Share, rows: int) -> float:
+    """How many rows tell as much as one independent row, as the width of the share's interval shows; 1 or more."""
+    error = (share.high - share.low) / (2 * Z95)
+    return max(1.0, rows * error**2 / max(share.value * (1 - share.value), 1 / rows))
 
 
 def _labels(data: Dataset) -> Labels:

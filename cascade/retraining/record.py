@@ -12,15 +12,16 @@ from numpy.typing import NDArray
 from cascade.data.dataset import Dataset
 from cascade.errors import DataError, ModelRefusedError
 from cascade.labels import Labels
+from cascade.missing import Known
 from cascade.proportions import clustered_interval
 from cascade.retraining.agreement import LabelAgreement, Share, agreement
-from cascade.retraining.identity import Seen, content_hashes, hashes_of
+from cascade.retraining.identity import Hashes, Seen, content_hashes, hashes_of, joined, labelled
 from cascade.signature import InputSignature
 from cascade.splits import group_numbers
 
 Mask = NDArray[np.bool_]
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,8 @@ class TrainingRecord:
     agreement : tuple of LabelAgreement
         Of the model with its own held-out rows.
     training, held_out : Side
+    keys, labelled : Seen
+        All rows, see `keys_of`, and all rows with their labels.
     """
 
     labels: tuple[str, ...]
@@ -74,6 +77,8 @@ class TrainingRecord:
     agreement: tuple[LabelAgreement, ...]
     training: Side
     held_out: Side
+    keys: Seen
+    labelled: Seen
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, from which `from_json` makes an equal record."""
@@ -88,6 +93,8 @@ class TrainingRecord:
             "agreement": [each.to_json() for each in self.agreement],
             "training": self.training.to_json(),
             "held_out": self.held_out.to_json(),
+            "keys": self.keys.to_json(),
+            "labelled": self.labelled.to_json(),
         }
 
     @classmethod
@@ -114,6 +121,8 @@ class TrainingRecord:
                 tuple(LabelAgreement.from_json(each) for each in body["agreement"]),
                 Side.from_json(body["training"]),
                 Side.from_json(body["held_out"]),
+                Seen.from_json(body["keys"]),
+                Seen.from_json(body["labelled"]),
             )
         except (KeyError, TypeError) as error:
             raise ModelRefusedError(f"the training record lacks a part or has an odd one: {error}.") from error
@@ -136,24 +145,33 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> Training
     held_rows = np.flatnonzero(held)
     testing = data.part(held_rows)
     assert testing.Y is not None
-    group = group_numbers(testing.groups, len(testing))
+    group, keys = group_numbers(testing.groups, len(testing)), keys_of(data)
     return TrainingRecord(
         data.label_names,
         len(data),
         int((~data.Y.any(axis=1)).sum()),
         signature_of(data),
         None if data.pixels is None else data.pixels.to_json(),
-        prevalence_of(data.Y, group_numbers(data.groups, len(data))),
+        prevalence_of(data.Y, group_numbers(data.groups, len(data)), data.known),
         agreement(testing.Y, proba, group, testing.known),
         Side.of(data.part(np.flatnonzero(~held))),
         Side.of(testing),
+        Seen.of(keys),
+        Seen.of(labelled(keys, data.Y, data.known)),
     )
 
 
-def prevalence_of(Y: Labels, group: NDArray[np.intp]) -> tuple[Share, ...]:
-    """Share of the rows with each label, with its interval by groups."""
-    low, high = clustered_interval(Y, np.ones(len(Y)), group)
-    return tuple(Share(*map(float, each)) for each in zip(Y.mean(axis=0), low, high, strict=True))
+def prevalence_of(Y: Labels, group: NDArray[np.intp], known: Known = None) -> tuple[Share, ...]:
+    """Share of each label among the rows where it is known, with its interval by groups."""
+    return tuple(
+        _prevalence(np.asarray(Y)[:, [k]], group, np.ones(len(Y)) if known is None else known[:, k].astype(np.float64))
+        for k in range(Y.shape[1])
+    )
+
+
+def _prevalence(y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> Share:
+    (low,), (high,) = clustered_interval(y, told, group)
+    return Share(float(told @ y[:, 0] / max(told.sum(), 1.0)), float(low), float(high))
 
 
 def signature_of(data: Dataset) -> InputSignature:
@@ -170,6 +188,12 @@ def group_hashes(data: Dataset) -> NDArray[np.uint64]:
 def id_hashes(data: Dataset) -> NDArray[np.uint64]:
     """Hash each row's name; none where rows are only numbered, since any data has a row 0."""
     return hashes_of([] if data.numbered else data.ids.tolist())
+
+
+def keys_of(data: Dataset) -> Hashes:
+    """Hash each row, by what it holds and by its name where it has one; uint64 of shape (n,)."""
+    contents = content_hashes(data.X)
+    return contents if data.numbered else joined(id_hashes(data), contents)
 
 
 def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +13,25 @@ from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 from cascade.retraining.agreement_check import check_agreement
 from cascade.retraining.data_finding import DataFinding
-from cascade.retraining.held_out import new_rows
-from cascade.retraining.label_check import check_labels_against, check_labels_alone, check_rows_lost
+from cascade.retraining.identity import Hashes
+from cascade.retraining.label_check import (
+    check_label_gone,
+    check_labels_against,
+    check_labels_alone,
+    check_relabelled,
+    check_rows_lost,
+)
 from cascade.retraining.limits import Limits
 from cascade.retraining.overlap_check import check_overlap, check_split
-from cascade.retraining.record import TrainingRecord
+from cascade.retraining.record import TrainingRecord, keys_of
 from cascade.retraining.row_check import check_rows
 from cascade.retraining.schema_check import check_schema
+from cascade.rows import Rows
+from cascade.splits import group_numbers
 
 SERIOUS = ("refuse", "ask", "warn")
+FEWEST_GROUPS = 50
+"""Groups of which an interval can be trusted, where rows of a group are alike."""
 
 
 def validate_data(
@@ -33,7 +42,8 @@ def validate_data(
     limits: Limits | None = None,
     any_label: str | None = "auto",
     allow_missing: bool = False,
-    arrival: NDArray[np.intp] | None = None,
+    keys: Hashes | None = None,
+    arrival: NDArray[np.int64] | None = None,
 ) -> list[DataFinding]:
     """Examine data before a challenger is trained on them.
 
@@ -51,9 +61,11 @@ def validate_data(
     any_label : str or None, default="auto"
     allow_missing : bool, default=False
         Whether a feature may be NaN.
+    keys : ndarray of uint64, shape (n,), optional
+        `keys_of(data)`, where they are known already.
     arrival : ndarray of int, shape (n,), optional
-        Number of the arrival that each row came with. New rows of each are examined by themselves too: a spoilt month
-        must not hide among good ones.
+        Number of the arrival that each row came with. New rows are examined arrival by arrival too: a spoilt month must
+        not hide among good ones. Arrivals of few groups are examined with the ones after them.
 
     Returns
     -------
@@ -76,8 +88,12 @@ def validate_data(
         if record is not None:
             findings += check_overlap(data, held, record)
             findings += check_rows_lost(len(data), record, limits.fewest_rows)
-            fresh = np.flatnonzero(new_rows(data, record))
-            new, parts = data.part(fresh), _parts(np.zeros(len(fresh)) if arrival is None else arrival[fresh])
+            findings += check_label_gone(data, record)
+            keys = keys_of(data) if keys is None else keys
+            findings += check_relabelled(data, keys, record)
+            fresh = np.flatnonzero(new_rows(keys, record))
+            new = data.part(fresh)
+            parts = _parts(new, np.zeros(len(fresh), np.int64) if arrival is None else arrival[fresh])
             for rows in parts:
                 findings += _told(check_labels_against(new.part(rows), record, limits), new, rows)
             if champion is not None and parts and not _refused(findings):
@@ -85,16 +101,36 @@ def validate_data(
     return sorted(findings, key=lambda finding: SERIOUS.index(finding.answer))
 
 
-def _parts(arrival: NDArray[Any]) -> list[NDArray[np.intp]]:
-    """Rows of each arrival, and after them all rows, for what is too small to be seen in each; none of no rows."""
-    numbers = np.unique(arrival)
-    each = [np.flatnonzero(arrival == number) for number in numbers]
-    return [*each, np.arange(len(arrival))] if len(each) > 1 else each
+def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
+    """Mark the rows that the champion's data did not have, shape (n,); `keys` are those of `keys_of`."""
+    return ~record.keys.holds(keys)
+
+
+def _parts(new: Dataset, arrival: NDArray[np.int64]) -> list[Rows]:
+    """Rows of each arrival, and after them all rows; none where there are none.
+
+    Arrivals of few groups are joined with the ones after them, and the last ones with those before.
+    """
+    group = group_numbers(new.groups, len(new))
+    parts: list[Rows] = []
+    for number in np.unique(arrival):
+        rows = np.flatnonzero(arrival == number)
+        if parts and _few(group[parts[-1]]):
+            parts[-1] = np.concatenate([parts[-1], rows])
+        else:
+            parts.append(rows)
+    if len(parts) > 1 and _few(group[parts[-1]]):
+        parts[-2:] = [np.concatenate(parts[-2:])]
+    return [*parts, np.arange(len(new))] if len(parts) > 1 else parts
+
+
+def _few(group: NDArray[np.intp]) -> bool:
+    return len(np.unique(group)) < FEWEST_GROUPS
 
 
 def _disagreements(
     new: Dataset,
-    parts: list[NDArray[np.intp]],
+    parts: list[Rows],
     champion: CascadePredictor,
     record: TrainingRecord,
     least: float,
@@ -107,9 +143,9 @@ def _disagreements(
     return findings
 
 
-def _told(found: Iterable[DataFinding], new: Dataset, rows: NDArray[np.intp]) -> list[DataFinding]:
+def _told(found: Iterable[DataFinding], new: Dataset, rows: Rows) -> list[DataFinding]:
     """Findings of some of the new rows, which tell what rows these are where they are not all."""
-    where = f" This is of {len(rows)} rows that came together, the first of them {str(new.ids[rows[0]])!r}."
+    where = f" This is of {len(rows)} of {len(new)} new rows, the first of them {str(new.ids[rows[0]])!r}."
     return [replace(one, sentence=one.sentence + where * (len(rows) < len(new))) for one in found]
 
 

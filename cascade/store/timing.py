@@ -24,6 +24,10 @@ ROUNDS = 3
 AS_FAST = 0.97
 """Of the fastest rate: what is within it differs by noise, and the largest batches are the fewest calls."""
 
+KERAS_WORTH = 1.25
+"""How many times as fast Keras must be to be taken before an exported network: a process that needs it starts ten
+seconds later, with half a gigabyte of TensorFlow."""
+
 
 class Timer:
     """Times networks; equal architectures once.
@@ -40,7 +44,7 @@ class Timer:
     def ranked(
         self, estimator: Any, contents: Mapping[str, bytes], name: str, precision: str = FLOAT32
     ) -> list[dict[str, Any]]:
-        """Each runtime's rates, the fastest first, Keras among them."""
+        """Each runtime's rates, the fastest first, Keras among them where it is by far."""
         network = estimator.network_
         layers = [(type(layer).__name__, str(layer.output.shape)) for layer in network.layers]
         key = f"{layers} {network.count_params()} {estimator.batch_size} {sorted(contents)} {precision}"
@@ -64,7 +68,7 @@ class Timer:
             if not self._is_slow(rates[runtime], size):
                 found = rows_per_second(run, batch, measure.SECONDS / ROUNDS)
                 rates[runtime][size] = max(found, rates[runtime].get(size, 0.0))
-        return sorted((self._entry(*one) for one in rates.items()), key=lambda one: -one["rows_per_second"])
+        return sorted((self._entry(*one) for one in rates.items()), key=worth, reverse=True)
 
     def _together(self, size: int) -> int:
         """Rows that are computed at the same time in batches of a size, of those that a block has."""
@@ -86,6 +90,18 @@ class Timer:
             "rates": by_size,
             "threads": self.threads,
         }
+
+
+def worth(timed: Mapping[str, Any]) -> float:
+    """What a runtime is chosen by: its rows a second, Keras' divided by what its start costs.
+
+    Examples
+    --------
+    >>> worth({"runtime": "keras", "rows_per_second": 100.0}) < worth({"runtime": "litert", "rows_per_second": 90.0})
+    True
+    """
+    rate: float = timed["rows_per_second"]
+    return rate / KERAS_WORTH if timed["runtime"] == KERAS else rate
 
 
 def suited_size(rates: Mapping[int, float]) -> int:
