@@ -17,12 +17,12 @@ from cascade.data.pixels import PixelOptions
 from cascade.errors import DataError, ModelRefusedError
 from cascade.generator import LABEL_NAMES, draw
 from cascade.retraining.agreement import Share, agreement
-from cascade.retraining.arrivals import Arrivals
+from cascade.retraining.arrivals import FEWEST_GROUPS, Arrivals
 from cascade.retraining.data_finding import DataFinding
 from cascade.retraining.held_out import held_out_rows
 from cascade.retraining.identity import Seen, content_hashes, hashes_of
 from cascade.retraining.record import TrainingRecord, keys_of, record_of
-from cascade.retraining.validation import FEWEST_GROUPS, new_rows, validate_data
+from cascade.retraining.validation import new_rows, validate_data
 
 ROWS = 3000
 

@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from cascade.errors import DataError
 from cascade.publish import new_file
 from cascade.retraining.identity import Hashes
+from cascade.rows import Rows
 
 PROTOCOL = 1
 NONE = -1
+FEWEST_GROUPS = 50
+"""Groups of which an interval can be trusted, where rows of a group are alike."""
 
 Numbers = NDArray[np.int64]
 
@@ -93,6 +96,35 @@ class Arrivals:
                 "all rows since the champion are examined together."
             ) from error
         return cls(keys.astype(np.uint64), numbers.astype(np.int64))
+
+
+def parts_by_arrival(arrival: Numbers, group: Rows) -> list[Rows]:
+    """Rows of each arrival, and after them all rows; none where there are none.
+
+    Arrivals of few groups are joined with the ones after them, and the last ones with those before.
+
+    Examples
+    --------
+    >>> arrival = np.repeat([3, 7], 60)
+    >>> [len(rows) for rows in parts_by_arrival(arrival, np.arange(120))]
+    [60, 60, 120]
+    >>> [len(rows) for rows in parts_by_arrival(arrival, np.arange(120) // 2)]
+    [120]
+    """
+    parts: list[Rows] = []
+    for number in np.unique(arrival):
+        rows = np.flatnonzero(arrival == number)
+        if parts and _few(group[parts[-1]]):
+            parts[-1] = np.concatenate([parts[-1], rows])
+        else:
+            parts.append(rows)
+    if len(parts) > 1 and _few(group[parts[-1]]):
+        parts[-2:] = [np.concatenate(parts[-2:])]
+    return [*parts, np.arange(len(arrival))] if len(parts) > 1 else parts
+
+
+def _few(group: Rows) -> bool:
+    return len(np.unique(group)) < FEWEST_GROUPS
 
 
 def _text(values: NDArray[Any], dtype: str) -> str:

@@ -12,6 +12,7 @@ from cascade.data.dataset import Dataset
 from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 from cascade.retraining.agreement_check import check_agreement
+from cascade.retraining.arrivals import parts_by_arrival
 from cascade.retraining.data_finding import DataFinding
 from cascade.retraining.identity import Hashes
 from cascade.retraining.label_check import (
@@ -30,8 +31,6 @@ from cascade.rows import Rows
 from cascade.splits import group_numbers
 
 SERIOUS = ("refuse", "ask", "warn")
-FEWEST_GROUPS = 50
-"""Groups of which an interval can be trusted, where rows of a group are alike."""
 
 
 def validate_data(
@@ -93,7 +92,8 @@ def validate_data(
             findings += check_relabelled(data, keys, record)
             fresh = np.flatnonzero(new_rows(keys, record))
             new = data.part(fresh)
-            parts = _parts(new, np.zeros(len(fresh), np.int64) if arrival is None else arrival[fresh])
+            came = np.zeros(len(fresh), np.int64) if arrival is None else arrival[fresh]
+            parts = parts_by_arrival(came, group_numbers(new.groups, len(new)))
             for rows in parts:
                 findings += _told(check_labels_against(new.part(rows), record, limits), new, rows)
             if champion is not None and parts and not _refused(findings):
@@ -104,28 +104,6 @@ def validate_data(
 def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
     """Mark the rows that the champion's data did not have, shape (n,); `keys` are those of `keys_of`."""
     return ~record.keys.holds(keys)
-
-
-def _parts(new: Dataset, arrival: NDArray[np.int64]) -> list[Rows]:
-    """Rows of each arrival, and after them all rows; none where there are none.
-
-    Arrivals of few groups are joined with the ones after them, and the last ones with those before.
-    """
-    group = group_numbers(new.groups, len(new))
-    parts: list[Rows] = []
-    for number in np.unique(arrival):
-        rows = np.flatnonzero(arrival == number)
-        if parts and _few(group[parts[-1]]):
-            parts[-1] = np.concatenate([parts[-1], rows])
-        else:
-            parts.append(rows)
-    if len(parts) > 1 and _few(group[parts[-1]]):
-        parts[-2:] = [np.concatenate(parts[-2:])]
-    return [*parts, np.arange(len(new))] if len(parts) > 1 else parts
-
-
-def _few(group: NDArray[np.intp]) -> bool:
-    return len(np.unique(group)) < FEWEST_GROUPS
 
 
 def _disagreements(
