@@ -25,7 +25,7 @@ from cascade.config_file import load_config
 from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous, promoted, until_now
-from cascade.registry.packaging import package
+from cascade.registry.packaging import package, requirements
 from cascade.registry.reference import Reference
 from pipelines import registry as commands
 from pipelines import train
@@ -164,6 +164,24 @@ def test_named_columns_may_stand_in_any_order(versions: list[Path], tmp_path: Pa
     rows = pd.DataFrame(X, columns=["low", "mid", "high"])[["high", "low", "mid"]]
     answer = mlflow.pyfunc.load_model(str(tmp_path / "packaged")).predict(rows)
     np.testing.assert_array_equal(answer[["crack_probability", "dent_probability"]], plain.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("files", "needed"),
+    [
+        (("gate.keras", "gate.tflite", "labeler.keras"), {"ai-edge-litert", "keras", "tensorflow"}),
+        (("gate.keras", "gate.tflite", "labeler.keras", "labeler_int8.onnx"), {"ai-edge-litert", "onnxruntime"}),
+        (("gate.keras",), {"keras", "tensorflow"}),
+        (("gate.skops",), set()),
+    ],
+)
+def test_a_packaged_model_asks_for_what_computes_each_of_its_networks(
+    files: tuple[str, ...], needed: set[str], tmp_path: Path
+) -> None:
+    for name in files:
+        (tmp_path / name).touch()
+    asked = {line.partition("==")[0] for line in requirements(tmp_path)}
+    assert asked & {"ai-edge-litert", "onnxruntime", "keras", "tensorflow"} == needed
 
 
 def test_a_run_keeps_config_data_commit_environment_figures_and_files(filled: Path, versions: list[Path]) -> None:

@@ -33,7 +33,7 @@ def package(model: Path, target: Path) -> None:
             loader_module=LOADER,
             data_path=str(model),
             signature=_signature(predictor),
-            pip_requirements=_requirements(model),
+            pip_requirements=requirements(model),
         )
 
 
@@ -60,7 +60,7 @@ def _inputs(rows: InputSignature) -> Any:
     return Schema([TensorSpec(dtype, (-1, *rows.row_shape))])
 
 
-def _requirements(model: Path) -> list[str]:
+def requirements(model: Path) -> list[str]:
     """Our package with the versions of what computes the model, so that an environment can be made elsewhere."""
     held = {path.name for path in model.iterdir()}
     runtimes = [one.package for one in RUNTIMES.values() if any(name.endswith(one.suffix) for name in held)]
