@@ -89,15 +89,27 @@ def measured(contents: dict[tuple[str, str], bytes], shape: tuple[int, ...], dty
     """Each runtime and precision with its rates by batch size."""
     rates: dict[Any, dict[int, float]] = {key: {} for key in contents}
     for size in BATCH_SIZES:
-        sessions = {key: OPENERS[key[0]](content, size, threads) for key, content in contents.items()}
+        sessions = {key: opened(key, content, size, threads) for key, content in contents.items()}
+        sessions = {key: session for key, session in sessions.items() if session is not None}
         for key, rate in rates_in_turn(sessions, rehearsal_rows(shape, dtype, size)).items():
             rates[key][size] = rate
-    best = {key: max(by_size.values()) for key, by_size in rates.items()}
+    best = {key: max(by_size.values()) for key, by_size in rates.items() if by_size}
     fastest = max(best[runtime, "float32"] for runtime in SUPPORTED)
     return [
         {"runtime": key[0], "precision": key[1], "rate": best[key], "against": best[key] / fastest, "rates": rates[key]}
-        for key in contents
+        for key in best
     ]
+
+
+def opened(key: tuple[str, str], content: bytes, size: int, threads: int) -> Session | None:
+    """A session; None where OpenVINO, which is only measured here, cannot compile the network for this processor."""
+    try:
+        return OPENERS[key[0]](content, size, threads)
+    except RuntimeError as error:
+        if key[0] in SUPPORTED:
+            raise
+        print(f"{' '.join(key)}, {size} rows: left out: {str(error).strip().splitlines()[-1]}", flush=True)
+        return None
 
 
 def text(found: list[dict[str, Any]]) -> str:
