@@ -108,7 +108,7 @@ def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
         return f"unknown key `{key}`; did you mean `{'.'.join([*where[:-1], *near])}`?"
     if first["type"] == "missing":
         return f"key `{key}` is missing; it has no default."
-    received = first["input"]
+    received = first["input"].get("kind") if first["type"] == "unknown_kind" else first["input"]
     return f"`{key}` {sentence[0].lower()}{sentence[1:]}. Received {received!r}."
 
 
