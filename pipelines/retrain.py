@@ -63,7 +63,8 @@ def _retrain(
     before: ModelVersion | None,
     models: Path,
 ) -> dict[str, Any]:
-    champion, home = None if before is None else retrain_steps.champion_of(registry, before), steps.folder.parent
+    champion = None if before is None else retrain_steps.champion_of(registry, before)
+    home = models / config.name / HOME
     validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, keys, champion, home))
     _refuse(validated["findings"])
     drift = steps.facts("compared", lambda: retrain_steps.compare(data, keys, champion))["drift"]

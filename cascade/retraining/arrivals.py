@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import DataError
 from cascade.publish import new_file
-from cascade.retraining.identity import Hashes
+from cascade.retraining.identity import Hashes, as_text, of_text
 from cascade.rows import Rows
 
 PROTOCOL = 1
@@ -68,7 +67,7 @@ class Arrivals:
 
     def write(self, path: Path) -> None:
         """Keep them in a file, whole or not at all."""
-        body = {"protocol": PROTOCOL, "keys": _text(self.keys, "<u8"), "numbers": _text(self.numbers, "<i8")}
+        body = {"protocol": PROTOCOL, "keys": as_text(self.keys), "numbers": as_text(self.numbers)}
         with new_file(path) as aside:
             aside.write_text(json.dumps(body) + "\n", encoding="utf-8")
 
@@ -87,7 +86,7 @@ class Arrivals:
             body: dict[str, Any] = json.loads(path.read_bytes())
             if body["protocol"] != PROTOCOL:
                 raise ValueError(f"protocol {body['protocol']}")
-            keys, numbers = _values(body["keys"], "<u8"), _values(body["numbers"], "<i8")
+            keys, numbers = of_text(body["keys"], "<u8"), of_text(body["numbers"], "<i8")
             if len(keys) != len(numbers) or (np.diff(keys) == 0).any() or (np.sort(keys) != keys).any():
                 raise ValueError("keys that are not in order")
         except (ValueError, KeyError, TypeError) as error:
@@ -125,11 +124,3 @@ def parts_by_arrival(arrival: Numbers, group: Rows) -> list[Rows]:
 
 def _few(group: Rows) -> bool:
     return len(np.unique(group)) < FEWEST_GROUPS
-
-
-def _text(values: NDArray[Any], dtype: str) -> str:
-    return base64.b64encode(values.astype(dtype).tobytes()).decode("ascii")
-
-
-def _values(text: str, dtype: str) -> NDArray[Any]:
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)

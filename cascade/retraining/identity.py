@@ -56,16 +56,26 @@ class Seen:
 
     def to_json(self) -> str:
         """Little-endian hashes in base64."""
-        return base64.b64encode(self.hashes.astype("<u8").tobytes()).decode("ascii")
+        return as_text(self.hashes)
 
     @classmethod
     def from_json(cls, body: str) -> Seen:
         """Read what `to_json` gave."""
         try:
-            values = np.frombuffer(base64.b64decode(body, validate=True), dtype="<u8")
+            values = of_text(body, "<u8")
         except ValueError as error:
             raise ModelRefusedError("the training record holds hashes that are not base64 of whole numbers.") from error
         return cls(np.unique(values.astype(np.uint64)))
+
+
+def as_text(values: NDArray[Any]) -> str:
+    """Write numbers as base64, little-endian on every machine."""
+    return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def of_text(text: str, dtype: str) -> NDArray[Any]:
+    """Read what `as_text` wrote; raises ValueError where it is not base64 of such numbers."""
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)
 
 
 def hashes_of(names: Iterable[Any]) -> Hashes:

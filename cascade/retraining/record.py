@@ -33,9 +33,9 @@ class Side:
     contents: Seen
 
     @classmethod
-    def of(cls, data: Dataset) -> Side:
-        """Remember some rows."""
-        return cls(*(Seen.of(hashes) for hashes in (group_hashes(data), id_hashes(data), content_hashes(data.X))))
+    def of(cls, data: Dataset, contents: Hashes) -> Side:
+        """Remember some rows; `contents` are their `content_hashes`."""
+        return cls(*(Seen.of(hashes) for hashes in (group_hashes(data), id_hashes(data), contents)))
 
     def to_json(self) -> dict[str, str]:
         """Plain data."""
@@ -145,7 +145,9 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> Training
     held_rows = np.flatnonzero(held)
     testing = data.part(held_rows)
     assert testing.Y is not None
-    group, keys = group_numbers(testing.groups, len(testing)), keys_of(data)
+    # Once for all of it: rows may be files that have to be decoded.
+    contents = content_hashes(data.X)
+    group, keys = group_numbers(testing.groups, len(testing)), keys_of(data, contents)
     return TrainingRecord(
         data.label_names,
         len(data),
@@ -154,8 +156,8 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> Training
         None if data.pixels is None else data.pixels.to_json(),
         prevalence_of(data.Y, group_numbers(data.groups, len(data)), data.known),
         agreement(testing.Y, proba, group, testing.known),
-        Side.of(data.part(np.flatnonzero(~held))),
-        Side.of(testing),
+        Side.of(data.part(np.flatnonzero(~held)), contents[~held]),
+        Side.of(testing, contents[held]),
         Seen.of(keys),
         Seen.of(labelled(keys, data.Y, data.known)),
     )
@@ -163,15 +165,16 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> Training
 
 def prevalence_of(Y: Labels, group: NDArray[np.intp], known: Known = None) -> tuple[Share, ...]:
     """Share of each label among the rows where it is known, with its interval by groups."""
+    if known is None:
+        return _prevalence(Y, group, np.ones(len(Y)))
     return tuple(
-        _prevalence(np.asarray(Y)[:, [k]], group, np.ones(len(Y)) if known is None else known[:, k].astype(np.float64))
-        for k in range(Y.shape[1])
+        share for k in range(Y.shape[1]) for share in _prevalence(Y[:, [k]], group, known[:, k].astype(np.float64))
     )
 
 
-def _prevalence(y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> Share:
-    (low,), (high,) = clustered_interval(y, told, group)
-    return Share(float(told @ y[:, 0] / max(told.sum(), 1.0)), float(low), float(high))
+def _prevalence(Y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> tuple[Share, ...]:
+    low, high = clustered_interval(Y, told, group)
+    return tuple(Share(*map(float, each)) for each in zip(told @ Y / max(told.sum(), 1.0), low, high, strict=True))
 
 
 def signature_of(data: Dataset) -> InputSignature:
@@ -190,9 +193,12 @@ def id_hashes(data: Dataset) -> NDArray[np.uint64]:
     return hashes_of([] if data.numbered else data.ids.tolist())
 
 
-def keys_of(data: Dataset) -> Hashes:
-    """Hash each row, by what it holds and by its name where it has one; uint64 of shape (n,)."""
-    contents = content_hashes(data.X)
+def keys_of(data: Dataset, contents: Hashes | None = None) -> Hashes:
+    """Hash each row, by what it holds and by its name where it has one; uint64 of shape (n,).
+
+    `contents` are the rows' `content_hashes`, where they are known already.
+    """
+    contents = content_hashes(data.X) if contents is None else contents
     return contents if data.numbered else joined(id_hashes(data), contents)
 
 

@@ -25,8 +25,7 @@ AS_FAST = 0.97
 """Of the fastest rate: what is within it differs by noise, and the largest batches are the fewest calls."""
 
 KERAS_WORTH = 1.25
-"""How many times as fast Keras must be to be taken before an exported network: a process that needs it starts ten
-seconds later, with half a gigabyte of TensorFlow."""
+"""How many times as fast Keras must be to be taken before an exported network: with it a process starts late."""
 
 
 class Timer:
