@@ -2,8 +2,9 @@
 
     python benchmarks/certificate.py --sets 2000
 
-Each set is a fresh draw of held-out rows, certified by `cascade.certify.certify`. The recall of every threshold is
-known: from normal distributions for independent rows, by integration over the patient's effect for grouped ones.
+Each set is a fresh draw of held-out rows, certified by `cascade.rules.thresholds.certify.certify`. The recall of
+every threshold is known: from normal distributions for independent rows, by integration over the patient's effect for
+grouped ones.
 
     false     sets whose certificate is false: for "joint", the true recall of some certified label is below what was
               wanted; for "per_label", that of some label is below what is proven of it
@@ -23,9 +24,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binomtest, norm
 
-from cascade.certificate import Certificate
-from cascade.certify import certify
-from cascade.splits import random_groups
+from cascade.data.splits import random_groups
+from cascade.rules.thresholds.certificate import Certificate
+from cascade.rules.thresholds.certify import certify
 
 EQUAL, UNEQUAL = (12,), (4, 12, 40)
 """Rows of a patient, each number as likely as the others."""

@@ -30,13 +30,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from cascade.compare import compare
-from cascade.compare_text import table
-from cascade.config_file import load_config
-from cascade.contenders import contenders
+from cascade.comparison.compare import compare
+from cascade.comparison.compare_text import table
+from cascade.comparison.contenders import contenders
+from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from pipelines.compare import contenders_of as config_contenders
-from pipelines.progress import show_log
+from pipelines.steps.progress import show_log
 from pipelines.train import roles_of
 
 logger = logging.getLogger("cascade.comparison")

@@ -20,11 +20,11 @@ import pydicom
 from pydicom.pixels import get_decoder
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
-from cascade.data.dicom import DicomFiles
-from cascade.data.pixels import PixelOptions
-from cascade.phantom.dicom import save_slice
-from cascade.phantom.patients import Patient
-from cascade.phantom.render import render_patient
+from cascade.data.readers.dicom.slices import DicomFiles
+from cascade.data.readers.pixels import PixelOptions
+from cascade.datasets.phantom.dicom import save_slice
+from cascade.datasets.phantom.patients import Patient
+from cascade.datasets.phantom.render import render_patient
 
 SIDE = 512
 OPTIONS = PixelOptions(image_size=128)

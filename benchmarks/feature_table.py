@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from cascade.generator import LABEL_NAMES, draw
+from cascade.datasets.known_truth import LABEL_NAMES, draw
 
 N_FEATURES = 32
 NAMES = tuple(f"feature_{number:02d}" for number in range(N_FEATURES))

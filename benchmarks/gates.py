@@ -31,12 +31,12 @@ from comparison import SETS, Table
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from cascade.config_file import load_config
+from cascade.config.yaml_file import load_config
 from cascade.data import read_data
-from cascade.neural import KerasClassifier
-from cascade.priors import log_odds
-from cascade.rows import subset
-from cascade.splits import grouped_folds
+from cascade.data.rows import subset
+from cascade.data.splits import grouped_folds
+from cascade.estimators.neural import KerasClassifier
+from cascade.rules.probability.prior_correction import log_odds
 from pipelines.train import roles_of
 
 FEWEST_POSITIVES = 10

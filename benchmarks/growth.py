@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from cascade import ManyLabelClassifier
-from cascade.many.generator import counts_like_problem_c, draw_by_count
-from cascade.many.report import evaluate_many
-from cascade.neural import KerasClassifier
+from cascade.datasets.many_labels import counts_like_problem_c, draw_by_count
+from cascade.estimators.neural import KerasClassifier
+from cascade.many_labels.report import evaluate_many
 
 
 def measure(size: tuple[int, int, int]) -> dict[str, Any]:

@@ -41,7 +41,7 @@ RUNTIMES = ("litert", "onnx")
 JOB = """
 import time
 from pathlib import Path
-from pipelines.cli import main
+from pipelines.cli.app import main
 try:
     main()
 finally:
@@ -54,8 +54,8 @@ IN_MEMORY = """
 import sys, time
 from pathlib import Path
 from cascade import CascadePredictor
-from cascade.batch.inputs import open_input
-from cascade.data.columns import Roles
+from cascade.batch.inputs.opening import open_input
+from cascade.data.readers.columns import Roles
 predictor = CascadePredictor.load(sys.argv[1], threads=1)
 X = next(open_input(Path(sys.argv[2]), Roles(), predictor.signature).chunks(int(sys.argv[3]), 0)).X
 taken = []
@@ -105,7 +105,7 @@ def prepare_images(folder: Path, sizes: list[int]) -> None:
 
     from cascade import CascadeClassifier, KerasClassifier
     from cascade.data import read_data
-    from cascade.phantom import write_phantom
+    from cascade.datasets.phantom import write_phantom
 
     write_phantom(folder / "phantom", rows=DISTINCT, size=IMAGE_SIZE, n_jobs=-1)
     data = read_data(folder / "phantom")

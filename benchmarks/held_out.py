@@ -20,15 +20,15 @@ from typing import Any
 import numpy as np
 from sklearn.frozen import FrozenEstimator
 
-from cascade.bootstrap import ratio_interval
-from cascade.building import build_cascade
-from cascade.config import RunConfig
-from cascade.config_file import load_config
+from cascade.config.build import build_cascade
+from cascade.config.schema import RunConfig
+from cascade.config.yaml_file import load_config
 from cascade.data import Dataset, read_data
+from cascade.data.splits import group_numbers, grouped_folds
 from cascade.metrics import label_auroc, label_average_precision
-from cascade.report import merged_proba, uncorrected_proba
-from cascade.splits import group_numbers, grouped_folds
-from pipelines.progress import show_log
+from cascade.metrics.bootstrap import ratio_interval
+from cascade.reports.report import merged_proba, uncorrected_proba
+from pipelines.steps.progress import show_log
 from pipelines.train import roles_of
 
 GATES: dict[tuple[str, int, int], Any] = {}

@@ -31,13 +31,13 @@ import numpy as np
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.data import read_data
-from cascade.rows import take
-from cascade.runtime.kinds import RUNTIMES, check_threads
-from cascade.splits import grouped_holdout
+from cascade.data.rows import take
+from cascade.data.splits import grouped_holdout
+from cascade.metrics.operations import operations_per_row
+from cascade.runtime.runtimes import RUNTIMES, check_threads
 from cascade.store.exporting import Exporter
 from cascade.store.network_spec import network_spec
 from cascade.store.opening import open_export
-from cascade.work import operations_per_row
 
 SHARES = (0.02, 0.05, 0.1, 0.144, 0.2, 0.3, 0.5)
 ROUNDS = 4

@@ -29,12 +29,12 @@ from inference import SHARES, best_of, flat_network
 from PIL import Image
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.cores import usable_cores
 from cascade.data import Dataset, read_data
-from cascade.data.images import ImageFiles
-from cascade.image_size import at_size
-from cascade.runtime.kinds import RUNTIMES
+from cascade.data.image_size import at_size
+from cascade.data.readers.images import ImageFiles
+from cascade.runtime.runtimes import RUNTIMES
 from cascade.store.opening import open_export
+from cascade.utils.cores import usable_cores
 
 FILE_SIZE, SIZE, GATE_SIZE = 512, 128, 64
 NOISE, QUALITY = 4.0, 90

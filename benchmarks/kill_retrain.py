@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from cascade import CascadePredictor
-from cascade.config import RunConfig
-from cascade.generator import LABEL_NAMES, draw
+from cascade.config.schema import RunConfig
+from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.registry import ModelRegistry
 from pipelines import retrain
 

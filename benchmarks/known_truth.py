@@ -39,11 +39,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import SplineTransformer
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
-from cascade.calibration import METHODS
-from cascade.generator import Drawn, draw
-from cascade.merge import MERGES
-from cascade.prediction import Scores
-from cascade.priors import log_odds
+from cascade.datasets.known_truth import Drawn, draw
+from cascade.rules.prediction import Scores
+from cascade.rules.probability.calibration import METHODS
+from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.prior_correction import log_odds
 
 Floats = NDArray[np.float64]
 

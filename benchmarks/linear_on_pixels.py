@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cascade.data import Dataset, read_data
-from cascade.splits import grouped_holdout
+from cascade.data.splits import grouped_holdout
 
 SIDE = 32
 

@@ -38,20 +38,20 @@ import numpy as np
 from scipy import sparse
 from scipy.special import expit
 
-from cascade.building import build_model
-from cascade.config import RunConfig
-from cascade.config_file import load_config
+from cascade.config.build import build_model
+from cascade.config.schema import RunConfig
+from cascade.config.yaml_file import load_config
+from cascade.data.splits import grouped_holdout
+from cascade.datasets.many_labels import ManyLabels
+from cascade.datasets.many_labels_file import read_truth
 from cascade.errors import DataError
-from cascade.losses import SoftmaxLoss
-from cascade.many.calibration import SharedSlope, fit_shared_slope
-from cascade.many.cardinality import fit_cardinality
-from cascade.many.decoders import Thresholds, surest, thresholds_from
-from cascade.many.generator import ManyLabels
-from cascade.many.raw import ENTRIES, MOST_ROWS
-from cascade.many.writer import read_truth
+from cascade.estimators.losses import SoftmaxLoss
+from cascade.many_labels.calibration import SharedSlope, fit_shared_slope
+from cascade.many_labels.cardinality import fit_cardinality
+from cascade.many_labels.decoders import Thresholds, surest, thresholds_from
+from cascade.many_labels.scoring import ENTRIES, MOST_ROWS
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 from cascade.metrics.top_k import at_k, top_columns
-from cascade.splits import grouped_holdout
 from pipelines.train import load, split
 
 DEVIATIONS = 2.5

@@ -21,9 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
+from cascade.batch.outputs.tally import Tally, Tallying
 from cascade.batch.runner import Settings
-from cascade.batch.tally import Tally, Tallying
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from pipelines import predict
 
 FEATURES = ("f0", "f1", "f2", "f3")

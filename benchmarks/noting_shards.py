@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cascade.batch.job import Job
-from cascade.batch.manifest import Shard
-from cascade.batch.shard import Written
+from cascade.batch.job.job import Job
+from cascade.batch.job.manifest import Shard
+from cascade.batch.job.shard import Written
 
 SHARDS = (100, 1_000, 15_000)
 REPEATS = 15

@@ -31,16 +31,16 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
-from cascade.data.rsna import LABELS
-from cascade.generator import draw
+from cascade.data.readers.rsna import LABELS
+from cascade.datasets.known_truth import draw
+from cascade.datasets.phantom.patients import plan_patients
+from cascade.datasets.phantom.table import full_table
 from cascade.metrics import Outcome
-from cascade.phantom.patients import plan_patients
-from cascade.phantom.table import full_table
-from cascade.priors import log_odds
-from cascade.proportions import clopper_pearson
-from cascade.retraining.candidate import Candidate
-from cascade.retraining.decision import Decision, decide
-from cascade.retraining.policy import Policy
+from cascade.metrics.intervals import clopper_pearson
+from cascade.retraining.decision.candidate import Candidate
+from cascade.retraining.decision.decision import Decision, decide
+from cascade.retraining.decision.policy import Policy
+from cascade.rules.probability.prior_correction import log_odds
 
 Floats = NDArray[np.float64]
 

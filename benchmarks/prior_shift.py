@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from cascade import CascadeClassifier
-from cascade.generator import Drawn, draw
-from cascade.merge import MERGES
+from cascade.datasets.known_truth import Drawn, draw
+from cascade.rules.probability.merge import MERGES
 
 SITES = (0.04, 0.4)
 

@@ -31,14 +31,14 @@ import numpy as np
 from scipy.special import expit
 from sklearn.frozen import FrozenEstimator
 
-from cascade.building import build_cascade
-from cascade.config import RunConfig
-from cascade.config_file import load_config
+from cascade.config.build import build_cascade
+from cascade.config.schema import RunConfig
+from cascade.config.yaml_file import load_config
 from cascade.data import Dataset, read_data
+from cascade.data.splits import grouped_folds, random_groups
+from cascade.datasets.phantom import PhantomImages
 from cascade.metrics import label_average_precision
-from cascade.phantom import PhantomImages
-from cascade.splits import grouped_folds, random_groups
-from pipelines.progress import show_log
+from pipelines.steps.progress import show_log
 from pipelines.train import roles_of
 
 AUGMENT = {"translation": 0.05, "rotation": 0.03, "zoom": 0.1, "contrast": 0.1}

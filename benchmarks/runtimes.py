@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from cascade.neural.networks import build_network
+from cascade.estimators.neural.networks import build_network
 from cascade.runtime.convert import convert
-from cascade.runtime.kinds import RUNTIMES, Session, check_threads
 from cascade.runtime.measure import rehearsal_rows
+from cascade.runtime.runtimes import RUNTIMES, Session, check_threads
 
 NETWORKS = {
     "mlp, 30 columns": ("mlp", (30,), "float32"),

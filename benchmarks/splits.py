@@ -20,9 +20,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from cascade.phantom.patients import plan_patients
-from cascade.phantom.table import combination_counts
-from cascade.splits import fold_shares, grouped_folds
+from cascade.data.splits import fold_shares, grouped_folds
+from cascade.datasets.phantom.patients import plan_patients
+from cascade.datasets.phantom.table import combination_counts
 
 N_SPLITS = 5
 LARGEST_DENSE = 100_000_000

@@ -26,18 +26,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade import CascadePredictor
-from cascade.config import RunConfig
-from cascade.data.dataset import Dataset
-from cascade.data.rsna import LABELS
+from cascade.config.schema import RunConfig
+from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.rsna import LABELS
+from cascade.datasets.phantom.patients import Patient, plan_patients
+from cascade.datasets.phantom.render import render_patient
+from cascade.datasets.phantom.table import full_table
 from cascade.errors import DataError
 from cascade.metrics import AVERAGE_PRECISION, CALIBRATION_ERROR, COUNT_RATIO, GATE_RECALL, Metric, Outcome, macro
-from cascade.phantom.patients import Patient, plan_patients
-from cascade.phantom.render import render_patient
-from cascade.phantom.table import full_table
 from cascade.registry import ModelRegistry
-from cascade.retraining.candidate import candidate
-from cascade.retraining.paired import Scale, higher_is_better, nearness_to_one
-from cascade.retraining.policy import Policy
+from cascade.retraining.decision.candidate import candidate
+from cascade.retraining.decision.paired import Scale, higher_is_better, nearness_to_one
+from cascade.retraining.decision.policy import Policy
 from pipelines import retrain
 
 SIZE = 32

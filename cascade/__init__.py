@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cascade.balanced import BalancedBinaryRelevance
     from cascade.classifier import CascadeClassifier
-    from cascade.many.classifier import ManyLabelClassifier
-    from cascade.many.predictor import ManyLabelPredictor
-    from cascade.model_selection import GroupedMultilabelSplit
-    from cascade.neural import KerasClassifier
+    from cascade.data.model_selection import GroupedMultilabelSplit
+    from cascade.estimators.balanced import BalancedBinaryRelevance
+    from cascade.estimators.neural import KerasClassifier
+    from cascade.many_labels.classifier import ManyLabelClassifier
+    from cascade.many_labels.predictor import ManyLabelPredictor
     from cascade.predictor import CascadePredictor
 
 __version__ = "0.1.0"
@@ -26,13 +26,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "BalancedBinaryRelevance": "cascade.balanced",
+    "BalancedBinaryRelevance": "cascade.estimators.balanced",
     "CascadeClassifier": "cascade.classifier",
     "CascadePredictor": "cascade.predictor",
-    "GroupedMultilabelSplit": "cascade.model_selection",
-    "KerasClassifier": "cascade.neural",
-    "ManyLabelClassifier": "cascade.many.classifier",
-    "ManyLabelPredictor": "cascade.many.predictor",
+    "GroupedMultilabelSplit": "cascade.data.model_selection",
+    "KerasClassifier": "cascade.estimators.neural",
+    "ManyLabelClassifier": "cascade.many_labels.classifier",
+    "ManyLabelPredictor": "cascade.many_labels.predictor",
 }
 
 

@@ -12,26 +12,26 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from cascade.decisions import Decision
+from cascade.data.fingerprint import fingerprint
+from cascade.data.labels import find_any_label, name_labels
+from cascade.data.rows import n_rows
+from cascade.data.sample_weight import check_weight
+from cascade.data.signature import InputSignature
+from cascade.data.splits import group_numbers
+from cascade.data.targets import read_known_target
 from cascade.drift.training import training_profile
 from cascade.errors import ConfigError
-from cascade.estimators import MultilabelClassifier
-from cascade.examples import Examples
-from cascade.features import check_rows
-from cascade.fingerprint import fingerprint
-from cascade.fitting import fit_crossed, fit_held_out
-from cascade.gate_policy import GatePolicy
-from cascade.given_thresholds import Thresholds
-from cascade.labels import find_any_label, name_labels
-from cascade.prediction import Prediction
+from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.validation import check_rows
+from cascade.fitting.fit import fit_crossed, fit_held_out
+from cascade.fitting.gate_policy import GatePolicy
+from cascade.fitting.options import Wishes
+from cascade.fitting.stages import Stages
+from cascade.fitting.training_set import Examples
 from cascade.predictor import CascadePredictor
-from cascade.rows import n_rows
-from cascade.signature import InputSignature
-from cascade.splits import group_numbers
-from cascade.stages import Stages
-from cascade.targets import read_known_target
-from cascade.weights import check_weight
-from cascade.wishes import Wishes
+from cascade.rules.prediction import Prediction
+from cascade.rules.thresholds.decisions import Decision
+from cascade.rules.thresholds.overrides import Thresholds
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class CascadeClassifier(MultilabelClassifier):
         Recall of every label wanted at the gate on the held-out rows.
     gate_policy : mapping, optional
         A guarantee instead: {"recall": 0.95, "confidence": 0.95}, proven for every label on groups that nothing
-        else uses; see `cascade.gate_policy.GatePolicy`.
+        else uses; see `cascade.fitting.gate_policy.GatePolicy`.
     decision : decision, default="f1"
         How bits are set: "f1", a threshold, {"cost": (false positive, false negative)}, {"precision": share}
         or {"recall": share}.
@@ -235,7 +235,7 @@ class CascadeClassifier(MultilabelClassifier):
         )
 
     def _default(self, role: str, X: Any) -> Any:
-        from cascade.neural import suited_classifier
+        from cascade.estimators.neural import suited_classifier
 
         return suited_classifier(role, X)
 

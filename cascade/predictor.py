@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cascade.certificate import Certificate
+from cascade.data.signature import InputSignature
 from cascade.errors import ConfigError
-from cascade.given_thresholds import Thresholds, decision_limits, fitted_threshold
-from cascade.joint import best_vectors
+from cascade.estimators.stage_answers import Progress, gate_answers, labeler_answers
 from cascade.metrics.top_k import check_k
-from cascade.prediction import Prediction, Scores
-from cascade.refer import triage
-from cascade.rules import Rules
-from cascade.runtime.kinds import AUTO, check_runtime, check_threads
-from cascade.signature import InputSignature
-from cascade.stage_answers import Progress, gate_answers, labeler_answers
+from cascade.rules.prediction import Prediction, Scores
+from cascade.rules.rules import Rules
+from cascade.rules.thresholds.certificate import Certificate
+from cascade.rules.thresholds.joint import best_vectors
+from cascade.rules.thresholds.overrides import Thresholds, decision_limits, fitted_threshold
+from cascade.rules.thresholds.triage import triage
+from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
 
 if TYPE_CHECKING:
     from cascade.drift.profile import TrainingProfile
@@ -132,9 +132,9 @@ class CascadePredictor:
 
         See Also
         --------
-        cascade.prior_shift, cascade.adaptation : the formulas.
+        cascade.rules.probability.prior_shift, cascade.drift.adaptation : the formulas.
         """
-        from cascade.adaptation import adapt_to_prevalence, adapt_to_rows
+        from cascade.drift.adaptation import adapt_to_prevalence, adapt_to_rows
 
         if (X is None) == (prevalence is None):
             raise ConfigError("`adapt` needs either `X` or `prevalence`; give exactly one of them.")
@@ -244,7 +244,7 @@ class CascadePredictor:
 
         See Also
         --------
-        cascade.joint : the formulas.
+        cascade.rules.thresholds.joint : the formulas.
         """
         answer = self.examine(X)
         learned, index = self.rules.plan.learned, self.rules.plan.any_index
@@ -265,7 +265,7 @@ class CascadePredictor:
         ----------
         X : rows, n of them
         low, high : float or array-like, shape (L,)
-            `cascade.refer.refer_band` gives both from costs.
+            `cascade.rules.thresholds.triage.refer_band` gives both from costs.
 
         Returns
         -------

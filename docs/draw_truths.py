@@ -27,13 +27,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from cascade import BalancedBinaryRelevance
-from cascade.certificate import recall_bound
-from cascade.gate_threshold import gate_threshold
-from cascade.generator import draw
-from cascade.labels import Labels
-from cascade.merge import MERGES, pool_rows
-from cascade.phantom.table import full_table
-from cascade.priors import log_odds, shift_proba
+from cascade.data.labels import Labels
+from cascade.datasets.known_truth import draw
+from cascade.datasets.phantom.table import full_table
+from cascade.fitting.gate_threshold import gate_threshold
+from cascade.rules.probability.merge import MERGES, pool_rows
+from cascade.rules.probability.prior_correction import log_odds, shift_proba
+from cascade.rules.thresholds.certificate import recall_bound
 
 Floats = NDArray[np.float64]
 

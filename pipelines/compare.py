@@ -7,15 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cascade.building import build_model
-from cascade.compare import compare
-from cascade.compare_text import table
-from cascade.config import KerasModel, LabelerConfig, RunConfig
-from cascade.contenders import contenders
+from cascade.comparison.compare import compare
+from cascade.comparison.compare_text import table
+from cascade.comparison.contenders import contenders
+from cascade.config.build import build_model
+from cascade.config.schema import KerasModel, LabelerConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.errors import DataError
-from cascade.html_report import comparison_data, page
-from cascade.publish import new_folder
+from cascade.reports.html import comparison_data, page
+from cascade.utils.atomic import new_folder
 from pipelines.train import PAGE, roles_of
 
 

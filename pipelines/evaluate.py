@@ -6,14 +6,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from cascade.data.columns import Roles
-from cascade.many.predictor import ManyLabelPredictor
+from cascade.data.readers.columns import Roles
+from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
-from cascade.report import evaluate
-from pipelines import train_flat
+from cascade.reports.report import evaluate
+from pipelines import train_many_labels as train_flat
 from pipelines.models import find_model, is_flat
-from pipelines.progress import StageBars
-from pipelines.reading import read_labelled
+from pipelines.steps.progress import StageBars
+from pipelines.steps.reading import read_labelled
 
 
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from cascade.data import Dataset
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
-from cascade.many.predictor import ManyLabelPredictor
+from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
-from cascade.retraining.held_out import rows_of
-from cascade.retraining.record import TrainingRecord
-from cascade.runtime.kinds import KERAS, exporting_runtimes
+from cascade.retraining.memory.held_out import rows_of
+from cascade.retraining.memory.record import TrainingRecord
+from cascade.runtime.runtimes import KERAS, exporting_runtimes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
 from pipelines.models import find_model, is_flat
-from pipelines.reading import read_labelled
+from pipelines.steps.reading import read_labelled
 from pipelines.train import record_in
 
 
@@ -66,7 +66,7 @@ def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
     from cascade.store.parts import import_keras
 
     import_keras()
-    from cascade.runtime.graph import write_graph
+    from cascade.serving.graph import write_graph
 
     return {"output": str(out), "format": format, "largest_difference": write_graph(predictor, out, format)}
 

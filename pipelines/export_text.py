@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cascade.runtime.kinds import INT8
+from cascade.runtime.runtimes import INT8
 
 
 def text(result: dict[str, Any]) -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from cascade.data import Dataset, read_data
-from cascade.data.columns import Roles
+from cascade.data.missing import masked
+from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
-from cascade.lint import LEVELS, Finding, lint, shared_groups
-from cascade.missing import masked
+from cascade.lint.lint import LEVELS, Finding, lint, shared_groups
 
 
 def levels_from(lowest: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cascade.many.writer import write_many
+from cascade.datasets.many_labels_file import write_many
 
 
 def run(out: Path, problem: str, rows: int | None, labels: int | None, seed: int) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def show(path: Path, models: Path) -> tuple[dict[str, Any], str]:
 
 
 def _show_flat(folder: Path) -> tuple[dict[str, Any], str]:
-    from cascade.many.predictor import ManyLabelPredictor
+    from cascade.many_labels.predictor import ManyLabelPredictor
     from cascade.store.manifest import read_manifest
 
     model, body = ManyLabelPredictor.load(folder), read_manifest(folder)
@@ -58,8 +58,8 @@ def _show_flat(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
-    from cascade.certificate import Certificate
     from cascade.predictor import CascadePredictor
+    from cascade.rules.thresholds.certificate import Certificate
     from cascade.store.manifest import read_manifest
 
     # What loads fits together; a manifest alone might hold anything.

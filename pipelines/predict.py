@@ -7,12 +7,12 @@ from typing import Any
 
 from cascade.batch.folder import MONITOR
 from cascade.batch.runner import Settings
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError
-from cascade.runtime.kinds import AUTO
+from cascade.runtime.runtimes import AUTO
 from pipelines import predict_batch, predict_file
-from pipelines.loading import Loading
 from pipelines.models import find_model, is_flat
+from pipelines.steps.loading import Loading
 
 MOST_WARNINGS = 5
 

@@ -6,18 +6,18 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from cascade.batch.answers import CascadeAnswers, ManyLabelAnswers
-from cascade.batch.engine import Engine
-from cascade.batch.exams import exams_of
-from cascade.batch.identity import identify
-from cascade.batch.inputs import Input, open_input
+from cascade.batch.engines.engine import Engine
+from cascade.batch.inputs.opening import Input, open_input
+from cascade.batch.job.identity import identify
+from cascade.batch.outputs.answers import CascadeAnswers, ManyLabelAnswers
+from cascade.batch.outputs.exams import exams_of
 from cascade.batch.runner import LOCAL, MAX_REJECTED, SHARD_ROWS, Settings, run_job
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
-from pipelines.loading import Loading, Opening
-from pipelines.progress import JobBar
-from pipelines.reading import with_remembered
-from pipelines.tables import check_format, write_table
+from pipelines.steps.loading import Loading, Opening
+from pipelines.steps.progress import JobBar
+from pipelines.steps.reading import with_remembered
+from pipelines.steps.tables import check_format, write_table
 
 
 def settings_for(
@@ -78,7 +78,7 @@ def _engine(opening: Opening, rows: Input, identity: dict[str, dict[str, Any]], 
         raise ConfigError(
             f"`--engine {settings.engine}` cannot read `{opening.source}` from the middle; make it .parquet."
         )
-    from cascade.batch.ray import RayEngine
+    from cascade.batch.engines.ray import RayEngine
 
     return RayEngine(opening.absolute(), identity, settings.workers, opening.loading.threads)
 

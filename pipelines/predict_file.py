@@ -7,15 +7,15 @@ from typing import Any
 
 import pyarrow as pa
 
-from cascade.batch.answers import CascadeAnswers, ManyLabelAnswers, counts_of, row_table
-from cascade.batch.writing import write_answers
+from cascade.batch.outputs.answers import CascadeAnswers, ManyLabelAnswers, counts_of, row_table
+from cascade.batch.outputs.exam_table import exam_table
+from cascade.batch.outputs.writing import write_answers
 from cascade.data import Dataset
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import DataError
-from cascade.exams import exam_table
-from pipelines.progress import StageBars
-from pipelines.reading import read_input
-from pipelines.tables import write_table
+from pipelines.steps.progress import StageBars
+from pipelines.steps.reading import read_input
+from pipelines.steps.tables import write_table
 
 
 def run(

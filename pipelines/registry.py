@@ -8,10 +8,10 @@ from typing import Any
 import yaml
 
 from cascade.errors import ModelRefusedError
+from cascade.registry.client import is_there
 from cascade.registry.differences import Difference, differences
 from cascade.registry.reference import is_reference
 from cascade.registry.registry import ModelRegistry
-from cascade.registry.store import is_there
 from cascade.registry.version import ModelVersion
 from cascade.store.manifest import NAME, peek_manifest
 

@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 
 from cascade.batch.folder import claimed
-from cascade.config import RunConfig
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset
-from cascade.environment import code_version
+from cascade.data.fingerprint import fingerprint
 from cascade.errors import BusyError, ConfigError, DataError
-from cascade.fingerprint import fingerprint
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
 from cascade.registry.version import ModelVersion
-from cascade.retraining.decision import Decision
-from cascade.retraining.identity import Hashes, labelled
-from cascade.retraining.record import keys_of
+from cascade.retraining.decision.decision import Decision
+from cascade.retraining.memory.record import keys_of
+from cascade.retraining.memory.row_hashes import Hashes, labelled
 from cascade.retraining.steps import StoredSteps, key_of
 from cascade.store import Exporter
-from pipelines import retrain_steps, train
+from cascade.utils.environment import code_version
+from pipelines import train
+from pipelines.steps import retrain as retrain_steps
 
 logger = logging.getLogger("cascade.pipeline")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cascade.data.rsna import write_submission
+from cascade.data.readers.rsna import write_submission
 from cascade.errors import ConfigError, DataError
 
 

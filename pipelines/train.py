@@ -14,25 +14,25 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cascade.building import build_cascade
-from cascade.config import RunConfig
+from cascade.config.build import build_cascade
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset, read_data
-from cascade.data.columns import Roles
-from cascade.data.pixels import PixelOptions
-from cascade.environment import environment
+from cascade.data.missing import masked
+from cascade.data.readers.columns import Roles
+from cascade.data.readers.pixels import PixelOptions
+from cascade.data.splits import grouped_holdout
 from cascade.errors import DataError
-from cascade.html_report import page, training_data
-from cascade.leakage import label_like_features
-from cascade.missing import masked
-from cascade.prediction import Scores
+from cascade.lint.leakage import label_like_features
 from cascade.predictor import CascadePredictor
-from cascade.publish import new_folder
-from cascade.report import evaluate, table
-from cascade.retraining.record import TrainingRecord, record_of
-from cascade.splits import grouped_holdout
+from cascade.reports.html import page, training_data
+from cascade.reports.report import evaluate, table
+from cascade.retraining.memory.record import TrainingRecord, record_of
+from cascade.rules.prediction import Scores
 from cascade.store import Exporter
-from pipelines.progress import StageBars
-from pipelines.tables import check_columns
+from cascade.utils.atomic import new_folder
+from cascade.utils.environment import environment
+from pipelines.steps.progress import StageBars
+from pipelines.steps.tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -195,7 +195,7 @@ def publish(
 
 def proven(report: dict[str, Any]) -> str:
     """What the report's certificate says, to print below its table; empty where none was asked for."""
-    from cascade.certificate import Certificate
+    from cascade.rules.thresholds.certificate import Certificate
 
     if report["certificate"] is None:
         return ""

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 from scipy.special import expit
 
-from cascade.phantom import write_phantom
+from cascade.datasets.phantom import write_phantom
 from cascade.runtime import measure
 
 # A slow machine is no failure; the seed is fixed so that a run can be repeated.

@@ -17,11 +17,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures
 
 from cascade import CascadeClassifier, CascadePredictor
+from cascade.datasets.known_truth import draw
+from cascade.drift.prevalence import estimate_prevalence
 from cascade.errors import ConfigError, DataError
-from cascade.generator import draw
-from cascade.merge import MERGES
-from cascade.prevalence import estimate_prevalence
-from cascade.prior_shift import FURTHEST, PriorShift
+from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.prior_shift import FURTHEST, PriorShift
 
 SITES = (0.03, 0.4)
 SPREADS = 4

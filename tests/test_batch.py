@@ -25,7 +25,7 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier, CascadePredictor, ManyLabelClassifier, ManyLabelPredictor
 from cascade.batch.runner import Settings
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import BusyError, CascadeError, ConfigError, DataError
 from pipelines import predict
 from pipelines.predict_batch import settings_for
@@ -426,7 +426,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from cascade.batch.runner import Settings
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from pipelines import predict
 model, *sources = map(Path, sys.argv[1:])
 for source in sources:

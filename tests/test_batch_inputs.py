@@ -19,15 +19,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from cascade import CascadeClassifier
-from cascade.batch.answers import CascadeAnswers
-from cascade.batch.inputs import Input, open_input
+from cascade.batch.inputs.opening import Input, open_input
+from cascade.batch.outputs.answers import CascadeAnswers
 from cascade.batch.runner import Settings, run_job
 from cascade.data import read_data
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
+from cascade.data.rows import RowSource
+from cascade.data.signature import InputSignature
+from cascade.datasets.phantom import write_phantom
 from cascade.errors import DataError
-from cascade.phantom import write_phantom
-from cascade.rows import RowSource
-from cascade.signature import InputSignature
 
 SIZE = 8
 TABLE = InputSignature((2,), "number", ("f0", "f1"))

@@ -13,9 +13,9 @@ from scipy.special import expit
 from scipy.stats import norm
 from sklearn import metrics as sk
 
-from cascade.bootstrap import metric_draws, metric_interval, paired_difference, ratio_interval, times_drawn
 from cascade.errors import DataError
 from cascade.metrics import AUROC, AVERAGE_PRECISION, BRIER, Outcome
+from cascade.metrics.bootstrap import metric_draws, metric_interval, paired_difference, ratio_interval, times_drawn
 
 from .test_metrics import EVERY_METRIC, some_outcome
 

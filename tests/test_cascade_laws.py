@@ -20,10 +20,10 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
+from cascade.data.splits import grouped_holdout
 from cascade.errors import ConfigError, DataError
-from cascade.gate_threshold import gate_threshold
-from cascade.rule_fitting import fit_rules
-from cascade.splits import grouped_holdout
+from cascade.fitting.fit_rules import fit_rules
+from cascade.fitting.gate_threshold import gate_threshold
 from tests.conftest import KnownTruth
 
 LABELERS = {
@@ -167,7 +167,7 @@ def test_calibration_sees_only_groups_that_no_fit_has_seen(truth: KnownTruth, mo
         calibrated["Y"] = arguments[3].Y
         return fit_rules(*arguments)
 
-    monkeypatch.setattr("cascade.fitting.fit_rules", watched)
+    monkeypatch.setattr("cascade.fitting.fit.fit_rules", watched)
     Witness.fitted_groups.clear()
     X, Y, groups = truth.X[:4000], truth.Y[:4000], np.arange(4000) // 8
     CascadeClassifier(Witness(), BalancedBinaryRelevance(Witness(), n_bags=2)).fit(X, Y, groups=groups)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import binom, binomtest, norm
 
-from cascade.certificate import Certificate, misses_allowed, positives_needed, recall_bound
-from cascade.certify import certified_recall, certify
 from cascade.errors import CertificateError, ConfigError, DataError
+from cascade.rules.thresholds.certificate import Certificate, misses_allowed, positives_needed, recall_bound
+from cascade.rules.thresholds.certify import certified_recall, certify
 
 NAMES = ["first", "second", "third"]
 

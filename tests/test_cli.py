@@ -21,11 +21,11 @@ import pytest
 import yaml
 
 from cascade import CascadePredictor
-from cascade.config import RunConfig
-from cascade.config_file import load_config
+from cascade.config.schema import RunConfig
+from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError
-from pipelines.cli import main
+from pipelines.cli.app import main
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -360,7 +360,7 @@ def test_training_tells_what_it_reads(models: Path) -> None:
 WITHOUT_KERAS = """
 import sys
 sys.modules["keras"] = None
-from pipelines.cli import main
+from pipelines.cli.app import main
 sys.argv = ["cascade", *sys.argv[1:]]
 main()
 """

@@ -24,14 +24,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance
-from cascade.compare import compare
-from cascade.compare_text import table, verdict
-from cascade.contenders import REFERENCE, contenders
+from cascade.comparison.compare import compare
+from cascade.comparison.compare_text import table, verdict
+from cascade.comparison.contenders import REFERENCE, contenders
+from cascade.comparison.flat_baseline import FlatClassifier
+from cascade.comparison.naive_recipe import LiteralRecipe
+from cascade.data.splits import grouped_folds
 from cascade.errors import ConfigError, DataError
-from cascade.flat import FlatClassifier
-from cascade.literal_recipe import LiteralRecipe
-from cascade.splits import grouped_folds
-from cascade.work import operations_per_row
+from cascade.metrics.operations import operations_per_row
 from tests.conftest import KnownTruth
 
 NAMES = ("a", "b", "c", "d", "any")

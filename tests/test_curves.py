@@ -13,10 +13,10 @@ from sklearn.metrics import precision_recall_curve as reference_curve
 from sklearn.multiclass import OneVsRestClassifier
 
 from cascade import CascadeClassifier
-from cascade.curves import gate_curve, precision_recall_curve, reliability_curve, threshold_grid
 from cascade.errors import ConfigError, DataError
 from cascade.metrics import Outcome
 from cascade.plots import CalibrationDisplay, GateCurveDisplay, PrecisionRecallDisplay
+from cascade.plots.curves import gate_curve, precision_recall_curve, reliability_curve, threshold_grid
 
 from .conftest import KnownTruth
 

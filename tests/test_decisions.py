@@ -15,8 +15,8 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
-from cascade.decisions import NEVER, PRIOR_POSITIVES, check_decision, decision_thresholds
 from cascade.errors import ConfigError
+from cascade.rules.thresholds.decisions import NEVER, PRIOR_POSITIVES, check_decision, decision_thresholds
 from tests.conftest import KnownTruth
 
 ALL = np.ones(40, dtype=bool)
@@ -37,7 +37,7 @@ def choose(decision: Any, proba: np.ndarray, passed: np.ndarray, Y: np.ndarray) 
 @pytest.fixture
 def own_data_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without leaning on probabilities the thresholds are those of the held-out rows."""
-    monkeypatch.setattr("cascade.decisions.PRIOR_POSITIVES", 0.0)
+    monkeypatch.setattr("cascade.rules.thresholds.decisions.PRIOR_POSITIVES", 0.0)
 
 
 @pytest.mark.usefixtures("own_data_alone")
@@ -118,7 +118,7 @@ def test_small_labels_scatter_less_than_their_own_best_f1(monkeypatch: pytest.Mo
     big_y = (rng.random(big.shape) < big).astype(np.uint8)
     spread, quality = {}, {}
     for prior in (0.0, PRIOR_POSITIVES):
-        monkeypatch.setattr("cascade.decisions.PRIOR_POSITIVES", prior)
+        monkeypatch.setattr("cascade.rules.thresholds.decisions.PRIOR_POSITIVES", prior)
         draws = np.random.default_rng(1)
         chosen = []
         for _ in range(60):

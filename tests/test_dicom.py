@@ -22,18 +22,18 @@ from pydicom.data import get_testdata_file  # noqa: E402
 from pydicom.pixels import get_decoder  # noqa: E402
 from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: E402
 
-from cascade.averaging import shrink  # noqa: E402
-from cascade.config_file import load_config  # noqa: E402
+from cascade.config.yaml_file import load_config  # noqa: E402
 from cascade.data import dicom_header, read_data  # noqa: E402
-from cascade.data.codestream import declared_size  # noqa: E402
-from cascade.data.columns import Roles  # noqa: E402
-from cascade.data.dicom import DicomFiles  # noqa: E402
-from cascade.data.files import blaming  # noqa: E402
-from cascade.data.pixels import PixelOptions  # noqa: E402
-from cascade.data.rsna import LABELS  # noqa: E402
-from cascade.data.windows import PRESETS, apply_windows, check_windows  # noqa: E402
+from cascade.data.averaging import shrink  # noqa: E402
+from cascade.data.readers.columns import Roles  # noqa: E402
+from cascade.data.readers.dicom.codestream import declared_size  # noqa: E402
+from cascade.data.readers.dicom.slices import DicomFiles  # noqa: E402
+from cascade.data.readers.files import blaming  # noqa: E402
+from cascade.data.readers.pixels import PixelOptions  # noqa: E402
+from cascade.data.readers.rsna import LABELS  # noqa: E402
+from cascade.data.readers.windows import PRESETS, apply_windows, check_windows  # noqa: E402
+from cascade.datasets.phantom import write_phantom  # noqa: E402
 from cascade.errors import ConfigError, DataError, MissingExtraError  # noqa: E402
-from cascade.phantom import write_phantom  # noqa: E402
 
 CONFIG = Path(__file__).parents[1] / "configs" / "rsna.yaml"
 ONE = np.array([0])

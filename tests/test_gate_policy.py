@@ -11,11 +11,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
-from cascade.certificate import misses_allowed
+from cascade.data.splits import random_groups
 from cascade.errors import CertificateError, ConfigError
-from cascade.gate_rules import fit_gate_rules
-from cascade.rule_fitting import fit_rules
-from cascade.splits import random_groups
+from cascade.fitting.fit_rules import fit_rules
+from cascade.fitting.gate import fit_gate_rules
+from cascade.rules.thresholds.certificate import misses_allowed
 from pipelines.models import show
 from tests.conftest import KnownTruth
 
@@ -53,8 +53,8 @@ def test_rows_that_prove_are_used_for_nothing_else(
         calibrated.append(len(arguments[3].Y))
         return fit_rules(*arguments)
 
-    monkeypatch.setattr("cascade.fitting.fit_gate_rules", watched_gate)
-    monkeypatch.setattr("cascade.fitting.fit_rules", watched_rules)
+    monkeypatch.setattr("cascade.fitting.fit.fit_gate_rules", watched_gate)
+    monkeypatch.setattr("cascade.fitting.fit.fit_rules", watched_rules)
     Witness.fits.clear()
     labeler = BalancedBinaryRelevance(Witness(), n_bags=1)
     groups = np.arange(20_000) // 4

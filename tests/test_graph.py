@@ -18,16 +18,16 @@ from hypothesis.extra import numpy as arrays
 from sklearn.linear_model import LogisticRegression
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.calibration import Calibration, IsotonicCalibration
-from cascade.coherence import coherent
 from cascade.errors import ConfigError
-from cascade.loss_options import DEFAULTS, make_loss
-from cascade.runtime.graph import write_graph
-from cascade.runtime.graph_formats import IR_NAME, OUTPUTS
+from cascade.estimators.loss_options import DEFAULTS, make_loss
+from cascade.rules.probability.calibration import Calibration, IsotonicCalibration
+from cascade.rules.probability.coherence import coherent
 from cascade.runtime.measure import TOLERANCE
-from cascade.runtime.whole import WholeCascade, calibrated
-from cascade.runtime.whole_losses import CORRECTIONS
-from cascade.runtime.whole_rules import coherent as coherent_in_graph
+from cascade.serving.graph import write_graph
+from cascade.serving.graph_cascade import WholeCascade, calibrated
+from cascade.serving.graph_formats import IR_NAME, OUTPUTS
+from cascade.serving.graph_losses import CORRECTIONS
+from cascade.serving.graph_rules import coherent as coherent_in_graph
 from tests.conftest import KnownTruth
 
 

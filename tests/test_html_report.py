@@ -15,18 +15,19 @@ import pytest
 from PIL import Image
 
 from cascade import CascadePredictor
-from cascade.config import RunConfig
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset, read_data
-from cascade.data.columns import Roles
-from cascade.html_report import page, training_data
-from cascade.html_report.charts import gate_panels
-from cascade.html_report.explorer import examined_everywhere
-from cascade.html_report.mistakes import mistakes
-from cascade.html_report.panels import MOST_PANELS
-from cascade.html_report.thumbnails import LARGEST, thumbnails
+from cascade.data.readers.columns import Roles
 from cascade.metrics import Outcome
-from cascade.report import evaluate
-from pipelines import compare, train, train_flat
+from cascade.reports.html import page, training_data
+from cascade.reports.html.content.explorer import examined_everywhere
+from cascade.reports.html.content.mistakes import mistakes
+from cascade.reports.html.content.thumbnails import LARGEST, thumbnails
+from cascade.reports.html.layout.charts import gate_panels
+from cascade.reports.html.layout.panels import MOST_PANELS
+from cascade.reports.report import evaluate
+from pipelines import compare, train
+from pipelines import train_many_labels as train_flat
 
 from .conftest import KnownTruth
 from .pages import Page, contrast, opened_in_chromium

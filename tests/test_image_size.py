@@ -17,18 +17,18 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
-from cascade.answers import size_of
-from cascade.averaging import averaged, shrink
-from cascade.batch.answers import CascadeAnswers
-from cascade.batch.inputs import open_input
+from cascade.batch.inputs.opening import open_input
+from cascade.batch.outputs.answers import CascadeAnswers
 from cascade.batch.runner import Settings, run_job
-from cascade.data.columns import Roles
-from cascade.data.images import ImageFiles
+from cascade.data.averaging import averaged, shrink
+from cascade.data.image_size import at_size, check_image_size
+from cascade.data.readers.columns import Roles
+from cascade.data.readers.images import ImageFiles
+from cascade.data.rows import RowView, blocks
 from cascade.errors import ConfigError, DataError
-from cascade.estimators import MultilabelClassifier
-from cascade.image_size import at_size, check_image_size
-from cascade.rows import RowView, blocks
-from cascade.threads import ahead
+from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.scoring import size_of
+from cascade.utils.threads import ahead
 from tests.test_batch_inputs import Silent
 
 FULL, SMALL = 32, 8

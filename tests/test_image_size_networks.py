@@ -17,13 +17,13 @@ pytest.importorskip("tf2onnx")
 from PIL import Image
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.answers import size_of
-from cascade.averaging import averaged
-from cascade.config import KerasModel
-from cascade.data.images import ImageFiles
+from cascade.config.schema import KerasModel
+from cascade.data.averaging import averaged
+from cascade.data.readers.images import ImageFiles
 from cascade.errors import ConfigError, DataError, ModelRefusedError
-from cascade.runtime.graph import write_graph
+from cascade.estimators.scoring import size_of
 from cascade.runtime.measure import TOLERANCE
+from cascade.serving.graph import write_graph
 from cascade.store.int8_rows import Int8Rows
 from tests.test_image_size import FULL, scene
 from tests.test_store import forge

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.batch.answers import CascadeAnswers
+from cascade.batch.outputs.answers import CascadeAnswers
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.kinds import RUNTIMES
+from cascade.runtime.runtimes import RUNTIMES
 from cascade.store.int8_rows import MOST, Int8Rows
 from pipelines import export, export_text
 from tests.conftest import KnownTruth

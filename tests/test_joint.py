@@ -14,8 +14,8 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
 from cascade.errors import ConfigError
-from cascade.joint import all_vectors, cheapest, independent_joint, likeliest, seen_joint
-from cascade.refer import refer_band, triage
+from cascade.rules.thresholds.joint import all_vectors, cheapest, independent_joint, likeliest, seen_joint
+from cascade.rules.thresholds.triage import refer_band, triage
 from tests.conftest import KnownTruth
 
 shares = st.lists(st.floats(0.02, 0.98), min_size=3, max_size=3)

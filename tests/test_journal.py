@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascade.batch.folder import part_name
-from cascade.batch.job import Job
-from cascade.batch.journal import Journal
-from cascade.batch.manifest import Manifest, Shard, digest_file, read_manifest
-from cascade.batch.shard import Written
+from cascade.batch.job.job import Job
+from cascade.batch.job.journal import Journal
+from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_manifest
+from cascade.batch.job.shard import Written
 from cascade.errors import DataError
 
 IDENTITY = {"model": {"sha256": "m"}}

@@ -13,10 +13,10 @@ from sklearn.metrics import roc_auc_score
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, KerasClassifier
 from cascade.data import read_data
+from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError
-from cascade.neural.batches import IndexedBatches
-from cascade.neural.networks import NETWORKS, build_network
-from cascade.rows import RowView
+from cascade.estimators.neural.batches import IndexedBatches
+from cascade.estimators.neural.networks import NETWORKS, build_network
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_how_many_rows_are_read_at_a_time_never_changes_a_bit(
     predictor = CascadeClassifier(network, network).fit(data.X, data.Y, groups=data.groups).predictor_
     whole = predictor.predict_proba(data.X, gate_threshold=0.1)
     for block in (64, 128, 640):
-        monkeypatch.setattr("cascade.answers.BLOCK", block)
+        monkeypatch.setattr("cascade.estimators.scoring.BLOCK", block)
         np.testing.assert_array_equal(predictor.predict_proba(data.X, gate_threshold=0.1), whole)
     # Float kernels may round by the place in a batch, so separate calls agree to rounding only.
     single = predictor.predict_proba(RowView(data.X, np.array([7])), gate_threshold=0.1)
@@ -172,7 +172,7 @@ def test_how_many_rows_are_read_at_a_time_never_changes_a_bit(
 
 
 def test_newcomers_get_suited_networks(phantom_folder: Path, table: tuple[np.ndarray, np.ndarray]) -> None:
-    from cascade.neural import suited_classifier
+    from cascade.estimators.neural import suited_classifier
 
     assert suited_classifier("gate", read_data(phantom_folder).X).network == "cnn"
     assert suited_classifier("labeler", table[0]).network == "mlp"
@@ -191,7 +191,7 @@ def test_sparse_labels_train_the_same_network() -> None:
 
 
 def test_a_shared_trunk_computes_with_the_means_that_it_is_saved_with() -> None:
-    from cascade.neural.networks import NORMALIZATION, build_network, copy_trunk
+    from cascade.estimators.neural.networks import NORMALIZATION, build_network, copy_trunk
 
     X = np.random.default_rng(0).normal(5, 3, size=(200, 4)).astype(np.float32)
     source, target = (build_network("mlp", (4,), n, "float32", {}) for n in (1, 3))

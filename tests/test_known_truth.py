@@ -21,11 +21,11 @@ from benchmarks.known_truth import (
     merged_sums,
 )
 from cascade import CascadeClassifier, CascadePredictor
+from cascade.datasets.known_truth import Drawn, draw
 from cascade.errors import ConfigError
-from cascade.generator import Drawn, draw
-from cascade.merge import MERGES
 from cascade.predictor import Scores
-from cascade.priors import log_odds
+from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.prior_correction import log_odds
 
 ROWS = 40_000
 PROBLEM_A = np.array([233, 2607, 1893, 2574, 3403, 7783]) / 54_214

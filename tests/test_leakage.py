@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.leakage import label_like_features
+from cascade.lint.leakage import label_like_features
 
 
 @given(seed=st.integers(0, 1000))

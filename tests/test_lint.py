@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binomtest
 
-from cascade.certificate import positives_needed, recall_bound
-from cascade.imbalance import imbalance_ratio, scumble
-from cascade.lint import lint, shared_groups
-from cascade.phantom.table import LABELS, full_table
-from cascade.recipes import balanced_sample_weight, keras_class_weight
+from cascade.datasets.phantom.table import LABELS, full_table
+from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
+from cascade.lint.lint import lint, shared_groups
+from cascade.metrics.imbalance import imbalance_ratio, scumble
+from cascade.rules.thresholds.certificate import positives_needed, recall_bound
 from tests.test_cli import run
 
 

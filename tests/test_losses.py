@@ -16,9 +16,9 @@ pytest.importorskip("keras")
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.errors import ConfigError, ModelRefusedError
-from cascade.loss_options import DEFAULTS, make_loss
-from cascade.losses import FURTHEST, AsymmetricLoss, loss_from_json, loss_to_json
-from cascade.neural.losses import LogitLoss
+from cascade.estimators.loss_options import DEFAULTS, make_loss
+from cascade.estimators.losses import FURTHEST, AsymmetricLoss, loss_from_json, loss_to_json
+from cascade.estimators.neural.losses import LogitLoss
 
 RNG = np.random.default_rng(0)
 Y = (RNG.random((400, 3)) < [0.02, 0.2, 0.7]).astype(np.uint8)

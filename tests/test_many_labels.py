@@ -17,17 +17,17 @@ from sklearn.multiclass import OneVsRestClassifier
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor, KerasClassifier, ManyLabelClassifier, ManyLabelPredictor
-from cascade.config_file import load_config
+from cascade.config.yaml_file import load_config
 from cascade.data import read_data
+from cascade.datasets.many_labels import ManyLabels, draw_by_count, draw_fixed_number
+from cascade.datasets.many_labels_file import read_truth, write_many
 from cascade.errors import ConfigError, DataError, ModelRefusedError
-from cascade.many.calibration import fit_shared_slope
-from cascade.many.decoders import surest, thresholds_from
-from cascade.many.generator import ManyLabels, draw_by_count, draw_fixed_number
-from cascade.many.report import evaluate_many
-from cascade.many.writer import read_truth, write_many
+from cascade.many_labels.calibration import fit_shared_slope
+from cascade.many_labels.decoders import surest, thresholds_from
+from cascade.many_labels.report import evaluate_many
 from cascade.metrics.streamed import StreamedRanking
 from cascade.metrics.top_k import at_k, top_columns
-from pipelines.cli import app
+from pipelines.cli.app import app
 
 COUNTS = np.geomspace(60, 1500, 40)
 
@@ -126,7 +126,7 @@ def test_a_threshold_of_one_half_is_that(drawn: ManyLabels) -> None:
 
 
 def test_keras_metrics_are_those_of_sparse_labels(drawn: ManyLabels) -> None:
-    from cascade.neural.top_k import KINDS, AtK
+    from cascade.estimators.neural.top_k import KINDS, AtK
 
     z, Y = drawn.log_odds(TEST), drawn.Y[TEST]
     expected = at_k(Y, top_columns(z, 5))
@@ -346,7 +346,7 @@ def test_a_folder_of_versions_names_the_newest(fitted: ManyLabelClassifier, tmp_
 def test_rows_by_labels_are_never_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     import tracemalloc
 
-    from cascade.many import raw
+    from cascade.many_labels import scoring as raw
 
     monkeypatch.setattr(raw, "MOST_ROWS", 256)
     drawn = draw_by_count(40_000, np.full(2000, 100.0), n_features=24)

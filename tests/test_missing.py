@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
-from cascade.calibration import fit_calibration
-from cascade.certify import certify
-from cascade.decisions import decision_thresholds
+from cascade.comparison.flat_baseline import FlatClassifier
+from cascade.data.labels import find_any_label, plan_labels
+from cascade.data.missing import settled_rows, split_missing
 from cascade.errors import ConfigError, DataError
-from cascade.flat import FlatClassifier
-from cascade.labels import find_any_label, plan_labels
-from cascade.missing import settled_rows, split_missing
+from cascade.rules.probability.calibration import fit_calibration
+from cascade.rules.thresholds.certify import certify
+from cascade.rules.thresholds.decisions import decision_thresholds
 from tests.conftest import KnownTruth
 
 BALANCED = BalancedBinaryRelevance(LogisticRegression(), n_bags=3)

@@ -11,11 +11,11 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
-from cascade.config import RunConfig
+from cascade.config.schema import RunConfig
 from cascade.data import read_data
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import DataError
-from cascade.lint import lint
+from cascade.lint.lint import lint
 from pipelines import compare, evaluate, train
 from pipelines import lint as lint_pipeline
 

@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from cascade import CascadeClassifier, KerasClassifier
 from cascade.errors import ConfigError, DataError
-from cascade.loss_options import make_loss
+from cascade.estimators.loss_options import make_loss
 
 KINDS = ("bce", "focal", "distribution_balanced")
 

@@ -12,9 +12,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier, CascadePredictor
+from cascade.batch.outputs.tally import SAMPLED_ROWS, Tally
 from cascade.batch.runner import Settings
-from cascade.batch.tally import SAMPLED_ROWS, Tally
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.drift import TrainingProfile
 from cascade.errors import DataError
 from pipelines import predict

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.data import read_data
+from cascade.datasets.phantom import combination_counts, write_phantom
+from cascade.datasets.phantom.masks import FindingWriter
+from cascade.datasets.phantom.patients import plan_patients
+from cascade.datasets.phantom.render import render_patient
+from cascade.datasets.phantom.table import full_table
 from cascade.errors import ConfigError
-from cascade.phantom import combination_counts, write_phantom
-from cascade.phantom.masks import FindingWriter
-from cascade.phantom.patients import plan_patients
-from cascade.phantom.render import render_patient
-from cascade.phantom.table import full_table
 
 
 def test_the_full_plan_is_the_table_row_for_row() -> None:

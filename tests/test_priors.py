@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 
 from cascade import BalancedBinaryRelevance
 from cascade.errors import ConfigError
-from cascade.priors import log_odds, sampling_shift, shift_proba, weight_shift
+from cascade.rules.probability.prior_correction import log_odds, sampling_shift, shift_proba, weight_shift
 
 # Within the range in which log-odds are not clipped (1e-7).
 shares = st.floats(1e-2, 1.0)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from cascade.proportions import clopper_pearson, clustered_interval
+from cascade.metrics.intervals import clopper_pearson, clustered_interval
 
 
 @given(n=st.integers(1, 500), share=st.floats(0, 1), outside=st.floats(0.001, 0.3))

@@ -24,23 +24,23 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
-from cascade.batch.chunk import Chunk
-from cascade.batch.engine import Task
-from cascade.batch.inputs import Input
+from cascade.batch.engines.engine import Task
+from cascade.batch.engines.worker import Opened, Order, Worker, outcome_of
+from cascade.batch.inputs.chunk import Chunk
+from cascade.batch.inputs.opening import Input
 from cascade.batch.runner import Settings, run_job
-from cascade.batch.worker import Opened, Order, Worker, outcome_of
-from cascade.data.columns import Roles
+from cascade.data.readers.columns import Roles
 from cascade.errors import CascadeError, ConfigError, DataError
 from pipelines import predict
-from pipelines.loading import Loading, Opening
 from pipelines.predict_batch import settings_for
-from pipelines.progress import JobBar
+from pipelines.steps.loading import Loading, Opening
+from pipelines.steps.progress import JobBar
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
 from ray.util.joblib import register_ray  # noqa: E402
 
-from cascade.batch.ray import RayEngine  # noqa: E402
+from cascade.batch.engines.ray import RayEngine  # noqa: E402
 
 # Sockets and pipes of Ray's own, and its advice.
 pytestmark = [
@@ -245,7 +245,7 @@ class DeadlyOpening(SlowOpening):
 def test_a_shard_that_kills_its_workers_ends_the_job(
     cluster: Cluster, work: Path, done: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cascade.batch.ray.RETRIES", 1)
+    monkeypatch.setattr("cascade.batch.engines.ray.RETRIES", 1)
     monkeypatch.setattr(sys.modules[__name__], "SlowOpening", DeadlyOpening)
     with pytest.raises(CascadeError, match="shard 4 lost its worker too often"):
         slow_job(work, tmp_path / "out", tmp_path / "log")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cascade.config import RunConfig
+from cascade.config.schema import RunConfig
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor
-from cascade.config_file import load_config
+from cascade.config.yaml_file import load_config
 from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous, promoted, until_now
@@ -29,7 +29,7 @@ from cascade.registry.packaging import package, requirements
 from cascade.registry.reference import Reference
 from pipelines import registry as commands
 from pipelines import train
-from pipelines.cli import app
+from pipelines.cli.app import app
 from pipelines.models import find_model
 
 pytest.importorskip("mlflow")

@@ -12,7 +12,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from cascade import CascadeClassifier
 from cascade.metrics import Outcome, label_values
-from cascade.report import evaluate, table
+from cascade.reports.report import evaluate, table
 
 from .conftest import KnownTruth
 

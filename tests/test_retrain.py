@@ -18,17 +18,18 @@ from typer.testing import CliRunner
 
 from cascade import CascadePredictor
 from cascade.batch.folder import claimed
-from cascade.config import FlatConfig, RunConfig
-from cascade.config_file import load_config
+from cascade.config.schema import FlatConfig, RunConfig
+from cascade.config.yaml_file import load_config
+from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
-from cascade.generator import LABEL_NAMES, draw
 from cascade.retraining.steps import StoredSteps, key_of
 
 pytest.importorskip("mlflow")
 
 from cascade.registry import ModelRegistry
-from pipelines import retrain, retrain_steps, train
-from pipelines.cli import app
+from pipelines import retrain, train
+from pipelines.cli.app import app
+from pipelines.steps import retrain as retrain_steps
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade.data.dataset import Dataset
-from cascade.data.pixels import PixelOptions
+from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.pixels import PixelOptions
+from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import DataError, ModelRefusedError
-from cascade.generator import LABEL_NAMES, draw
-from cascade.retraining.agreement import Share, agreement
-from cascade.retraining.arrivals import FEWEST_GROUPS, Arrivals
-from cascade.retraining.data_finding import DataFinding
-from cascade.retraining.held_out import held_out_rows
-from cascade.retraining.identity import Seen, content_hashes, hashes_of
-from cascade.retraining.record import TrainingRecord, keys_of, record_of
-from cascade.retraining.validation import new_rows, validate_data
+from cascade.retraining.checks.finding import DataFinding
+from cascade.retraining.checks.validation import new_rows, validate_data
+from cascade.retraining.memory.agreement_figures import Share, agreement
+from cascade.retraining.memory.arrivals import FEWEST_GROUPS, Arrivals
+from cascade.retraining.memory.held_out import held_out_rows
+from cascade.retraining.memory.record import TrainingRecord, keys_of, record_of
+from cascade.retraining.memory.row_hashes import Seen, content_hashes, hashes_of
 
 ROWS = 3000
 

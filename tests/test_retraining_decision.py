@@ -14,16 +14,16 @@ from sklearn.metrics import average_precision_score
 
 from benchmarks import policy_curve
 from benchmarks.policy_curve import Case, collapse
-from cascade.bootstrap import times_drawn
+from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.errors import ConfigError, DataError
 from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, LOG_LOSS, Outcome, macro
-from cascade.priors import log_odds
-from cascade.retraining.candidate import Candidate
-from cascade.retraining.decision import Decision, decide, decide_first
-from cascade.retraining.limits import Limits
-from cascade.retraining.options import DataLimitsConfig, PromotionConfig
-from cascade.retraining.paired import Pair, nearness_to_one
-from cascade.retraining.policy import Policy
+from cascade.metrics.bootstrap import times_drawn
+from cascade.retraining.checks.limits import Limits
+from cascade.retraining.decision.candidate import Candidate
+from cascade.retraining.decision.decision import Decision, decide, decide_first
+from cascade.retraining.decision.paired import Pair, nearness_to_one
+from cascade.retraining.decision.policy import Policy
+from cascade.rules.probability.prior_correction import log_odds
 
 ROWS = 3000
 GROUP = np.arange(ROWS) // 6

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from cascade import CascadePredictor
-from cascade.config import RunConfig
-from cascade.data.dataset import Dataset
+from cascade.config.schema import RunConfig
+from cascade.data.readers.dataset import Dataset
+from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import CascadeError, DataError
-from cascade.generator import LABEL_NAMES, draw
-from cascade.retraining.held_out import held_out_rows
-from cascade.retraining.identity import hashes_of
-from cascade.retraining.record import TrainingRecord
+from cascade.retraining.memory.held_out import held_out_rows
+from cascade.retraining.memory.record import TrainingRecord
+from cascade.retraining.memory.row_hashes import hashes_of
 
 pytest.importorskip("mlflow")
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.data.rsna import LABELS, labels_of, read_labels, write_labels, write_submission
+from cascade.data.readers.rsna import LABELS, labels_of, read_labels, write_labels, write_submission
 from cascade.errors import DataError
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from cascade.calibration import fit_calibration
-from cascade.gate_threshold import gate_threshold
+from cascade.fitting.gate_threshold import gate_threshold
+from cascade.rules.probability.calibration import fit_calibration
 
 
 def test_calibration_agrees_with_logistic_regression_where_data_is_plenty() -> None:

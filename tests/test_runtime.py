@@ -22,15 +22,15 @@ pytest.importorskip("tf2onnx")
 from scipy.special import expit
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier, ManyLabelClassifier
-from cascade.batch.answers import CascadeAnswers
+from cascade.batch.outputs.answers import CascadeAnswers
+from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError, ModelRefusedError
-from cascade.many.predictor import ManyLabelPredictor
-from cascade.neural.networks import NETWORKS, build_network
-from cascade.rows import RowView
+from cascade.estimators.neural.networks import NETWORKS, build_network
+from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.runtime.convert import convert
 from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.kinds import RUNTIMES, Runtime, told
 from cascade.runtime.measure import BATCH_SIZES, TOLERANCE, rehearsal_rows
+from cascade.runtime.runtimes import RUNTIMES, Runtime, told
 from cascade.runtime.sessions import Sessions
 from cascade.store.timing import AS_FAST, worth
 from tests.conftest import KnownTruth

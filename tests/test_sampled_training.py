@@ -12,15 +12,15 @@ from scipy import sparse
 from scipy.special import expit
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.config_file import load_config
+from cascade.config.yaml_file import load_config
 from cascade.data import read_data
+from cascade.data.rows import RowView
+from cascade.datasets.phantom import PhantomImages, write_phantom
 from cascade.errors import ConfigError, DataError, ModelRefusedError
-from cascade.neural.losses import LogitLoss
-from cascade.neural.networks import build_network
-from cascade.neural.sampled import SampledBatches, TiltedBatches
-from cascade.phantom import PhantomImages, write_phantom
-from cascade.rows import RowView
-from cascade.sampling import PastedRows, class_ratios, draw_donors, draw_rare, rarity_weights
+from cascade.estimators.neural.losses import LogitLoss
+from cascade.estimators.neural.networks import build_network
+from cascade.estimators.neural.sampled import SampledBatches, TiltedBatches
+from cascade.estimators.sampling import PastedRows, class_ratios, draw_donors, draw_rare, rarity_weights
 from pipelines.compare import contenders_of
 
 SMALL: dict[str, Any] = {"network_options": {"width": 8, "depth": 1}, "epochs": 2}
@@ -114,7 +114,7 @@ def test_validation_rows_keep_their_prevalence_and_weigh_each_class_as_it_is_dra
 
 def test_early_stopping_is_given_rows_that_training_has_not_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Any] = []
-    monkeypatch.setattr("cascade.neural.classifier.train", lambda *given: taken.extend(given))
+    monkeypatch.setattr("cascade.estimators.neural.classifier.train", lambda *given: taken.extend(given))
     X, Y, _ = drawn(600, 0)
     model = KerasClassifier("mlp", **SMALL, sampling="rare").fit(X, Y, groups=np.arange(600) // 3)
     _, training, validation, loss, *_ = taken

@@ -13,10 +13,9 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 from scipy.special import expit, logit
 
+from cascade.datasets.known_truth import _draw_labels, draw
 from cascade.errors import ConfigError, DataError
-from cascade.generator import _draw_labels, draw
-from cascade.imbalance import imbalance_ratio, mean_imbalance_ratio
-from cascade.sampling import (
+from cascade.estimators.sampling import (
     check_sampling,
     class_ratios,
     draw_rare,
@@ -31,8 +30,9 @@ from cascade.sampling import (
     resampling_shift,
     times_drawn,
 )
-from cascade.sampling.options import DEFAULTS, SAMPLERS
-from cascade.sampling.sparse_labels import as_sparse, minority_labels
+from cascade.estimators.sampling.options import DEFAULTS, SAMPLERS
+from cascade.estimators.sampling.sparse_labels import as_sparse, minority_labels
+from cascade.metrics.imbalance import imbalance_ratio, mean_imbalance_ratio
 
 MATRICES = st.tuples(st.integers(1, 40), st.integers(1, 5)).flatmap(
     lambda shape: arrays(np.uint8, shape, elements=st.sampled_from([0, 0, 0, 1]))

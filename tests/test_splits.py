@@ -11,10 +11,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from cascade import BalancedBinaryRelevance, GroupedMultilabelSplit
+from cascade.data.splits import fold_shares, grouped_folds, grouped_holdout, random_groups
+from cascade.datasets.phantom.patients import plan_patients
+from cascade.datasets.phantom.table import combination_counts
 from cascade.errors import ConfigError, DataError
-from cascade.phantom.patients import plan_patients
-from cascade.phantom.table import combination_counts
-from cascade.splits import fold_shares, grouped_folds, grouped_holdout, random_groups
 
 
 @given(st.integers(0, 1000), st.integers(2, 6), st.integers(1, 40))

@@ -10,8 +10,8 @@ from scipy import sparse
 from scipy.special import expit
 from sklearn.metrics import average_precision_score
 
+from cascade.datasets.many_labels import counts_like_problem_c, draw_by_count, draw_fixed_number
 from cascade.errors import ConfigError
-from cascade.many.generator import counts_like_problem_c, draw_by_count, draw_fixed_number
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 
 WIDTH = 32 / 639

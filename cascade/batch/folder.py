@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cascade.errors import BusyError, ConfigError
-from cascade.publish import sync
+from cascade.utils.atomic import sync
 
 # Readers of a folder of Parquet files pass over names that begin with _ or a dot.
 MANIFEST = "_manifest.json"

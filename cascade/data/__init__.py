@@ -1,6 +1,22 @@
-"""Data from files: arrays, feature tables and folders of images, all as one kind of data set."""
+"""X, Y, groups and weights: from arrays, and from files through `read_data`."""
 
-from cascade.data.dataset import Dataset
-from cascade.data.reading import read_data
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cascade.data.readers.dataset import Dataset
+    from cascade.data.readers.reading import read_data
 
 __all__ = ["Dataset", "read_data"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when first used: readers need pyarrow and Pillow, rows in memory do not.
+    if name == "Dataset":
+        from cascade.data.readers.dataset import Dataset
+
+        return Dataset
+    if name == "read_data":
+        from cascade.data.readers.reading import read_data
+
+        return read_data
+    raise AttributeError(f"module 'cascade.data' has no attribute {name!r}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.bootstrap import ratio_interval
+from cascade.data.rows import Rows
 from cascade.drift.clusters import count_histogram
 from cascade.drift.compare import LEVEL, histogram_findings
 from cascade.drift.effects import RATIO, share_ratio, verdict_of
@@ -15,8 +15,8 @@ from cascade.drift.expected import at_prevalence
 from cascade.drift.finding import Finding
 from cascade.drift.kinds import GATE, PREVALENCE
 from cascade.drift.profile import TrainingProfile
-from cascade.rows import Rows
-from cascade.rules import Rules
+from cascade.metrics.bootstrap import ratio_interval
+from cascade.rules.rules import Rules
 
 Floats = NDArray[np.float64]
 

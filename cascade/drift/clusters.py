@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.rows import Rows
+from cascade.drift.counts import Share
 from cascade.drift.histogram import Histogram, cells_of
-from cascade.drift.share import Share
-from cascade.proportions import clustered_share, few_groups
-from cascade.rows import Rows
+from cascade.metrics.intervals import clustered_share, few_groups
 
 Floats = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ def count_share(kind: str, name: str, found: NDArray[np.bool_], group: Rows) -> 
 
     Notes
     -----
-    The effective number is p (1 - p) / var(p), var from the groups' sums; see `cascade.proportions`.
+    The effective number is p (1 - p) / var(p), var from the groups' sums; see `cascade.metrics.intervals`.
     """
     n = len(found)
     if not n:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.drift.counts import Share
 from cascade.drift.effects import (
     DISTANCE,
     RATIO,
@@ -24,7 +25,6 @@ from cascade.drift.effects import (
 from cascade.drift.finding import LARGE, NONE, DriftReport, Finding
 from cascade.drift.histogram import Histogram
 from cascade.drift.profile import TrainingProfile
-from cascade.drift.share import Share
 from cascade.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from cascade.drift.finding import LARGE, MODERATE, NONE
-from cascade.proportions import clopper_pearson
+from cascade.metrics.intervals import clopper_pearson
 
 Floats = NDArray[np.float64]
 

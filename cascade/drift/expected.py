@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cascade.drift.counts import Share
 from cascade.drift.histogram import Histogram
 from cascade.drift.kinds import (
     FEATURE,
@@ -17,7 +18,6 @@ from cascade.drift.kinds import (
     PAST_GATE_WITHOUT,
 )
 from cascade.drift.profile import TrainingProfile
-from cascade.drift.share import Share
 from cascade.predictor import CascadePredictor
 
 

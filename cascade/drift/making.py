@@ -8,20 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.data.labels import Labels, name_labels
+from cascade.data.rows import Rows, n_rows, take
+from cascade.data.signature import InputSignature
+from cascade.data.splits import group_numbers
+from cascade.data.targets import read_known_target
 from cascade.drift.clusters import count_histogram, count_share
+from cascade.drift.counts import Share
 from cascade.drift.histogram import Histogram, quantile_edges
 from cascade.drift.kinds import FEATURE, GATE, PREVALENCE
 from cascade.drift.measures import measure, spaced_rows
 from cascade.drift.profile import GIVEN, TrainingProfile
 from cascade.drift.scored import Scored
-from cascade.drift.share import Share
-from cascade.examples import Examples
-from cascade.labels import Labels, name_labels
+from cascade.fitting.training_set import Examples
 from cascade.predictor import CascadePredictor
-from cascade.rows import Rows, n_rows, take
-from cascade.signature import InputSignature
-from cascade.splits import group_numbers
-from cascade.targets import read_known_target
 
 Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.rows import Rows, take
+from cascade.data.rows import Rows, take
 
 Floats = NDArray[np.float64]
 

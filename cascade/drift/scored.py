@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.labels import Labels
+from cascade.data.rows import Rows
 from cascade.drift.clusters import count_histogram, count_share
+from cascade.drift.counts import Share
 from cascade.drift.histogram import Histogram, quantile_edges
 from cascade.drift.kinds import (
     GATE,
@@ -19,9 +22,6 @@ from cascade.drift.kinds import (
     PAST_GATE_WITHOUT,
     PREDICTED,
 )
-from cascade.drift.share import Share
-from cascade.labels import Labels
-from cascade.rows import Rows
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from cascade.data.splits import group_numbers
 from cascade.drift.making import assemble, classes_of, prevalence_shares
 from cascade.drift.profile import HELD_OUT, OUT_OF_FOLD, TrainingProfile
 from cascade.drift.scored import Scored
-from cascade.examples import Examples
-from cascade.fitting import Fitted
-from cascade.splits import group_numbers
+from cascade.fitting.fit import Fitted
+from cascade.fitting.training_set import Examples
 
 
 def training_profile(examples: Examples, fitted: Fitted) -> TrainingProfile:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cascade.metrics.bits import COUNT_RATIO, F1, F2, GATE_RECALL, label_f1
 from cascade.metrics.calibration import CALIBRATION_ERROR, calibration_line
+from cascade.metrics.example_based import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
+from cascade.metrics.label_based import COUNT_RATIO, F1, F2, GATE_RECALL, label_f1
 from cascade.metrics.ledger import Ledger, ledger
 from cascade.metrics.metric import Metric, macro, mean_defined, ratio
 from cascade.metrics.outcome import Outcome
@@ -25,7 +26,6 @@ from cascade.metrics.ranking import (
     micro_average_precision,
 )
 from cascade.metrics.summary import LABEL_METRICS, ROW_METRICS, label_values, overall_metrics
-from cascade.metrics.whole_rows import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
 
 __all__ = [
     "AUROC",

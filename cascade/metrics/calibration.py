@@ -7,11 +7,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.labels import Labels
+from cascade.data.labels import Labels
+from cascade.data.missing import Known, known_rows
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
-from cascade.missing import Known, known_rows
-from cascade.priors import log_odds
+from cascade.rules.probability.prior_correction import log_odds
 
 Floats = NDArray[np.float64]
 

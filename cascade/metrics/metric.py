@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.data.missing import Known
 from cascade.errors import ConfigError
 from cascade.metrics.outcome import Outcome
-from cascade.missing import Known
 
 Floats = NDArray[np.float64]
 Columns = Any

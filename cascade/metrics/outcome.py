@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.labels import Labels
+from cascade.data.missing import Known, known_part
 from cascade.errors import DataError
-from cascade.labels import Labels
-from cascade.missing import Known, known_part
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.labels import Labels
+from cascade.data.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio_of_sums, side_by_side
 from cascade.metrics.outcome import Outcome
-from cascade.priors import SMALLEST
+from cascade.rules.probability.prior_correction import SMALLEST
 
 Floats = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.labels import Labels
+from cascade.data.labels import Labels
+from cascade.data.missing import Known
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
-from cascade.missing import Known
 
 Floats = NDArray[np.float64]
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cascade.metrics.bits import COUNT_RATIO, F1, F2, GATE_RECALL
+from cascade.data.sample_weight import label_rows
 from cascade.metrics.calibration import CALIBRATION_ERROR, calibration_line
+from cascade.metrics.example_based import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
+from cascade.metrics.label_based import COUNT_RATIO, F1, F2, GATE_RECALL
 from cascade.metrics.metric import Metric, macro, ratio
 from cascade.metrics.outcome import Outcome
 from cascade.metrics.probabilities import (
@@ -18,8 +20,6 @@ from cascade.metrics.probabilities import (
     any_counted_double,
 )
 from cascade.metrics.ranking import AUROC, AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION
-from cascade.metrics.whole_rows import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
-from cascade.weights import label_rows
 
 Floats = NDArray[np.float64]
 

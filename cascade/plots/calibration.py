@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.curves import ReliabilityCurve, reliability_curve
+from cascade.plots.curves import ReliabilityCurve, reliability_curve
 from cascade.plots.display import INK
 from cascade.plots.label_curves import LabelCurvesDisplay
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cascade.curves import GateCurve, gate_curve, threshold_grid
+from cascade.data.labels import check_labels, name_labels
+from cascade.data.missing import split_missing
 from cascade.errors import DataError
-from cascade.labels import check_labels, name_labels
-from cascade.missing import split_missing
+from cascade.plots.curves import GateCurve, gate_curve, threshold_grid
 from cascade.plots.display import BAND, INK, axes_of, chosen, colour, finished
 
 

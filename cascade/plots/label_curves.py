@@ -8,12 +8,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.data.labels import check_labels, name_labels
+from cascade.data.missing import split_missing
+from cascade.data.splits import group_numbers
 from cascade.errors import DataError
-from cascade.labels import check_labels, name_labels
 from cascade.metrics import Outcome
-from cascade.missing import split_missing
 from cascade.plots.display import axes_of, chosen, colour, finished
-from cascade.splits import group_numbers
 
 
 class LabelCurvesDisplay:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cascade.curves import PrecisionRecallCurve, precision_recall_curve
+from cascade.plots.curves import PrecisionRecallCurve, precision_recall_curve
 from cascade.plots.display import BAND
 from cascade.plots.label_curves import LabelCurvesDisplay
 

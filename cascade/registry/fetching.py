@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import unquote, urlparse
 
 from cascade.errors import ConfigError, ModelRefusedError
-from cascade.publish import new_folder
-from cascade.registry.store import asking
+from cascade.registry.client import asking
+from cascade.utils.atomic import new_folder
 
 
 def run_folder(client: Any, run_id: str) -> Path:

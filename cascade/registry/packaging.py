@@ -7,9 +7,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cascade.data.signature import InputSignature
 from cascade.predictor import CascadePredictor
-from cascade.runtime.kinds import RUNTIMES
-from cascade.signature import InputSignature
+from cascade.runtime.runtimes import RUNTIMES
 
 LOADER = "cascade.registry.pyfunc"
 DATA = "data/model"

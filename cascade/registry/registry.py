@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from cascade.errors import ModelRefusedError, RegistryError
-from cascade.publish import sync_tree
 from cascade.registry.champions import previous, promoted, until_now
+from cascade.registry.client import artifact_place, asking, open_client, turn
 from cascade.registry.differences import Difference, differences
 from cascade.registry.fetching import local_path, run_folder
 from cascade.registry.packaging import DATA
 from cascade.registry.reference import PREFIX, Reference
-from cascade.registry.store import artifact_place, asking, open_client, turn
 from cascade.registry.tracking import MODEL, SHA256, log_version
 from cascade.registry.version import DECIDED, PROMOTED, REASON, ModelVersion, iso
 from cascade.store.manifest import read_manifest
+from cascade.utils.atomic import sync_tree
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CHAMPIONS = "cascade.champions"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cascade.publish import new_file, new_folder
+from cascade.utils.atomic import new_file, new_folder
 
 logger = logging.getLogger(__name__)
 

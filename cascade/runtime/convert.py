@@ -15,7 +15,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from cascade.errors import ConfigError
 from cascade.runtime.int8 import litert_in_int8, onnx_in_int8
-from cascade.silence import silence
+from cascade.utils.stderr import silence
 
 OPSET = 18
 

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from cascade.data.image_size import at_size
+from cascade.data.rows import Rows, as_dense, blocks_to_fetch, n_rows, not_finite
+from cascade.data.targets import TargetForm
 from cascade.errors import CascadeError, DataError, ModelRefusedError
-from cascade.image_size import at_size
-from cascade.rows import Rows, as_dense, blocks_to_fetch, n_rows, not_finite
-from cascade.runtime.kinds import FLOAT32, RUNTIMES, Session
+from cascade.runtime.runtimes import FLOAT32, RUNTIMES, Session
 from cascade.runtime.sessions import Sessions
-from cascade.targets import TargetForm
-from cascade.threads import in_threads
+from cascade.utils.threads import in_threads
 
 Floats = NDArray[np.float64]
 T = TypeVar("T")

@@ -8,8 +8,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from cascade.runtime.kinds import Session
-from cascade.silence import silence
+from cascade.runtime.runtimes import Session
+from cascade.utils.stderr import silence
 
 
 def open_session(content: bytes, batch_size: int, threads: int) -> Session:

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from cascade.runtime.kinds import Session
+from cascade.runtime.runtimes import Session
 
 NOWHERE = "/nonexistent"
 """Where weights outside of the network are looked for: a network may not read other files."""

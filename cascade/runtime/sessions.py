@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.runtime.kinds import Session
+from cascade.runtime.runtimes import Session
 
 
 class Sessions:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
 from cascade.runtime.exported import exported_from
-from cascade.runtime.kinds import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.runtime.measure import BATCH_SIZES, CHECKED_ROWS, TOLERANCE, differences, rehearsal_rows
+from cascade.runtime.runtimes import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.timing import Timer
 

@@ -9,24 +9,24 @@ from typing import Any
 
 import numpy as np
 
-from cascade.answers import bags_of
-from cascade.calibration import AnyCalibration, Calibration, IsotonicCalibration
-from cascade.certificate import Certificate
+from cascade.data.labels import LabelPlan
 from cascade.errors import ModelRefusedError
-from cascade.labels import LabelPlan
-from cascade.merge import check_pool
+from cascade.estimators.scoring import bags_of
 from cascade.predictor import CascadePredictor
-from cascade.prior_shift import ByShift, PriorShift
-from cascade.publish import new_folder
-from cascade.rules import Rules, check_coherence
-from cascade.runtime.kinds import AUTO
+from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
+from cascade.rules.probability.merge import check_pool
+from cascade.rules.probability.prior_shift import ByShift, PriorShift
+from cascade.rules.rules import Rules, check_coherence
+from cascade.rules.thresholds.certificate import Certificate
+from cascade.runtime.runtimes import AUTO
 from cascade.store.exporting import Exporter
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
-from cascade.store.shared import check_provenance, refusing, signature_from_json, signature_to_json, versions
+from cascade.store.refusal import check_provenance, refusing, signature_from_json, signature_to_json, versions
 from cascade.store.soundness import check_rules, is_certificate
+from cascade.utils.atomic import new_folder
 
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.bootstrap import paired_difference
 from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, GATE_RECALL, SUM_RATIO, Outcome
-from cascade.prediction import Prediction
+from cascade.metrics.bootstrap import paired_difference
 from cascade.predictor import CascadePredictor
-from cascade.runtime.kinds import told
+from cascade.rules.prediction import Prediction
+from cascade.runtime.runtimes import told
 from cascade.store.int8_rows import Int8Rows
 
 METRICS = (AVERAGE_PRECISION, GATE_RECALL, COUNT_RATIO, SUM_RATIO)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.data.image_size import at_size
+from cascade.data.labels import check_labels
+from cascade.data.missing import Known
+from cascade.data.rows import RowView, as_dense, n_rows, take
+from cascade.data.signature import InputSignature
+from cascade.data.splits import group_numbers, grouped_holdout
 from cascade.errors import DataError
-from cascade.image_size import at_size
-from cascade.labels import check_labels
-from cascade.missing import Known
-from cascade.rows import RowView, as_dense, n_rows, take
-from cascade.signature import InputSignature
-from cascade.splits import group_numbers, grouped_holdout
 
 JUDGED = 0.75
 """Share of the rows that tell the loss; the others can only give ranges."""

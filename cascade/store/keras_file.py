@@ -12,10 +12,10 @@ from typing import Any
 import h5py
 import keras
 
+from cascade.data.image_size import check_image_size
 from cascade.errors import ModelRefusedError
-from cascade.image_size import check_image_size
-from cascade.neural.classifier import KerasClassifier
-from cascade.neural.training import check_finite
+from cascade.estimators.neural.classifier import KerasClassifier
+from cascade.estimators.neural.training import check_finite
 from cascade.store.network_spec import answers_from, batch_size_from, network_spec
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}

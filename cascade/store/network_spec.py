@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from cascade.data.sample_weight import as_numbers
+from cascade.data.targets import TargetForm
 from cascade.errors import ModelRefusedError
-from cascade.losses import FURTHEST, loss_from_json, loss_to_json
-from cascade.targets import TargetForm
-from cascade.weights import as_numbers
+from cascade.estimators.losses import FURTHEST, loss_from_json, loss_to_json
 
 LARGEST_BATCH = 2**16
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from cascade.answers import bags_of
+from cascade.data.image_size import check_image_size
+from cascade.data.signature import InputSignature
 from cascade.errors import ConfigError, ModelRefusedError
-from cascade.image_size import check_image_size
+from cascade.estimators.scoring import bags_of
 from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.kinds import AUTO, FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.runtime.measure import rehearsal_rows
-from cascade.signature import InputSignature
+from cascade.runtime.runtimes import AUTO, FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.store.manifest import FILE_NAME
 from cascade.store.network_spec import answers_from, batch_size_from
 

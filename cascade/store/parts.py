@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cascade.data.targets import TargetForm
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.kinds import KERAS
+from cascade.runtime.runtimes import KERAS
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import FILE_NAME
 from cascade.store.opening import open_export
-from cascade.targets import TargetForm
 
 if TYPE_CHECKING:
-    from cascade.balanced import BalancedBinaryRelevance
+    from cascade.estimators.balanced import BalancedBinaryRelevance
 
 Spec = dict[str, Any]
 
 
 def import_keras() -> None:
     """Import Keras the quiet way, or say what is missing, before a module that needs it is read."""
-    import cascade.neural  # noqa: F401
+    import cascade.estimators.neural  # noqa: F401
 
 
 def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None = None) -> Spec:
@@ -79,7 +79,7 @@ def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, expo
 
 
 def _load_balanced(spec: Spec, folder: Path, runtime: str, threads: int | None) -> BalancedBinaryRelevance:
-    from cascade.balanced import BalancedBinaryRelevance
+    from cascade.estimators.balanced import BalancedBinaryRelevance
 
     model = BalancedBinaryRelevance(estimator=None)
     model.estimators_ = [[load_part(bag, folder, runtime, threads) for bag in bags] for bags in spec["bags"]]

@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import numpy as np
 
-from cascade.calibration import AnyCalibration, Calibration
-from cascade.certificate import Certificate, Claim, LabelCertificate, Unit, label_certificate, level_of
 from cascade.errors import ModelRefusedError
-from cascade.prior_shift import FURTHEST, SHIFTS, ByShift, PriorShift
-from cascade.rules import Rules
+from cascade.rules.probability.calibration import AnyCalibration, Calibration
+from cascade.rules.probability.prior_shift import FURTHEST, SHIFTS, ByShift, PriorShift
+from cascade.rules.rules import Rules
+from cascade.rules.thresholds.certificate import Certificate, Claim, LabelCertificate, Unit, label_certificate, level_of
 
 
 def is_certificate(certificate: Certificate, rules: Rules) -> bool:

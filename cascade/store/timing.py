@@ -8,11 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cascade.rows import BLOCK
+from cascade.data.rows import BLOCK
 from cascade.runtime import measure
 from cascade.runtime.exported import exported_from
-from cascade.runtime.kinds import FLOAT32, KERAS
 from cascade.runtime.measure import BATCH_SIZES, rehearsal_rows, rows_per_second
+from cascade.runtime.runtimes import FLOAT32, KERAS
 
 logger = logging.getLogger("cascade.export")
 

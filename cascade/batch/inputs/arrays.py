@@ -1,0 +1,61 @@
+"""Arrays, in memory or mapped, as the input of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cascade.batch.inputs.chunk import Chunk, sift
+from cascade.batch.inputs.file_state import fingerprint_files
+from cascade.batch.inputs.finite import odd_rows
+
+
+class ArrayInput:
+    """Rows of one array or CSR matrix.
+
+    Parameters
+    ----------
+    folder, files : path and list of str
+        Where it was read from.
+    X : array or CSR matrix, n rows
+    ids : ndarray of str, shape (n,), or None for the rows' numbers
+    groups : ndarray, shape (n,), or None
+    allow_missing : bool
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        files: list[str],
+        X: Any,
+        ids: NDArray[Any] | None,
+        groups: NDArray[Any] | None,
+        allow_missing: bool,
+    ) -> None:
+        self.folder, self.files = folder, files
+        self.X, self.ids, self.groups, self.allow_missing = X, ids, groups, allow_missing
+        self.n_rows: int | None = X.shape[0]
+        self.row_bytes = _size(X) // max(1, X.shape[0]) + 1
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Names, sizes and times of the files."""
+        return fingerprint_files(self.folder, self.files)
+
+    def chunks(self, size: int, first: int) -> Iterator[Chunk]:
+        """Yield consecutive rows; a mapped array stays mapped."""
+        n = self.X.shape[0]
+        for start in range(first, n, size):
+            part = slice(start, min(start + size, n))
+            ids = np.arange(part.start, part.stop).astype(str) if self.ids is None else self.ids[part]
+            groups = None if self.groups is None else self.groups[part]
+            X = self.X[part]
+            yield sift(X, ids, groups, odd_rows(X, self.allow_missing), start)
+
+
+def _size(X: Any) -> int:
+    return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) if sparse.issparse(X) else int(X.nbytes)

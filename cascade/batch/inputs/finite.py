@@ -1,0 +1,34 @@
+"""Rows whose features are no finite numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cascade.batch.inputs.chunk import Reasons
+
+
+def odd_rows(X: Any, allow_missing: bool, names: tuple[str, ...] | None = None) -> Reasons:
+    """Say of each row that holds NaN or infinity which feature it is; NaN may be allowed, infinity never is."""
+    values = X.data if sparse.issparse(X) else X
+    reasons = np.full(X.shape[0], None, dtype=object)
+    if values.dtype.kind != "f" or bool(np.isfinite(values).all()):
+        return reasons
+    odd = np.isinf(values) if allow_missing else ~np.isfinite(values)
+    rows, columns = _places(X, odd)
+    # Backwards, so that the first feature of a row has the last word.
+    for row, column in zip(rows[::-1].tolist(), columns[::-1].tolist(), strict=True):
+        feature = column if names is None else repr(names[column])
+        reasons[row] = f"feature {feature} is NaN or infinite"
+    return reasons
+
+
+def _places(X: Any, odd: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+    if sparse.issparse(X):
+        stored = np.flatnonzero(odd)
+        return np.searchsorted(X.indptr, stored, side="right") - 1, X.indices[stored]
+    rows, columns = np.nonzero(odd.reshape(len(odd), -1))
+    return rows, columns

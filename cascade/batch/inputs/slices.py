@@ -1,0 +1,65 @@
+"""DICOM slices as the input of a job: group and identifier are what each slice says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cascade.batch.inputs.chunk import Reasons
+from cascade.batch.inputs.images import DecodedInput, Names, reason_below
+from cascade.data.readers.columns import Roles, refuse_duplicates
+from cascade.data.readers.dicom.folder import GROUPS, ID, known_attribute, place_below
+from cascade.data.readers.dicom.slices import DicomFiles
+from cascade.data.signature import InputSignature
+from cascade.errors import DataError
+
+
+class SliceInput(DecodedInput):
+    """Slices whose headers are read shard by shard: those of all would have to be waited for.
+
+    Parameters
+    ----------
+    slices : DicomFiles
+    places : pyarrow.Array of str, length n
+        Identifiers where the slices' own are not asked for.
+    folder, files : path and list of str
+    group, id : str or None
+        Attributes that were asked for; a slice without one is rejected. If no group was, it is the patient, empty
+        where a slice names none.
+    """
+
+    def __init__(
+        self, slices: DicomFiles, places: pa.Array, folder: Path, files: list[str], group: str | None, id: str | None
+    ) -> None:
+        super().__init__(slices, places, None, folder, files)
+        self.slices, self.group, self.id = slices, group, id
+
+    def _named(self, start: int, n: int, reasons: Reasons) -> tuple[NDArray[Any], NDArray[Any] | None]:
+        ids, groups = super()._named(start, n, reasons)[0].copy(), np.full(n, "", dtype=object)
+        for place, header in enumerate(self.slices.headers(np.arange(start, start + n))):
+            if isinstance(header, DataError):
+                reasons[place] = reason_below(header, self.folder)
+                continue
+            groups[place] = header.names[self.group or GROUPS[0]]
+            if self.id is not None:
+                ids[place] = header.names[self.id]
+            if self.group is not None and not groups[place]:
+                reasons[place] = f"attribute {self.group!r} is empty"
+        return ids, groups
+
+
+def read_slices(folder: Path, paths: list[Path], roles: Roles, signature: InputSignature) -> SliceInput:
+    """Open the slices `paths` of a folder, to be read as the model's own were."""
+    if signature.row_shape is None or len(signature.row_shape) != 3:
+        raise DataError(f"`{folder}` holds slices; the model takes rows of shape {signature.row_shape}.")
+    group = known_attribute(folder, "group", roles.within(GROUPS).group, GROUPS)
+    row_id = known_attribute(folder, "id", roles.within((ID,)).id, (ID,))
+    places = [place_below(folder, path) for path in paths]
+    refuse_duplicates(np.array(places), folder, "file")
+    files = [path.relative_to(folder).as_posix() for path in paths]
+    slices = DicomFiles(Names(folder, files, confined=False), roles.pixels, signature.row_shape)
+    return SliceInput(slices, pa.array(places, pa.string()), folder, files, group, row_id)

@@ -1,0 +1,1 @@
+"""What a batch job has done: journal, manifest, shards."""

@@ -1,0 +1,1 @@
+"""Score chunks and write what a batch job returns."""

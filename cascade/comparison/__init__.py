@@ -1,0 +1,1 @@
+"""Compare the cascade with models without a gate on the same folds."""

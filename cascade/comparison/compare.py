@@ -1,0 +1,249 @@
+"""The honest comparison: contenders on the same grouped folds, paired, with what each costs."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import clone
+
+from cascade.comparison.compare_text import verdict
+from cascade.comparison.contenders import REFERENCE
+from cascade.data.labels import Labels, find_any_label
+from cascade.data.rows import subset
+from cascade.data.splits import Rows, group_numbers, grouped_folds
+from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.estimators.base import fit_with
+from cascade.metrics import (
+    AVERAGE_PRECISION,
+    Outcome,
+    label_auroc,
+    label_f1,
+    macro,
+    mean_defined,
+    weighted_log_loss,
+)
+from cascade.metrics.bootstrap import metric_draws
+from cascade.metrics.operations import operations_per_row
+from cascade.rules.thresholds.certify import certified_recall
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+DRAWS = 200
+
+
+@dataclass(frozen=True)
+class FoldAnswer:
+    """What one contender said of the rows of one fold.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (m,)
+    proba : ndarray of float, shape (m, L)
+    bits : ndarray of 0/1, shape (m, L)
+    passed : ndarray of bool, shape (m,), or None
+        None where it has no gate.
+    operations, fit_seconds, rows_per_second : float
+        NaN where its arithmetic is not known.
+    """
+
+    rows: Rows
+    proba: Floats
+    bits: Labels
+    passed: NDArray[np.bool_] | None
+    operations: float
+    fit_seconds: float
+    rows_per_second: float
+
+
+def compare(
+    contenders: Mapping[str, Any],
+    X: Any,
+    Y: Labels,
+    names: tuple[str, ...],
+    groups: NDArray[Any] | None = None,
+    n_folds: int = 3,
+    seed: int = 0,
+    any_label: str | None = "auto",
+) -> dict[str, Any]:
+    """Fit every contender on the same folds and put them side by side.
+
+    Parameters
+    ----------
+    contenders : mapping from name to unfitted classifier
+    X : rows, n of them
+    Y : ndarray of 0/1, shape (n, L)
+    names : tuple of str, length L
+    groups : ndarray, shape (n,), optional
+    n_folds, seed : int
+    any_label : str or None, default="auto"
+
+    Returns
+    -------
+    dict
+        `contenders`: one dict each, undefined values None, a contender that failed with its `error`;
+        `verdict`: which to use, and why.
+    """
+    if not Y.any():
+        raise DataError("`Y` must hold at least one positive to compare models on. Received none.")
+    folds = grouped_folds(Y, groups, n_folds, seed)
+    if len(np.unique(folds)) < n_folds:
+        raise DataError(f"`groups` must hold at least as many groups as folds ({n_folds}). Received fewer.")
+    if not all(Y[folds == fold].any() for fold in range(n_folds)):
+        raise DataError(f"`Y` must hold a positive in each of {n_folds} folds; too few groups have one.")
+    any_index = find_any_label(Y, names, any_label).index
+    answers: dict[str, list[FoldAnswer]] = {}
+    errors: dict[str, str] = {}
+    for name, contender in contenders.items():
+        try:
+            answers[name] = [_run_fold(contender, X, Y, groups, folds, fold, name) for fold in range(n_folds)]
+        except ConfigError:
+            raise
+        except (CascadeError, ValueError) as error:
+            errors[name] = str(error).splitlines()[0]
+            logger.warning("%s failed: %s", name, errors[name])
+    if not answers:
+        raise DataError(f"no contender could be fitted; the first failed with: {next(iter(errors.values()))}")
+    group = group_numbers(groups, len(Y))
+    quality = {name: _resampled_precision(found, Y, group, any_index, seed) for name, found in answers.items()}
+    rows = [_row(name, found, Y, group, any_index, quality) for name, found in answers.items()]
+    _mind_the_choice(rows, quality)
+    rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
+    found = {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
+    if Y.any(axis=1).all():
+        found["verdict"] = f"Every row has a label, so a gate has nothing to decide. {found['verdict']}"
+    return found
+
+
+def _run_fold(
+    contender: Any, X: Any, Y: Labels, groups: NDArray[Any] | None, folds: Rows, fold: int, name: str
+) -> FoldAnswer:
+    training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    model = clone(contender)
+    started = time.monotonic()
+    given = None if groups is None else groups[training]
+    fit_with(model, subset(X, training, model), Y[training], groups=given)
+    fitted = time.monotonic()
+    held = subset(X, testing, model)
+    if hasattr(model, "examine"):
+        answer = model.examine(held)
+        proba, bits, passed = answer.proba, answer.labels, answer.passed_gate
+        operations = operations_per_row(model.gate_) + passed.mean() * operations_per_row(model.labeler_)
+    else:
+        proba, bits, passed = model.predict_proba(held), None, None
+        operations = operations_per_row(model)
+    rate = len(testing) / (time.monotonic() - fitted)
+    if bits is None:
+        bits = model.predict(held).astype(np.uint8)
+    seconds = fitted - started
+    logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, seconds, rate)
+    return FoldAnswer(testing, proba, bits, passed, operations, seconds, rate)
+
+
+def _resampled_precision(
+    found: list[FoldAnswer], Y: Labels, group: Rows, any_index: int | None, seed: int
+) -> tuple[Floats, Floats]:
+    """Macro average precision of the findings, mean over folds: as it is, and for draws of groups."""
+    findings = _findings(Y.shape[1], any_index)
+    metric = macro(AVERAGE_PRECISION)
+    points, draws = [], []
+    for number, answer in enumerate(found):
+        cells = np.ix_(answer.rows, findings)
+        every = np.ones(len(answer.rows), dtype=bool)
+        outcome = Outcome(Y[cells], answer.proba[:, findings], answer.bits[:, findings], every)
+        own = np.unique(group[answer.rows], return_inverse=True)[1]
+        points.append(metric(outcome))
+        # The same draws for every contender: their differences are paired.
+        draws.append(metric_draws(metric, outcome, own, DRAWS, (seed, number))[:, 0])
+    return np.mean(points, axis=0), np.mean(draws, axis=0)
+
+
+def _findings(n_labels: int, any_index: int | None) -> Rows:
+    """Columns but `any`; where that is the only one, it."""
+    return np.arange(n_labels) if n_labels == 1 else np.flatnonzero(np.arange(n_labels) != any_index)
+
+
+def _row(
+    name: str,
+    found: list[FoldAnswer],
+    Y: Labels,
+    group: Rows,
+    any_index: int | None,
+    quality: dict[str, tuple[Floats, Floats]],
+) -> dict[str, Any]:
+    order = np.concatenate([answer.rows for answer in found])
+    truth = Y[order]
+    proba, bits = np.concatenate([a.proba for a in found]), np.concatenate([a.bits for a in found])
+    findings = _findings(Y.shape[1], any_index)
+    true = truth[:, findings].sum(axis=0)
+    common = true >= np.median(true)
+    ratio = proba[:, findings].sum(axis=0) / np.maximum(true, 1)
+    point, draws = quality[name]
+    values = {
+        "macro_average_precision": point[0],
+        "macro_average_precision_low": _quantile(draws, 0.025),
+        "macro_average_precision_high": _quantile(draws, 0.975),
+        "macro_f1": mean_defined(label_f1(truth[:, findings], bits[:, findings])),
+        "any_auroc": np.nan if any_index is None else label_auroc(truth[:, [any_index]], proba[:, [any_index]])[0],
+        "log_loss": weighted_log_loss(truth, proba, any_index),
+        "sum_ratio_smallest": ratio[common].min(),
+        "sum_ratio_largest": ratio[common].max(),
+        "incoherent_share": _incoherent(proba, bits, findings, any_index),
+        **_at_gate(found, truth, group[order]),
+        "operations_per_row": np.mean([answer.operations for answer in found]),
+        "fit_seconds": np.mean([answer.fit_seconds for answer in found]),
+        "rows_per_second": np.mean([answer.rows_per_second for answer in found]),
+    }
+    if REFERENCE in quality and name != REFERENCE:
+        own, (flat, flat_draws) = draws, quality[REFERENCE]
+        values["difference"] = point[0] - flat[0]
+        values["difference_low"], values["difference_high"] = (_quantile(own - flat_draws, q) for q in (0.025, 0.975))
+    plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
+    return {"contender": name, **plain}
+
+
+def _quantile(draws: Floats, share: float) -> float:
+    """Quantile of the draws in which a figure is defined; NaN where it is so in none."""
+    defined = draws[np.isfinite(draws)]
+    return float(np.quantile(defined, share)) if len(defined) else float("nan")
+
+
+def _at_gate(found: list[FoldAnswer], truth: Labels, group: Rows) -> dict[str, float]:
+    """What a contender's gates let through, and the mean recall over folds that is proven of every label at them."""
+    parts = [answer.passed for answer in found if answer.passed is not None]
+    if not parts:
+        return {"share_past_gate": float("nan"), "certified_recall": float("nan")}
+    passed = np.concatenate(parts)
+    return {"share_past_gate": float(passed.mean()), "certified_recall": certified_recall(passed, truth, group)}
+
+
+def _mind_the_choice(rows: list[dict[str, Any]], quality: dict[str, tuple[Floats, Floats]]) -> None:
+    """Give each row the lower bound that holds for whichever contender turns out best: the best of many is lucky.
+
+    The bound leaves room for the largest error among all contenders' differences, draw by draw.
+    """
+    others = [name for name in quality if name != REFERENCE]
+    if REFERENCE not in quality or not others:
+        return
+    flat, flat_draws = quality[REFERENCE]
+    errors = [(quality[name][1] - flat_draws) - (quality[name][0] - flat) for name in others]
+    room = _quantile(np.max(errors, axis=0), 0.975)
+    for row in rows:
+        if row["contender"] != REFERENCE:
+            row["difference_least"] = row["difference"] - room
+
+
+def _incoherent(proba: Floats, bits: Labels, findings: Rows, any_index: int | None) -> float:
+    """Share of rows on which `any` is less probable than a label, or a label's bit is set without that of `any`."""
+    if any_index is None or any_index in findings:
+        return float("nan")
+    less = proba[:, any_index] < proba[:, findings].max(axis=1) - 1e-12
+    without = (bits[:, any_index] == 0) & bits[:, findings].any(axis=1)
+    return float((less | without).mean())

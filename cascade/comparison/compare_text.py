@@ -1,0 +1,84 @@
+"""A comparison in words: the verdict, and the table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cascade.comparison.contenders import REFERENCE
+
+
+def verdict(rows: list[dict[str, Any]]) -> str:
+    """One sentence: which contender to use, and why."""
+    sound = {row["contender"]: row for row in rows if "error" not in row}
+    best = max(sound.values(), key=lambda row: row["macro_average_precision"])
+    flat = sound.get(REFERENCE)
+    if flat is None:
+        return f"Use {best['contender']} with care: the flat model could not be fitted, so nothing is compared with it."
+    failed = [row["contender"] for row in rows if "error" in row and row["contender"].startswith("cascade")]
+    if failed and not any(name.startswith("cascade") for name in sound):
+        return f"No cascade could be fitted, so none is compared; {best['contender']} is the best of the others."
+    if best is flat:
+        cheaper = _cheaper(sound, flat)
+        return f"Use {best['contender']}: no contender has a higher macro average precision{cheaper}."
+    gain, least = best["difference"], best["difference_least"]
+    if least > 0:
+        return (
+            f"Use {best['contender']}: its macro average precision is {gain:.3f} above that of the flat model, at "
+            f"least {least:.3f} with 97.5 % confidence for the best of {len(sound)}."
+        )
+    return (
+        f"Use {REFERENCE}: {best['contender']} is {gain:.3f} above it in macro average precision, which is within "
+        f"chance for the best of {len(sound)} contenders{_cheaper(sound, flat)}."
+    )
+
+
+def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
+    """Name a cascade that is not worse and needs less than two thirds of the arithmetic, if there is one."""
+    if flat["operations_per_row"] is None:
+        return ""
+    equal = [
+        row
+        for row in sound.values()
+        if row.get("difference_high") is not None
+        and row["contender"].startswith("cascade")
+        and row["difference_high"] > 0
+        and row["operations_per_row"] is not None
+        and row["operations_per_row"] < flat["operations_per_row"] / 1.5
+    ]
+    if not equal:
+        return ""
+    least = min(equal, key=lambda row: row["operations_per_row"])
+    times = flat["operations_per_row"] / least["operations_per_row"]
+    return f"; where compute counts, {least['contender']} is not clearly worse at 1/{times:.1f} of the arithmetic a row"
+
+
+COLUMNS = (
+    ("macro_average_precision", "macro AP", "{:.3f}"),
+    ("difference", "to flat", "{:+.3f}"),
+    ("macro_f1", "F1", "{:.3f}"),
+    ("any_auroc", "AUROC any", "{:.3f}"),
+    ("log_loss", "log loss", "{:.4f}"),
+    ("incoherent_share", "incoherent", "{:.3f}"),
+    ("share_past_gate", "past gate", "{:.2f}"),
+    ("certified_recall", "proven", "{:.2f}"),
+    ("operations_per_row", "ops/row", "{:.3g}"),
+    ("fit_seconds", "fit s", "{:.1f}"),
+    ("rows_per_second", "rows/s", "{:.0f}"),
+)
+
+
+def table(result: dict[str, Any]) -> str:
+    """Lay a comparison out as a Markdown table and its verdict."""
+    head = ["contender", *(title for _, title, _ in COLUMNS), "sums"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in result["contenders"]:
+        cells = [row["error"], *[""] * len(COLUMNS)] if "error" in row else _cells(row)
+        lines.append("| " + " | ".join([row["contender"], *cells]) + " |")
+    return "\n".join([*lines, "", result["verdict"]])
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in COLUMNS]
+    if row.get("difference") is not None:
+        cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+    return [*cells, f"{row['sum_ratio_smallest']:.2f}-{row['sum_ratio_largest']:.2f}"]

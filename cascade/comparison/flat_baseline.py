@@ -1,0 +1,159 @@
+"""The flat model: every label from every row, without a gate; what a cascade has to be better than."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.data.labels import Labels, varying_labels
+from cascade.data.missing import Known, known_part
+from cascade.data.rows import Rows, n_rows
+from cascade.data.sample_weight import check_weight
+from cascade.data.splits import grouped_folds, grouped_holdout
+from cascade.data.targets import read_known_target
+from cascade.errors import DataError
+from cascade.estimators.base import MultilabelClassifier, fresh
+from cascade.estimators.fit_on_rows import fit_labels
+from cascade.estimators.scoring import block_proba
+from cascade.estimators.validation import check_rows
+from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
+
+Floats = NDArray[np.float64]
+
+
+class FlatClassifier(MultilabelClassifier):
+    """A multi-label model as it is, with decision thresholds from rows that it has not seen.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Multi-label classifier with `predict_proba`.
+    decision : decision, default="f1"
+        As in `CascadeClassifier`.
+    calibration_size : float, default=0.2
+        Share of the rows, whole groups, held out for the thresholds.
+    calibration_folds : int, optional
+        Choose the thresholds on out-of-fold answers for all rows instead.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    estimator_ : fitted estimator, or None where no label varies
+    learned_ : ndarray of int
+        Columns that the estimator answers for; a label without both classes among the fitting rows is given its
+        smoothed share.
+    share_ : ndarray of float, shape (L,)
+    thresholds_ : ndarray of float, shape (L,)
+    classes_ : ndarray
+        0 to L - 1, or the two classes of a vector.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multioutput import MultiOutputClassifier
+    >>> X = np.random.default_rng(0).normal(size=(500, 2))
+    >>> model = FlatClassifier(MultiOutputClassifier(LogisticRegression())).fit(X, (X > 1).astype(int))
+    >>> model.predict([[3.0, 0.0]])
+    array([[1, 0]])
+    """
+
+    takes_missing_labels = True
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        decision: Decision = "f1",
+        calibration_size: float = 0.2,
+        calibration_folds: int | None = None,
+        random_state: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.decision = decision
+        self.calibration_size = calibration_size
+        self.calibration_folds = calibration_folds
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model, and the thresholds on rows that it has not seen.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
+            A label that is NaN, or that a masked array hides, leaves its row out for that label.
+        groups, sample_weight : array-like, shape (n,), optional
+        """
+        X = check_rows(self, X, reset=True, min_rows=2)
+        Y, known, self.target_form_ = read_known_target(y, n_rows(X))
+        names = [str(k) for k in range(Y.shape[1])]
+        decisions = each_decision(self.decision, None, names)
+        weight = None if sample_weight is None else check_weight(sample_weight, len(Y))
+        given = {"groups": None if groups is None else np.asarray(groups), "sample_weight": weight}
+        rows = np.arange(len(Y)) if known is None else np.flatnonzero(known.any(axis=1))
+        if self.calibration_folds is None:
+            held = grouped_holdout(Y[rows], _of(given["groups"], rows), self.calibration_size, self.random_state)
+            self._fit_on(X, Y, known, rows[~held], given)
+            asked, proba = rows[held], self._proba(X, rows[held])
+        else:
+            asked, proba = rows, self._out_of_fold(X, Y, known, rows, self.calibration_folds, given)
+            self._fit_on(X, Y, known, rows, given)
+        passed = np.ones(len(asked), dtype=bool)
+        self.thresholds_ = decision_thresholds(
+            decisions, names, proba, passed, Y[asked], _of(weight, asked), False, known_part(known, asked)
+        )
+        self.classes_ = self.target_form_.classes
+        return self
+
+    def _fit_on(self, X: Any, Y: Labels, known: Known, rows: Rows, given: dict[str, Any]) -> None:
+        if not len(rows):
+            raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
+        extra = {name: _of(values, rows) for name, values in given.items()}
+        weight, told = check_weight(extra["sample_weight"], len(rows)), known_part(known, rows)
+        total = weight.sum() if told is None else weight @ told
+        self.share_ = (weight @ Y[rows] + 0.5) / (total + 1.0)
+        self.learned_ = varying_labels(Y[rows], told)
+        self.estimator_ = None
+        if len(self.learned_):
+            estimator = fresh(self.estimator, [self.random_state, 2])
+            own = known_part(known, rows, self.learned_)
+            labels = Y[np.ix_(rows, self.learned_)].astype(np.int64)
+            self.estimator_ = fit_labels(estimator, X, rows, labels, own, **extra)
+
+    def _out_of_fold(self, X: Any, Y: Labels, known: Known, rows: Rows, n_folds: int, given: dict[str, Any]) -> Floats:
+        folds = grouped_folds(Y[rows], _of(given["groups"], rows), n_folds, self.random_state)
+        proba = np.empty((len(rows), Y.shape[1]))
+        for fold in range(n_folds):
+            self._fit_on(X, Y, known, rows[folds != fold], given)
+            proba[folds == fold] = self._proba(X, rows[folds == fold])
+        return proba
+
+    def _proba(self, X: Any, rows: Rows) -> Floats:
+        proba = np.tile(self.share_, (len(rows), 1))
+        if self.estimator_ is not None:
+            proba[:, self.learned_] = block_proba(self.estimator_, X, rows, len(self.learned_))
+        return proba
+
+    def predict_proba(self, X: Any) -> Floats:
+        """The model's probabilities as they are; float of shape (n, L), or (n, 2) where the target was a vector."""
+        return self.target_form_.proba(self._answer(X))
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        bits = self._answer(X) >= self.thresholds_
+        return self.target_form_.decode(bits.astype(np.int64))
+
+    def _answer(self, X: Any) -> Floats:
+        check_is_fitted(self)
+        X = check_rows(self, X, reset=False)
+        return self._proba(X, np.arange(n_rows(X)))
+
+    def _parts(self) -> list[Any]:
+        return [self.estimator]
+
+
+def _of(values: NDArray[Any] | None, rows: Rows) -> NDArray[Any] | None:
+    return None if values is None else values[rows]

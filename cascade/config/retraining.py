@@ -1,0 +1,42 @@
+"""The parts of a run's config that a retraining reads."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from cascade.config.base import Strict
+from cascade.retraining.checks.limits import Limits
+from cascade.retraining.decision.policy import Policy, Wanted
+
+
+class PromotionConfig(Strict):
+    """When a challenger takes the champion's place; see `cascade.retraining.decision.policy.Policy`."""
+
+    metric: Wanted = Policy.metric
+    margin: float = Field(default=Policy.margin, ge=0)
+    confidence: float = Field(default=Policy.confidence, gt=0, lt=1)
+    fewest_positives: int = Field(default=Policy.fewest_positives, ge=1)
+    average_precision: float | None = Field(default=Policy.average_precision, ge=0)
+    gate_recall: float | None = Field(default=Policy.gate_recall, ge=0)
+    calibration_error: float | None = Field(default=Policy.calibration_error, ge=0)
+    count_ratio: float | None = Field(default=Policy.count_ratio, ge=0)
+    speed: float | None = Field(default=Policy.speed, ge=0)
+    draws: int = Field(default=Policy.draws, ge=100)
+
+    def policy(self) -> Policy:
+        """Policy that the config describes."""
+        return Policy(**self.model_dump())
+
+
+class DataLimitsConfig(Strict):
+    """How far new data may lie from the champion's; see `cascade.retraining.checks.limits.Limits`."""
+
+    fewest_rows: float = Field(default=Limits.fewest_rows, ge=0)
+    prevalence_told: float = Field(default=Limits.prevalence_told, ge=1)
+    prevalence_asked: float = Field(default=Limits.prevalence_asked, ge=1)
+    agreement: float = Field(default=Limits.agreement, ge=0, le=1)
+    constant_rows: float = Field(default=Limits.constant_rows, ge=0, le=1)
+
+    def limits(self) -> Limits:
+        """Limits that the config describes."""
+        return Limits(**self.model_dump())

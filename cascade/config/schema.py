@@ -1,0 +1,236 @@
+"""What a run is: its keys, their defaults and what they may hold, checked by pydantic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from cascade.config.base import Strict
+from cascade.config.retraining import DataLimitsConfig, PromotionConfig
+from cascade.errors import ConfigError
+from cascade.estimators.loss_options import check_loss
+from cascade.many_labels.options import check_decoder
+from cascade.rules.thresholds.decisions import check_decision
+from cascade.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
+
+
+def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
+    try:
+        check(value)
+    except ConfigError as error:
+        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
+        name, sentence = str(error).split(" Received ")[0].rstrip(".").split(" ", 1)
+        option = name.strip("`").partition(".")[2]
+        raise ValueError(f"`{option}` {sentence}" if option else sentence) from error
+    return value
+
+
+def _known_windows(windows: Any) -> Any:
+    # What reads data brings more than a config without windows needs.
+    from cascade.data.readers.windows import check_windows
+
+    _refused_as_value(check_windows, windows)
+    return windows
+
+
+class DataConfig(Strict):
+    """Where the data is and which columns play which role."""
+
+    path: Path
+    label_file: Path | None = None
+    labels: list[str] | None = None
+    group: str | None = None
+    id: str | None = None
+    allow_missing: bool = False
+    missing_labels: bool = False
+    any_label: str | None = "auto"
+    windows: Annotated[Any, AfterValidator(_known_windows)] = "rsna"
+    image_size: int | None = Field(default=None, ge=1)
+    test_size: float = Field(default=0.2, gt=0, lt=1)
+
+
+def _known_loss(loss: Any) -> Any:
+    return _refused_as_value(check_loss, loss)
+
+
+def _known_sampling(sampling: Any) -> Any:
+    if sampling is None:
+        return None
+    # Samplers bring scikit-learn, which a config without them does not need.
+    from cascade.estimators.sampling import check_sampling
+
+    return _refused_as_value(check_sampling, sampling)
+
+
+class KerasModel(Strict):
+    """A Keras network."""
+
+    kind: Literal["keras"] = "keras"
+    network: Literal["mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0"] | None = None
+    network_options: dict[str, Any] | None = None
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    validation_size: float = Field(default=0.1, ge=0, lt=1)
+    patience: int = Field(default=3, ge=1)
+    loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
+    top_k: int | None = Field(default=None, ge=1)
+    sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
+    image_size: int | None = Field(default=None, ge=1)
+
+
+SklearnKind = Literal["logistic_regression", "random_forest", "hist_gradient_boosting"]
+KINDS = ("keras", *get_args(SklearnKind))
+
+
+class SklearnModel(Strict):
+    """A scikit-learn classifier with its own options."""
+
+    kind: SklearnKind
+    options: dict[str, Any] = {}
+
+
+def _family(model: Any) -> str:
+    """Which of the two models a part of a config describes; a network where nothing is said."""
+    kind = model.get("kind", "keras") if isinstance(model, dict) else getattr(model, "kind", "keras")
+    return "keras" if kind == "keras" else "sklearn" if kind in KINDS else "unknown"
+
+
+Model = Annotated[
+    Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")],
+    Discriminator(
+        _family,
+        custom_error_type="unknown_kind",
+        custom_error_message=f"must have a `kind` among {', '.join(KINDS)}",
+    ),
+]
+
+
+def _refuse_sampling(model: Any) -> None:
+    if getattr(model, "sampling", None) is not None:
+        raise ValueError("must have no `sampling`: a model of one label knows no rarity; give it to a labeler of all")
+
+
+class LabelerConfig(Strict):
+    """How the labels are named: one multi-label model, or balanced binary models in bags."""
+
+    strategy: Literal["multilabel", "balanced"] = "multilabel"
+    model: Model = KerasModel(epochs=40)
+    n_bags: int = Field(default=10, ge=1)
+    n_jobs: int | None = None
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("strategy") == "balanced":
+            _refuse_sampling(value)
+        return value
+
+    @field_validator("n_jobs")
+    @classmethod
+    def _check_n_jobs(cls, value: int | None) -> int | None:
+        if value == 0:
+            raise ValueError("must not be 0; -1 takes all cores")
+        return value
+
+
+def _checked(decision: Any) -> Any:
+    return _refused_as_value(check_decision, decision)
+
+
+Checked = Annotated[Any, AfterValidator(_checked)]
+
+
+class PolicyConfig(Strict):
+    """A guarantee wanted of the gate."""
+
+    recall: float = Field(default=0.95, gt=0, lt=1)
+    confidence: float = Field(default=0.95, gt=0, lt=1)
+    claim: Literal["joint", "per_label"] = "joint"
+    accept_bound: bool = False
+    size: float = Field(default=0.2, gt=0, lt=1)
+
+
+class CascadeConfig(Strict):
+    """How both stages become one."""
+
+    negative_pool: Literal["positives", "all", "gated"] = "positives"
+    calibration: Literal["platt", "beta", "isotonic", "none"] = "platt"
+    calibration_size: float = Field(default=0.2, gt=0, lt=1)
+    calibration_folds: int | None = Field(default=None, ge=2)
+    gate_recall: float = Field(default=0.95, gt=0, le=1)
+    gate_policy: PolicyConfig | None = None
+    decision: Checked = "f1"
+    label_decisions: dict[str, Checked] | None = None
+    coherence: Literal["lift", "labels", "any"] = "lift"
+    rejected: Literal["share", "zero"] = "share"
+    share_trunk: bool = False
+
+
+def _known_decoder(decoder: Any) -> Any:
+    return _refused_as_value(check_decoder, decoder)
+
+
+class FlatConfig(Strict):
+    """One model for all labels and no gate, in the place of gate, labeler and cascade."""
+
+    model: Model = KerasModel()
+    decoder: Annotated[Any, AfterValidator(_known_decoder)] = "f1"
+    calibration_size: float = Field(default=0.2, gt=0, lt=1)
+
+
+class RetrainConfig(Strict):
+    """When new data is used, and when a challenger takes the champion's place."""
+
+    promotion: PromotionConfig = Field(default_factory=PromotionConfig)
+    limits: DataLimitsConfig = Field(default_factory=DataLimitsConfig)
+
+
+class RunConfig(Strict):
+    """One training run."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(default=0, ge=0)
+    data: DataConfig
+    gate: Model = KerasModel()
+    labeler: LabelerConfig = LabelerConfig()
+    cascade: CascadeConfig = Field(default_factory=CascadeConfig)
+    flat: FlatConfig | None = None
+    runtimes: list[str] | Literal["auto"] = "auto"
+    retrain: RetrainConfig = Field(default_factory=RetrainConfig)
+
+    @model_validator(mode="after")
+    def _one_strategy(self) -> RunConfig:
+        beside = sorted(self.model_fields_set & {"gate", "labeler", "cascade"})
+        if self.flat is not None and beside:
+            raise ValueError(f"`flat` must stand without `{beside[0]}`: a flat model has no stages")
+        return self
+
+    @field_validator("runtimes")
+    @classmethod
+    def _check_runtimes(cls, value: Any) -> Any:
+        odd = [] if value == AUTO else [name for name in value if name not in RUNTIMES]
+        if odd:
+            raise ValueError(f"must be 'auto' or a list of {', '.join(RUNTIMES)}; {odd[0]!r} is not known")
+        return value
+
+    def exported_to(self) -> tuple[str, ...]:
+        """Runtimes that the model's networks are exported to: as asked, or those that are installed."""
+        return exporting_runtimes() if self.runtimes == AUTO else tuple(self.runtimes)
+
+    @field_validator("gate")
+    @classmethod
+    def _check_gate(cls, value: Any) -> Any:
+        _refuse_sampling(value)
+        return value

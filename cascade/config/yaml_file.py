@@ -1,0 +1,130 @@
+"""Whole runs as YAML files: an unknown key is an error that names the nearest valid one."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from cascade.config.retraining import DataLimitsConfig, PromotionConfig
+from cascade.config.schema import (
+    CascadeConfig,
+    DataConfig,
+    FlatConfig,
+    KerasModel,
+    LabelerConfig,
+    PolicyConfig,
+    RetrainConfig,
+    RunConfig,
+    SklearnModel,
+)
+from cascade.errors import ConfigError
+
+LARGEST = 2**20
+
+
+class UniqueKeys(yaml.SafeLoader):
+    """YAML without tags, in which a key stands once in a mapping."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a repeated key; the last one would win without a word."""
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return super().construct_mapping(node, deep)
+
+
+def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConfig:
+    """Read a config file.
+
+    Parameters
+    ----------
+    path : path
+        YAML without tags.
+    overrides : list of str, optional
+        ``key.key=value`` each, the value in YAML.
+
+    Raises
+    ------
+    ConfigError
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f"`{path}` is not a config file; give the path of a YAML file.")
+    if path.stat().st_size > LARGEST:
+        raise ConfigError(f"`{path}` is larger than {LARGEST} bytes, which no config needs.")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"`{path}` is not plain YAML: {str(error).splitlines()[0]}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"`{path}` must hold keys and values. Received {type(content).__name__}.")
+    for override in overrides or []:
+        _override(content, override)
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"`{path}`: {_first_sentence(error, content)}") from error
+
+
+def _override(content: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"`--set` must have the form key.key=value. Received {override!r}.")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"`--set {key}` must be given a plain YAML value. Received {text!r}.") from error
+    *parents, last = key.split(".")
+    place = content
+    for parent in parents:
+        held = place.get(parent, {})
+        if not isinstance(held, dict):
+            raise ConfigError(f"`--set {key}` does not name a key: {parent!r} holds a value.")
+        # A copy: with YAML's anchors two keys may share one mapping, and only this one is meant.
+        place[parent] = dict(held)
+        place = place[parent]
+    place[last] = value
+
+
+def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
+    # A misspelt key is the cause where another one is then missing.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    sentence = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return f"{sentence}."
+    where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in ("keras", "sklearn")]
+    key = ".".join(where)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(error, where[:-1])
+        if where[-1] in known:
+            return f"key `{key}` belongs to another `kind` of model than `{'.'.join(where[:-1])}.kind` names."
+        near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
+        return f"unknown key `{key}`; did you mean `{'.'.join([*where[:-1], *near])}`?"
+    if first["type"] == "missing":
+        return f"key `{key}` is missing; it has no default."
+    received = first["input"].get("kind") if first["type"] == "unknown_kind" else first["input"]
+    return f"`{key}` {sentence[0].lower()}{sentence[1:]}. Received {received!r}."
+
+
+def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
+    homes: dict[str, list[type[BaseModel]]] = {
+        "": [RunConfig],
+        "data": [DataConfig],
+        "gate": [KerasModel, SklearnModel],
+        "labeler": [LabelerConfig],
+        "labeler.model": [KerasModel, SklearnModel],
+        "cascade": [CascadeConfig],
+        "cascade.gate_policy": [PolicyConfig],
+        "flat": [FlatConfig],
+        "retrain": [RetrainConfig],
+        "retrain.promotion": [PromotionConfig],
+        "retrain.limits": [DataLimitsConfig],
+        "flat.model": [KerasModel, SklearnModel],
+    }
+    return [name for model in homes.get(".".join(parents), []) for name in model.model_fields]

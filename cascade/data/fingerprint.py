@@ -1,0 +1,49 @@
+"""A fingerprint of training data: enough to tell whether two runs saw the same rows."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cascade.data.labels import Labels
+from cascade.data.missing import Known
+from cascade.data.rows import n_rows, take
+
+SAMPLED_ROWS = 256
+
+
+def fingerprint(X: Any, Y: Labels, groups: NDArray[Any] | None, known: Known = None) -> dict[str, Any]:
+    """Hash all labels and groups, and the content of up to 256 evenly spaced rows.
+
+    Returns
+    -------
+    dict
+        `rows`, `label_counts`, `sha256_labels`, `sha256_groups` (or None), `sha256_sampled_rows`; where labels are
+        missing `sha256_known`.
+    """
+    sampled = np.unique(np.linspace(0, n_rows(X) - 1, SAMPLED_ROWS).astype(np.intp))
+    missing = {} if known is None else {"sha256_known": _digest(np.packbits(known, axis=1).tobytes())}
+    return missing | {
+        "rows": n_rows(X),
+        "label_counts": Y.sum(axis=0, dtype=np.int64).tolist(),
+        "sha256_labels": _digest(np.packbits(Y, axis=1).tobytes()),
+        "sha256_groups": None if groups is None else _digest("\n".join(map(str, groups.tolist())).encode()),
+        "sha256_sampled_rows": _digest(_content(take(X, sampled))),
+    }
+
+
+def _content(batch: Any) -> bytes:
+    if sparse.issparse(batch):
+        batch = batch.toarray()
+    if hasattr(batch, "to_numpy"):
+        batch = batch.to_numpy()
+    values = np.asarray(batch)
+    return repr(values.tolist()).encode() if values.dtype.hasobject else np.ascontiguousarray(values).tobytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

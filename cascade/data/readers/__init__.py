@@ -1,0 +1,1 @@
+"""Read X, Y and groups from files."""

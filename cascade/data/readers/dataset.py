@@ -1,0 +1,76 @@
+"""Rows with their labels, groups and identifiers, wherever they came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cascade.data.labels import Labels, SparseLabels
+from cascade.data.missing import Known, known_part
+from cascade.data.readers.pixels import PixelOptions
+from cascade.data.rows import Rows, RowSource, RowView, n_rows, take
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set.
+
+    Attributes
+    ----------
+    X : rows, n of them
+    Y : ndarray or CSR matrix of 0/1, shape (n, L), or None
+    label_names : tuple of str
+    groups : ndarray, shape (n,), or None
+    ids : ndarray of str, shape (n,)
+    natural_prevalence : bool
+        False where the labels are known to be more frequent than in nature.
+    feature_names : tuple of str, or None
+        Columns of a feature table.
+    known : ndarray of bool, shape (n, L), or None
+        Which labels are known; `Y` is 0 elsewhere. None where all are.
+    pixels : PixelOptions, or None
+        How images or DICOM slices became pixels.
+    numbered : bool
+        Whether `ids` only count the rows, so that they name none in other data.
+    """
+
+    X: Any
+    Y: Labels | SparseLabels | None
+    label_names: tuple[str, ...]
+    groups: NDArray[Any] | None
+    ids: NDArray[Any]
+    natural_prevalence: bool = True
+    feature_names: tuple[str, ...] | None = None
+    known: Known = None
+    pixels: PixelOptions | None = None
+    numbered: bool = False
+
+    def __len__(self) -> int:
+        return n_rows(self.X)
+
+    def has_missing(self) -> bool:
+        """Whether a feature is NaN; images have none."""
+        values = self.X.data if sparse.issparse(self.X) else self.X
+        # The minimum of numbers and NaN is NaN, and takes no second array of that size.
+        return isinstance(values, np.ndarray) and values.dtype.kind == "f" and bool(np.isnan(values.min(initial=0)))
+
+    def with_dense_labels(self) -> Dataset:
+        """The same rows with labels as an array, which the rules of a cascade and lint count on."""
+        Y: Any = self.Y
+        return replace(self, Y=Y.toarray()) if sparse.issparse(Y) else self
+
+    def part(self, rows: Rows) -> Dataset:
+        """Some rows; images stay where they are."""
+        X = RowView(self.X, rows) if isinstance(self.X, (np.memmap, RowSource)) else take(self.X, rows)
+        return replace(
+            self,
+            X=X,
+            Y=None if self.Y is None else self.Y[rows],
+            known=known_part(self.known, rows),
+            groups=None if self.groups is None else self.groups[rows],
+            ids=self.ids[rows],
+        )

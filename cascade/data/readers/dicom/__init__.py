@@ -1,0 +1,1 @@
+"""Read DICOM slices: headers, folders, pixel data."""

@@ -1,0 +1,75 @@
+"""One entrance for all kinds of data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cascade.data.readers.arrays import read_npy, read_npz, read_phantom
+from cascade.data.readers.columns import Roles
+from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
+from cascade.data.readers.images import read_image_folder
+from cascade.data.readers.tables import read_feature_table
+from cascade.errors import DataError
+
+
+def read_data(
+    path: str | Path, roles: Roles | None = None, labelled: bool = True, features: tuple[str, ...] | None = None
+) -> Dataset:
+    """Read a data set.
+
+    Parameters
+    ----------
+    path : path
+        A folder made by `cascade phantom`, `.npz`, `.npy` with a label file, `.parquet` or `.csv`, or a folder
+        of PNG, JPEG or DICOM images with `labels.csv`.
+    roles : Roles, optional
+        Which columns are labels, group and identifier, where that is not plain.
+    labelled : bool, default=True
+        Whether labels are needed; prediction does without.
+    features : tuple of str, optional
+        For tables: the columns that a model was trained on.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    DataError
+        The sentence names file, row and column.
+    """
+    path, roles = Path(path), roles or Roles()
+    data = _read(path, roles, labelled, features)
+    if labelled and data.Y is None:
+        raise DataError(f"`{path}` has no labels; name a label file or the label columns.")
+    if not len(data):
+        raise DataError(f"`{path}` must hold at least one row. Received none.")
+    return data
+
+
+def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
+    if not path.exists():
+        raise DataError(f"`{path}` does not exist.")
+    if roles.label_file is not None and not (path.is_dir() or path.suffix == ".npy"):
+        raise DataError(f"`{path}` holds its own labels; a label file goes with .npy files and folders of images.")
+    if roles.label_file is not None and not roles.label_file.exists():
+        raise DataError(f"`{roles.label_file}` does not exist.")
+    if roles.group is not None and roles.group in (roles.labels or ()):
+        raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")
+    if path.is_dir():
+        return _read_folder(path, roles, labelled)
+    if path.suffix == ".npz":
+        return read_npz(path, roles)
+    if path.suffix == ".npy":
+        return read_npy(path, roles)
+    if path.suffix in (".parquet", ".csv"):
+        return read_feature_table(path, roles, labelled, features)
+    raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
+
+
+def _read_folder(path: Path, roles: Roles, labelled: bool) -> Dataset:
+    if (path / "images.npy").exists() and (path / "phantom.json").exists():
+        return read_phantom(path, roles)
+    slices = find_slices(path)
+    return read_dicom_folder(path, slices, roles, labelled) if slices else read_image_folder(path, roles, labelled)

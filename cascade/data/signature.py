@@ -1,0 +1,62 @@
+"""What rows a model was trained on, so that other rows are refused by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from cascade.data.rows import n_rows
+from cascade.errors import DataError
+
+
+@dataclass(frozen=True)
+class InputSignature:
+    """Shape of one row, kind of value and, for tables, the feature names in order.
+
+    Attributes
+    ----------
+    row_shape : tuple of int, or None for rows without a shape (text)
+    dtype : str or None
+        "uint8" binds: grey values of 0 to 255 must not be mixed up with 0 to 1. Other numbers are "number".
+    feature_names : tuple of str, or None
+    """
+
+    row_shape: tuple[int, ...] | None
+    dtype: str | None
+    feature_names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, X: Any) -> InputSignature:
+        """Describe the rows of `X`."""
+        columns = getattr(X, "columns", None)
+        names = None if columns is None else tuple(map(str, columns))
+        shape = getattr(X, "shape", None)
+        if shape is None and isinstance(X, (list, tuple)) and len(X) and not isinstance(X[0], str):
+            shape = np.shape(X)
+        return cls(None if shape is None else tuple(map(int, shape[1:])), _value_kind(X), names)
+
+    def check(self, X: Any) -> int:
+        """Refuse rows unlike those of the training; return how many there are."""
+        count = n_rows(X)
+        given = InputSignature.of(X)
+        if self.row_shape is not None and given.row_shape != self.row_shape:
+            raise DataError(f"`X` must have rows of shape {self.row_shape}. Received {given.row_shape}.")
+        if "uint8" in (self.dtype, given.dtype) and self.dtype != given.dtype:
+            raise DataError(f"`X` must hold values of type {self.dtype}, as in training. Received {given.dtype}.")
+        if self.feature_names and given.feature_names and self.feature_names != given.feature_names:
+            pairs = zip(self.feature_names, given.feature_names, strict=False)
+            wanted, got = next((a, b) for a, b in pairs if a != b)
+            raise DataError(f"`X` must have the training's columns in order: wanted {wanted!r}, received {got!r}.")
+        return count
+
+
+def _value_kind(X: Any) -> str | None:
+    dtype = getattr(X, "dtype", None)
+    if dtype is None or not isinstance(dtype, np.dtype):
+        return None
+    if dtype == np.uint8 and not sparse.issparse(X):
+        return "uint8"
+    return "number" if np.issubdtype(dtype, np.number) or dtype.kind == "b" else str(dtype)

@@ -1,0 +1,111 @@
+"""What every scikit-learn estimator is asked here, whatever shape its answer has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.utils import InputTags, Tags, get_tags
+from sklearn.utils.validation import has_fit_parameter
+
+from cascade.data.targets import TargetForm
+from cascade.errors import ConfigError
+
+Floats = NDArray[np.float64]
+
+
+class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of classifiers for a binary or multi-label target, as scikit-learn's tags tell it."""
+
+    one_column_a_label = True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        inner = [_input_tags(part) for part in self._parts()]
+        tags.input_tags.sparse = all(part.sparse for part in inner)
+        tags.input_tags.allow_nan = bool(inner) and all(part.allow_nan for part in inner)
+        return tags
+
+    def _parts(self) -> list[Any]:
+        """Estimators that the rows are handed on to: what these take is taken."""
+        return []
+
+
+class LogOddsClassifier(MultilabelClassifier):
+    """Base of classifiers that answer in log-odds, from which all other answers follow.
+
+    A subclass has `predict_log_odds`, and after `fit` a `target_form_`.
+    """
+
+    target_form_: TargetForm
+
+    def predict_log_odds(self, X: Any) -> Floats:
+        """Log-odds of each label; float of shape (n, L)."""
+        raise NotImplementedError
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
+        proba: Floats = expit(self.predict_log_odds(X))
+        return self.target_form_.proba(proba)
+
+    def decision_function(self, X: Any) -> Floats:
+        """Log-odds, positive where `predict` gives a 1: float of shape (n, L), or (n,) for a vector."""
+        margin = self.predict_log_odds(X)
+        return self.target_form_.decision(margin)
+
+    def predict(self, X: Any) -> NDArray[Any]:
+        """Labels at probability 0.5; int of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        bits = self.predict_log_odds(X) > 0
+        return self.target_form_.decode(bits.astype(np.int64))
+
+
+def _input_tags(part: Any) -> InputTags:
+    # A part that says nothing of itself refuses by itself; None is a network, which takes no NaN.
+    if hasattr(part, "__sklearn_tags__"):
+        tags = get_tags(part).input_tags
+        tags.allow_nan = tags.allow_nan or _hands_nan_on(part)
+        return tags
+    return InputTags(sparse=True, allow_nan=part is not None)
+
+
+def _hands_nan_on(part: Any) -> bool:
+    """Tell whether something inside takes NaN: scikit-learn's wrappers say no for all that they wrap."""
+    inner = [part.estimator] if hasattr(part, "estimator") else [step for _, step in getattr(part, "steps", [])]
+    return any(_input_tags(one).allow_nan for one in inner if hasattr(one, "__sklearn_tags__"))
+
+
+def fresh(estimator: Any, seed: Any) -> Any:
+    """Clone `estimator` and seed every `random_state` in it that is not set."""
+    copy = clone(estimator)
+    parameters = copy.get_params(deep=True)
+    names = sorted(name for name in parameters if name.split("__")[-1] == "random_state" and parameters[name] is None)
+    words = np.random.SeedSequence(seed).generate_state(max(len(names), 1))
+    copy.set_params(**{name: int(word >> 1) for name, word in zip(names, words, strict=False)})
+    return copy
+
+
+def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
+    """Give labels (n, L) the form an estimator takes: to most of scikit-learn's one column is a vector."""
+    tags = get_tags(estimator).target_tags if hasattr(estimator, "__sklearn_tags__") else None
+    return Y[:, 0] if Y.shape[1] == 1 and (tags is None or tags.single_output) else Y
+
+
+def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> Any:
+    """Fit, handing over those of `extra` (groups, sample_weight, trunk) that are given and understood."""
+    known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(estimator, name)}
+    if extra.get("sample_weight") is not None and "sample_weight" not in known:
+        raise ConfigError(f"`sample_weight` was given, but {type(estimator).__name__}.fit does not take it.")
+    return estimator.fit(X, y, **known)
+
+
+def refuse_class_weight(estimator: Any, role: str) -> None:
+    """Refuse an estimator that re-weights by itself: the shift would be there twice, or unknown."""
+    for name, value in estimator.get_params(deep=True).items():
+        if name.split("__")[-1] in ("class_weight", "scale_pos_weight") and value not in (None, 1):
+            raise ConfigError(f"`{role}` must not re-weight by itself; set its `{name}` to None. Received {value!r}.")

@@ -1,0 +1,83 @@
+"""How many labels a row has, read off a trained network: a head of one unit on its trunk, trained as a Poisson rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
+
+from cascade.data.rows import as_dense, n_rows, take
+from cascade.data.targets import TargetForm
+from cascade.estimators.loss_options import make_loss
+from cascade.estimators.neural.batches import IndexedBatches
+from cascade.estimators.neural.classifier import KerasClassifier
+from cascade.estimators.neural.networks import HEAD
+from cascade.estimators.neural.training import seeded, train
+
+EPOCHS = 10
+LEARNING_RATE = 3e-3
+SCALE_ROWS = 1024
+
+
+class PoissonOfLog(keras.losses.Loss):  # type: ignore[misc]
+    """Negative log-likelihood of a count, from the logarithm of its rate: exp(z) - y z, but for a constant."""
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses of shape (batch,)."""
+        return ops.sum(ops.exp(y_pred) - y_true * y_pred, axis=-1)
+
+
+def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasClassifier:
+    """Train a head on the trunk of a fitted network, which stays as it is.
+
+    Parameters
+    ----------
+    model : fitted KerasClassifier
+    X : rows, n of them
+        Those the network was trained on, or others.
+    number : array-like of int >= 0, shape (n,)
+        Labels of each row.
+
+    Returns
+    -------
+    KerasClassifier
+        Its `predict_log_odds` of shape (n, 1) is the logarithm of the expected number.
+    """
+    counter = KerasClassifier(batch_size=model.batch_size, random_state=model.random_state)
+    seed = model.random_state or 0
+    with seeded(seed), _frozen(model.network_):
+        counter.network_ = _with_head(model.network_, X, float(np.mean(number)))
+        batches = IndexedBatches(
+            X, np.asarray(number, np.float32)[:, None], None, np.arange(n_rows(X)), model.batch_size, seed
+        )
+        train(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
+    counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
+    counter.classes_ = counter.target_form_.classes
+    counter.loss_, counter.sampling_shift_ = make_loss("bce", np.zeros((1, 1), np.uint8)), np.zeros(1)
+    return counter
+
+
+def _with_head(network: keras.Model, X: Any, mean: float) -> keras.Model:
+    """A network that shares every layer of `network` but the last."""
+    output = network.layers[-2].output
+    trunk = keras.Model(network.inputs, output)
+    # The trunk's outputs may be of any size: one scale for all lets one learning rate suit every network.
+    spread = float(np.std(trunk.predict_on_batch(as_dense(take(X, np.arange(min(n_rows(X), SCALE_ROWS)))))))
+    scaled = layers.Rescaling(1 / max(spread, 1e-6), name="scale")(output)
+    start = keras.initializers.Constant(np.log(max(mean, 1e-3)))
+    return keras.Model(network.inputs, layers.Dense(1, bias_initializer=start, name=HEAD)(scaled))
+
+
+@contextmanager
+def _frozen(network: keras.Model) -> Iterator[None]:
+    trainable = network.trainable
+    network.trainable = False
+    try:
+        yield
+    finally:
+        network.trainable = trainable

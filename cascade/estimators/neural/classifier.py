@@ -1,0 +1,271 @@
+"""The adapter: a Keras network with scikit-learn's protocol, binary or multi-label by the shape of Y."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.data.image_size import at_size, check_image_size
+from cascade.data.labels import Labels, SparseLabels
+from cascade.data.missing import Known, known_part
+from cascade.data.rows import Rows, as_dense, blocks, n_rows, not_finite, take
+from cascade.data.sample_weight import check_weight
+from cascade.data.splits import grouped_holdout
+from cascade.data.targets import read_target_as_given
+from cascade.errors import ConfigError, DataError
+from cascade.estimators.base import LogOddsClassifier
+from cascade.estimators.loss_options import LossOption, check_loss, make_loss
+from cascade.estimators.neural.batches import IndexedBatches, finite
+from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
+from cascade.estimators.neural.networks import NORMALIZATION, build_network, copy_trunk
+from cascade.estimators.neural.sampled import SampledBatches, TiltedBatches, refuse_unsampled
+from cascade.estimators.neural.top_k import KINDS, AtK
+from cascade.estimators.neural.training import seeded, train
+from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
+from cascade.estimators.validation import check_rows
+
+Floats = NDArray[np.float64]
+
+ADAPTED_ROWS = 20_000
+
+
+class KerasClassifier(LogOddsClassifier):
+    """A Keras network as a scikit-learn classifier.
+
+    Parameters
+    ----------
+    network : str or callable, default="cnn"
+        "mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0", or a function
+        ``network(input_shape, n_outputs, **network_options)`` that returns a model of logits.
+    network_options : dict, optional
+        Options of the network, such as ``{"width": 32}`` or ``{"weights": "imagenet"}``.
+    epochs : int, default=10
+    batch_size : int, default=128
+        Rows a step; prediction uses batches of exactly this many rows, padded.
+    learning_rate : float, default=0.002
+        Start of a cosine that ends at zero.
+    validation_size : float, default=0.1
+        Share of the groups held out for early stopping; 0 trains all epochs on all rows.
+    patience : int, default=3
+        Epochs without a better validation loss before training stops.
+    loss : str or mapping, default="bce"
+        "bce", "weighted", "focal", "asymmetric", "logit_adjusted", "distribution_balanced" or "softmax", or a mapping
+        with the `kind` and options, such as ``{"kind": "weighted", "temper": 0.5}``; see
+        `cascade.estimators.loss_options.DEFAULTS`. What the loss does to probabilities is taken off again.
+    top_k : int, optional
+        Also report precision, recall and nDCG of the k labels ranked first, after each epoch.
+    sampling : str or mapping, optional
+        Draw the training rows anew each epoch: "rare", "ml_ros", "ml_rus", "lp_ros" or "lp_rus", or a mapping with the
+        `kind` and options, such as ``{"kind": "rare", "gamma": 0.5}``; see
+        `cascade.estimators.sampling.options.DEFAULTS`. The shift that the first epoch's draw
+        causes is taken off again, which is right on average and not row by row.
+    image_size : int, optional
+        Height and width at which the network looks at images, so that a gate may see a smaller one than the labeler:
+        files are decoded at that size, arrays averaged down to it.
+    random_state : int, optional
+        None counts as 0: the same data gives the same network.
+
+    Attributes
+    ----------
+    network_ : keras.Model
+        Its outputs are the loss's logits.
+    loss_ : Loss
+        With the numbers that the labels gave; `proper` is False where probabilities still need calibration.
+    sampling_shift_ : ndarray of float, shape (L,)
+        Log-odds added at predict time for what sampling did to each label's prevalence.
+    classes_ : ndarray
+        The two classes of a binary target, 0 to L - 1 for a multi-label one.
+
+    Examples
+    --------
+    >>> X = np.random.default_rng(0).normal(size=(400, 2)).astype("float32")
+    >>> model = KerasClassifier("mlp", epochs=2).fit(X, (X > 0).astype(int))
+    >>> model.predict_proba(X).shape
+    (400, 2)
+    """
+
+    makes_batches = True
+    takes_missing_labels = True
+
+    def __init__(
+        self,
+        network: str | Callable[..., keras.Model] = "cnn",
+        network_options: dict[str, Any] | None = None,
+        epochs: int = 10,
+        batch_size: int = 128,
+        learning_rate: float = 2e-3,
+        validation_size: float = 0.1,
+        patience: int = 3,
+        loss: LossOption = "bce",
+        top_k: int | None = None,
+        sampling: SamplingOption | None = None,
+        image_size: int | None = None,
+        random_state: int | None = None,
+    ) -> None:
+        self.network = network
+        self.network_options = network_options
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_size = validation_size
+        self.patience = patience
+        self.loss = loss
+        self.top_k = top_k
+        self.sampling = sampling
+        self.image_size = image_size
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        groups: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        trunk: Any = None,
+    ) -> Self:
+        """Train the network.
+
+        Parameters
+        ----------
+        X : rows, n of them, each of one shape
+        y : array-like of two classes, shape (n,), or array-like or sparse matrix of 0/1, shape (n, L)
+            A sparse matrix stays sparse; only one batch of it at a time is made dense. A label that is NaN, or that a
+            masked array hides, has no part in the loss.
+        groups : array-like, shape (n,), optional
+            The validation rows for early stopping are whole groups.
+        sample_weight : array-like of float >= 0, shape (n,) or (n, L), optional
+            One weight per row, or per row and label; a 0 is as a missing label in the loss.
+        trunk : fitted KerasClassifier, optional
+            Start from its weights in every layer but the head.
+
+        Raises
+        ------
+        ConfigError, DataError
+        """
+        self._check_parameters()
+        X = at_size(check_rows(self, X, reset=True), self.image_size)
+        labels, known, self.target_form_ = read_target_as_given(y, n_rows(X))
+        shape = getattr(X, "shape", None) or np.shape(X)
+        if len(shape) < 2:
+            raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
+        self.classes_ = self.target_form_.classes
+        training, validation = self._split(labels, known, groups)
+        weight = _loss_weight(sample_weight, labels.shape, known)
+        batches, validating = self._batches(X, labels.astype(np.float32), weight, training, validation, known)
+        seed = self.random_state or 0
+        with seeded(seed):
+            self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
+            if trunk is not None:
+                copy_trunk(trunk.network_, self.network_)
+            train(
+                self.network_,
+                batches,
+                validating if len(validation) else None,
+                self._training_loss(weight),
+                self.epochs,
+                self.learning_rate,
+                self.patience,
+                self.network if isinstance(self.network, str) else "network",
+                self._metrics(labels.shape[1]),
+            )
+        return self
+
+    def _metrics(self, n_labels: int) -> list[keras.metrics.Metric]:
+        k = self.top_k
+        return [] if k is None else [AtK(kind, min(k, n_labels)) for kind in KINDS]
+
+    def _check_parameters(self) -> None:
+        for name in ("epochs", "batch_size", "patience", "top_k"):
+            value = getattr(self, name)
+            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not (whole and value >= 1) and not (name == "top_k" and value is None):
+                raise ConfigError(f"`{name}` must be a whole number of 1 or more. Received {value!r}.")
+        check_loss(self.loss)
+        check_image_size(self.image_size)
+        if self.sampling is not None:
+            check_sampling(self.sampling)
+        if not self.learning_rate > 0:
+            raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
+        if not 0 <= self.validation_size < 1:
+            raise ConfigError(f"`validation_size` must lie in [0, 1). Received {self.validation_size}.")
+
+    def _split(self, labels: Labels | SparseLabels, known: Known, groups: ArrayLike | None) -> tuple[Rows, Rows]:
+        everything = np.arange(labels.shape[0])
+        if known is not None:
+            everything = np.flatnonzero(known.any(axis=1))
+            labels, groups = labels[everything], None if groups is None else np.asarray(groups)[everything]
+        if not self.validation_size:
+            return everything, everything[:0]
+        held = grouped_holdout(labels, groups, self.validation_size, self.random_state or 0)
+        # Very small samples may hold out nothing, or everything: then all epochs run on all rows.
+        return (everything, everything[:0]) if held.all() or not held.any() else (everything[~held], everything[held])
+
+    def _training_loss(self, weight: NDArray[np.float32] | None) -> keras.losses.Loss:
+        if self.sampling is not None:
+            return LogitLoss(self.loss_)
+        return training_loss(self.loss, self.loss_, label_weights=weight is not None and weight.ndim == 2)
+
+    def _batches(
+        self,
+        X: Any,
+        target: Any,
+        weight: NDArray[np.float32] | None,
+        training: Rows,
+        validation: Rows,
+        known: Known,
+    ) -> tuple[IndexedBatches, IndexedBatches]:
+        """Batches to train on and to validate on; with them come the loss's numbers and the sample's shift."""
+        n_labels, size, seed = target.shape[1], self.batch_size, self.random_state or 0
+        if self.sampling is None:
+            self.loss_ = make_loss(self.loss, target[training], known_part(known, training))
+            self.sampling_shift_ = np.zeros(n_labels)
+            refuse_softmax_of_one(self.loss_, n_labels)
+            batches = IndexedBatches(X, target, weight, training, size, seed)
+            return batches, IndexedBatches(X, target, weight, validation, size)
+        if weight is not None and weight.ndim == 2:
+            raise ConfigError("`sampling` needs every label known and one weight per row; leave `sampling` out.")
+        drawn = SampledBatches(X, target, weight, training, size, seed, self.sampling)
+        self.loss_ = make_loss(self.loss, drawn.target[drawn.order])
+        refuse_unsampled(self.loss_, n_labels)
+        ratios = drawn.ratios()
+        self.sampling_shift_ = resampling_shift(ratios)
+        return drawn, TiltedBatches(X, target, weight, validation, size, ratios)
+
+    def _build(self, X: Any, shape: tuple[int, ...], n_outputs: int, training: Rows) -> keras.Model:
+        sample = as_dense(take(X, training[:1]))
+        options = self.network_options or {}
+        network = build_network(self.network, shape, n_outputs, str(sample.dtype), options)
+        normalizing = [layer for layer in network.layers if layer.name == NORMALIZATION]
+        for layer in normalizing:
+            step = max(1, len(training) // ADAPTED_ROWS)
+            layer.adapt(finite(as_dense(take(X, training[::step]))))
+        return network
+
+    def predict_log_odds(self, X: Any) -> Floats:
+        """Log-odds, the loss's shift taken off; float of shape (n, n_outputs)."""
+        check_is_fitted(self)
+        X = at_size(check_rows(self, X, reset=False), self.image_size)
+        n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
+        z = np.empty((n_rows(X), n_outputs))
+        for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size):
+            # A batch at a time: its numbers are still near the processor.
+            values = as_dense(batch)
+            z[rows] = self.loss_.log_odds(self.network_.predict_on_batch(values)[: len(rows)])
+            z[rows[not_finite(values)[: len(rows)]]] = np.nan
+        z += self.sampling_shift_
+        return z
+
+
+def _loss_weight(sample_weight: ArrayLike | None, shape: tuple[int, int], known: Known) -> NDArray[np.float32] | None:
+    """What each row, or each of its labels, counts in the loss: a missing label nothing."""
+    if sample_weight is None:
+        return None if known is None else known.astype(np.float32)
+    weight = check_weight(sample_weight, *shape).astype(np.float32)
+    if known is None:
+        return weight
+    return (weight[:, None] if weight.ndim == 1 else weight) * known

@@ -1,0 +1,32 @@
+"""The networks a newcomer gets without choosing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cascade.data.rows import n_rows
+from cascade.errors import DataError
+from cascade.estimators.neural.classifier import KerasClassifier
+
+LEAST_STEPS = 1500
+MOST_EPOCHS = 60
+BATCH = 64
+
+
+def suited_classifier(role: str, X: Any) -> KerasClassifier:
+    """Choose a network for the rows of `X`: a small CNN for images, an MLP for vectors.
+
+    Parameters
+    ----------
+    role : {"gate", "labeler"}
+        The labeler sees only rows with a label, so it makes more passes over them; on few rows both make more.
+    X : rows
+    """
+    axes = len(getattr(X, "shape", ()))
+    if axes not in (2, 4):
+        shape = getattr(X, "shape", None)
+        raise DataError(f"`X` must have 2 or 4 axes for a default network; pass `{role}`. Received shape {shape}.")
+    # What trains a network is steps: on few rows a fixed number of passes makes too few (docs/comparison.md, phantom).
+    enough = -(-LEAST_STEPS * BATCH // max(n_rows(X), 1))
+    epochs = max({"gate": 10, "labeler": 40}[role], min(enough, MOST_EPOCHS))
+    return KerasClassifier("cnn" if axes == 4 else "mlp", epochs=epochs, batch_size=BATCH, patience=5)

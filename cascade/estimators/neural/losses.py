@@ -1,0 +1,139 @@
+"""The losses of `cascade.estimators.losses` for Keras: on logits, finite on empty rows.
+
+All but softmax have one value per row and label; so `sample_weight` may be one weight per row, or per row and label.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from cascade.errors import ConfigError
+from cascade.estimators.loss_options import LossOption
+from cascade.estimators.losses import (
+    AsymmetricLoss,
+    DistributionBalancedLoss,
+    FocalLoss,
+    LogitAdjustedLoss,
+    Loss,
+    SoftmaxLoss,
+    WeightedLoss,
+)
+
+MOST_FACTORS = 8
+
+
+class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
+    """A loss for training; networks are saved without it, since inference needs its numbers only.
+
+    Parameters
+    ----------
+    loss : Loss
+    """
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """Weighted mean of the losses; a vector of weights belongs to the rows."""
+        if sample_weight is not None and not isinstance(self.loss, SoftmaxLoss):
+            weight = ops.convert_to_tensor(sample_weight)
+            sample_weight = ops.expand_dims(weight, -1) if len(weight.shape) == 1 else weight
+        return super().__call__(y_true, y_pred, sample_weight)
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(name=type(loss).__name__)
+        self.loss = loss
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses of shape (batch, L), or (batch,) for softmax."""
+        return FORMULAS[type(self.loss)](self.loss, y_true, y_pred)
+
+
+def training_loss(option: LossOption, loss: Loss, label_weights: bool = False) -> keras.losses.Loss:
+    """Make what Keras minimises for a loss option; plain cross-entropy is Keras' own.
+
+    That one has a value per row only, so it is not taken where there are weights for each row's labels.
+    """
+    if label_weights and isinstance(loss, SoftmaxLoss):
+        raise ConfigError("`loss` 'softmax' shares a row among all labels; missing or weighted labels need another.")
+    own = option == "bce" and not label_weights
+    return keras.losses.BinaryCrossentropy(from_logits=True) if own else LogitLoss(loss)
+
+
+def constant(values: Any) -> Any:
+    """Numbers as a tensor of the losses' own type: mixed precision casts logits to it."""
+    return ops.convert_to_tensor(np.asarray(values, dtype=np.float32))
+
+
+def _weighted(loss: WeightedLoss, y: Any, z: Any) -> Any:
+    negative, positive = constant(loss.weights[:, 0]), constant(loss.weights[:, 1])
+    return positive * y * ops.softplus(-z) + negative * (1 - y) * ops.softplus(z)
+
+
+def _focal(loss: FocalLoss, y: Any, z: Any) -> Any:
+    alpha = constant(loss.alpha)
+    # expit(-z) ** gamma, in a form whose slope is finite everywhere.
+    positive = ops.exp(-loss.gamma * ops.softplus(z)) * ops.softplus(-z)
+    negative = ops.exp(-loss.gamma * ops.softplus(-z)) * ops.softplus(z)
+    return alpha * y * positive + (1 - alpha) * (1 - y) * negative
+
+
+def _asymmetric(loss: AsymmetricLoss, y: Any, z: Any) -> Any:
+    positive = ops.softplus(-z)
+    if loss.gamma_positive > 0:
+        positive = ops.exp(-loss.gamma_positive * ops.softplus(z)) * positive
+    if loss.clip == 0:
+        negative = ops.exp(-loss.gamma_negative * ops.softplus(-z)) * ops.softplus(z)
+    else:
+        shown = ops.relu(ops.sigmoid(z) - loss.clip)
+        negative = -ops.log1p(-shown)
+        if loss.gamma_negative > 0:
+            negative = _power(shown, loss.gamma_negative) * negative
+    return y * positive + (1 - y) * negative
+
+
+def _power(x: Any, exponent: float) -> Any:
+    """X ** exponent; small whole ones as products, which takes a fraction of the time."""
+    if exponent != round(exponent) or exponent > MOST_FACTORS:
+        return ops.power(x, exponent)
+    product = x
+    for _ in range(round(exponent) - 1):
+        product = product * x
+    return product
+
+
+def _logit_adjusted(loss: LogitAdjustedLoss, y: Any, z: Any) -> Any:
+    u = z + constant(loss.offset)
+    return y * ops.softplus(-u) + (1 - y) * ops.softplus(u)
+
+
+def _distribution_balanced(loss: DistributionBalancedLoss, y: Any, z: Any) -> Any:
+    rarity = constant(1 / loss.count)
+    total = ops.sum(y * rarity, axis=-1, keepdims=True)
+    filled = ops.where(total > 0, total, ops.ones_like(total))
+    weight = loss.alpha + ops.sigmoid(loss.beta * (rarity / filled - loss.mu))
+    weight = ops.where(total > 0, weight, ops.ones_like(weight))
+    u = z - constant(loss.offset)
+    return weight * (y * ops.softplus(-u) + (1 - y) * ops.softplus(loss.tolerance * u) / loss.tolerance)
+
+
+def _softmax(loss: SoftmaxLoss, y: Any, z: Any) -> Any:
+    share = y / ops.maximum(ops.sum(y, axis=-1, keepdims=True), 1)
+    return -ops.sum(share * ops.log_softmax(z, axis=-1), axis=-1)
+
+
+FORMULAS: dict[type[Any], Any] = {
+    WeightedLoss: _weighted,
+    FocalLoss: _focal,
+    AsymmetricLoss: _asymmetric,
+    LogitAdjustedLoss: _logit_adjusted,
+    DistributionBalancedLoss: _distribution_balanced,
+    SoftmaxLoss: _softmax,
+}
+
+
+def refuse_softmax_of_one(loss: Loss, n_outputs: int) -> None:
+    """Refuse shares of a single label: they are 1 whatever the row."""
+    if isinstance(loss, SoftmaxLoss) and n_outputs < 2:
+        raise ConfigError("`loss` 'softmax' needs two labels or more. Received one.")

@@ -1,0 +1,97 @@
+"""One training run of one network: seeded, stopped early, stopped at once when a number is not finite."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+from cascade.errors import DataError, ModelRefusedError
+from cascade.estimators.neural.batches import IndexedBatches
+
+logger = logging.getLogger("cascade.training")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed Keras for the block, and leave Python's and NumPy's own generators as they were."""
+    kept_python, kept_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    keras.utils.set_random_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(kept_python)
+        np.random.set_state(kept_numpy)  # noqa: NPY002
+
+
+class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
+    """One line of progress an epoch."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Log the losses."""
+        shown = ", ".join(f"{key} {value:.4f}" for key, value in (logs or {}).items())
+        logger.info("%s: epoch %d/%d, %s", self.name, epoch + 1, self.params["epochs"], shown)
+
+
+def train(
+    network: keras.Model,
+    batches: IndexedBatches,
+    validation: IndexedBatches | None,
+    loss: keras.losses.Loss,
+    epochs: int,
+    learning_rate: float,
+    patience: int,
+    name: str,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> None:
+    """Minimise a loss of the logits; the learning rate falls to zero along a cosine."""
+    steps = epochs * len(batches)
+    network.compile(
+        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
+        loss=loss,
+        metrics=list(metrics),
+        jit_compile=False,
+    )
+    # TensorFlow traces a step that makes variables twice, and a trace takes longer than training a small network.
+    network.optimizer.build(network.trainable_variables)
+    callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
+    if validation is not None:
+        stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
+        callbacks.append(stop)
+    try:
+        network.fit(batches, validation_data=validation, epochs=epochs, callbacks=callbacks, verbose=0)
+    except Exception as error:
+        _raise_cause(batches, validation)
+        if not (isinstance(error, RuntimeError) and any(word in str(error).lower() for word in ("nan", "inf"))):
+            raise
+        raise DataError(
+            "training met a loss that is not finite; look for NaN in `X` or lower `learning_rate`."
+        ) from error
+    check_finite(network)
+    # The optimiser's moments would triple the saved file, a loss of our own would be code to load, and inference needs
+    # neither.
+    network.optimizer, network.compiled = None, False
+
+
+def _raise_cause(*fetched: IndexedBatches | None) -> None:
+    for batches in fetched:
+        if batches is not None and batches.error is not None:
+            raise batches.error from None
+
+
+def check_finite(network: keras.Model) -> None:
+    """Refuse a network with a weight that is NaN or infinite."""
+    for weight in network.weights:
+        if not np.isfinite(np.asarray(weight)).all():
+            raise ModelRefusedError(
+                f"weight {weight.path!r} is not finite; such a network is neither saved nor loaded."
+            )

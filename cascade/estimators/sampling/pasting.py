@@ -1,0 +1,164 @@
+"""Findings of one image pasted into another, where it is known which pixels belong to a finding."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cascade.data.rows import Rows, RowSource, RowView, take
+from cascade.errors import ConfigError, DataError
+from cascade.estimators.sampling.rarity import rarity_weights
+from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, labelled_rows
+
+Frames = NDArray[np.int64]
+
+NOBODY = -1
+
+
+class KnowsFindings(Protocol):
+    """Images that know where their findings are."""
+
+    def masks(self, rows: Rows) -> NDArray[np.bool_]:
+        """Pixels that belong to a finding; bool of shape (len(rows), height, width)."""
+
+    def frames(self, rows: Rows) -> NDArray[np.int64]:
+        """What is laid over what: top, left, bottom and right of each body; int of shape (len(rows), 4)."""
+
+
+class PastedRows(RowSource):
+    """Rows of `X`, some of them with the findings of another row pasted over them.
+
+    The donor's frame is stretched over the recipient's, so that a finding comes to lie where it lay. The pasted image
+    shows the findings of both, so it has the labels of both. It is nobody's scan: rows that validate, calibrate or test
+    are never pasted, and donors come from the rows that are trained on.
+
+    Parameters
+    ----------
+    X : images with methods ``masks(rows)`` and ``frames(rows)``, or views of such images
+        Rows of shape (height, width, channels); see `KnowsFindings`.
+    Y : ndarray or sparse matrix of 0/1, shape (n, L)
+    rows : ndarray of int, shape (m,)
+    donors : ndarray of int, shape (m,)
+        Row whose findings are pasted; -1 for none. One that shows no pixel of a finding gives nothing.
+
+    Attributes
+    ----------
+    Y : ndarray or sparse matrix, shape (m, L)
+        The OR of both rows' labels, `any` as well.
+
+    Raises
+    ------
+    ConfigError, DataError
+
+    References
+    ----------
+    Ghiasi et al. (2021), Simple copy-paste is a strong data augmentation method for instance segmentation, CVPR.
+
+    Examples
+    --------
+    >>> class Scans(RowView):
+    ...     def masks(self, rows):
+    ...         return take(self.X, rows)[..., 0] > 100
+    ...     def frames(self, rows):
+    ...         return np.tile([0, 0, 2, 1], (len(rows), 1))
+    >>> X = Scans(np.array([[[[10], [20]]], [[[30], [200]]]], np.uint8), np.arange(2))
+    >>> pasted = PastedRows(X, np.array([[1, 0], [0, 1]]), rows=np.array([0, 1]), donors=np.array([1, -1]))
+    >>> pasted[np.array([0])].ravel().tolist(), pasted.Y.tolist()
+    ([10, 200], [[1, 1], [0, 1]])
+    """
+
+    def __init__(self, X: Any, Y: Any, rows: Rows, donors: Rows) -> None:
+        _known(X)
+        self.X, self.rows, self.donors = X, np.asarray(rows, dtype=np.intp), np.array(donors, dtype=np.intp)
+        if self.rows.shape != self.donors.shape or self.rows.ndim != 1:
+            raise DataError(f"`donors` must be one per row ({len(self.rows)}). Received shape {self.donors.shape}.")
+        self.shape = (len(self.rows), *X.shape[1:])
+        self.dtype = X.dtype
+        given = np.flatnonzero(self.donors != NOBODY)
+        source, numbers = _behind(X, self.donors[given])
+        self.donors[given[~source.masks(numbers).any(axis=(1, 2))]] = NOBODY
+        self.Y = _labels_of_both(Y, self.rows, self.donors)
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        batch = np.array(take(self.X, self.rows[rows]))
+        given = np.flatnonzero(self.donors[rows] != NOBODY)
+        if len(given):
+            source, donors = _behind(self.X, self.donors[rows[given]])
+            _, own = _behind(self.X, self.rows[rows[given]])
+            frames = source.frames(donors), source.frames(own)
+            mask = _stretched(source.masks(donors)[..., None], *frames)
+            batch[given] = np.where(mask, _stretched(take(source, donors), *frames), batch[given])
+        return batch
+
+
+def draw_donors(Y: Any, n: int, share: float, gamma: float = 0.5, seed: Seed = 0) -> Rows:
+    """Draw a donor for a share of `n` rows, among the rows with a label, more often where labels are rare.
+
+    Parameters
+    ----------
+    Y : ndarray or sparse matrix of 0/1, shape (n_rows, L)
+    n : int
+    share : float in [0, 1]
+    gamma : float in [0, 1], default=0.5
+        As in `rarity_weights`.
+    seed : int or sequence of int, default=0
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Row of `Y`, or -1 for no donor.
+
+    Examples
+    --------
+    >>> sorted(draw_donors([[0, 0], [1, 0]], 4, share=0.5).tolist())
+    [-1, -1, 1, 1]
+    """
+    labels = as_sparse(Y)
+    rng = np.random.default_rng(seed)
+    pool = labelled_rows(labels)
+    donors: Rows = np.full(n, NOBODY, dtype=np.intp)
+    if len(pool):
+        weight = rarity_weights(labels, gamma)[pool]
+        given = rng.permutation(n)[: round(share * n)]
+        donors[given] = rng.choice(pool, len(given), p=weight / weight.sum())
+    return donors
+
+
+def _labels_of_both(Y: Any, rows: Rows, donors: Rows) -> Any:
+    own, added = Y[rows], Y[np.maximum(donors, 0)]
+    given = (donors != NOBODY)[:, None].astype(Y.dtype)
+    return own.maximum(added.multiply(given).tocsr()) if sparse.issparse(Y) else np.maximum(own, added * given)
+
+
+def _known(X: Any) -> None:
+    source, _ = _behind(X, np.empty(0, np.intp))
+    if not hasattr(source, "masks"):
+        kind = type(source).__name__
+        raise ConfigError(f"pasting needs an `X` that knows its findings, such as PhantomImages. Received {kind}.")
+
+
+def _behind(X: Any, rows: Rows) -> tuple[Any, Rows]:
+    """Follow views to the images that they show."""
+    while isinstance(X, RowView) and not hasattr(X, "masks"):
+        X, rows = X.X, X.rows[rows]
+    return X, rows
+
+
+def _stretched(images: NDArray[Any], frames: Frames, wanted: Frames) -> NDArray[Any]:
+    """Move and scale images (m, height, width, channels) so that their frames come to lie on the wanted ones."""
+    number, height, width = np.arange(len(images)), images.shape[1], images.shape[2]
+    row = _places(frames[:, 0], frames[:, 2], wanted[:, 0], wanted[:, 2], height)
+    column = _places(frames[:, 1], frames[:, 3], wanted[:, 1], wanted[:, 3], width)
+    stretched: NDArray[Any] = images[number[:, None, None], row[:, :, None], column[:, None, :]]
+    return stretched
+
+
+def _places(low: Frames, high: Frames, wanted_low: Frames, wanted_high: Frames, size: int) -> Rows:
+    """Which pixel of an image is shown at each place along one axis; int of shape (m, size)."""
+    scale = (high - low) / np.maximum(wanted_high - wanted_low, 1)
+    place = low[:, None] + (np.arange(size) + 0.5 - wanted_low[:, None]) * scale[:, None]
+    shown: Rows = np.clip(place.astype(np.intp), 0, size - 1)
+    return shown

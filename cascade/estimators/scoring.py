@@ -1,0 +1,85 @@
+"""Probabilities of fitted estimators, whatever their layout; without scikit-learn, which takes a second to import."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.image_size import at_size
+from cascade.data.rows import BLOCK, Rows, RowView, blocks, in_parts, is_in_memory, makes_batches
+from cascade.errors import CascadeError, ConfigError, DataError
+
+Floats = NDArray[np.float64]
+
+VIEWED = 8 * BLOCK
+"""Rows of a view, of which nothing is held: at its end threads wait for the slowest."""
+
+
+def bags_of(estimator: Any) -> list[Any]:
+    """Models inside of balanced binary relevance, label after label; none of any other estimator."""
+    return [bag for bags in estimator.estimators_ for bag in bags] if hasattr(estimator, "prior_shift_") else []
+
+
+def size_of(estimator: Any) -> int | None:
+    """Size at which an estimator looks at images; None where it takes them as they are."""
+    bags = bags_of(estimator)
+    size: int | None = size_of(bags[0]) if bags else getattr(estimator, "image_size", None)
+    return size
+
+
+def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
+    """Probability of a 1 for each output; float of shape (n, n_outputs) from any of scikit-learn's layouts.
+
+    Only the number of outputs tells two labels from the two classes of one label.
+    """
+    try:
+        answer = estimator.predict_proba(X)
+    except CascadeError:
+        raise
+    except ValueError as error:
+        kind, reason = type(estimator).__name__, str(error).splitlines()[0]
+        raise DataError(f"`X` holds rows that {kind} does not take: {reason}") from error
+    if isinstance(answer, list):
+        columns = [_class_one(p, classes) for p, classes in zip(answer, estimator.classes_, strict=True)]
+        answer = np.column_stack(columns)
+    elif n_outputs == 1 and not (getattr(estimator, "one_column_a_label", False) and answer.shape[1] == 1):
+        answer = _class_one(np.asarray(answer), estimator.classes_)[:, None]
+    if answer.shape[1] != n_outputs:
+        kind = type(estimator).__name__
+        raise ConfigError(
+            f"{kind}.predict_proba must give {n_outputs} columns, one a label. Received {answer.shape[1]}."
+        )
+    return np.asarray(answer, dtype=np.float64)
+
+
+def _class_one(proba: Floats, classes: Any) -> Floats:
+    held = np.flatnonzero(np.asarray(classes) == 1)
+    return np.asarray(proba[:, held[0]] if len(held) else np.zeros(len(proba)), dtype=np.float64)
+
+
+def block_proba(
+    estimator: Any, X: Any, rows: Rows, n_outputs: int, progress: Callable[[int], object] | None = None
+) -> Floats:
+    """Probabilities (len(rows), n_outputs) of some rows, computed in blocks of one fixed shape.
+
+    Images come at the size at which the estimator looks at them.
+    """
+    X = at_size(X, size_of(estimator))
+    result = np.empty((len(rows), n_outputs))
+    done = 0
+    for part, batch in _batches(X, rows, estimator):
+        result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]
+        done += len(part)
+        if progress is not None:
+            progress(done)
+    return result
+
+
+def _batches(X: Any, rows: Rows, estimator: Any) -> Iterator[tuple[Rows, Any]]:
+    """Blocks for an estimator; one that makes batches itself fetches from memory itself, in threads of its own."""
+    if makes_batches(estimator) and is_in_memory(X) and hasattr(X, "dtype"):
+        return ((part, RowView(X, part)) for part in in_parts(rows, VIEWED))
+    return blocks(X, rows, BLOCK, pad=not makes_batches(estimator))

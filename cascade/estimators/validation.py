@@ -1,0 +1,64 @@
+"""What scikit-learn asks of X: counted columns with stable names, finite numbers, and no surprise on the way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import get_tags
+from sklearn.utils.validation import validate_data
+
+from cascade.data.rows import is_source
+from cascade.errors import DataError
+
+
+def check_rows(estimator: Any, X: Any, reset: bool, min_rows: int = 1) -> Any:
+    """Validate rows for `estimator`, as scikit-learn does; return them as an array where they were a list.
+
+    Data frames stay frames, for estimators that choose columns by name. Text, images, and objects that make
+    their rows on demand have no columns to count and are handed on as they are.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Gains `n_features_in_` and `feature_names_in_` when `reset`, is compared with them otherwise.
+    X : rows
+    reset : bool
+    min_rows : int, default=1
+
+    Raises
+    ------
+    DataError
+    """
+    if is_source(X) or _is_text(X) or len(getattr(X, "shape", ())) > 2:
+        return X
+    try:
+        return _validate(estimator, X, reset, min_rows)
+    except ValueError as error:
+        raise DataError(" ".join(str(error).split())) from error
+
+
+def _validate(estimator: Any, X: Any, reset: bool, min_rows: int) -> Any:
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+        return X
+    tags = get_tags(estimator).input_tags
+    return validate_data(
+        estimator,
+        X,
+        reset=reset,
+        accept_sparse="csr" if tags.sparse else False,
+        ensure_all_finite="allow-nan" if tags.allow_nan else True,
+        ensure_min_samples=min_rows,
+        allow_nd=True,
+    )
+
+
+def _is_text(X: Any) -> bool:
+    values = np.asarray(X[:1]) if isinstance(X, (list, tuple)) else X
+    kind = getattr(getattr(values, "dtype", None), "kind", "")
+    return getattr(values, "ndim", 2) == 1 and kind in "OUTS" and len(values) > 0 and isinstance(_first(values), str)
+
+
+def _first(values: Any) -> Any:
+    return values.iloc[0] if hasattr(values, "iloc") else values[0]

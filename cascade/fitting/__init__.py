@@ -1,0 +1,1 @@
+"""How a cascade is fitted: splits, pools, gate threshold, rules."""

@@ -1,0 +1,232 @@
+"""Fit a whole cascade: both models, and the rules on rows that neither has seen."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.labels import LabelPlan, Labels, plan_labels, planned
+from cascade.data.missing import Known, known_part, known_rows
+from cascade.data.rows import Rows
+from cascade.data.splits import grouped_folds, grouped_holdout
+from cascade.errors import DataError
+from cascade.fitting.fit_rules import fit_rules
+from cascade.fitting.gate import GateRules, HeldOut, fit_gate_rules
+from cascade.fitting.gate_threshold import GateThreshold
+from cascade.fitting.options import Wishes
+from cascade.fitting.stages import Stages, gate_log_odds, labeler_log_odds
+from cascade.fitting.training_set import Examples
+from cascade.rules.prediction import Scores
+from cascade.rules.probability.merge import pool_rows
+from cascade.rules.rules import Rules
+from cascade.rules.thresholds.certificate import Certificate
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+POOL_FOLDS = 3
+"""Gates fitted to find out which fitting rows a gate that has not seen them lets pass."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted cascade in its parts.
+
+    Attributes
+    ----------
+    gate, labeler : fitted estimators; the labeler None where no label has anything to learn
+    rules : Rules
+    gate_threshold : GateThreshold
+    certificate : Certificate, or None where none was asked for
+    rows_fitted, rows_calibrated : int
+    held : HeldOut
+        Rows that the rules were fitted on.
+    labeler_z : ndarray of float, shape (rows_calibrated, K)
+        The labeler's log-odds of them, NaN where it was not asked.
+    out_of_fold : bool
+        Whether they are all rows, each answered by models that have not seen its fold.
+    """
+
+    gate: Any
+    labeler: Any
+    rules: Rules
+    gate_threshold: GateThreshold
+    certificate: Certificate | None
+    rows_fitted: int
+    rows_calibrated: int
+    held: HeldOut
+    labeler_z: Floats
+    out_of_fold: bool
+
+    @property
+    def scores(self) -> Scores:
+        """What gate and labeler said of the held-out rows, none of which they were fitted on."""
+        passed = self.rules.gate_proba(self.held.gate_z) >= self.rules.gate_threshold
+        return Scores(self.held.gate_z, passed, self.labeler_z[passed])
+
+
+def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float) -> Fitted:
+    """Fit both models on most groups, and the rules on a share `size` of them held out."""
+    certifying, rows = _kept_apart(stages, examples, wishes)
+    held = grouped_holdout(examples.Y[rows], examples.extra(rows)["groups"], size, stages.random_state)
+    fitting, calibrating = rows[~held], rows[held]
+    if not len(fitting) or not len(calibrating):
+        raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
+    Y = examples.Y
+    plan = _plan(examples, [fitting])
+    _report_unseen(Y[fitting], Y[calibrating], examples.names)
+    stages.check(len(plan.learned), examples.known is not None)
+
+    gate = stages.fit_gate(examples, fitting)
+    unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating))
+    gate_rules, certificate = _certified(fit_gate_rules(unseen, wishes), gate, examples, certifying, unseen, wishes)
+    passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, wishes)
+    pool = fitting[pool_rows(Y[fitting], wishes.negative_pool, passed)]
+    labeler = stages.fit_labeler(examples, pool, plan, gate)
+    logger.info("calibration: %d held-out rows", len(calibrating))
+
+    labeler_z = np.full((len(calibrating), len(plan.learned)), np.nan)
+
+    def labeler_scores(numbers: Rows) -> Floats:
+        labeler_z[numbers] = labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
+        return labeler_z[numbers]
+
+    rules = fit_rules(examples.names, plan, gate_rules, unseen, labeler_scores, wishes)
+    counts = len(fitting), len(calibrating)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, False)
+
+
+def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int) -> Fitted:
+    """Fit the rules on out-of-fold answers for every row, then both models on all rows.
+
+    Where data is short this spends none of it: each row's answer comes from models that have not seen its group.
+    The final models have seen more rows than those that the rules were fitted on.
+    """
+    certifying, rows = _kept_apart(stages, examples, wishes)
+    folds = grouped_folds(examples.Y[rows], examples.extra(rows)["groups"], n_folds, stages.random_state)
+    if len(np.unique(folds)) < n_folds:
+        raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
+    plan = _plan(examples, [rows[folds != fold] for fold in range(n_folds)])
+    stages.check(len(plan.learned), examples.known is not None)
+
+    gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
+    gate = stages.fit_gate(examples, rows)
+    unseen = HeldOut.of(examples, rows, gate_z)
+    gate_rules, certificate = _certified(fit_gate_rules(unseen, wishes), gate, examples, certifying, unseen, wishes)
+    passed = gate_rules.proba(gate_z) >= gate_rules.threshold.value
+    in_pool = pool_rows(unseen.Y, wishes.negative_pool, passed)
+    labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
+    for fold in range(n_folds):
+        training, asked = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
+        labeler = stages.fit_labeler(examples, rows[training], plan, fold_gates[fold], (fold,))
+        labeler_z[asked] = labeler_log_odds(labeler, examples.X, rows[asked], plan)
+    rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], wishes)
+    labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
+    counts = len(rows), len(rows)
+    return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, True)
+
+
+def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Rows, Rows]:
+    """Rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
+    rows = examples.telling()
+    _report_gate(examples)
+    if wishes.gate_policy is None:
+        return rows[:0], rows
+    held = wishes.gate_policy.rows(examples, rows, stages.random_state)
+    return rows[held], rows[~held]
+
+
+def _certified(
+    gate_rules: GateRules, gate: Any, examples: Examples, certifying: Rows, unseen: HeldOut, wishes: Wishes
+) -> tuple[GateRules, Certificate | None]:
+    """Put the certified threshold, if one is wanted, in the place of the empirical one."""
+    policy = wishes.gate_policy
+    if policy is None:
+        return gate_rules, None
+    certificate = policy.certify(gate_rules.proba(gate_log_odds(gate, examples.X, certifying)), examples, certifying)
+    logger.info("certificate: %s", certificate.statement())
+    return gate_rules.at(certificate.threshold, unseen, policy.recall), certificate
+
+
+def _gate_out_of_fold(stages: Stages, examples: Examples, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
+    """Log-odds (len(rows),) from gates that have not seen the row's fold, and those gates."""
+    z = np.empty(len(rows))
+    gates = []
+    for fold in range(int(folds.max()) + 1):
+        gate = stages.fit_gate(examples, rows[folds != fold], (fold,))
+        z[folds == fold] = gate_log_odds(gate, examples.X, rows[folds == fold])
+        gates.append(gate)
+    return z, gates
+
+
+def _passed_out_of_fold(
+    stages: Stages, examples: Examples, fitting: Rows, gate_rules: GateRules, wishes: Wishes
+) -> Mask | None:
+    """Mark the fitting rows that gates fitted without them let pass; None where the pool does not ask."""
+    if wishes.negative_pool != "gated":
+        return None
+    groups = None if examples.groups is None else examples.groups[fitting]
+    folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
+    if len(np.unique(folds)) < POOL_FOLDS:
+        raise DataError(f"`negative_pool='gated'` needs at least {POOL_FOLDS} groups to fit on. Received fewer.")
+    z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
+    # Smaller gates may have another scale, so theirs is a calibration of its own; the threshold is the served one.
+    own = fit_gate_rules(HeldOut.of(examples, fitting, z), wishes)
+    return own.proba(z) >= gate_rules.threshold.value
+
+
+def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
+    """Plan the columns; one is learned only if it can be in every training that will be done."""
+    plans = [_plan_of(examples, rows) for rows in trainings]
+    learned = plans[0].learned
+    for plan in plans[1:]:
+        learned = np.intersect1d(learned, plan.learned)
+    everywhere = np.unique(np.concatenate(trainings))
+    share = _plan_of(examples, everywhere).share
+    known = known_part(examples.known, everywhere)
+    plan = planned(examples.Y[everywhere], examples.any_index, learned, share, known)
+    _report_constant(examples.Y[everywhere], plan, examples.names, known)
+    return plan
+
+
+def _plan_of(examples: Examples, rows: Rows) -> LabelPlan:
+    weight, known = examples.extra(rows)["sample_weight"], known_part(examples.known, rows)
+    return plan_labels(examples.Y[rows], examples.any_index, weight, known)
+
+
+def _report_gate(examples: Examples) -> None:
+    if examples.known is not None and examples.Y[examples.with_gate_target(examples.telling())].any(axis=1).all():
+        warnings.warn("no row is known to have no label: the gate learns nothing, every row is examined.", stacklevel=6)
+
+
+def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...]) -> None:
+    if not calibrating.any():
+        warnings.warn("no held-out row has a label: every row is examined, nothing is calibrated.", stacklevel=4)
+        return
+    for k in np.flatnonzero(fitting.any(axis=0) & ~calibrating.any(axis=0)):
+        warnings.warn(
+            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, none had a say in its "
+            "threshold, and the gate does not watch over it.",
+            stacklevel=4,
+        )
+
+
+def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...], known: Known) -> None:
+    for k in sorted(set(range(Y.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
+        told = known_rows(known, k)
+        count, rows = int(Y[:, k].sum()), int(np.asarray(Y.any(axis=1))[told].sum())
+        seldom = "never" if count == 0 else "always" if count == rows else "too seldom"
+        found = (
+            "is known on no training row" if not len(Y[told]) else f"{seldom} occurs among training rows with a label"
+        )
+        warnings.warn(
+            f"label {names[k]!r} {found}; it is given its smoothed share {plan.share[k]:.3g} times the gate.",
+            stacklevel=5,
+        )

@@ -1,0 +1,169 @@
+"""Fit a cascade's rules on held-out rows of natural prevalence, in the order that keeps each step honest."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from cascade.data.labels import LabelPlan
+from cascade.data.missing import known_part, known_rows
+from cascade.fitting.fit_shifts import ready_to_shift
+from cascade.fitting.gate import GateRules, HeldOut
+from cascade.fitting.options import Wishes
+from cascade.metrics.intervals import clustered_interval
+from cascade.rules.probability.calibration import AnyCalibration, Calibration, fit_calibration
+from cascade.rules.probability.coherence import coherent
+from cascade.rules.probability.merge import pool_rows
+from cascade.rules.probability.prior_correction import log_odds
+from cascade.rules.rules import Rules
+from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+LabelerScores = Callable[[NDArray[np.intp]], Floats]
+
+MOST_SETTLED = 2.0
+"""Log-odds by which the calibration of `any` may be shifted."""
+
+
+def fit_rules(
+    names: tuple[str, ...],
+    plan: LabelPlan,
+    gate_rules: GateRules,
+    held: HeldOut,
+    labeler_scores: LabelerScores,
+    wishes: Wishes,
+) -> Rules:
+    """Fit what comes after the gate.
+
+    Parameters
+    ----------
+    names : tuple of str, length L
+    plan : LabelPlan
+    gate_rules : GateRules
+    held : HeldOut
+        n rows that neither model has seen.
+    labeler_scores : callable
+        The labeler's log-odds (m, K) for an array of m held-out row numbers; only those needed are asked for.
+    wishes : Wishes
+
+    Returns
+    -------
+    Rules
+    """
+    gate = gate_rules.proba(held.gate_z)
+    passed = gate >= gate_rules.threshold.value
+    in_pool = pool_rows(held.Y, wishes.negative_pool, passed)
+    if wishes.negative_pool == "positives" and held.settled is not None:
+        in_pool &= held.settled
+    labeler_z = np.full((len(gate), len(plan.learned)), np.nan)
+    scored = np.flatnonzero(passed | in_pool)
+    labeler_z[scored] = labeler_scores(scored)
+    rules = Rules(
+        labels=names,
+        plan=plan,
+        negative_pool=wishes.negative_pool,
+        gate_calibration=gate_rules.calibration,
+        labeler_calibration=fit_calibration(
+            labeler_z[in_pool],
+            held.Y[np.ix_(in_pool, plan.learned)],
+            held.weight[in_pool],
+            wishes.calibration,
+            known_part(held.known, in_pool, plan.learned),
+        ),
+        merged_calibration=Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
+        gate_threshold=gate_rules.threshold.value,
+        rejected_share=_rejected_share(gate, held, ~passed, plan, wishes.rejected),
+        rejected_interval=_rejected_interval(held, ~passed),
+        thresholds=np.full(len(names), 0.5),
+        coherence=wishes.coherence,
+    )
+    rules = _calibrate_merged(rules, gate, labeler_z, held, passed, wishes)
+    proba = rules.proba(gate, passed, labeler_z[passed])
+    decisions = each_decision(wishes.decision, wishes.label_decisions, names)
+    thresholds = decision_thresholds(decisions, names, proba, passed, held.Y, held.weight, known=held.known)
+    rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
+    if plan.any_index is not None:
+        _report_any(rules, decisions[plan.any_index], proba, passed, held)
+    return rules
+
+
+def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, held: HeldOut) -> None:
+    """Warn where labels set the bit of `any` so often that it misses the precision that was decided for it."""
+    index = rules.plan.any_index
+    if index is None or not (isinstance(decision, Mapping) and "precision" in decision):
+        return
+    rows, wanted = known_rows(held.known, index), decision["precision"]
+    y, weight = held.Y[rows, index], held.weight[rows]
+    alone = ((proba[rows, index] >= rules.thresholds[index]) & passed[rows]).astype(np.float64)
+    lifted = rules.bits(proba, passed)[rows, index].astype(np.float64)
+    before, after = (weight @ (bit * y) / max(weight @ bit, 1e-12) for bit in (alone, lifted))
+    # Without a row of its own its precision is that of never being wrong.
+    if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
+        warnings.warn(
+            f"label {rules.labels[index]!r} has precision {after:.3g} on held-out rows, below the wanted {wanted}, "
+            f"since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for itself.",
+            stacklevel=5,
+        )
+
+
+def _calibrate_merged(
+    rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, wishes: Wishes
+) -> Rules:
+    """Calibrate what the merge gives on the rows past the gate."""
+    merged = log_odds(rules.merge(gate[passed], labeler_z[passed]))
+    Y, weight = held.Y[passed][:, rules.merged_columns], held.weight[passed]
+    known = known_part(held.known, passed, rules.merged_columns)
+    calibration = fit_calibration(merged, Y, weight, wishes.calibration, known)
+    rules = replace(rules, merged_calibration=calibration)
+    if rules.plan.any_index is None or wishes.calibration == "none":
+        return rules
+    rows = known_rows(known, -1)
+    return replace(rules, merged_calibration=_settle_any(rules, merged[rows], Y[rows, -1], weight[rows]))
+
+
+def _settle_any(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
+    """Shift the calibration of `any` so that its sum is right after it has met the labels, which mostly lift it."""
+    wanted, last = float(weight @ y), merged.shape[1] - 1
+
+    def excess(offset: float) -> float:
+        z = rules.merged_calibration(merged)
+        z[:, last] += offset
+        return float(weight @ coherent(expit(z), last)[:, last]) - wanted
+
+    if not excess(-MOST_SETTLED) < 0 < excess(MOST_SETTLED):
+        return rules.merged_calibration
+    return rules.merged_calibration.shifted(last, float(brentq(excess, -MOST_SETTLED, MOST_SETTLED, xtol=1e-6)))
+
+
+def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan, wish: str) -> Floats:
+    """Positives over the gate's sum among rejected rows, with one row with a label added at the training's shares.
+
+    Calibrated on all rows, a gate may still be off in the tail that it rejects: this takes the tail's own sums.
+    """
+    if wish == "zero":
+        return np.zeros(held.Y.shape[1])
+    usual = plan.share.copy()
+    if plan.any_index is not None:
+        usual[plan.any_index] = 1.0
+    weight = held.weight * rejected
+    expected = weight @ gate if held.known is None else (weight * gate) @ held.known
+    share: Floats = (weight @ held.Y + usual) / (expected + 1.0)
+    return share
+
+
+def _rejected_interval(held: HeldOut, rejected: Mask) -> Floats:
+    """Interval of each label's share among the rejected rows that know it, shape (2, L)."""
+
+    def interval(rows: Mask, columns: slice) -> Floats:
+        return clustered_interval(held.Y[rows, columns], held.weight[rows], held.group[rows])
+
+    if held.known is None:
+        return interval(rejected, slice(None))
+    return np.hstack([interval(rejected & known, slice(k, k + 1)) for k, known in enumerate(held.known.T)])

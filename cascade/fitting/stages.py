@@ -1,0 +1,119 @@
+"""How gate and labeler are fitted and asked, whichever rows they are given."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.dummy import DummyClassifier
+from sklearn.utils import get_tags
+
+from cascade.data.labels import LabelPlan
+from cascade.data.missing import known_part
+from cascade.data.rows import Rows, makes_batches, subset
+from cascade.errors import ConfigError
+from cascade.estimators.base import fit_with, fresh
+from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels
+from cascade.estimators.scoring import block_proba
+from cascade.fitting.training_set import Examples
+from cascade.rules.probability.prior_correction import log_odds
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The two unfitted models of a cascade.
+
+    Attributes
+    ----------
+    gate, labeler : unfitted estimators
+    share_trunk : bool
+        Start the labeler from the gate's trunk.
+    random_state : int
+    """
+
+    gate: Any
+    labeler: Any
+    share_trunk: bool
+    random_state: int
+
+    def check(self, n_labels: int, missing: bool) -> None:
+        """Refuse a stage that could only fail after the other one was trained."""
+        for role, estimator, n_outputs in (("gate", self.gate, 1), ("labeler", self.labeler, n_labels)):
+            _check_stage(estimator, role, n_outputs)
+        if missing and n_labels > 1:
+            check_takes_missing(self.labeler, "labeler")
+
+    def fit_gate(self, examples: Examples, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
+        """Fit a gate on some rows; `fold` seeds one that is not the final one."""
+        rows = _with_gate_target(examples, rows, fold)
+        target = np.asarray(examples.Y[rows].any(axis=1), dtype=np.int64)
+        logger.info("gate%s: %d rows, %d with a label", _named(fold), len(rows), target.sum())
+        if not target.any() or target.all():
+            # Nothing to learn: the prior answers, and the warning about constant labels has said so.
+            target = target if len(target) else np.zeros(1, dtype=np.int64)
+            return DummyClassifier(strategy="prior").fit(np.zeros((len(target), 1)), target)
+        gate = fresh(self.gate, [self.random_state, 0, *fold])
+        return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
+
+    def fit_labeler(
+        self, examples: Examples, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
+    ) -> Any:
+        """Fit a labeler on the rows of its pool; None where no label has anything to learn."""
+        if not len(plan.learned):
+            return None
+        logger.info("labeler%s: %d rows, %d labels", _named(fold), len(rows), len(plan.learned))
+        labeler = fresh(self.labeler, [self.random_state, 1, *fold])
+        Y = examples.Y[np.ix_(rows, plan.learned)].astype(np.int64)
+        trunk = self._trunk(gate, labeler) if self.share_trunk else None
+        known = known_part(examples.known, rows, plan.learned)
+        return fit_labels(labeler, examples.X, rows, Y, known, trunk=trunk, **examples.extra(rows))
+
+    def _trunk(self, gate: Any, labeler: Any) -> Any:
+        if not (makes_batches(gate) and makes_batches(labeler)):
+            kinds = f"{type(gate).__name__} and {type(labeler).__name__}"
+            raise ConfigError(f"`share_trunk` needs Keras networks as gate and labeler. Received {kinds}.")
+        return gate
+
+
+def gate_log_odds(gate: Any, X: Any, rows: Rows) -> Floats:
+    """What a gate says of some rows; float of shape (len(rows),)."""
+    return log_odds(block_proba(gate, X, rows, 1)[:, 0])
+
+
+def labeler_log_odds(labeler: Any, X: Any, rows: Rows, plan: LabelPlan) -> Floats:
+    """What a labeler says of some rows; float of shape (len(rows), learned labels)."""
+    if labeler is None:
+        return np.empty((len(rows), 0))
+    return log_odds(block_proba(labeler, X, rows, len(plan.learned)))
+
+
+def _with_gate_target(examples: Examples, rows: Rows, fold: tuple[int, ...]) -> Rows:
+    kept = examples.with_gate_target(rows)
+    if len(kept) < len(rows):
+        n_left = len(rows) - len(kept)
+        logger.info("gate%s: %d rows left out, no positive and something missing", _named(fold), n_left)
+    return kept
+
+
+def _named(fold: tuple[int, ...]) -> str:
+    return f" of fold {fold[-1]}" if fold else ""
+
+
+def _check_stage(estimator: Any, role: str, n_labels: int) -> None:
+    kind = type(estimator).__name__
+    if not hasattr(estimator, "predict_proba"):
+        raise ConfigError(f"`{role}` must have `predict_proba`; {kind} has none. Wrap it in CalibratedClassifierCV.")
+    if n_labels > 1 and hasattr(estimator, "__sklearn_tags__"):
+        tags = get_tags(estimator)
+        if not (tags.target_tags.multi_output or (tags.classifier_tags and tags.classifier_tags.multi_label)):
+            raise ConfigError(
+                f"`{role}` must take {n_labels} labels at once; wrap {kind} in BalancedBinaryRelevance or "
+                "MultiOutputClassifier."
+            )

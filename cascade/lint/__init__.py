@@ -1,0 +1,1 @@
+"""Check labels before training."""

@@ -1,0 +1,81 @@
+"""What usual recipes would do with a label matrix, so that it is seen before anything is trained with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.class_weight import compute_sample_weight
+
+from cascade.data.labels import Labels
+from cascade.data.sample_weight import effective_rows
+from cascade.metrics import ratio
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class KerasClassWeight:
+    """Effect of balanced weights given to Keras as `class_weight` with a multi-label target.
+
+    Keras weighs a row by the class at the argmax of its labels: on a row with several labels that is the first
+    one, on an empty row it is class 0.
+
+    Attributes
+    ----------
+    empty_share, empty_weight_share : float
+        Share of the empty rows among the rows, and of their weight in the total weight.
+    unused : ndarray of int
+        Labels that occur, but whose weight is used on no row.
+    """
+
+    empty_share: float
+    empty_weight_share: float
+    unused: NDArray[np.intp]
+
+
+def keras_class_weight(Y: Labels) -> KerasClassWeight:
+    """Weigh rows as Keras 3 does with `class_weight` of n / (L * n_k).
+
+    Examples
+    --------
+    >>> keras_class_weight(np.array([[0, 0], [0, 0], [1, 1]], np.uint8)).unused.tolist()
+    [1]
+    """
+    count = Y.sum(axis=0, dtype=np.float64)
+    weight = np.nan_to_num(ratio(np.full(len(count), len(Y) / len(count)), count))
+    taken = Y.argmax(axis=1)
+    empty = ~Y.any(axis=1)
+    of_row = weight[taken]
+    unused = np.setdiff1d(np.flatnonzero(count), taken[~empty])
+    share = of_row[empty].sum() / of_row.sum() if of_row.sum() > 0 else float(empty.mean())
+    return KerasClassWeight(float(empty.mean()), float(share), unused)
+
+
+@dataclass(frozen=True)
+class BalancedSampleWeight:
+    """Effect of scikit-learn's `compute_sample_weight("balanced", Y)`, which multiplies the columns' weights.
+
+    Attributes
+    ----------
+    top_share : float
+        Share of the total weight on the two heaviest rows.
+    effective_rows : float
+        Kish's effective sample size, (sum of w)^2 / sum of w^2.
+    """
+
+    top_share: float
+    effective_rows: float
+
+
+def balanced_sample_weight(Y: Labels) -> BalancedSampleWeight:
+    """Weigh rows as scikit-learn does for several outputs.
+
+    Examples
+    --------
+    >>> balanced_sample_weight(np.array([[0], [0], [1], [1]], np.uint8))
+    BalancedSampleWeight(top_share=0.5, effective_rows=4.0)
+    """
+    weight = np.asarray(compute_sample_weight("balanced", Y), dtype=np.float64)
+    return BalancedSampleWeight(float(np.sort(weight)[-2:].sum() / weight.sum()), effective_rows(weight))

@@ -1,0 +1,35 @@
+"""Features that were made from the labels, by what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.labels import Labels
+
+
+def label_like_features(
+    X: NDArray[np.floating], feature_names: Sequence[str], Y: Labels, label_names: Sequence[str]
+) -> list[str]:
+    """Say which 0/1 features equal a label, or are 1 on every row with a label and on less than half of all rows.
+
+    Examples
+    --------
+    >>> Y = np.array([[1, 0], [0, 1], [0, 0], [0, 0], [0, 0]], np.uint8)
+    >>> X = np.column_stack([Y.any(axis=1), [1, 1, 1, 1, 0]]).astype(float)
+    >>> label_like_features(X, ["any", "there"], Y, ["a", "b"])
+    ['feature `any` is 1 on every row that has a label']
+    """
+    some = Y.any(axis=1)
+    found: list[str] = []
+    for name, column in zip(feature_names, X.T, strict=True):
+        if not np.isin(column, (0, 1)).all() or not column.any():
+            continue
+        same = np.flatnonzero((column[:, None] == Y).all(axis=0))
+        if len(same):
+            found.append(f"feature `{name}` equals label `{label_names[same[0]]}`")
+        elif some.any() and column[some].all() and column.mean() < 0.5:
+            found.append(f"feature `{name}` is 1 on every row that has a label")
+    return found

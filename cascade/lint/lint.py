@@ -1,0 +1,286 @@
+"""What is odd or dangerous in labels, found before any training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+
+from cascade.data.labels import Labels, check_labels, find_any_label, name_labels
+from cascade.data.missing import Known, settled_rows, split_missing
+from cascade.data.splits import group_numbers
+from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
+from cascade.metrics.imbalance import imbalance_ratio, mean_imbalance_ratio, scumble
+from cascade.rules.thresholds.certificate import positives_needed, recall_bound
+
+LEVELS = ("note", "warning", "error")
+WANTED_RECALL = 0.95
+HELD_OUT = 0.2
+FEW_EMPTY = 0.1
+MOST_OF_A_KIND = 12
+FEW_GROUPS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was found.
+
+    Attributes
+    ----------
+    level : {"note", "warning", "error"}
+        An error makes training fail or mean something else than it seems to.
+    code : str
+        Short name of the rule.
+    message : str
+    """
+
+    level: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Labels under examination: matrix, names, number of each row's group, column that is `any`, what is known."""
+
+    Y: Labels
+    names: tuple[str, ...]
+    group: NDArray[np.intp]
+    any_index: int | None
+    known: Known = None
+
+    def groups_with(self, rows: NDArray[np.bool_]) -> int:
+        """Count the groups that have one of the rows."""
+        return len(np.unique(self.group[rows]))
+
+
+def lint(
+    Y: Any,
+    names: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    any_label: str | None = "auto",
+) -> tuple[dict[str, Any], list[Finding]]:
+    """Examine labels.
+
+    Parameters
+    ----------
+    Y : array-like or sparse matrix of 0/1, shape (n, L)
+        A label may be missing: NaN, or hidden by a masked array. It is counted, and as a 0 in all other figures.
+    names : sequence of str, length L, optional
+    groups : array-like, shape (n,), optional
+        Without groups each row is one.
+    any_label : str or None, default="auto"
+        Which column equals the OR of the others.
+
+    Returns
+    -------
+    facts : dict
+        Counts and figures, as plain data.
+    findings : list of Finding
+        Most serious first.
+
+    Examples
+    --------
+    >>> facts, findings = lint([[1, 0], [0, 0], [0, 0]])
+    >>> facts["empty_rows"], findings[0].code, findings[0].message
+    (2, 'absent', "label 'label_1' never occurs.")
+    """
+    given, known = split_missing(Y)
+    labels = check_labels(given)
+    named = name_labels(names, labels.shape[1])
+    found = find_any_label(labels, named, any_label, known)
+    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index, known)
+    findings = [finding for rule in RULES for finding in rule(labelled)]
+    if found.note:
+        findings.append(Finding("warning", "any", f"{found.note}."))
+    return _facts(labelled), sorted(_shortened(findings), key=lambda finding: -LEVELS.index(finding.level))
+
+
+def _shortened(findings: list[Finding]) -> Iterator[Finding]:
+    """The first findings of each kind; a thousand labels may have a thousand."""
+    kinds = Counter((finding.level, finding.code) for finding in findings)
+    seen: Counter[tuple[str, str]] = Counter()
+    for finding in findings:
+        kind = (finding.level, finding.code)
+        seen[kind] += 1
+        if seen[kind] <= MOST_OF_A_KIND:
+            yield finding
+        elif seen[kind] == kinds[kind]:
+            yield Finding(*kind, f"{kinds[kind] - MOST_OF_A_KIND} more findings of this kind.")
+
+
+def shared_groups(splits: dict[str, ArrayLike]) -> list[Finding]:
+    """Find groups that stand in more than one of some splits, each given as the group of its rows.
+
+    Examples
+    --------
+    >>> shared_groups({"train": ["p", "q"], "test": ["q", "r"]})[0].message
+    "1 group stands in both train and test (first: 'q'); what is measured there was seen in training."
+    """
+    names = list(splits)
+    return [
+        finding
+        for place, first in enumerate(names)
+        for second in names[place + 1 :]
+        for finding in _shared(first, second, np.intersect1d(splits[first], splits[second]))
+    ]
+
+
+def _shared(first: str, second: str, both: NDArray[Any]) -> Iterator[Finding]:
+    if len(both):
+        groups = "1 group stands" if len(both) == 1 else f"{len(both)} groups stand"
+        message = f"{groups} in both {first} and {second} (first: {str(both[0])!r}); "
+        yield Finding("error", "leakage", message + "what is measured there was seen in training.")
+
+
+def _facts(data: Labelled) -> dict[str, Any]:
+    combinations, counts = np.unique(data.Y, axis=0, return_counts=True)
+    rarity = imbalance_ratio(data.Y)
+    keras, sampled = keras_class_weight(data.Y), balanced_sample_weight(data.Y)
+    return {
+        "rows": len(data.Y),
+        "groups": int(data.group.max()) + 1,
+        **_missing_facts(data),
+        "empty_rows": int((~data.Y.any(axis=1)).sum()),
+        "combinations": len(combinations),
+        "combinations_on_one_row": int((counts == 1).sum()),
+        "any_label": None if data.any_index is None else data.names[data.any_index],
+        "mean_imbalance_ratio": mean_imbalance_ratio(data.Y),
+        "scumble": scumble(data.Y),
+        "labels": [_label_facts(data, k, float(rarity[k])) for k in range(len(data.names))],
+        "keras_class_weight": {**asdict(keras), "unused": [data.names[k] for k in keras.unused]},
+        "balanced_sample_weight": asdict(sampled),
+    }
+
+
+def _missing_facts(data: Labelled) -> dict[str, Any]:
+    if data.known is None:
+        return {}
+    settled = settled_rows(data.known, data.any_index)
+    return {
+        "labels_missing": int((~data.known).sum()),
+        "rows_without_gate_target": int((~settled & ~data.Y.any(axis=1)).sum()),
+    }
+
+
+def _missing(data: Labelled) -> Iterator[Finding]:
+    if data.known is None:
+        return
+    facts = _missing_facts(data)
+    yield Finding(
+        "warning",
+        "missing",
+        f"{facts['labels_missing']} of {data.Y.size} labels are missing; {facts['rows_without_gate_target']} of "
+        f"{len(data.Y)} rows have no positive and a missing label, which the gate cannot learn from. Other figures "
+        "count a missing label as a 0.",
+    )
+    for k in np.flatnonzero(~data.known.any(axis=0)):
+        yield Finding("error", "missing", f"label {data.names[k]!r} is known on no row.")
+
+
+def _label_facts(data: Labelled, k: int, rarity: float) -> dict[str, Any]:
+    on = data.Y[:, k] > 0
+    held = round(HELD_OUT * data.groups_with(on))
+    return {
+        "label": data.names[k],
+        "positives": int(on.sum()),
+        "prevalence": float(on.mean()),
+        "groups": data.groups_with(on),
+        "imbalance_ratio": rarity if np.isfinite(rarity) else None,
+        "held_out_groups": held,
+        "provable_recall": recall_bound(held, held),
+    }
+
+
+def _constant(data: Labelled) -> Iterator[Finding]:
+    count = data.Y.sum(axis=0, dtype=np.int64)
+    for k in np.flatnonzero(count == 0):
+        yield Finding("error", "absent", f"label {data.names[k]!r} never occurs.")
+    for k in np.flatnonzero(count == len(data.Y)):
+        yield Finding("error", "constant", f"label {data.names[k]!r} is on in every row.")
+
+
+def _implied(data: Labelled) -> Iterator[Finding]:
+    """Columns that are the same, or of which one is never on without the other."""
+    if data.any_index is not None and len(data.names) > 1:
+        name = data.names[data.any_index]
+        yield Finding("note", "any", f"column {name!r} equals the OR of the others: it is the gate and is not fitted.")
+    rows = sparse.csr_array(data.Y, dtype=np.int32)
+    together = (rows.T @ rows).toarray()
+    count = np.diag(together)
+    for k, j in zip(*np.nonzero(together == count[:, None]), strict=True):
+        if j == data.any_index or k == data.any_index or k == j or not count[k]:
+            continue
+        if count[k] == count[j] and k < j:
+            yield Finding(
+                "warning", "duplicate", f"labels {data.names[k]!r} and {data.names[j]!r} are the same column."
+            )
+        elif count[k] < count[j] < len(data.Y):
+            yield Finding("note", "implied", f"label {data.names[k]!r} never occurs without {data.names[j]!r}.")
+
+
+def _few(data: Labelled) -> Iterator[Finding]:
+    for k, name in enumerate(data.names):
+        on = data.Y[:, k] > 0
+        n_groups = data.groups_with(on)
+        if not on.any() or on.all():
+            continue
+        if n_groups < FEW_GROUPS:
+            message = f"label {name!r} occurs in {n_groups} groups, too few for {FEW_GROUPS} folds."
+            yield Finding("error" if n_groups < 2 else "warning", "split", message)
+        held = round(HELD_OUT * n_groups)
+        if held < positives_needed(WANTED_RECALL):
+            yield Finding(
+                "warning",
+                "provable",
+                f"label {name!r} has {held} groups in a held-out fifth: if the gate keeps all of them, a recall of "
+                f"{recall_bound(held, held):.1%} is proven at 95 %, and {WANTED_RECALL:.0%} needs "
+                f"{positives_needed(WANTED_RECALL)}.",
+            )
+
+
+def _combinations(data: Labelled) -> Iterator[Finding]:
+    _, inverse = np.unique(data.Y, axis=0, return_inverse=True)
+    pairs = np.unique(np.column_stack([inverse.ravel(), data.group]), axis=0)
+    single = int((np.bincount(pairs[:, 0]) == 1).sum())
+    if single:
+        message = f"{single} label combinations occur in one group only, so no split can hold them on both sides."
+        yield Finding("note", "combination", message)
+
+
+def _gate(data: Labelled) -> Iterator[Finding]:
+    """What a gate could save: it can spare no more rows than are empty."""
+    empty = int((~data.Y.any(axis=1)).sum())
+    if empty < FEW_EMPTY * len(data.Y):
+        share = "every row has a label" if not empty else f"only {empty / len(data.Y):.1%} of the rows have no label"
+        message = f"{share}: a gate has next to nothing to decide. Train a flat model (`flat` in the config)."
+        yield Finding("warning", "gate", message)
+
+
+def _recipes(data: Labelled) -> Iterator[Finding]:
+    keras, sampled = keras_class_weight(data.Y), balanced_sample_weight(data.Y)
+    if keras.empty_share > 0:
+        unused = ", ".join(repr(data.names[k]) for k in keras.unused[:MOST_OF_A_KIND])
+        unused += f" and {len(keras.unused) - MOST_OF_A_KIND} more" if len(keras.unused) > MOST_OF_A_KIND else ""
+        yield Finding(
+            "note",
+            "class_weight",
+            f"Keras' `class_weight`, balanced, would move the empty rows from {keras.empty_share:.1%} to "
+            f"{keras.empty_weight_share:.1%} of the weight"
+            + (f", and use that of {unused} on no row." if unused else "."),
+        )
+    yield Finding(
+        "note",
+        "sample_weight",
+        f"`compute_sample_weight('balanced', Y)` would put {sampled.top_share:.1%} of the weight on two rows: "
+        f"{len(data.Y)} rows count as {sampled.effective_rows:.1f}.",
+    )
+
+
+Rule = Callable[[Labelled], Iterator[Finding]]
+RULES: tuple[Rule, ...] = (_missing, _constant, _implied, _few, _combinations, _gate, _recipes)

@@ -1,0 +1,196 @@
+"""One model for all labels and no gate, where labels are many or most rows have some."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.utils.validation import check_is_fitted
+
+from cascade.data.labels import name_labels
+from cascade.data.rows import Rows, n_rows, subset
+from cascade.data.sample_weight import check_weight
+from cascade.data.signature import InputSignature
+from cascade.data.splits import grouped_holdout
+from cascade.data.targets import read_target_as_given
+from cascade.errors import ConfigError, DataError
+from cascade.estimators.base import MultilabelClassifier, as_target, fit_with, fresh
+from cascade.estimators.validation import check_rows
+from cascade.many_labels.calibration import Chunks, SharedSlope, fit_shared_slope
+from cascade.many_labels.cardinality import fit_cardinality
+from cascade.many_labels.decoders import Thresholds, thresholds_from
+from cascade.many_labels.options import Decoder, check_decoder
+from cascade.many_labels.predictor import Decoding, ManyLabelPredictor
+from cascade.many_labels.scoring import raw_chunks
+from cascade.metrics.streamed import StreamedRanking
+
+logger = logging.getLogger(__name__)
+
+
+class ManyLabelClassifier(MultilabelClassifier):
+    """A flat multi-label model with calibrated probabilities and a rule for how many labels a row gets.
+
+    Sparse labels stay sparse: nothing of rows x labels is ever held.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Multi-label classifier with `predict_proba` that takes the labels as they are given; sparse ones are taken by
+        `KerasClassifier` and by scikit-learn's `OneVsRestClassifier`.
+    decoder : decoder, default="f1"
+        A probability from which labels are on; "f1", a threshold a label for the largest expected F1; "count", a
+        threshold a label so that as many rows get it as have it; {"top": k}, the k surest labels of each row; or
+        "cardinality", as many of the surest labels as are expected on the row, by its summed probabilities and, for
+        a network, by a head on its trunk.
+    label_names : sequence of str, optional
+        Default: the columns of a data frame `y`, else label_0, label_1, ...
+    calibration_size : float, default=0.2
+        Share of the rows, whole groups, held out for calibration and thresholds.
+    random_state : int, default=0
+
+    Attributes
+    ----------
+    predictor_ : ManyLabelPredictor
+        The finished model, which answers all predictions, and large inputs in chunks.
+    classes_ : ndarray
+        0 to L - 1, or the two classes of a vector.
+
+    Examples
+    --------
+    >>> from scipy import sparse
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> X = np.random.default_rng(0).normal(size=(2000, 3))
+    >>> model = ManyLabelClassifier(OneVsRestClassifier(LogisticRegression()), decoder={"top": 2})
+    >>> model.fit(X, sparse.csr_array(X > 0.5)).predict([[3.0, 2.0, -1.0]]).toarray()
+    array([[1, 1, 0]], dtype=uint8)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        decoder: Decoder = "f1",
+        label_names: Any = None,
+        calibration_size: float = 0.2,
+        random_state: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.decoder = decoder
+        self.label_names = label_names
+        self.calibration_size = calibration_size
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the model on most groups, calibration and thresholds on the others.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        y : array-like or sparse matrix of 0/1, shape (n, L), or array-like of two classes, shape (n,)
+        groups, sample_weight : array-like, shape (n,), optional
+            Weights are for the model's fit; the calibration counts rows.
+
+        Raises
+        ------
+        DataError, ConfigError
+        """
+        decoder = check_decoder(self.decoder)
+        X = check_rows(self, X, reset=True, min_rows=2)
+        Y, known, self.target_form_ = read_target_as_given(y, n_rows(X))
+        if known is not None:
+            row, label = np.argwhere(~known)[0]
+            raise DataError(f"`Y` must hold only 0 and 1 for a flat model. Received none at row {row}, label {label}.")
+        if isinstance(decoder, Mapping) and decoder["top"] > Y.shape[1]:
+            most, asked = Y.shape[1], decoder["top"]
+            raise ConfigError(f"`decoder` must not ask for more labels than there are ({most}). Received {asked}.")
+        names = getattr(y, "columns", None) if self.label_names is None else self.label_names
+        labels = name_labels(names, Y.shape[1])
+        held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
+        fitting, held_out = np.flatnonzero(~held), np.flatnonzero(held)
+        if not len(fitting) or not len(held_out):
+            raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
+        estimator = self._fit_estimator(X, Y, fitting, groups, sample_weight)
+        calibration = _calibrated(estimator, X, Y, held_out)
+        self.predictor_ = ManyLabelPredictor(
+            estimator,
+            labels,
+            calibration,
+            self._decoding(decoder, estimator, calibration, X, Y, fitting, held_out),
+            InputSignature.of(X),
+            {"rows_fitted": len(fitting), "rows_calibrated": len(held_out), "decoder": decoder},
+        )
+        self.classes_ = self.target_form_.classes
+        self.answers_sparse_ = not isinstance(Y, np.ndarray)
+        return self
+
+    def _fit_estimator(self, X: Any, Y: Any, rows: Rows, groups: Any, sample_weight: Any) -> Any:
+        estimator = fresh(self.estimator, [self.random_state, 2])
+        if not hasattr(estimator, "predict_proba"):
+            raise ConfigError(f"`estimator` must have `predict_proba`; {type(estimator).__name__} has none.")
+        logger.info("model: %d rows, %d labels", len(rows), Y.shape[1])
+        target = Y[rows] if not isinstance(Y, np.ndarray) else as_target(estimator, Y[rows].astype(np.int64))
+        weight = None if sample_weight is None else check_weight(sample_weight, n_rows(X))[rows]
+        group = None if groups is None else np.asarray(groups)[rows]
+        return fit_with(estimator, subset(X, rows, estimator), target, groups=group, sample_weight=weight)
+
+    def _decoding(
+        self, decoder: Decoder, estimator: Any, calibration: SharedSlope, X: Any, Y: Any, fitting: Rows, held_out: Rows
+    ) -> Decoding:
+        if decoder == "cardinality":
+            return Decoding(cardinality=fit_cardinality(estimator, X, Y, fitting, held_out, calibration))
+        if isinstance(decoder, float):
+            return Decoding(thresholds=Thresholds.at(decoder, Y.shape[1]))
+        if isinstance(decoder, str):
+            ranking = StreamedRanking(Y.shape[1])
+            for z, part in _passes(estimator, X, Y, held_out)():
+                ranking.add(calibration(z), part)
+            return Decoding(thresholds=thresholds_from(ranking.all, decoder))
+        return Decoding(top=decoder["top"])
+
+    def predict_proba(self, X: Any) -> NDArray[Any]:
+        """Calibrated probabilities, float32 of shape (n, L), or (n, 2) where the target was a vector."""
+        predictor, X = self._predictor(X)
+        return self.target_form_.proba(predictor.predict_proba(X))
+
+    def predict(self, X: Any) -> Any:
+        """0/1 of shape (n, L), sparse if the labels were; or classes of shape (n,) where the target was a vector."""
+        predictor, X = self._predictor(X)
+        bits = predictor.predict(X)
+        return bits if self.answers_sparse_ else self.target_form_.decode(bits.toarray())
+
+    def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Columns (n, k) and probabilities (n, k) of the k surest labels of each row, most probable first."""
+        predictor, X = self._predictor(X)
+        return predictor.predict_top_k(X, k)
+
+    def save(self, path: Any) -> None:
+        """Write the finished model as a folder that `ManyLabelPredictor.load` reads."""
+        check_is_fitted(self)
+        self.predictor_.save(path)
+
+    def _predictor(self, X: Any) -> tuple[ManyLabelPredictor, Any]:
+        check_is_fitted(self)
+        return self.predictor_, check_rows(self, X, reset=False)
+
+    def _parts(self) -> list[Any]:
+        return [self.estimator]
+
+
+def _calibrated(estimator: Any, X: Any, Y: Any, rows: Rows) -> SharedSlope:
+    logger.info("calibration: %d held-out rows", len(rows))
+    return fit_shared_slope(_passes(estimator, X, Y, rows), Y.shape[1])
+
+
+def _passes(estimator: Any, X: Any, Y: Any, rows: Rows) -> Chunks:
+    """Make passes over some rows: each asks the model again, since its answers would not fit in memory."""
+
+    def one_pass() -> Iterator[tuple[NDArray[np.float32], Any]]:
+        for part, z in raw_chunks(estimator, X, rows, Y.shape[1]):
+            yield z, sparse.csr_array(Y[part])
+
+    return one_pass

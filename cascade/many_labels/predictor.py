@@ -1,0 +1,169 @@
+"""A fitted flat model of many labels, for inference only: log-odds in chunks, the surest labels, sets of labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+
+from cascade.data.rows import Rows, n_rows
+from cascade.data.signature import InputSignature
+from cascade.many_labels.calibration import SharedSlope
+from cascade.many_labels.cardinality import Cardinality
+from cascade.many_labels.decoders import Thresholds, surest
+from cascade.many_labels.scoring import raw_chunks
+from cascade.metrics.top_k import check_k, top_columns
+from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
+
+Floats32 = NDArray[np.float32]
+Progress = Callable[[int, int], object]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How labels are chosen: by thresholds, a known number, or a number that is predicted; exactly one is given.
+
+    Attributes
+    ----------
+    thresholds : Thresholds or None
+    top : int or None
+    cardinality : Cardinality or None
+    """
+
+    thresholds: Thresholds | None = None
+    top: int | None = None
+    cardinality: Cardinality | None = None
+
+
+class ManyLabelPredictor:
+    """Inference with one calibrated multi-label model.
+
+    Parameters
+    ----------
+    estimator : fitted multi-label classifier
+    labels : tuple of str, length L
+    calibration : SharedSlope
+    decoding : Decoding
+    signature : InputSignature
+    provenance : dict, optional
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.multiclass import OneVsRestClassifier
+    >>> from cascade import ManyLabelClassifier
+    >>> X = np.random.default_rng(0).normal(size=(2000, 2))
+    >>> model = ManyLabelClassifier(OneVsRestClassifier(LogisticRegression())).fit(X, (X > 1).astype(int))
+    >>> columns, proba = model.predictor_.predict_top_k(np.array([[3.0, -3.0]]), 1)
+    >>> columns, bool(proba[0, 0] > 0.9)
+    (array([[0]]), True)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        labels: tuple[str, ...],
+        calibration: SharedSlope,
+        decoding: Decoding,
+        signature: InputSignature,
+        provenance: dict[str, Any] | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.labels = labels
+        self.calibration = calibration
+        self.decoding = decoding
+        self.signature = signature
+        self.provenance = provenance or {}
+
+    def described(
+        self,
+        feature_names: tuple[str, ...] | None,
+        columns: dict[str, str | None],
+        pixels: dict[str, Any] | None = None,
+    ) -> ManyLabelPredictor:
+        """Return the same model that also knows how its data was read: columns, which are group and id, pixels."""
+        signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
+        provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
+        return ManyLabelPredictor(self.estimator, self.labels, self.calibration, self.decoding, signature, provenance)
+
+    @classmethod
+    def load(cls, path: str | Path, runtime: str = AUTO, threads: int | None = None) -> ManyLabelPredictor:
+        """Load what `save` wrote; nothing in the folder is run.
+
+        `runtime` and `threads` are those of `CascadePredictor.load`; a head that predicts the number of labels is
+        computed by Keras in any case.
+
+        Raises
+        ------
+        ModelRefusedError, ConfigError
+        """
+        from cascade.many_labels.folder import load_many
+
+        check_threads(threads)
+        return load_many(Path(path), check_runtime(runtime), threads)
+
+    def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
+        """Write a new folder that `load` reads, with the network exported to `runtimes`; whole or not at all."""
+        from cascade.many_labels.folder import save_many
+        from cascade.store import Exporter
+
+        save_many(self, Path(path), Exporter(runtimes) if len(runtimes) else None)
+
+    def predict_proba(self, X: Any) -> Floats32:
+        """Calibrated probabilities of shape (n, L), all at once: for many rows use `chunks`."""
+        parts = [expit(z) for _, z in self.chunks(X)]
+        return np.concatenate([np.empty((0, len(self.labels)), np.float32), *parts])
+
+    def predict(self, X: Any) -> sparse.csr_array:
+        """Labels of each row as the model decodes them; CSR of 0/1, shape (n, L)."""
+        parts = [self.decode(X, rows, z) for rows, z in self.chunks(X)]
+        return sparse.vstack([sparse.csr_array((0, len(self.labels)), dtype=np.uint8), *parts], format="csr")
+
+    def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], Floats32]:
+        """The k surest labels of each row.
+
+        Returns
+        -------
+        columns : ndarray of int, shape (n, k)
+            Most probable first.
+        proba : ndarray of float32, shape (n, k)
+        """
+        check_k(k, len(self.labels))
+        columns, proba = [np.empty((0, k), np.intp)], [np.empty((0, k), np.float32)]
+        for _, z in self.chunks(X):
+            columns.append(top_columns(z, k))
+            proba.append(expit(np.take_along_axis(z, columns[-1], axis=1)))
+        return np.concatenate(columns), np.concatenate(proba)
+
+    def chunks(self, X: Any, progress: Progress | None = None) -> Iterator[tuple[Rows, Floats32]]:
+        """Yield row numbers with their calibrated log-odds, float32 of shape (m, L), a part at a time.
+
+        Parameters
+        ----------
+        X : rows, n of them
+        progress : callable, optional
+            Called with the rows done and the rows in all.
+        """
+        self.signature.check(X)
+        asked = np.arange(n_rows(X))
+        done = 0
+        for part, z in raw_chunks(self.estimator, X, asked, len(self.labels)):
+            yield part, self.calibration(z)
+            done += len(part)
+            if progress is not None:
+                progress(done, len(asked))
+
+    def decode(self, X: Any, rows: Rows, z: Floats32) -> sparse.csr_array:
+        """Choose labels for some rows from their calibrated log-odds; CSR of 0/1, shape (m, L)."""
+        if self.decoding.thresholds is not None:
+            return self.decoding.thresholds(z)
+        if self.decoding.top is not None:
+            return surest(z, np.full(len(z), self.decoding.top))
+        assert self.decoding.cardinality is not None
+        return surest(z, np.rint(self.decoding.cardinality(X, rows, z)))

@@ -1,0 +1,171 @@
+"""What a flat model of many labels is worth on rows it has not seen, in one pass over them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+
+from cascade.many_labels.predictor import ManyLabelPredictor, Progress
+from cascade.metrics import mean_defined
+from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
+from cascade.metrics.top_k import at_k, propensities, top_columns
+
+Floats = NDArray[np.float64]
+
+FIRST = (1, 3, 5, 10)
+QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
+
+
+def evaluate_many(
+    predictor: ManyLabelPredictor,
+    X: Any,
+    Y: Any,
+    label_share: NDArray[Any] | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compare a model's answers with labels, a chunk of rows at a time.
+
+    Parameters
+    ----------
+    predictor : ManyLabelPredictor
+    X : rows, n of them
+    Y : ndarray or sparse matrix of 0/1, shape (n, L)
+    label_share : ndarray of float, shape (L,), optional
+        Prevalence of each label in training, for propensities; that of `Y` if not given.
+    progress : callable, optional
+        Called with the rows done and the rows in all.
+
+    Returns
+    -------
+    dict
+        `overall`; `top_k`: precision, recall, nDCG and propensity-scored precision of the first labels, with the best
+        that is possible; `labels`: for each figure a list with one value a label. Undefined values are None.
+    """
+    rows = sparse.csr_array(Y)
+    seen = _Seen(len(predictor.labels))
+    for part, z in predictor.chunks(X, progress=progress):
+        seen.add(predictor, z, rows[part], predictor.decode(X, part, z))
+    counts = seen.counts
+    share = counts.true / max(counts.rows, 1) if label_share is None else label_share
+    by_label = {
+        "positives": counts.true,
+        "average_precision": seen.ranking.average_precision(),
+        "sum_ratio": counts.sum_ratio(),
+        "count_ratio": counts.count_ratio(),
+        "f1": counts.f1(),
+    }
+    labels = {"label": list(predictor.labels), **{name: list(map(_plain, v)) for name, v in by_label.items()}}
+    overall = {name: _plain(value) for name, value in _overall(seen, by_label).items()}
+    propensity = propensities(np.asarray(share) * counts.rows, counts.rows)
+    return {"overall": overall, "top_k": _top(rows, np.concatenate(seen.first), propensity), "labels": labels}
+
+
+class _Seen:
+    """What a pass over the rows adds up."""
+
+    def __init__(self, n_labels: int) -> None:
+        self.counts, self.ranking = StreamedCounts(n_labels), StreamedRanking(n_labels)
+        self.uncalibrated = np.zeros(n_labels)
+        self.examples: list[Floats] = []
+        self.first: list[NDArray[np.intp]] = []
+
+    def add(self, predictor: ManyLabelPredictor, z: NDArray[np.float32], Y: Any, bits: Any) -> None:
+        """Add a chunk of rows: calibrated log-odds, labels, decoded labels."""
+        slope, intercept = predictor.calibration.slope, predictor.calibration.intercept
+        self.counts.add(expit(z), Y, bits)
+        self.uncalibrated += expit((z - intercept) / slope).sum(axis=0, dtype=np.float64)
+        self.ranking.add(z, Y)
+        self.examples.append(example_average_precision(z, Y))
+        self.first.append(top_columns(z, min(max(FIRST), z.shape[1])))
+
+
+def _overall(seen: _Seen, by_label: dict[str, Floats]) -> dict[str, Any]:
+    counts, ranking, n_labels = seen.counts, seen.ranking, len(seen.uncalibrated)
+    true = np.where(counts.true > 0, counts.true, np.nan)
+    return {
+        "rows": counts.rows,
+        "labels": n_labels,
+        "labels_per_row": float(counts.true.sum()) / counts.rows,
+        "empty_rows": counts.empty_rows,
+        "empty_predictions": counts.empty_predictions,
+        "macro_average_precision": ranking.macro_average_precision(),
+        "micro_average_precision": ranking.micro_average_precision(),
+        "example_average_precision": mean_defined(np.concatenate(seen.examples)),
+        "macro_chance": mean_defined(true / counts.rows),
+        "micro_chance": float(counts.true.sum()) / (counts.rows * n_labels),
+        "macro_f1": mean_defined(by_label["f1"]),
+        "micro_f1": counts.micro_f1(),
+        "sum_ratio_uncalibrated": _spread(seen.uncalibrated / true),
+        "sum_ratio": _spread(by_label["sum_ratio"]),
+        "count_ratio": _spread(by_label["count_ratio"]),
+        "labels_predicted_over_true": float(counts.predicted.sum() / max(counts.true.sum(), 1)),
+    }
+
+
+def _top(rows: Any, columns: NDArray[np.intp], propensity: Floats) -> list[dict[str, Any]]:
+    return [asdict(at_k(rows, columns[:, :k], propensity)) for k in FIRST if k <= rows.shape[1]]
+
+
+def _spread(values: Floats) -> dict[str, Any]:
+    """Median and the 5 % and 95 % quantiles over labels."""
+    defined = values[np.isfinite(values)]
+    return {name: _plain(np.quantile(defined, at) if len(defined) else np.nan) for name, at in QUANTILES.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def many_table(report: dict[str, Any]) -> str:
+    """Lay a report out to read; the figures of single labels are in the data."""
+    overall = report["overall"]
+    top = [
+        f"{t['k']:>6}{t['precision']:>11.3f}{t['best_precision']:>9.3f}{t['recall']:>9.3f}{t['ndcg']:>8.3f}"
+        f"{t['propensity_precision']:>13.3f}"
+        for t in report["top_k"]
+    ]
+    lines = [
+        "{rows} rows, {labels} labels, {labels_per_row:.2f} a row, {empty_rows} rows without one".format(**overall),
+        "",
+        "average precision: {} of the labels (chance {}), {} of all pairs (chance {}), {} of the rows".format(
+            *map(
+                _shown,
+                (
+                    overall["macro_average_precision"],
+                    overall["macro_chance"],
+                    overall["micro_average_precision"],
+                    overall["micro_chance"],
+                    overall["example_average_precision"],
+                ),
+            )
+        ),
+        f"F1 as decoded: macro {_shown(overall['macro_f1'])}, micro {_shown(overall['micro_f1'])}; "
+        f"{overall['labels_predicted_over_true']:.2f} labels predicted for one there is, "
+        f"{overall['empty_predictions']} rows predicted empty",
+        "",
+        *(
+            f"{title:<36}{_shown(held['median'])}  ({_shown(held['low'])} to {_shown(held['high'])})"
+            for title, held in (
+                ("sum of probabilities, uncalibrated", overall["sum_ratio_uncalibrated"]),
+                ("sum of probabilities over rows", overall["sum_ratio"]),
+                ("predicted over true rows", overall["count_ratio"]),
+            )
+        ),
+        "    (median of the labels, and where nine in ten of them lie)",
+        "",
+        f"{'first k':>6}{'precision':>10}{'best':>9}{'recall':>9}{'nDCG':>8}{'rare count':>13}",
+        *top,
+    ]
+    return "\n".join(lines)
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,60 @@
+"""How unevenly labels are spread: the figures of the field for a label matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.labels import Labels, SparseLabels
+from cascade.metrics import mean_defined, ratio
+
+Floats = NDArray[np.float64]
+
+
+def imbalance_ratio(Y: Labels | SparseLabels) -> Floats:
+    """IRLbl of each label: positives of the most frequent label over its own; NaN for a label that never occurs.
+
+    Parameters
+    ----------
+    Y : ndarray or sparse array of 0/1, shape (n, L)
+
+    References
+    ----------
+    Charte et al. (2015), Addressing imbalance in multilabel classification, Neurocomputing 163, equation 1.
+
+    Examples
+    --------
+    >>> imbalance_ratio(np.array([[1, 1], [1, 0], [0, 0]], np.uint8))
+    array([1., 2.])
+    """
+    count = Y.sum(axis=0, dtype=np.float64)
+    return ratio(np.full(len(count), count.max(initial=0.0)), count)
+
+
+def mean_imbalance_ratio(Y: Labels | SparseLabels) -> float:
+    """MeanIR: mean of IRLbl over the labels that occur."""
+    return mean_defined(imbalance_ratio(Y))
+
+
+def scumble(Y: Labels) -> float:
+    """SCUMBLE: how often rare and frequent labels stand on the same row, from 0 (never) towards 1.
+
+    One minus the geometric over the arithmetic mean of IRLbl of a row's labels, averaged over the rows that have
+    one: on an empty row nothing stands beside anything.
+
+    References
+    ----------
+    Charte et al. (2014), Concurrence among imbalanced labels and its influence on multilabel resampling, HAIS.
+
+    Examples
+    --------
+    >>> scumble(np.array([[1, 0], [0, 1], [0, 0]], np.uint8))
+    0.0
+    """
+    rows = Y[Y.any(axis=1)].astype(np.float64)
+    if not len(rows):
+        return 0.0
+    rarity = np.nan_to_num(imbalance_ratio(Y), nan=1.0)
+    n_labels = rows.sum(axis=1)
+    geometric = np.exp(rows @ np.log(rarity) / n_labels)
+    return float(np.mean(np.maximum(1 - geometric * n_labels / (rows @ rarity), 0.0)))

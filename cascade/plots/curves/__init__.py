@@ -1,0 +1,17 @@
+"""Curves with their intervals, as plain numbers: what the page of a run and `cascade.plots` draw."""
+
+from __future__ import annotations
+
+from cascade.plots.curves.gate import GateCurve, gate_curve, threshold_grid
+from cascade.plots.curves.precision_recall import PrecisionRecallCurve, precision_recall_curve
+from cascade.plots.curves.reliability import ReliabilityCurve, reliability_curve
+
+__all__ = [
+    "GateCurve",
+    "PrecisionRecallCurve",
+    "ReliabilityCurve",
+    "gate_curve",
+    "precision_recall_curve",
+    "reliability_curve",
+    "threshold_grid",
+]

@@ -1,0 +1,159 @@
+"""The gate's operating curve: at each threshold what is examined, and what is kept of each label."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cascade.data.labels import Labels
+from cascade.data.splits import group_numbers
+from cascade.metrics import ratio
+from cascade.metrics.intervals import clustered_interval
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+POINTS = 60
+"""Thresholds at which the share of rows, and as many at which the share of positives, moves by the same step."""
+
+CELLS = 2_000_000
+"""Positives x thresholds that are held at once."""
+
+
+@dataclass(frozen=True)
+class GateCurve:
+    """What a gate lets through at each of T thresholds; rows pass from the threshold on.
+
+    Attributes
+    ----------
+    labels : tuple of str, length L
+    thresholds : ndarray of float, shape (T,)
+        Ascending.
+    rows : int
+    passed : ndarray of int, shape (T,)
+        Rows that pass.
+    positives : ndarray of int, shape (L,)
+    kept : ndarray of int, shape (T, L)
+        Positives of each label that pass.
+    low, high : ndarray of float, shape (T, L)
+        95 % interval of the recall over groups; NaN for a label without a positive.
+    """
+
+    labels: tuple[str, ...]
+    thresholds: Floats
+    rows: int
+    passed: Counts
+    positives: Counts
+    kept: Counts
+    low: Floats
+    high: Floats
+
+    @property
+    def share_passed(self) -> Floats:
+        """Share of the rows that pass, shape (T,)."""
+        return self.passed / max(self.rows, 1)
+
+    @property
+    def recall(self) -> Floats:
+        """Share of each label's positives that pass, shape (T, L); NaN without a positive."""
+        return ratio(self.kept.astype(np.float64), np.broadcast_to(self.positives, self.kept.shape))
+
+
+def threshold_grid(gate: ArrayLike, with_label: ArrayLike, own: float, lowest: float = 0.0) -> Floats:
+    """Thresholds at which it is worth looking: steps of all rows and of those with a label, and the model's own.
+
+    Parameters
+    ----------
+    gate : array-like of float, shape (n,)
+        Gate probabilities.
+    with_label : array-like of bool, shape (n,)
+    own, lowest : float
+        The model's threshold, and the lowest to look at; both are part of the answer.
+
+    Returns
+    -------
+    ndarray of float, shape (T,)
+        Ascending, no value twice.
+
+    Examples
+    --------
+    >>> threshold_grid([0.1, 0.2, 0.9], [False, False, True], own=0.5)[[0, -1]].tolist()
+    [0.0, 0.9]
+    """
+    scores = np.asarray(gate, dtype=np.float64)
+    steps = np.linspace(0, 1, POINTS)
+    parts = [scores, scores[np.asarray(with_label, dtype=bool)]]
+    # Taken from the scores themselves: between two of them nothing changes.
+    found = [np.quantile(part, steps, method="lower") for part in parts if len(part)]
+    grid = np.unique(np.concatenate([*found, [own, lowest]]))
+    return grid[grid >= lowest]
+
+
+def gate_curve(
+    gate: ArrayLike, Y: Labels, names: Sequence[str], thresholds: ArrayLike, groups: ArrayLike | None = None
+) -> GateCurve:
+    """Count at each threshold what passes.
+
+    Parameters
+    ----------
+    gate : array-like of float, shape (n,)
+        Gate probabilities of rows that the model has not seen.
+    Y : ndarray of 0/1, shape (n, L)
+    names : sequence of str, length L
+    thresholds : array-like of float, shape (T,)
+        Ascending.
+    groups : array-like, shape (n,), optional
+        Intervals are those of groups; without, each row is one.
+
+    Returns
+    -------
+    GateCurve
+
+    See Also
+    --------
+    cascade.metrics.intervals.clustered_interval : the interval, which is sensible also where nothing is lost.
+
+    Examples
+    --------
+    >>> curve = gate_curve([0.1, 0.6, 0.9], np.array([[0], [1], [1]], np.uint8), ["bleed"], [0.0, 0.5, 0.8])
+    >>> curve.passed.tolist(), curve.recall[:, 0].tolist()
+    ([3, 2, 1], [1.0, 1.0, 0.5])
+    """
+    scores, limits = np.asarray(gate, dtype=np.float64), np.asarray(thresholds, dtype=np.float64)
+    group = group_numbers(groups, len(Y))
+    positives = [np.flatnonzero(column) for column in Y.T]
+    intervals = [_interval(scores[rows], group[rows], limits) for rows in positives]
+    low, high = np.stack(intervals, axis=-1)
+    return GateCurve(
+        labels=tuple(names),
+        thresholds=limits,
+        rows=len(Y),
+        passed=passing(scores, limits),
+        positives=np.array([len(rows) for rows in positives], dtype=np.int64),
+        kept=np.stack([passing(scores[rows], limits) for rows in positives], axis=-1),
+        low=low,
+        high=high,
+    )
+
+
+def passing(scores: Floats, thresholds: Floats) -> Counts:
+    """Count the scores that lie at or above each threshold; int of shape (T,).
+
+    Examples
+    --------
+    >>> passing(np.array([0.2, 0.5]), np.array([0.0, 0.5, 0.6])).tolist()
+    [2, 1, 0]
+    """
+    return np.asarray(len(scores) - np.searchsorted(np.sort(scores), thresholds), dtype=np.int64)
+
+
+def _interval(scores: Floats, group: NDArray[np.intp], thresholds: Floats) -> Floats:
+    """Interval (2, T) of the share of some rows that pass."""
+    if not len(scores):
+        return np.full((2, len(thresholds)), np.nan)
+    parts = np.array_split(thresholds, np.ceil(len(scores) * len(thresholds) / CELLS))
+    weight = np.ones(len(scores))
+    return np.concatenate([clustered_interval(scores[:, None] >= part, weight, group) for part in parts], axis=1)

@@ -1,0 +1,152 @@
+"""The registry's store: a team's MLflow server where one is named, otherwise SQLite in the folder of all models."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cascade.errors import MissingExtraError, RegistryError
+from cascade.utils.atomic import new_file
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "mlflow-artifacts"
+LOCK = ".mlflow.lock"
+
+
+@contextmanager
+def asking(what: str) -> Iterator[None]:
+    """Turn what MLflow says in the block into one sentence.
+
+    Raises
+    ------
+    RegistryError
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with warnings.catch_warnings():
+            # MLflow 3.17 with SQLAlchemy 2.1.
+            warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
+            yield
+    except MlflowException as error:
+        sentence = str(error).splitlines()[0].rstrip(".")
+        raise RegistryError(f"the registry could not {what}: {sentence}.") from error
+
+
+def import_mlflow() -> None:
+    """Import MLflow, quietly, and without the use counts that it sends to its makers unless told not to.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    # Standard output is for results.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    try:
+        import mlflow
+        import sqlalchemy  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the registry needs {error.name}, which is not installed; run `pip install cascade-multilabel[registry]`."
+        ) from error
+    for chatty in (mlflow.__name__, "alembic"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def open_client(models: Path, make: bool) -> Any:
+    """Connect to the team's server, `MLFLOW_TRACKING_URI`, or to the database in `models`.
+
+    Parameters
+    ----------
+    models : path
+        Folder of all models.
+    make : bool
+        Make a database where there is none.
+
+    Returns
+    -------
+    MlflowClient
+
+    Raises
+    ------
+    MissingExtraError
+        If MLflow is not installed.
+    RegistryError
+        If there is no database and none is to be made, or a server cannot be reached.
+    """
+    import_mlflow()
+    from mlflow import MlflowClient
+
+    address = server()
+    if address is not None:
+        with asking(f"be reached at {address}"):
+            return MlflowClient(address, os.environ.get("MLFLOW_REGISTRY_URI"))
+    database = models.resolve() / DATABASE
+    if not database.exists():
+        if not make:
+            raise RegistryError(
+                f"`{models}` has no registry; register a model first, or name a server in MLFLOW_TRACKING_URI."
+            )
+        _make_database(database)
+    with asking(f"be read from `{database}`"):
+        return MlflowClient(_uri(database), _uri(database))
+
+
+def artifact_place(models: Path, name: str) -> str | None:
+    """Where runs of a model keep their files; None leaves it to the server."""
+    return None if server() else (models.resolve() / ARTIFACTS / name).as_uri()
+
+
+def server() -> str | None:
+    """Address of the team's MLflow; None where the registry lies in the folder of all models."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or None
+
+
+def is_there(models: Path) -> bool:
+    """Whether there is a registry to read from."""
+    return server() is not None or (models / DATABASE).exists()
+
+
+@contextmanager
+def turn(models: Path) -> Iterator[None]:
+    """Hold the registry's folder against other processes of this machine; a server takes turns by itself."""
+    if server() is not None:
+        yield
+        return
+    with _locked(models):
+        yield
+
+
+@contextmanager
+def _locked(models: Path) -> Iterator[None]:
+    models.mkdir(parents=True, exist_ok=True)
+    handle = os.open(models / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _make_database(database: Path) -> None:
+    """Make the tables aside: MLflow cannot go on where it was killed while it made them."""
+    from mlflow import MlflowClient
+
+    with _locked(database.parent):
+        # Somebody else may have made it while we waited for our turn.
+        if database.exists():
+            return
+        with new_file(database) as aside, asking(f"be made in `{database.parent}`"):
+            MlflowClient(_uri(aside), _uri(aside)).search_experiments(max_results=1)
+
+
+def _uri(database: Path) -> str:
+    return f"sqlite:///{database}"

@@ -1,0 +1,1 @@
+"""How a run is evaluated and shown."""

@@ -1,0 +1,10 @@
+"""A run as one HTML file that needs nothing else: data computed once as plain numbers, then laid out."""
+
+from __future__ import annotations
+
+from cascade.reports.html.content.comparison import comparison_data
+from cascade.reports.html.content.many_labels import flat_data
+from cascade.reports.html.content.training import training_data
+from cascade.reports.html.layout.page import page
+
+__all__ = ["comparison_data", "flat_data", "page", "training_data"]

@@ -1,0 +1,1 @@
+"""Collect what the HTML report shows, as plain data."""

@@ -1,0 +1,90 @@
+"""Everything that the page of a training run shows, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from cascade.data import Dataset
+from cascade.data.rows import Rows
+from cascade.data.splits import group_numbers
+from cascade.metrics import Outcome
+from cascade.plots.curves import precision_recall_curve, reliability_curve
+from cascade.predictor import CascadePredictor
+from cascade.reports.html.content.data import data_facts
+from cascade.reports.html.content.explorer import examined_everywhere, explorer
+from cascade.reports.html.content.mistakes import mistakes
+from cascade.reports.html.content.plain import plain, plain_list
+from cascade.reports.html.layout.panels import MOST_PANELS
+from cascade.rules.prediction import Scores
+
+
+def training_data(
+    predictor: CascadePredictor,
+    data: Dataset,
+    held_out: Rows,
+    scores: Scores,
+    report: Mapping[str, Any],
+    decision: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Gather what the page of a training run shows.
+
+    Parameters
+    ----------
+    predictor : CascadePredictor
+    data : Dataset
+        All rows, with labels as an array.
+    held_out : ndarray of int, shape (m,)
+        Rows that the model has not seen; curves and mistakes are theirs.
+    scores : Scores
+        What `predictor.score` said of them.
+    report : mapping
+        What `cascade.reports.report.evaluate` found on them, with its `certificate`.
+    decision : mapping, optional
+        Challenger against champion: `sentence`, and `reasons`, of which each has `guard`, `label`, `champion`,
+        `challenger`, `difference`, `low`, `high`, `margin`, `verdict` ("passed", "failed", or other words) and
+        `sentence`. Label and numbers may be None.
+
+    Returns
+    -------
+    dict
+        Plain data, which `cascade.reports.html.layout.page` takes.
+    """
+    test = data.part(held_out)
+    assert test.Y is not None
+    any_index = predictor.rules.plan.any_index
+    any_label = None if any_index is None else predictor.labels[any_index]
+    prediction = predictor.decide(scores)
+    outcome = Outcome(test.Y, prediction.proba, prediction.labels, prediction.passed_gate, test.known)
+    examined = examined_everywhere(predictor, test.X, scores)
+    return {
+        "kind": "training",
+        "report": report,
+        "data": data_facts(data, any_label, held_out),
+        "explorer": explorer(predictor, examined, outcome, test.groups),
+        **_curves(outcome, predictor.labels, test.groups),
+        "mistakes": mistakes(test, prediction, outcome),
+        "decision": decision,
+    }
+
+
+def _curves(outcome: Outcome, labels: tuple[str, ...], groups: Any) -> dict[str, Any]:
+    group = group_numbers(groups, len(outcome))
+    numbered = list(enumerate(labels))[:MOST_PANELS]
+    return {
+        "precision_recall": [_plain(precision_recall_curve(outcome, k, name, group)) for k, name in numbered],
+        "reliability": [_plain(reliability_curve(outcome, k, name, group)) for k, name in numbered],
+    }
+
+
+def _plain(curve: Any) -> dict[str, Any]:
+    return {key: _plain_value(value) for key, value in asdict(curve).items()}
+
+
+def _plain_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return plain_list(value)
+    return plain(value) if isinstance(value, float) else value

@@ -1,0 +1,1 @@
+"""Lay out the HTML report: sections, charts, numbers."""

@@ -1,0 +1,158 @@
+"""The sections of a training run, each from the plain data that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cascade.reports.html.layout.charts import (
+    cost,
+    gate_panels,
+    precision_recall_panels,
+    ratio_marks,
+    reliability_panels,
+)
+from cascade.reports.html.layout.data_sections import data_section, lint_section
+from cascade.reports.html.layout.ledger_bars import ledger_rows
+from cascade.reports.html.layout.numbers import count, interval, number, share, short
+from cascade.reports.html.layout.panels import MOST_PANELS, Table
+from cascade.reports.html.layout.section import Section, Tile
+from cascade.rules.thresholds.certificate import Certificate
+
+Data = Mapping[str, Any]
+
+
+def training_sections(data: Data) -> list[Section]:
+    """All of them, in the order in which they are read; the decision only where there is one."""
+    decision = [] if data["decision"] is None else [_decision(data["decision"])]
+    return [
+        _summary(data["report"]),
+        *decision,
+        _gate(data["explorer"], data["report"]),
+        _ledger(data["report"]),
+        _precision_recall(data),
+        _calibration(data),
+        _counts(data["report"]),
+        _figures(data["report"]),
+        _mistakes(data["mistakes"]),
+        data_section(data["data"]),
+        lint_section(data["data"]),
+    ]
+
+
+def _summary(report: Data) -> Section:
+    overall = report["overall"]
+    key = "macro_average_precision_findings"
+    tiles = [
+        Tile("Macro average precision of the findings", number(overall[key]), f"95 %: {_ends(overall, key)}"),
+        Tile("Gate AUROC", number(overall["gate_auroc"])),
+        Tile("Rows past the gate", share(overall["share_past_gate"]), f"threshold {short(overall['gate_threshold'])}"),
+        Tile("Weighted log loss", number(overall["weighted_log_loss"], 4), f"95 %: {_ends(overall, LOG_LOSS, 4)}"),
+        Tile("Held-out rows", count(overall["rows"]), f"{count(overall['rows_with_label'])} with a label"),
+    ]
+    return Section("summary", "Summary", "How good is it, on rows that it has not seen?", {"tiles": tiles})
+
+
+LOG_LOSS = "weighted_log_loss"
+
+
+def _ends(row: Data, key: str, digits: int = 3) -> str:
+    return interval(row.get(f"{key}_low"), row.get(f"{key}_high"), digits)
+
+
+def _decision(decision: Data) -> Section:
+    question = "Is the challenger better where it counts, and nowhere worse than it may be?"
+    return Section("decision", "Champion against challenger", question, dict(decision))
+
+
+def _gate(explorer: Data, report: Data) -> Section:
+    own = explorer["own"]
+    content = {
+        "explorer": explorer,
+        "own": own,
+        "cost": cost(explorer, explorer["passed"][own]),
+        "panels": gate_panels(explorer),
+        "left_out": max(len(explorer["labels"]) - MOST_PANELS, 0),
+        "certificate": _certificate(report["certificate"]),
+    }
+    question = "What does the gate cost and save, and what if it stood elsewhere?"
+    return Section("gate", "Gate", question, content)
+
+
+def _certificate(given: Data | None) -> dict[str, Any] | None:
+    if given is None:
+        return None
+    certificate = Certificate.from_json(dict(given))
+    unit = f"{certificate.unit}s"
+    columns = ("label", unit, "lost", "bound", "proven", "certified")
+    rows = [
+        (row.label, str(row.units), str(row.misses), number(row.bound), number(row.proven), _yes(row.certified))
+        for row in certificate.labels
+    ]
+    return {"statement": certificate.statement(), "table": Table("What is proven of each label", columns, tuple(rows))}
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _ledger(report: Data) -> Section:
+    book = report["ledger"]
+    question = "What became of each label's positives, and where were they lost?"
+    return Section("ledger", "Found and lost", question, {"rows": ledger_rows(book["labels"]), "book": book})
+
+
+def _precision_recall(data: Data) -> Section:
+    panels = precision_recall_panels(data["precision_recall"], data["report"]["labels"])
+    question = "How many alarms are right, for each share that is to be found?"
+    return Section("precision-recall", "Precision and recall", question, {"panels": panels})
+
+
+def _calibration(data: Data) -> Section:
+    panels = reliability_panels(data["reliability"], data["report"]["labels"])
+    return Section("calibration", "Calibration", "Do the probabilities mean what they say?", {"panels": panels})
+
+
+def _counts(report: Data) -> Section:
+    rows = [
+        {
+            "label": label,
+            "sum": ratio_marks(label, "sum_ratio"),
+            "count": ratio_marks(label, "count_ratio"),
+        }
+        for label in report["labels"]
+    ]
+    question = "Are as many labels predicted as there are?"
+    return Section("counts", "Count ratios", question, {"rows": rows})
+
+
+FIGURES = (
+    ("prevalence", "prevalence", 4),
+    ("auroc", "AUROC", 3),
+    ("average_precision", "AP", 3),
+    ("f1", "F1", 3),
+    ("f2", "F2", 3),
+    ("log_loss", "log loss", 4),
+    ("brier", "Brier", 4),
+    ("calibration_error", "cal. error", 3),
+)
+
+
+def _figures(report: Data) -> Section:
+    columns = ("label", "rows", *(title for _, title, _ in FIGURES))
+    rows = tuple(
+        (row["label"], count(row["positives"]), *(_figure(row, key, digits) for key, _, digits in FIGURES))
+        for row in report["labels"]
+    )
+    question = "What are the figures of each label, with 95 % intervals over groups?"
+    return Section("figures", "Figures", question, {"table": Table("Metrics of each label", columns, rows)}, "table")
+
+
+def _figure(row: Data, key: str, digits: int) -> str:
+    ends = f"\n{_ends(row, key, digits)}" if row.get(f"{key}_low") is not None else ""
+    return number(row[key], digits) + ends
+
+
+def _mistakes(labels: list[Data]) -> Section:
+    question = "Where was it surest, and wrong? A look at such rows tells labels that are wrong from models that are."
+    return Section("mistakes", "Most confident mistakes", question, {"labels": labels})

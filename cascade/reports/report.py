@@ -1,0 +1,191 @@
+"""What came out, per label, overall and on parts of the rows, as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+from cascade.data.labels import Labels
+from cascade.data.missing import Known
+from cascade.data.splits import group_numbers
+from cascade.metrics import (
+    AUROC,
+    AVERAGE_PRECISION,
+    BRIER,
+    COUNT_RATIO,
+    F1,
+    F2,
+    LOG_LOSS,
+    ROW_METRICS,
+    Metric,
+    Outcome,
+    label_auroc,
+    label_values,
+    ledger,
+    overall_metrics,
+    ratio,
+)
+from cascade.metrics.bootstrap import metric_interval, ratio_interval
+from cascade.predictor import CascadePredictor
+from cascade.reports.report_text import table
+from cascade.rules.prediction import Prediction, Scores
+from cascade.rules.probability.merge import MERGES
+from cascade.rules.rules import Rules
+
+__all__ = ["evaluate", "merged_proba", "table", "uncorrected_proba"]
+
+Floats = NDArray[np.float64]
+
+WITH_INTERVAL = (AUROC, AVERAGE_PRECISION, F1, F2, BRIER, LOG_LOSS, COUNT_RATIO)
+
+DRAWS = 1000
+"""For the intervals of metrics: a second or two for ten thousand rows."""
+
+OF_BITS = {"f2_ciw", *(metric.name for metric in ROW_METRICS)}
+
+FIXED = {"with_label": frozenset({"gate_recall", "f1_normal"}), "past_gate": frozenset({"gate_recall"})}
+"""What a slice cannot tell: it is the same as on all rows, or the same for every prediction."""
+
+
+def evaluate(
+    predictor: CascadePredictor,
+    scores: Scores,
+    Y: Labels,
+    groups: NDArray[Any] | None,
+    importance: ArrayLike | None = None,
+    known: Known = None,
+) -> dict[str, Any]:
+    """Compare a cascade's predictions with labels.
+
+    Parameters
+    ----------
+    predictor : CascadePredictor
+    scores : Scores
+        What `predictor.score` said of the rows.
+    Y : ndarray of 0/1, shape (n, L)
+    groups : ndarray, shape (n,), or None
+        Intervals are drawn over them.
+    importance : array-like of float >= 0, shape (L,), optional
+        Weight of each label in `f2_ciw`; equal if not given.
+    known : ndarray of bool, shape (n, L), optional
+        Which labels are known; nothing else counts. All if not given.
+
+    Returns
+    -------
+    dict
+        `labels`: one dict a label; `overall`; `undefined`: for each metric the number of labels without a value;
+        `slices`: these three for the rows with a label and for those past the gate; `all_empty`: what predicting
+        no label at all would score; `ledger`: what was found, and lost where. Undefined values are None; `_low`
+        and `_high` are 95 % intervals. Of the sums of probabilities, `uncorrected` takes the labeler's raw answer
+        on rows past the gate, `merged` has shifts undone and both stages merged, `ratio` is the calibrated result.
+
+    Raises
+    ------
+    ConfigError
+        If `importance` is not one number of 0 or more per label.
+    """
+    rules = predictor.rules
+    prediction = predictor.decide(scores)
+    outcome = Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate, known)
+    metrics = overall_metrics(len(rules.labels), rules.plan.any_index, importance)
+    report = _compare(rules, outcome, metrics)
+    group = group_numbers(groups, len(Y))
+    more = _sums(predictor, scores, outcome, group) | _intervals(WITH_INTERVAL, outcome, group)
+    for row, added in zip(report["labels"], _rows(more, len(rules.labels)), strict=True):
+        row |= added
+    intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
+    report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
+    parts = {"with_label": outcome.with_label, "past_gate": outcome.passed}
+    nothing = replace(outcome, bits=np.zeros_like(Y))
+    return report | {
+        "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
+        "all_empty": {metric.name: _plain(metric(nothing)[0]) for metric in metrics if metric.name in OF_BITS},
+        "ledger": _ledger(rules, outcome),
+    }
+
+
+def _compare(
+    rules: Rules, outcome: Outcome, metrics: Iterable[Metric], fixed: frozenset[str] = frozenset()
+) -> dict[str, Any]:
+    columns = {key: values for key, values in label_values(outcome).items() if key not in fixed}
+    names = [{"label": name} for name in rules.labels]
+    values = {metric.name: _plain(metric(outcome)[0]) for metric in metrics if metric.name not in fixed}
+    return {
+        "labels": [name | row for name, row in zip(names, _rows(columns, len(names)), strict=True)],
+        "overall": {"rows": len(outcome), "rows_with_label": int(outcome.with_label.sum())} | values,
+        "undefined": {key: int(np.isnan(values).sum()) for key, values in columns.items()},
+    }
+
+
+def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict[str, Any]:
+    told = outcome.empty | outcome.with_label
+    has_label = outcome.with_label[told].astype(np.uint8)[:, None]
+    return {
+        "share_past_gate": float(outcome.passed.mean()),
+        "gate_threshold": rules.served_threshold,
+        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[told, None])[0]),
+        "undefined_labels": int((~outcome.Y.any(axis=0)).sum()),
+    }
+
+
+def _intervals(metrics: Iterable[Metric], outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Floats]:
+    ends = {}
+    for metric in metrics:
+        ends[f"{metric.name}_low"], ends[f"{metric.name}_high"] = metric_interval(metric, outcome, group, DRAWS)
+    return ends
+
+
+def _ledger(rules: Rules, outcome: Outcome) -> dict[str, Any]:
+    counts = asdict(ledger(outcome))
+    columns = {key: value for key, value in counts.items() if not isinstance(value, int)}
+    rows = [{key: int(values[k]) for key, values in columns.items()} for k in range(len(rules.labels))]
+    labels = [{"label": name} | row for name, row in zip(rules.labels, rows, strict=True)]
+    return {"labels": labels} | {key: value for key, value in counts.items() if key not in columns}
+
+
+def _sums(predictor: CascadePredictor, scores: Scores, outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Floats]:
+    true = outcome.Y.sum(axis=0, dtype=np.float64)
+    counted = 1.0 if outcome.known is None else outcome.known
+    low, high = ratio_interval(outcome.proba * counted, outcome.Y.astype(np.float64), group)
+    return {
+        "sum_ratio_uncorrected": ratio((uncorrected_proba(predictor, scores) * counted).sum(axis=0), true),
+        "sum_ratio_merged": ratio((merged_proba(predictor.rules, scores) * counted).sum(axis=0), true),
+        "sum_ratio_low": low,
+        "sum_ratio_high": high,
+    }
+
+
+def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
+    """What the models say if nothing is undone: the labeler's raw answer on rows past the gate, 0 elsewhere."""
+    rules = predictor.rules
+    proba = np.zeros((len(scores.passed), len(rules.labels)))
+    shift = getattr(predictor.labeler, "prior_shift_", getattr(predictor.labeler, "sampling_shift_", 0.0))
+    proba[np.ix_(scores.passed, rules.plan.learned)] = expit(scores.labeler_z - shift)
+    if rules.plan.any_index is not None:
+        proba[:, rules.plan.any_index] = expit(scores.gate_z)
+    return proba
+
+
+def merged_proba(rules: Rules, scores: Scores) -> Floats:
+    """Shifts undone and stages merged, without any learned calibration."""
+    gate: Floats = expit(scores.gate_z)
+    proba: Floats = gate[:, None] * np.where(scores.passed[:, None], rules.plan.share, rules.rejected_share)
+    merge = MERGES[rules.negative_pool]
+    proba[np.ix_(scores.passed, rules.plan.learned)] = merge(gate[scores.passed], expit(scores.labeler_z))
+    if rules.plan.any_index is not None:
+        proba[:, rules.plan.any_index] = gate
+    return proba
+
+
+def _rows(columns: dict[str, Floats], n_rows: int) -> list[dict[str, Any]]:
+    return [{key: _plain(values[k]) for key, values in columns.items()} for k in range(n_rows)]
+
+
+def _plain(value: np.float64) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""May this data be used for training?"""

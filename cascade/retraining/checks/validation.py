@@ -1,0 +1,131 @@
+"""May a challenger be trained on these data: every check, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.readers.dataset import Dataset
+from cascade.data.rows import Rows
+from cascade.data.splits import group_numbers
+from cascade.errors import DataError
+from cascade.predictor import CascadePredictor
+from cascade.retraining.checks.agreement import check_agreement
+from cascade.retraining.checks.finding import DataFinding
+from cascade.retraining.checks.labels import (
+    check_label_gone,
+    check_labels_against,
+    check_labels_alone,
+    check_relabelled,
+    check_rows_lost,
+)
+from cascade.retraining.checks.limits import Limits
+from cascade.retraining.checks.overlap import check_overlap, check_split
+from cascade.retraining.checks.rows import check_rows
+from cascade.retraining.checks.schema import check_schema
+from cascade.retraining.memory.arrivals import parts_by_arrival
+from cascade.retraining.memory.record import TrainingRecord, keys_of
+from cascade.retraining.memory.row_hashes import Hashes
+
+SERIOUS = ("refuse", "ask", "warn")
+
+
+def validate_data(
+    data: Dataset,
+    held: NDArray[np.bool_],
+    record: TrainingRecord | None = None,
+    champion: CascadePredictor | None = None,
+    limits: Limits | None = None,
+    any_label: str | None = "auto",
+    allow_missing: bool = False,
+    keys: Hashes | None = None,
+    arrival: NDArray[np.int64] | None = None,
+) -> list[DataFinding]:
+    """Examine data before a challenger is trained on them.
+
+    Parameters
+    ----------
+    data : Dataset
+        n rows with labels; those of the champion may be among them.
+    held : ndarray of bool, shape (n,)
+        Rows that both models will be judged on.
+    record : TrainingRecord, optional
+        Of the champion; without one, only what needs no comparison is examined.
+    champion : CascadePredictor, optional
+        It is asked what it thinks of the new rows, which tells lost labels from rarer ones.
+    limits : Limits, optional
+    any_label : str or None, default="auto"
+    allow_missing : bool, default=False
+        Whether a feature may be NaN.
+    keys : ndarray of uint64, shape (n,), optional
+        `keys_of(data)`, where they are known already.
+    arrival : ndarray of int, shape (n,), optional
+        Number of the arrival that each row came with. New rows are examined arrival by arrival too: a spoilt month must
+        not hide among good ones. Arrivals of few groups are examined with the ones after them.
+
+    Returns
+    -------
+    list of DataFinding
+        Most serious first; none where nothing is odd.
+
+    Raises
+    ------
+    DataError
+        If there are no labels, or `held` has not one value per row.
+    """
+    if data.Y is None or held.shape != (len(data),):
+        raise DataError(f"`data` must have labels and `held` one value per row ({len(data)}). Received {held.shape}.")
+    data, limits = data.with_dense_labels(), limits or Limits()
+    findings = [] if record is None else list(check_schema(data, record))
+    if not _refused(findings):
+        findings += check_rows(data, held, limits.constant_rows, allow_missing)
+        findings += check_labels_alone(data, any_label)
+        findings += check_split(data, held)
+        if record is not None:
+            findings += check_overlap(data, held, record)
+            findings += check_rows_lost(len(data), record, limits.fewest_rows)
+            findings += check_label_gone(data, record)
+            keys = keys_of(data) if keys is None else keys
+            findings += check_relabelled(data, keys, record)
+            fresh = np.flatnonzero(new_rows(keys, record))
+            new = data.part(fresh)
+            came = np.zeros(len(fresh), np.int64) if arrival is None else arrival[fresh]
+            parts = parts_by_arrival(came, group_numbers(new.groups, len(new)))
+            for rows in parts:
+                findings += _told(check_labels_against(new.part(rows), record, limits), new, rows)
+            if champion is not None and parts and not _refused(findings):
+                findings += _disagreements(new, parts, champion, record, limits.agreement)
+    return sorted(findings, key=lambda finding: SERIOUS.index(finding.answer))
+
+
+def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
+    """Mark the rows that the champion's data did not have, shape (n,); `keys` are those of `keys_of`."""
+    return ~record.keys.holds(keys)
+
+
+def _disagreements(
+    new: Dataset,
+    parts: list[Rows],
+    champion: CascadePredictor,
+    record: TrainingRecord,
+    least: float,
+) -> list[DataFinding]:
+    proba = champion.predict_proba(new.X)
+    findings: list[DataFinding] = []
+    for rows in parts:
+        found = check_agreement(new.part(rows), champion.labels, proba[rows], record, least)
+        findings += _told(found, new, rows)
+    return findings
+
+
+def _told(found: Iterable[DataFinding], new: Dataset, rows: Rows) -> list[DataFinding]:
+    """Findings of some of the new rows, which tell what rows these are where they are not all."""
+    where = f" This is of {len(rows)} of {len(new)} new rows, the first of them {str(new.ids[rows[0]])!r}."
+    return [replace(one, sentence=one.sentence + where * (len(rows) < len(new))) for one in found]
+
+
+def _refused(findings: list[DataFinding]) -> bool:
+    return any(finding.answer == "refuse" for finding in findings)

@@ -1,0 +1,1 @@
+"""May the challenger take the place of the champion?"""

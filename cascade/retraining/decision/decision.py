@@ -1,0 +1,187 @@
+"""Promote, keep or ask: champion and challenger on the same held-out groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from numpy.typing import ArrayLike
+
+from cascade.data.splits import group_numbers
+from cascade.errors import DataError
+from cascade.metrics import AUROC, macro
+from cascade.metrics.bootstrap import metric_interval
+from cascade.retraining.decision.candidate import Candidate
+from cascade.retraining.decision.decision_text import first_words, table, words
+from cascade.retraining.decision.guards import guards, label_guards
+from cascade.retraining.decision.paired import Compared, Pair
+from cascade.retraining.decision.policy import Policy
+from cascade.retraining.decision.reasons import Reason, speed_reason, wanted_reason, without_figures
+
+Answer = Literal["promote", "keep", "ask"]
+
+CHANCE = 0.5
+"""AUROC of a model that knows nothing."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do with a challenger, and why.
+
+    Attributes
+    ----------
+    answer : {"promote", "keep", "ask"}
+        "ask" leaves the champion in place until a person has decided.
+    sentence : str
+    reasons : tuple of Reason
+    rows, groups : int
+        Held out.
+    policy : Policy
+    """
+
+    answer: Answer
+    sentence: str
+    reasons: tuple[Reason, ...]
+    rows: int
+    groups: int
+    policy: Policy
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, from which `from_json` makes an equal decision."""
+        return asdict(self) | {"reasons": [asdict(reason) for reason in self.reasons]}
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Decision:
+        """Make a decision of what `to_json` gave."""
+        reasons = tuple(Reason(**reason) for reason in body["reasons"])
+        return cls(**{**body, "reasons": reasons, "policy": Policy(**body["policy"])})
+
+    def table(self) -> str:
+        """Lay the reasons out as a Markdown table, with the sentence below."""
+        return table(self.reasons, self.sentence)
+
+
+def decide(
+    champion: Candidate,
+    challenger: Candidate,
+    groups: ArrayLike | None = None,
+    policy: Policy | None = None,
+    any_label: str | None = None,
+    asked: Sequence[str] = (),
+) -> Decision:
+    """Compare a challenger with the champion and apply the policy.
+
+    Promoted is only who is shown to be better in the wanted metric, and shown not to be worse than each guard allows.
+    The champion is kept where the first fails, or where a guard's difference is itself beyond its margin; in between,
+    and where labels came or went, a person is asked.
+
+    Parameters
+    ----------
+    champion, challenger : Candidate
+        Of the same n rows in the same order; labels that only one knows are not compared.
+    groups : array-like, shape (n,), optional
+        Rows of a group are resampled together. Without groups each row is one.
+    policy : Policy, optional
+    any_label : str, optional
+        Name of the label that is on where any is.
+    asked : sequence of str
+        What a person must be asked about whatever comes out, such as odd data.
+
+    Returns
+    -------
+    Decision
+
+    Raises
+    ------
+    DataError
+        If the two share no label, or their labels or rows differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cascade.metrics import Outcome
+    >>> rng = np.random.default_rng(0)
+    >>> Y = (rng.random((4000, 1)) < 0.1).astype(np.uint8)
+    >>> poor, good = (Y + rng.normal(size=Y.shape) * noise for noise in (1.0, 0.5))
+    >>> models = [Candidate(("a",), Outcome(Y, 1 / (1 + np.exp(-z)), Y, np.ones(4000, bool))) for z in (poor, good)]
+    >>> decide(*models, policy=Policy(calibration_error=None)).answer
+    'promote'
+    """
+    policy = policy or Policy()
+    shared = tuple(label for label in champion.labels if label in challenger.labels)
+    if not shared:
+        raise DataError("champion and challenger must share a label to be compared by. Received none in common.")
+    group = group_numbers(groups, len(champion.outcome))
+    any_index = shared.index(any_label) if any_label in shared else None
+    pair = Pair(champion.of(shared), challenger.of(shared), group, policy.draws, policy.confidence)
+    reasons = [
+        _wanted(pair, policy, len(shared), any_index),
+        *guards(pair, policy),
+        *_speed(champion, challenger, policy),
+        *label_guards(pair, shared, policy),
+        *_one_sided(champion, challenger),
+        *(without_figures("data", None, "open", sentence) for sentence in asked),
+    ]
+    answer = _answer(reasons)
+    rows, n_groups = len(group), int(group.max()) + 1
+    return Decision(answer, words(answer, reasons), tuple(reasons), rows, n_groups, policy)
+
+
+def decide_first(
+    challenger: Candidate, groups: ArrayLike | None = None, policy: Policy | None = None, asked: Sequence[str] = ()
+) -> Decision:
+    """Decide on a first model, which has no champion to beat: it must beat chance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from cascade.metrics import Outcome
+    >>> rng = np.random.default_rng(0)
+    >>> Y = (rng.random((2000, 1)) < 0.1).astype(np.uint8)
+    >>> guess = Candidate(("a",), Outcome(Y, rng.random(Y.shape), Y, np.ones(2000, bool)))
+    >>> decide_first(guess).answer
+    'keep'
+    """
+    policy = policy or Policy()
+    group = group_numbers(groups, len(challenger.outcome))
+    metric = macro(AUROC)
+    value = float(metric(challenger.outcome)[0])
+    low, high = metric_interval(metric, challenger.outcome, group, policy.draws, policy.confidence)
+    values = Compared(CHANCE, value, value - CHANCE, float(low[0]) - CHANCE, float(high[0]) - CHANCE)
+    reasons = [
+        wanted_reason(metric.name, values, 0.0),
+        *(without_figures("data", None, "open", sentence) for sentence in asked),
+    ]
+    answer = _answer(reasons)
+    rows, n_groups = len(group), int(group.max()) + 1
+    return Decision(answer, first_words(answer, reasons), tuple(reasons), rows, n_groups, policy)
+
+
+def _wanted(pair: Pair, policy: Policy, n_labels: int, any_index: int | None) -> Reason:
+    metric = policy.wanted(n_labels, any_index)
+    return wanted_reason(policy.metric, pair.gain(metric).of(), policy.margin)
+
+
+def _speed(champion: Candidate, challenger: Candidate, policy: Policy) -> list[Reason]:
+    rates = (champion.rows_per_second, challenger.rows_per_second)
+    if policy.speed is None or rates[0] is None or rates[1] is None:
+        return []
+    return [speed_reason(rates[0], rates[1], policy.speed)]
+
+
+def _one_sided(champion: Candidate, challenger: Candidate) -> list[Reason]:
+    new = [label for label in challenger.labels if label not in champion.labels]
+    gone = [label for label in champion.labels if label not in challenger.labels]
+    return [
+        *(
+            without_figures("labels", name, "open", f"label {name!r} is new: no champion to compare by.")
+            for name in new
+        ),
+        *(without_figures("labels", name, "open", f"label {name!r} is gone: its users lose it.") for name in gone),
+    ]
+
+
+def _answer(reasons: Sequence[Reason]) -> Answer:
+    verdicts = {reason.verdict for reason in reasons}
+    return "keep" if "failed" in verdicts else "ask" if "open" in verdicts else "promote"

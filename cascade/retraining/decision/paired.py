@@ -1,0 +1,145 @@
+"""Two models on the same rows: a metric of both, and the interval of what the challenger gains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import DataError
+from cascade.metrics import Metric, Outcome
+from cascade.metrics.bootstrap import metric_draws, percentiles
+from cascade.metrics.metric import weighted_mean
+
+Floats = NDArray[np.float64]
+Scale = Callable[[Floats], Floats]
+
+SMALLEST_RATIO = 1e-3
+"""No log is taken of less, so that a label which is never predicted has a distance from 1."""
+
+
+def higher_is_better(metric: Metric) -> Scale:
+    """Scale on which more is better: a score's own, a loss with its sign turned."""
+    return np.positive if metric.perfect == 1.0 else np.negative
+
+
+def nearness_to_one(ratio: Floats) -> Floats:
+    """Minus the distance of a ratio from 1, abs(log).
+
+    Examples
+    --------
+    >>> nearness_to_one(np.array([1.0, 2.0, 0.5])).round(2).tolist()
+    [-0.0, -0.69, -0.69]
+    """
+    return np.asarray(-np.abs(np.log(np.maximum(ratio, SMALLEST_RATIO))))
+
+
+class Compared(NamedTuple):
+    """One figure of both, what the challenger gains, and the ends of its interval."""
+
+    champion: float
+    challenger: float
+    difference: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        both = f"{self.champion:.3f} to {self.challenger:.3f}"
+        return (
+            f"{both}, a difference of {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}; above 0 is better)"
+        )
+
+    def plain(self) -> tuple[float | None, float | None, float | None, float | None, float | None]:
+        """The same with None in the place of what is undefined."""
+        first, second, difference, low, high = (value if math.isfinite(value) else None for value in self)
+        return first, second, difference, low, high
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A metric of champion and challenger, and what the challenger gains on a scale on which more is better.
+
+    Attributes
+    ----------
+    champion, challenger, gain, low, high : ndarray of float, shape (K,)
+        One value a label, or a single one.
+    """
+
+    champion: Floats
+    challenger: Floats
+    gain: Floats
+    low: Floats
+    high: Floats
+
+    def of(self, k: int = 0) -> Compared:
+        """Figures of one label, or the only ones."""
+        return Compared(*(float(each[k]) for each in (self.champion, self.challenger, self.gain, self.low, self.high)))
+
+
+class Pair:
+    """Champion and challenger on the same rows, resampled by the same draws of groups.
+
+    Parameters
+    ----------
+    champion, challenger : Outcome
+        Of the same n rows in the same order.
+    group : ndarray of int, shape (n,)
+        Number of each row's group, from 0.
+    draws : int
+    confidence, seed : float, int
+
+    Examples
+    --------
+    >>> from cascade.metrics import AVERAGE_PRECISION
+    >>> rng = np.random.default_rng(0)
+    >>> Y = (rng.random((500, 1)) < 0.1).astype(np.uint8)
+    >>> poor, good = (Outcome(Y, p, Y, np.ones(500, bool)) for p in (rng.random(Y.shape), 0.1 + 0.8 * Y))
+    >>> found = Pair(poor, good, np.arange(500) // 5, draws=100).gain(AVERAGE_PRECISION)
+    >>> bool(found.low[0] > 0.5)
+    True
+    """
+
+    def __init__(
+        self,
+        champion: Outcome,
+        challenger: Outcome,
+        group: NDArray[np.intp],
+        draws: int,
+        confidence: float = 0.95,
+        seed: int = 0,
+    ) -> None:
+        if not np.array_equal(champion.Y, challenger.Y):
+            raise DataError("`champion` and `challenger` must predict the same rows in the same order; labels differ.")
+        self.outcomes = (champion, challenger)
+        self.group = group
+        self.draws = draws
+        self.confidence = confidence
+        self.seed = seed
+        self._drawn: dict[Any, tuple[Floats, Floats]] = {}
+
+    def gain(self, metric: Metric, scale: Scale | None = None) -> Gain:
+        """Compare a metric; `scale` turns its values into more is better, by default by what perfect is."""
+        better = scale or higher_is_better(metric)
+        champion, challenger = (metric(outcome) for outcome in self.outcomes)
+        before, after = (better(_mean(draws, metric)) for draws in self._draws_of(metric))
+        low, high = percentiles(after - before, self.confidence)
+        return Gain(champion, challenger, better(challenger) - better(champion), low, high)
+
+    def _draws_of(self, metric: Metric) -> tuple[Floats, Floats]:
+        # A mean over labels needs no draws but those of the labels, which are the costly part.
+        key = (metric.columns, metric.formula)
+        if key not in self._drawn:
+            each = replace(metric, importance=None)
+            first, second = (
+                metric_draws(each, outcome, self.group, self.draws, self.seed) for outcome in self.outcomes
+            )
+            self._drawn[key] = (first, second)
+        return self._drawn[key]
+
+
+def _mean(draws: Floats, metric: Metric) -> Floats:
+    return draws if metric.importance is None else weighted_mean(draws.T, metric.importance).T

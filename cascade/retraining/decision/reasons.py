@@ -1,0 +1,87 @@
+"""The reasons of a decision: what was compared, what came out, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cascade.retraining.decision.paired import Compared
+
+Verdict = Literal["passed", "failed", "open", "not judged"]
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One line of a decision's table.
+
+    Attributes
+    ----------
+    guard : str
+        What was compared.
+    label : str or None
+        None where it is a figure of all labels.
+    champion, challenger : float or None
+    difference, low, high : float or None
+        What the challenger gains, with its interval: above 0 it is better, also where less of the figure is better.
+    margin : float or None
+        What the difference must lie above.
+    verdict : {"passed", "failed", "open", "not judged"}
+        Open where neither is shown: a person may decide.
+    sentence : str
+    """
+
+    guard: str
+    label: str | None
+    champion: float | None
+    challenger: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    margin: float | None
+    verdict: Verdict
+    sentence: str
+
+    @property
+    def about(self) -> str:
+        """What was compared, in words."""
+        return _in_words(self.guard, self.label)
+
+
+def wanted_reason(guard: str, values: Compared, margin: float) -> Reason:
+    """Judge what the challenger must be better at."""
+    passed = values.low > margin
+    shown = "is better" if passed else "is not shown to be better"
+    by = f" by more than {margin:g}" if margin else ""
+    sentence = f"the challenger {shown} in {_in_words(guard)}{by}: {values}."
+    return Reason(guard, None, *values.plain(), margin, "passed" if passed else "failed", sentence)
+
+
+def guard_reason(guard: str, label: str | None, values: Compared, margin: float) -> Reason:
+    """Judge what must not get worse by more than the margin."""
+    verdict: Verdict = "passed" if values.low >= -margin else "failed" if values.difference < -margin else "open"
+    outcome = {
+        "passed": f"is not worse by more than {margin:g}",
+        "failed": f"is worse by more than {margin:g}",
+        "open": f"may be worse by more than {margin:g}",
+    }[verdict]
+    sentence = f"{_in_words(guard, label)} {outcome}: {values}."
+    return Reason(guard, label, *values.plain(), -margin, verdict, sentence)
+
+
+def speed_reason(champion: float, challenger: float, margin: float) -> Reason:
+    """Judge rows per second; `margin` is the share of the champion's that may be lost."""
+    change = challenger / champion - 1
+    passed = change >= -margin
+    rates = f"{challenger:.0f} rows per second where the champion has {champion:.0f}"
+    sentence = f"the challenger predicts {rates}; a loss of {margin:.0%} is allowed."
+    verdict: Verdict = "passed" if passed else "failed"
+    return Reason("speed", None, champion, challenger, change, None, None, -margin, verdict, sentence)
+
+
+def without_figures(guard: str, label: str | None, verdict: Verdict, sentence: str) -> Reason:
+    """Tell what was not compared."""
+    return Reason(guard, label, None, None, None, None, None, None, verdict, sentence)
+
+
+def _in_words(guard: str, label: str | None = None) -> str:
+    return guard.replace("_", " ") + ("" if label is None else f" of {label}")

@@ -1,0 +1,206 @@
+"""What is remembered of a champion's data: who was in it, what it looked like, how the champion agreed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.labels import Labels
+from cascade.data.missing import Known
+from cascade.data.readers.dataset import Dataset
+from cascade.data.signature import InputSignature
+from cascade.data.splits import group_numbers
+from cascade.errors import DataError, ModelRefusedError
+from cascade.metrics.intervals import clustered_interval
+from cascade.retraining.memory.agreement_figures import LabelAgreement, Share, agreement
+from cascade.retraining.memory.row_hashes import Hashes, Seen, content_hashes, hashes_of, joined, labelled
+
+Mask = NDArray[np.bool_]
+
+PROTOCOL = 2
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a split: its groups, its rows by name and by content. Without groups or names these are empty."""
+
+    groups: Seen
+    ids: Seen
+    contents: Seen
+
+    @classmethod
+    def of(cls, data: Dataset, contents: Hashes) -> Side:
+        """Remember some rows; `contents` are their `content_hashes`."""
+        return cls(*(Seen.of(hashes) for hashes in (group_hashes(data), id_hashes(data), contents)))
+
+    def to_json(self) -> dict[str, str]:
+        """Plain data."""
+        return {name: getattr(self, name).to_json() for name in ("groups", "ids", "contents")}
+
+    @classmethod
+    def from_json(cls, body: dict[str, str]) -> Side:
+        """Make what `to_json` gave."""
+        return cls(*(Seen.from_json(body[name]) for name in ("groups", "ids", "contents")))
+
+
+@dataclass(frozen=True)
+class TrainingRecord:
+    """What is remembered of the data of a trained model.
+
+    Attributes
+    ----------
+    labels : tuple of str
+    rows, empty_rows : int
+        In all, and without a label.
+    signature : InputSignature
+    pixels : dict or None
+        How images became pixels.
+    prevalence : tuple of Share
+        Of each label, its interval by groups.
+    agreement : tuple of LabelAgreement
+        Of the model with its own held-out rows.
+    training, held_out : Side
+    keys, labelled : Seen
+        All rows, see `keys_of`, and all rows with their labels.
+    """
+
+    labels: tuple[str, ...]
+    rows: int
+    empty_rows: int
+    signature: InputSignature
+    pixels: dict[str, Any] | None
+    prevalence: tuple[Share, ...]
+    agreement: tuple[LabelAgreement, ...]
+    training: Side
+    held_out: Side
+    keys: Seen
+    labelled: Seen
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, from which `from_json` makes an equal record."""
+        return {
+            "protocol": PROTOCOL,
+            "labels": list(self.labels),
+            "rows": self.rows,
+            "empty_rows": self.empty_rows,
+            "signature": asdict(self.signature),
+            "pixels": self.pixels,
+            "prevalence": [asdict(share) for share in self.prevalence],
+            "agreement": [each.to_json() for each in self.agreement],
+            "training": self.training.to_json(),
+            "held_out": self.held_out.to_json(),
+            "keys": self.keys.to_json(),
+            "labelled": self.labelled.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> TrainingRecord:
+        """Make a record of what `to_json` gave, after a file has turned tuples into lists.
+
+        Raises
+        ------
+        ModelRefusedError
+            If it is not such a record.
+        """
+        try:
+            if body["protocol"] != PROTOCOL:
+                raise ModelRefusedError(f"the training record must have protocol {PROTOCOL}; train the model again.")
+            shape, names = body["signature"]["row_shape"], body["signature"]["feature_names"]
+            signature = InputSignature(_tuple(shape), body["signature"]["dtype"], _tuple(names))
+            return cls(
+                tuple(body["labels"]),
+                int(body["rows"]),
+                int(body["empty_rows"]),
+                signature,
+                body["pixels"],
+                tuple(Share(**share) for share in body["prevalence"]),
+                tuple(LabelAgreement.from_json(each) for each in body["agreement"]),
+                Side.from_json(body["training"]),
+                Side.from_json(body["held_out"]),
+                Seen.from_json(body["keys"]),
+                Seen.from_json(body["labelled"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise ModelRefusedError(f"the training record lacks a part or has an odd one: {error}.") from error
+
+
+def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> TrainingRecord:
+    """Remember the data of a model that was just trained.
+
+    Parameters
+    ----------
+    data : Dataset
+        All of it, n rows with labels.
+    held : ndarray of bool, shape (n,)
+        Rows that were held out.
+    proba : ndarray of float, shape (held.sum(), L)
+        The model's probabilities of these.
+    """
+    if data.Y is None:
+        raise DataError("`data` must have labels to be remembered as training data. Received none.")
+    held_rows = np.flatnonzero(held)
+    testing = data.part(held_rows)
+    assert testing.Y is not None
+    # Once for all of it: rows may be files that have to be decoded.
+    contents = content_hashes(data.X)
+    group, keys = group_numbers(testing.groups, len(testing)), keys_of(data, contents)
+    return TrainingRecord(
+        data.label_names,
+        len(data),
+        int((~data.Y.any(axis=1)).sum()),
+        signature_of(data),
+        None if data.pixels is None else data.pixels.to_json(),
+        prevalence_of(data.Y, group_numbers(data.groups, len(data)), data.known),
+        agreement(testing.Y, proba, group, testing.known),
+        Side.of(data.part(np.flatnonzero(~held)), contents[~held]),
+        Side.of(testing, contents[held]),
+        Seen.of(keys),
+        Seen.of(labelled(keys, data.Y, data.known)),
+    )
+
+
+def prevalence_of(Y: Labels, group: NDArray[np.intp], known: Known = None) -> tuple[Share, ...]:
+    """Share of each label among the rows where it is known, with its interval by groups."""
+    if known is None:
+        return _prevalence(Y, group, np.ones(len(Y)))
+    return tuple(
+        share for k in range(Y.shape[1]) for share in _prevalence(Y[:, [k]], group, known[:, k].astype(np.float64))
+    )
+
+
+def _prevalence(Y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> tuple[Share, ...]:
+    low, high = clustered_interval(Y, told, group)
+    return tuple(Share(*map(float, each)) for each in zip(told @ Y / max(told.sum(), 1.0), low, high, strict=True))
+
+
+def signature_of(data: Dataset) -> InputSignature:
+    """What the rows look like, with the names of a table's features."""
+    found = InputSignature.of(data.X)
+    return InputSignature(found.row_shape, found.dtype, data.feature_names or found.feature_names)
+
+
+def group_hashes(data: Dataset) -> NDArray[np.uint64]:
+    """Hash each row's group; none without groups."""
+    return hashes_of([] if data.groups is None else data.groups.tolist())
+
+
+def id_hashes(data: Dataset) -> NDArray[np.uint64]:
+    """Hash each row's name; none where rows are only numbered, since any data has a row 0."""
+    return hashes_of([] if data.numbered else data.ids.tolist())
+
+
+def keys_of(data: Dataset, contents: Hashes | None = None) -> Hashes:
+    """Hash each row, by what it holds and by its name where it has one; uint64 of shape (n,).
+
+    `contents` are the rows' `content_hashes`, where they are known already.
+    """
+    contents = content_hashes(data.X) if contents is None else contents
+    return contents if data.numbered else joined(id_hashes(data), contents)
+
+
+def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
+    return None if values is None else tuple(values)

@@ -1,0 +1,1 @@
+"""How two scores become probabilities and bits."""

@@ -1,0 +1,1 @@
+"""From log-odds to coherent probabilities: prior correction, calibration, merge, prior shift."""

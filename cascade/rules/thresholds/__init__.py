@@ -1,0 +1,1 @@
+"""From probabilities to bits: decision thresholds, joint decisions, triage, certificates."""

@@ -1,0 +1,209 @@
+"""The gate's guarantee: a threshold at which every label's recall has a lower bound with stated confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cascade.data.labels import Labels, check_labels, name_labels
+from cascade.data.splits import group_numbers
+from cascade.errors import CertificateError, ConfigError, DataError
+from cascade.rules.thresholds.certificate import (
+    Certificate,
+    Claim,
+    LabelCertificate,
+    check_provable,
+    label_certificate,
+    level_of,
+    misses_allowed,
+    recall_bound,
+)
+
+Floats = NDArray[np.float64]
+
+
+def certify(
+    gate: ArrayLike,
+    Y: ArrayLike | Any,
+    names: Sequence[str],
+    groups: ArrayLike | None = None,
+    recall: float = 0.95,
+    confidence: float = 0.95,
+    claim: Claim = "joint",
+    accept_bound: bool = False,
+) -> Certificate:
+    """Find the highest gate threshold at which the recall of every label is proven.
+
+    Parameters
+    ----------
+    gate : array-like of float, shape (n,)
+        Probabilities that the finished gate gives rows which nothing else has used: no fit, no early stopping,
+        no calibration, no choice of a model.
+    Y : array-like or sparse matrix of 0/1, shape (n, L)
+    names : sequence of str, length L
+    groups : array-like, shape (n,), optional
+        Rows of a group (patient, part) depend on each other, so the group is the unit: it counts as kept for a
+        label when *all* its rows with the label pass. Without groups each row is a unit.
+    recall, confidence : float in (0, 1)
+    claim : {"joint", "per_label"}
+        "joint": one statement, that the recall of every certified label is at least `recall`. "per_label": a
+        bound for every label, rare ones included, which hold at once; each is tested at (1 - confidence) / L.
+    accept_bound : bool, default=False
+        What happens to a label with too few units to prove `recall` with no miss at all. False refuses. True
+        leaves it out of what is certified, but the threshold still keeps every one of its units.
+
+    Returns
+    -------
+    Certificate
+        Without any positive the threshold is 0: every row passes.
+
+    Raises
+    ------
+    CertificateError
+        If a label has too few units and `accept_bound` is false. The message holds the table.
+    ConfigError, DataError
+        If an option is out of its range, or the arrays do not fit together.
+
+    Notes
+    -----
+    *Procedure.* Fixed-sequence testing of Learn then Test: candidates from the safest threshold upward; at each,
+    every label has the null "its recall is below `recall`" with the binomial tail as p-value; the answer is the
+    last candidate before the first at which some null stands. Misses only grow with the threshold, so with m the
+    most misses that n units allow, label k's nulls fall up to T_k, its unit score with m smaller ones, and stand
+    above: the answer is T = min T_k, found by sorting. Between two scores nothing changes, so scores as
+    candidates lose nothing, and ties need no care: misses are scores strictly below the threshold.
+
+    *One label.* Let t* be the end of the thresholds at which k's recall is at least r. T_k > t* means that at
+    thresholds just above t*, where the recall is below r, there were at most m misses: probability at most
+    1 - confidence.
+
+    *All labels, without a correction.* The claim is an intersection, each part of which is tested at the full
+    level (Berger 1982). Let j be the label with the smallest t*. If any label's recall at T is below r, then so
+    is j's; T <= T_j and recall falls with the threshold, so j's recall at T_j is below r too: the case of one
+    label.
+
+    *Lower is safe.* That argument used nothing of T but T <= T_j. So the minimum with any other threshold, however
+    it was found, is as valid: such as that of labels which take no part and allow no miss.
+
+    *Who takes part* follows from numbers of units alone, never from misses. With `accept_bound=False` it is always
+    every label, and the above is exact. With True a joint claim holds at its confidence for a set that does not
+    vary; where a label's number is near the least that is needed, so that chance lets it in or not, and its
+    units are also units of other labels, the error is at most (1 - confidence) plus the chance of the rarer set.
+    "per_label" divides by all L labels, whoever takes part, and is exact in either case.
+
+    References
+    ----------
+    Angelopoulos, Bates, Candes, Jordan & Lei (2021), Learn then Test, arXiv:2110.01052.
+    Berger (1982), Multiparameter hypothesis testing and acceptance sampling, Technometrics 24.
+
+    Examples
+    --------
+    >>> gate = np.linspace(0, 1, 1001)
+    >>> certificate = certify(gate, gate[:, None] > 0.8, names=["bleed"])
+    >>> certificate.threshold, certificate.labels[0].misses, certificate.holds_at(0.5)
+    (0.805, 4, True)
+    """
+    if claim not in get_args(Claim):
+        raise ConfigError(f"`claim` must be 'joint' or 'per_label'. Received {claim!r}.")
+    check_provable(recall, confidence)
+    labels = check_labels(Y)
+    named = name_labels(names, labels.shape[1])
+    scores = _check_gate(gate, len(labels))
+    number = group_numbers(groups, len(labels))
+    positives = [np.flatnonzero(column) for column in labels.T]
+    units = [_unit_scores(scores[rows], number[rows]) for rows in positives]
+
+    level = level_of(claim, confidence, len(named))
+    threshold = _threshold(units, misses_allowed([len(unit) for unit in units], recall, level))
+    certificate = Certificate(
+        recall,
+        confidence,
+        claim,
+        unit="row" if groups is None else "group",
+        rows=len(labels),
+        threshold=threshold,
+        share_past_gate=float((scores >= threshold).mean()),
+        labels=tuple(
+            _of_label(name, len(rows), unit, threshold, recall, level)
+            for name, rows, unit in zip(named, positives, units, strict=True)
+        ),
+    )
+    if not accept_bound:
+        _refuse_unsupported(certificate)
+    return certificate
+
+
+def certified_recall(
+    passed: NDArray[np.bool_], Y: Labels, groups: ArrayLike | None = None, confidence: float = 0.95
+) -> float:
+    """The most that is proven, as one statement, of the recall of every label at a gate that was fixed beforehand.
+
+    Parameters
+    ----------
+    passed : ndarray of bool, shape (n,)
+        Whether a row that nothing else has used passed the gate.
+    Y : ndarray of 0/1, shape (n, L)
+    groups : array-like, shape (n,), optional
+        The unit is then the group, kept when all its rows with the label passed.
+    confidence : float in (0, 1)
+
+    Returns
+    -------
+    float
+        The least of the labels' Clopper-Pearson bounds. Labels without a positive are left out, since nothing is known
+        of them; 0 where no label has one.
+
+    Examples
+    --------
+    >>> certified_recall(np.ones(59, bool), np.ones((59, 1), np.uint8)).__round__(4)
+    0.9505
+    """
+    number = group_numbers(groups, len(Y))
+    units = [_unit_scores(passed[column > 0].astype(np.float64), number[column > 0]) for column in Y.T]
+    bounds = [recall_bound(int(unit.sum()), len(unit), confidence) for unit in units if len(unit)]
+    return min(bounds, default=0.0)
+
+
+def _check_gate(gate: ArrayLike, n_rows: int) -> Floats:
+    scores = np.asarray(gate, dtype=np.float64)
+    if scores.shape != (n_rows,) or not n_rows:
+        raise DataError(f"`gate` must have one value per row of `Y` ({n_rows}). Received shape {scores.shape}.")
+    wrong = ~((scores >= 0) & (scores <= 1))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise DataError(f"`gate` must hold probabilities, 0 to 1. Received {scores[row]} at row {row}.")
+    return scores
+
+
+def _unit_scores(scores: Floats, number: NDArray[np.intp]) -> Floats:
+    """Lowest score of each group, ascending: all its rows pass exactly when that one does."""
+    _, place = np.unique(number, return_inverse=True)
+    lowest = np.full(place.max(initial=-1) + 1, np.inf)
+    np.minimum.at(lowest, place, scores)
+    return np.sort(lowest)
+
+
+def _threshold(units: list[Floats], allowed: NDArray[np.int64]) -> float:
+    # A label that cannot be certified allows no miss: what is rare is the last thing to give away.
+    highest = [unit[max(most, 0)] for unit, most in zip(units, allowed.tolist(), strict=True) if len(unit)]
+    return float(min(highest, default=0.0))
+
+
+def _of_label(
+    name: str, positives: int, unit: Floats, threshold: float, recall: float, level: float
+) -> LabelCertificate:
+    return label_certificate(name, positives, len(unit), int(np.searchsorted(unit, threshold)), recall, level)
+
+
+def _refuse_unsupported(certificate: Certificate) -> None:
+    short = [row for row in certificate.labels if not row.certified]
+    if short:
+        more = f", as have {len(short) - 1} more labels" if len(short) > 1 else ""
+        raise CertificateError(
+            f"`recall` of {certificate.recall!r} needs {short[0].needed} held-out {certificate.unit}s with each label; "
+            f"{short[0].label!r} has {short[0].units}{more}. Hold out more (`size`), ask for less, or set "
+            f"`accept_bound` in `gate_policy` for what can be proven.\n{certificate.table()}"
+        )

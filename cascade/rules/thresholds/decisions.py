@@ -1,0 +1,202 @@
+"""Which bits are set: one decision a label, chosen on held-out rows of natural prevalence."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.labels import Labels
+from cascade.data.missing import Known, known_rows
+from cascade.data.sample_weight import is_number
+from cascade.errors import ConfigError
+
+Floats = NDArray[np.float64]
+Decision = str | float | Mapping[str, Any]
+
+NEVER = 2.0
+"""A threshold that no probability reaches."""
+
+PRIOR_POSITIVES = 20.0
+"""A label's own probabilities count as much as this many positives when its threshold is chosen."""
+
+
+def check_decision(decision: Any, name: str = "decision") -> None:
+    """Refuse a way of setting bits that is none."""
+    if decision == "f1" or _is_share(decision):
+        return
+    if isinstance(decision, Mapping) and len(decision) == 1:
+        (kind, value), *_ = decision.items()
+        if kind in ("precision", "recall") and _is_share(value):
+            return
+        if kind == "cost" and is_cost_pair(value):
+            return
+    raise ConfigError(
+        f"`{name}` must be 'f1', a threshold in (0, 1), or one of {{cost: [false positive, false negative]}}, "
+        f"{{precision: share}}, {{recall: share}}. Received {decision!r}."
+    )
+
+
+def _is_share(value: Any) -> bool:
+    return is_number(value) and 0 < value < 1
+
+
+def is_cost_pair(value: Any) -> bool:
+    """Tell whether `value` is a pair of positive costs."""
+    pair = isinstance(value, (Sequence, np.ndarray)) and np.shape(value) == (2,)
+    return pair and all(is_number(cost) and cost > 0 for cost in value)
+
+
+def each_decision(
+    decision: Decision, label_decisions: Mapping[str, Decision] | None, names: Sequence[str]
+) -> list[Decision]:
+    """One checked decision a label: its own, or the common one."""
+    check_decision(decision)
+    if not isinstance(label_decisions, (Mapping, type(None))):
+        raise ConfigError(f"`label_decisions` must map label names to decisions. Received {label_decisions!r}.")
+    own = dict(label_decisions or {})
+    unknown = sorted(set(own) - set(names), key=str)
+    if unknown:
+        raise ConfigError(f"`label_decisions` must name labels of {list(names)}. Received {unknown[0]!r}.")
+    for name, given in own.items():
+        check_decision(given, f"label_decisions[{name!r}]")
+    return [own.get(name, decision) for name in names]
+
+
+def cost_threshold(false_positive: float, false_negative: float) -> float:
+    """Probability from which setting a bit is the cheaper mistake to risk: C_FP / (C_FP + C_FN).
+
+    References
+    ----------
+    Elkan (2001), The foundations of cost-sensitive learning.
+
+    Examples
+    --------
+    A missed finding that costs nine times a false alarm is worth setting from one in ten.
+
+    >>> cost_threshold(1, 9)
+    0.1
+    """
+    return false_positive / (false_positive + false_negative)
+
+
+def decision_thresholds(
+    decisions: Sequence[Decision],
+    names: Sequence[str],
+    proba: Floats,
+    passed: NDArray[np.bool_],
+    Y: Labels,
+    weight: Floats | None = None,
+    calibrated: bool = True,
+    known: Known = None,
+) -> Floats:
+    """Choose each label's threshold, where only rows past the gate can get a bit.
+
+    Parameters
+    ----------
+    decisions : sequence of decisions, length L
+    names : sequence of str, length L
+    proba : ndarray of float, shape (n, L)
+        Merged probabilities.
+    passed : ndarray of bool, shape (n,)
+    Y : ndarray of 0/1, shape (n, L)
+    weight : ndarray of float, shape (n,), optional
+    calibrated : bool, default=True
+        Whether probabilities may be leaned on; if not, each threshold is chosen by the labels alone.
+    known : ndarray of bool, shape (n, L), optional
+        Entries that count; all if not given.
+
+    Returns
+    -------
+    ndarray of float, shape (L,)
+        2 is never: no threshold gives the wanted precision.
+
+    Notes
+    -----
+    A fixed number and a cost pair need no data. The others are chosen as if each row's label were
+    s * y + (1 - s) * p with s = m / (m + 20) for m held-out positives: the threshold of a label with few positives
+    leans on its calibrated probabilities instead of chasing the noise of a handful of rows, and a common label's is
+    its own. For F1 without any positive this is the threshold of largest expected F1.
+
+    References
+    ----------
+    Lipton, Elkan & Narayanaswamy (2014), Thresholding classifiers to maximize F1 score.
+    """
+    weights = np.ones(len(Y)) if weight is None else weight
+    prior = PRIOR_POSITIVES if calibrated else 0.0
+    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
+    return np.array(
+        [
+            _threshold(decision, name, proba[rows, k], passed[rows], Y[rows, k], weights[rows], prior)
+            for k, (decision, name, rows) in enumerate(zip(decisions, names, chosen, strict=True))
+        ]
+    )
+
+
+def _threshold(
+    decision: Decision,
+    name: str,
+    proba: Floats,
+    passed: NDArray[np.bool_],
+    y: NDArray[np.uint8],
+    weight: Floats,
+    prior: float,
+) -> float:
+    if is_number(decision):
+        return float(decision)  # type: ignore[arg-type]
+    if isinstance(decision, Mapping) and "cost" in decision:
+        return cost_threshold(*decision["cost"])
+    if not passed.any() or not (weight @ proba > 0) or not (prior or y.any()):
+        return 0.5
+    own = float(y.sum() / (y.sum() + prior)) if y.any() else float(not prior)
+    curve = _Curve(proba, passed, own * y + (1 - own) * proba, weight)
+    if isinstance(decision, str):
+        return curve.best_f1()
+    assert isinstance(decision, Mapping)
+    (kind, share), *_ = decision.items()
+    choose: Callable[[float, str], float] = curve.with_precision if kind == "precision" else curve.with_recall
+    return choose(float(share), name)
+
+
+class _Curve:
+    """Precision and recall at every threshold, from the highest probability down."""
+
+    def __init__(self, proba: Floats, passed: NDArray[np.bool_], target: Floats, weight: Floats) -> None:
+        examined = np.flatnonzero(passed)
+        order = examined[np.argsort(-proba[examined], kind="stable")]
+        score = proba[order]
+        # A threshold takes all rows of one probability at once.
+        last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
+        self.score = score[last]
+        self.set = np.cumsum(weight[order])[last]
+        self.found = np.cumsum((weight * target)[order])[last]
+        self.total = float(weight @ target)
+
+    def best_f1(self) -> float:
+        return float(self.score[np.argmax(self.found / (self.set + self.total))])
+
+    def with_recall(self, wanted: float, name: str) -> float:
+        enough = self.found >= wanted * self.total - 1e-9
+        if not enough.any():
+            warnings.warn(
+                f"label {name!r} cannot have recall {wanted}: the gate passes {self.found[-1] / self.total:.3g} of its "
+                "positives; every row past the gate gets the bit.",
+                stacklevel=2,
+            )
+            return float(self.score[-1])
+        return float(self.score[np.argmax(enough)])
+
+    def with_precision(self, wanted: float, name: str) -> float:
+        enough = np.flatnonzero(self.found >= wanted * self.set - 1e-9)
+        if not len(enough):
+            best = float((self.found / self.set).max())
+            warnings.warn(
+                f"label {name!r} cannot have precision {wanted}: the best threshold has {best:.3g}; its bit is never "
+                "set.",
+                stacklevel=2,
+            )
+            return NEVER
+        return float(self.score[enough[-1]])

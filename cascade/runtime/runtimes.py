@@ -1,0 +1,104 @@
+"""Runtimes by name: what they are installed as, and how a network that was converted for one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.errors import ConfigError
+from cascade.estimators.scoring import bags_of
+from cascade.utils.cores import usable_cores
+
+Session = Callable[[NDArray[Any]], NDArray[np.float32]]
+"""A network at one batch size: rows of exactly that number in, float32 logits (rows, n_outputs) out."""
+
+KERAS = "keras"
+AUTO = "auto"
+FLOAT32 = "float32"
+INT8 = "int8"
+MOST_THREADS = 512
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """An exported runtime.
+
+    Attributes
+    ----------
+    package : str
+        What to install.
+    imported : str
+        Module that must be there to open a network.
+    converted : tuple of str
+        Modules that must be there to convert one.
+    suffix : str
+        Ending of its files.
+    opener : str
+        Module of ours with `open_session(content, batch_size, threads)`.
+    """
+
+    package: str
+    imported: str
+    converted: tuple[str, ...]
+    suffix: str
+    opener: str
+
+    def installed(self) -> bool:
+        """Tell whether networks can be opened."""
+        return find_spec(self.imported) is not None
+
+    def exports(self) -> bool:
+        """Tell whether networks can be converted and then timed."""
+        return self.installed() and all(find_spec(name) is not None for name in self.converted)
+
+    def open(self, content: bytes, batch_size: int, threads: int) -> Session:
+        """Open a converted network at one batch size."""
+        session: Session = import_module(self.opener).open_session(content, batch_size, threads)
+        return session
+
+
+RUNTIMES = {
+    "litert": Runtime("ai-edge-litert", "ai_edge_litert", ("tensorflow",), ".tflite", "cascade.runtime.litert"),
+    "onnx": Runtime("onnxruntime", "onnxruntime", ("tensorflow", "tf2onnx"), ".onnx", "cascade.runtime.onnx"),
+}
+
+
+def exporting_runtimes() -> tuple[str, ...]:
+    """Runtimes that networks can be exported to here."""
+    return tuple(name for name, runtime in RUNTIMES.items() if runtime.exports())
+
+
+def check_runtime(runtime: Any) -> str:
+    """Refuse a name that is no runtime."""
+    known = (AUTO, KERAS, *RUNTIMES)
+    if runtime not in known:
+        raise ConfigError(f"`runtime` must be one of {', '.join(known)}. Received {runtime!r}.")
+    return str(runtime)
+
+
+def told(estimator: Any) -> str | None:
+    """Name all that computes an estimator, since its last digits depend on it; None where there is none."""
+    if estimator is None:
+        return None
+    bags = bags_of(estimator)
+    if bags:
+        return "; ".join(sorted({str(told(bag)) for bag in bags}))
+    if hasattr(estimator, "runtime"):
+        precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
+        return f"{estimator.runtime}{precision}, {estimator.threads} threads"
+    return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
+
+
+def check_threads(threads: Any) -> int:
+    """Threads of a runtime: as asked, or the cores that this process may use."""
+    if threads is None:
+        return usable_cores()
+    if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
+        raise ConfigError(f"`threads` must be a whole number of 1 to {MOST_THREADS}. Received {threads!r}.")
+    return int(threads)

@@ -1,0 +1,1 @@
+"""Serve a cascade elsewhere: as one graph, or as an MLflow model."""

@@ -1,0 +1,147 @@
+"""A whole cascade as one graph of TensorFlow: gate, the rows past it, labeler, merge, coherence, bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cascade.errors import ConfigError
+from cascade.predictor import CascadePredictor
+from cascade.rules.probability.calibration import AnyCalibration, IsotonicCalibration
+from cascade.rules.probability.prior_correction import SMALLEST, log_odds
+from cascade.serving.graph_losses import corrected
+from cascade.serving.graph_rules import agreeing_bits, coherent, graph_log_odds
+
+FURTHEST = float(np.log1p(-SMALLEST) - np.log(SMALLEST))
+Part = Callable[[Any], Any]
+MERGES: dict[str, Callable[[Any, Any], Any]] = {
+    "positives": lambda gate, labeler: gate * labeler,
+    "all": lambda gate, labeler: tf.minimum(gate, labeler),
+    "gated": lambda gate, labeler: labeler,
+}
+
+
+class WholeCascade(tf.Module):  # type: ignore[misc]
+    """What `CascadePredictor.examine` does at the fitted thresholds, in float64 beyond the networks.
+
+    Parameters
+    ----------
+    predictor : CascadePredictor
+        Loaded with `runtime="keras"`; gate and labeler are networks, or balanced bags of networks.
+
+    Raises
+    ------
+    ConfigError
+        If a part is not a network, or the cascade was adapted to another prevalence.
+    """
+
+    def __init__(self, predictor: CascadePredictor) -> None:
+        super().__init__(name="cascade")
+        self.rules, labeler = predictor.rules, predictor.labeler
+        # Networks take arrays, whose signature has a shape.
+        self.row_shape = predictor.signature.row_shape or ()
+        if self.rules.shift is not None and not self.rules.shift.is_none:
+            raise ConfigError("one graph cannot hold an adapted cascade; write it from the cascade as it was trained.")
+        self._networks: list[Any] = []
+        self._gate = self._part(predictor.gate, "gate")
+        self._labeler = None if labeler is None else self._part(labeler, "labeler")
+        self.dtype = self._networks[0].inputs[0].dtype
+        rows = tf.TensorSpec((None, *self.row_shape), self.dtype, name="rows")
+        self.examine = tf.function(self._examine, input_signature=[rows])
+
+    def _part(self, estimator: Any, role: str) -> Part:
+        """Log-odds (m, K) of rows as a function, from a network or from bags of them."""
+        if hasattr(estimator, "network_"):
+            self._networks.append(estimator.network_)
+            _check_size(self.row_shape, estimator.image_size)
+            return lambda rows: corrected(estimator, estimator.network_(_seen(rows, estimator), training=False))
+        if not hasattr(estimator, "estimators_") or not hasattr(estimator, "prior_shift_"):
+            raise ConfigError(f"one graph needs a network as {role}. Received {type(estimator).__name__}.")
+        bags = [[self._part(bag, role) for bag in label] for label in estimator.estimators_]
+        constant = log_odds(estimator.share_)
+        return lambda rows: (
+            tf.concat([_mean(label, rows, constant[k]) for k, label in enumerate(bags)], axis=1)
+            + (tf.constant(estimator.prior_shift_))
+        )
+
+    def _examine(self, rows: Any) -> dict[str, Any]:
+        gate = tf.sigmoid(calibrated(self.rules.gate_calibration, _clipped(self._gate(rows))))
+        passed = gate[:, 0] >= self.rules.gate_threshold
+        chosen = tf.where(passed)
+        share = tf.where(passed[:, None], self.rules.plan.share, self.rules.rejected_share)
+        proba = tf.tensor_scatter_nd_update(
+            gate * share, chosen, self._merged(tf.gather_nd(gate, chosen), self._asked(rows, chosen))
+        )
+        proba = tf.minimum(proba, 1.0)
+        if self.rules.plan.any_index is not None:
+            proba = coherent(proba, self.rules.plan.any_index)
+        return {
+            "gate_probability": gate[:, 0],
+            "passed_gate": passed,
+            "probabilities": proba,
+            "labels": tf.cast(agreeing_bits(self.rules, proba, passed), tf.uint8),
+        }
+
+    def _asked(self, rows: Any, chosen: Any) -> Any:
+        """The labeler's log-odds of the chosen rows; it always gets one more, since kernels refuse an empty batch."""
+        if self._labeler is None:
+            return tf.zeros((tf.shape(chosen)[0], 0), tf.float64)
+        padded = tf.concat([chosen, tf.zeros((1, 1), tf.int64)], axis=0)
+        return _clipped(self._labeler(tf.gather_nd(rows, padded)))[:-1]
+
+    def _merged(self, gate: Any, z: Any) -> Any:
+        """Probabilities (m, L) of rows that passed."""
+        rules = self.rules
+        merged = MERGES[rules.negative_pool](gate, tf.sigmoid(calibrated(rules.labeler_calibration, z)))
+        if rules.plan.any_index is not None:
+            surest = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
+            merged = tf.concat([merged, surest], axis=1)
+        merged = tf.sigmoid(calibrated(rules.merged_calibration, graph_log_odds(merged)))
+        columns = np.arange(len(rules.labels)) + merged.shape[1]
+        columns[rules.merged_columns] = np.arange(merged.shape[1])
+        return tf.gather(tf.concat([merged, gate * rules.plan.share], axis=1), columns, axis=1)
+
+
+def _check_size(shape: tuple[int, ...], size: int | None) -> None:
+    """Refuse a size to which a graph cannot average by whole pixels."""
+    if size is not None and (shape[0] != shape[1] or shape[0] % size):
+        height, width = shape[:2]
+        raise ConfigError(f"one graph averages whole pixels: {height}x{width} is no multiple of {size}x{size}.")
+
+
+def _seen(rows: Any, estimator: Any) -> Any:
+    """Images at the size at which a network looks at them, rounded as in memory."""
+    if estimator.image_size in (None, rows.shape[1]):
+        return rows
+    area = rows.shape[1] // estimator.image_size
+    return tf.cast(tf.floor(tf.nn.avg_pool2d(tf.cast(rows, tf.float32), area, area, "VALID") + 0.5), rows.dtype)
+
+
+def _mean(bags: list[Part], rows: Any, constant: float) -> Any:
+    """Mean log-odds (m, 1) of a label's bags, or what stands for a label that has none."""
+    if not bags:
+        return tf.fill((tf.shape(rows)[0], 1), tf.constant(constant, tf.float64))
+    return tf.add_n([_clipped(bag(rows)) for bag in bags]) / len(bags)
+
+
+def calibrated(calibration: AnyCalibration, z: Any) -> Any:
+    """Calibrated log-odds (m, K), as `AnyCalibration.__call__` computes them."""
+    if isinstance(calibration, IsotonicCalibration):
+        lines = zip(calibration.knots, calibration.values, strict=True)
+        return tf.stack([_line(z[:, k], knots, values) for k, (knots, values) in enumerate(lines)], axis=1)
+    steeper = calibration.high - calibration.low
+    return calibration.low * z + steeper * tf.math.softplus(z) + calibration.intercept
+
+
+def _line(z: Any, knots: Any, values: Any) -> Any:
+    """A line through knots, flat beyond them: the sum of what each piece adds."""
+    width = np.diff(knots)
+    inside = tf.clip_by_value(z[:, None] - knots[:-1], 0.0, width)
+    return values[0] + tf.reduce_sum(inside * (np.diff(values) / width), axis=1)
+
+
+def _clipped(z: Any) -> Any:
+    return tf.clip_by_value(z, -FURTHEST, FURTHEST)

@@ -1,0 +1,80 @@
+"""Logits to log-odds inside of a graph: the corrections of `cascade.estimators.losses`, in operations of ONNX.
+
+There is no log1p and no expm1 among them; in float64 the difference is far below what a network's float32 leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from cascade.estimators.losses import (
+    FURTHEST,
+    AsymmetricLoss,
+    DistributionBalancedLoss,
+    FocalLoss,
+    LogitAdjustedLoss,
+    SoftmaxLoss,
+    WeightedLoss,
+)
+
+
+def corrected(estimator: Any, logits: Any) -> Any:
+    """Log-odds in float64, the loss's and the sample's shift taken off."""
+    loss, z = estimator.loss_, tf.cast(logits, tf.float64)
+    return CORRECTIONS[type(loss)](loss, z) + tf.constant(np.asarray(estimator.sampling_shift_, dtype=np.float64))
+
+
+def _weighted(loss: WeightedLoss, z: Any) -> Any:
+    return z - np.log(loss.weights[:, 1] / loss.weights[:, 0])
+
+
+def _logit_adjusted(loss: LogitAdjustedLoss, z: Any) -> Any:
+    return z + loss.offset
+
+
+def _focal(loss: FocalLoss, z: Any) -> Any:
+    x = tf.clip_by_value(z, -FURTHEST, FURTHEST)
+    falling = loss.gamma * tf.math.softplus(-x) + tf.exp(-x)
+    rising = loss.gamma * tf.math.softplus(x) + tf.exp(x)
+    odds = (loss.gamma - 1) * x + tf.math.log(rising) - tf.math.log(falling)
+    return odds - np.log(loss.alpha / (1 - loss.alpha))
+
+
+def _asymmetric(loss: AsymmetricLoss, z: Any) -> Any:
+    x = tf.clip_by_value(z, -FURTHEST, FURTHEST)
+    falling = tf.math.log(loss.gamma_positive * tf.math.softplus(-x) + tf.exp(-x))
+    # What lies below the clip says only that it is small: the logarithm of next to nothing ends at the bound.
+    shown = tf.maximum(tf.sigmoid(x) - loss.clip, 1e-300)
+    log_rest = tf.math.log(1 - tf.minimum(shown, 1 - 1e-16))
+    gamma = loss.gamma_negative
+    rising = -log_rest
+    if gamma > 0:
+        rising = tf.math.log(shown * tf.exp(-log_rest) - gamma * log_rest) + (gamma - 1) * tf.math.log(shown)
+    if loss.clip > 0:
+        rising = tf.where(shown > 1e-300, rising, tf.constant(-4 * FURTHEST, tf.float64))
+    odds = rising - falling + (loss.gamma_positive - 1) * tf.math.softplus(x)
+    return tf.clip_by_value(odds, -FURTHEST, FURTHEST)
+
+
+def _distribution_balanced(loss: DistributionBalancedLoss, z: Any) -> Any:
+    u = z - loss.offset
+    return tf.math.softplus(u) - tf.math.softplus(-loss.tolerance * u)
+
+
+def _softmax(loss: SoftmaxLoss, z: Any) -> Any:
+    share = tf.minimum(np.log(loss.cardinality) + tf.nn.log_softmax(z, axis=1), -1e-7)
+    return share - tf.math.log(1 - tf.exp(share))
+
+
+CORRECTIONS: dict[type[Any], Callable[[Any, Any], Any]] = {
+    WeightedLoss: _weighted,
+    LogitAdjustedLoss: _logit_adjusted,
+    FocalLoss: _focal,
+    AsymmetricLoss: _asymmetric,
+    DistributionBalancedLoss: _distribution_balanced,
+    SoftmaxLoss: _softmax,
+}

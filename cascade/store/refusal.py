@@ -1,0 +1,75 @@
+"""What all model folders share: versions of the packages, the rows a model was trained on, refusal when it is read."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cascade.data.signature import InputSignature
+from cascade.errors import ConfigError, ModelRefusedError
+
+
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a folder is read into a refusal."""
+    try:
+        yield
+    except (ModelRefusedError, ConfigError, MemoryError):
+        raise
+    except ImportError as error:
+        raise ConfigError(f"`{path}` needs a package that cannot be imported: {error}.") from error
+    except Exception as error:
+        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
+        kind = type(error).__name__
+        raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
+
+
+def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
+    """Refuse what is said of the training where readers would stumble over it: columns, pixels, profile."""
+    if not isinstance(provenance, dict):
+        raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
+    columns = provenance.get("columns", {})
+    if not isinstance(columns, dict) or not all(isinstance(name, (str, type(None))) for name in columns.values()):
+        raise ModelRefusedError(f"`{path}` has columns in its provenance that `save` did not write.")
+    if "pixels" in provenance:
+        from cascade.data.readers.pixels import PixelOptions
+
+        PixelOptions.of(**provenance["pixels"])
+    if "profile" in provenance:
+        from cascade.drift.profile import TrainingProfile
+
+        TrainingProfile.from_json(provenance["profile"])
+    return provenance
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a model depends on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "scikit-learn", "imbalanced-learn", "skops", "keras", "tensorflow"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    from cascade import __version__
+
+    return {"cascade": __version__, **found}
+
+
+def signature_to_json(signature: InputSignature) -> dict[str, Any]:
+    """Plain data, from which `signature_from_json` makes an equal signature."""
+    return asdict(signature)
+
+
+def signature_from_json(body: dict[str, Any]) -> InputSignature:
+    """Make a signature of what was saved."""
+    shape, names = body["row_shape"], body["feature_names"]
+    return InputSignature(
+        None if shape is None else tuple(map(int, shape)),
+        body["dtype"],
+        None if names is None else tuple(map(str, names)),
+    )

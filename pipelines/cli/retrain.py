@@ -1,0 +1,35 @@
+"""The command `cascade retrain`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.output import Json, show
+
+
+def retrain(
+    config: Annotated[Path, typer.Argument(help="YAML file of the run.")],
+    set: Annotated[
+        list[str] | None, typer.Option("--set", help="Override a key: retrain.promotion.margin=0.01.")
+    ] = None,
+    models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over what was begun or finished.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a challenger, register it, and promote it if it is shown to be better than the champion.
+
+    Started again after any interruption it goes on; ends with status 5 where the challenger does not serve.
+    """
+    from cascade.config.yaml_file import load_config
+    from pipelines import retrain as pipeline
+    from pipelines.steps.progress import show_log
+
+    checked = load_config(config, set)
+    show_log()
+    result = pipeline.run(checked, models, fresh)
+    show(result, pipeline.text(result), as_json)
+    if not result["serves"]:
+        raise typer.Exit(5)

@@ -1,0 +1,15 @@
+"""Write the built-in data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cascade.datasets.phantom import write_phantom
+from pipelines.steps.progress import bar
+
+
+def run(out: Path, rows: int, size: int, seed: int, format: str, n_jobs: int) -> dict[str, Any]:
+    """Draw the phantom into the new folder `out`; return its facts."""
+    with bar(rows, "images") as progress:
+        return write_phantom(out, rows, size, seed, format, n_jobs, progress)

@@ -1,0 +1,84 @@
+"""Train a flat model from a config, evaluate it on held-out groups, publish it as a version."""
+
+from __future__ import annotations
+
+import logging
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cascade.config.build import build_flat
+from cascade.config.schema import FlatConfig, RunConfig
+from cascade.data import Dataset
+from cascade.data.missing import masked
+from cascade.errors import DataError
+from cascade.many_labels.predictor import ManyLabelPredictor
+from cascade.many_labels.report import evaluate_many, many_table
+from cascade.reports.html import flat_data
+from cascade.store import Exporter
+from pipelines.steps.progress import StageBars
+from pipelines.train import PAGE, laid_out, load, new_version, publish, remembered, saving, split
+
+logger = logging.getLogger("cascade.pipeline")
+
+
+def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[str, Any]]:
+    """Train and publish; return the version's folder and its report."""
+    started = time.monotonic()
+    data = load(config)
+    # An output that cannot be written must not be found out after the training.
+    (models / config.name).mkdir(parents=True, exist_ok=True)
+    Exporter(config.exported_to())
+    training, testing = split(config, data)
+    predictor = _fit(config, flat, data, training)
+    fitted = time.monotonic()
+    report = evaluate(predictor, data.part(testing), _shares(data, training))
+    report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
+    folder = models / config.name / new_version()
+    shown = laid_out(config, flat_data(report, data, testing), folder)
+    version = publish(
+        config,
+        saving(config, predictor),
+        report,
+        many_table(report),
+        folder,
+        plots_of(report),
+        {PAGE: shown},
+    )
+    return version, report
+
+
+def plots_of(report: dict[str, Any]) -> dict[str, Any]:
+    """Figures by file name; none where matplotlib is not installed."""
+    if find_spec("matplotlib") is None:
+        logger.info("plots: none, matplotlib is not installed (extra `plots`)")
+        return {}
+    from cascade.plots import plot_counts
+
+    return {"counts.png": plot_counts(report["labels"]).figure}
+
+
+def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = None) -> dict[str, Any]:
+    """Report on labelled rows, with how many of them were scored in a second."""
+    if data.known is not None:
+        raise DataError("a flat model is evaluated on labels that are all known. Received missing ones.")
+    bars, started = StageBars(), time.monotonic()
+    report = evaluate_many(predictor, data.X, data.Y, label_share, lambda done, total: bars("rows", done, total))
+    report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
+    return report
+
+
+def _fit(config: RunConfig, flat: FlatConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
+    part = data.part(training)
+    assert part.Y is not None
+    model = build_flat(config, flat, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
+    predictor: ManyLabelPredictor = model.predictor_
+    return predictor.described(data.feature_names, *remembered(config, data))
+
+
+def _shares(data: Dataset, training: Any) -> Any:
+    assert data.Y is not None
+    return np.asarray(data.Y[training].sum(axis=0), dtype=np.float64).ravel() / len(training)
