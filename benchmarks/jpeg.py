@@ -34,7 +34,7 @@ from cascade.data.image_size import at_size
 from cascade.data.readers.images import ImageFiles
 from cascade.runtime.runtimes import RUNTIMES
 from cascade.store.opening import open_export
-from cascade.utils.cores import usable_cores
+from cascade.utils.threads import usable_cores
 
 FILE_SIZE, SIZE, GATE_SIZE = 512, 128, 64
 NOISE, QUALITY = 4.0, 90

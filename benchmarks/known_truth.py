@@ -40,10 +40,10 @@ from sklearn.preprocessing import SplineTransformer
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.datasets.known_truth import Drawn, draw
-from cascade.rules.prediction import Scores
 from cascade.rules.probability.calibration import METHODS
 from cascade.rules.probability.merge import MERGES
 from cascade.rules.probability.prior_correction import log_odds
+from cascade.rules.rules import Scores
 
 Floats = NDArray[np.float64]
 

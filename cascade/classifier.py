@@ -19,7 +19,7 @@ from cascade.data.sample_weight import check_weight
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.data.targets import read_known_target
-from cascade.drift.training import training_profile
+from cascade.drift.making import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.validation import check_rows
@@ -29,13 +29,12 @@ from cascade.fitting.options import Wishes
 from cascade.fitting.stages import Stages
 from cascade.fitting.training_set import Examples
 from cascade.predictor import CascadePredictor
-from cascade.rules.prediction import Prediction
+from cascade.rules.rules import Prediction
 from cascade.rules.thresholds.decisions import Decision
 from cascade.rules.thresholds.overrides import Thresholds
+from cascade.utils.types import Floats
 
 logger = logging.getLogger(__name__)
-
-Floats = NDArray[np.float64]
 
 
 class CascadeClassifier(MultilabelClassifier):

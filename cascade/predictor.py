@@ -12,23 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 
 from cascade.data.signature import InputSignature
 from cascade.errors import ConfigError
-from cascade.estimators.stage_answers import Progress, gate_answers, labeler_answers
+from cascade.estimators.scoring import gate_answers, labeler_answers
 from cascade.metrics.top_k import check_k
-from cascade.rules.prediction import Prediction, Scores
-from cascade.rules.rules import Rules
+from cascade.rules.rules import Prediction, Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.rules.thresholds.joint import best_vectors
 from cascade.rules.thresholds.overrides import Thresholds, decision_limits, fitted_threshold
 from cascade.rules.thresholds.triage import triage
 from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
+from cascade.utils.types import StageProgress
 
 if TYPE_CHECKING:
     from cascade.drift.profile import TrainingProfile
 
 if TYPE_CHECKING:
     from cascade.store.int8_rows import Int8Rows
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 class CascadePredictor:
@@ -278,7 +277,7 @@ class CascadePredictor:
         """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""
         return self.decide(self.score(X, gate_threshold), thresholds)
 
-    def score(self, X: Any, gate_threshold: float | None = None, progress: Progress | None = None) -> Scores:
+    def score(self, X: Any, gate_threshold: float | None = None, progress: StageProgress | None = None) -> Scores:
         """Run both models, and only them: what the rules then turn into a prediction.
 
         Rows go through in blocks of one shape, those past the gate in the order in which they came; so how

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from cascade.batch.outputs.answers import CascadeAnswers, ManyLabelAnswers, counts_of, row_table
-from cascade.batch.outputs.exam_table import exam_table
+from cascade.batch.outputs.exams import exam_table
 from cascade.batch.outputs.writing import write_answers
 from cascade.data import Dataset
 from cascade.data.readers.columns import Roles

@@ -27,7 +27,7 @@ from cascade.predictor import CascadePredictor
 from cascade.reports.html import page, training_data
 from cascade.reports.report import evaluate, table
 from cascade.retraining.memory.record import TrainingRecord, record_of
-from cascade.rules.prediction import Scores
+from cascade.rules.rules import Scores
 from cascade.store import Exporter
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import environment

@@ -23,7 +23,7 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.data.splits import grouped_holdout
 from cascade.errors import ConfigError, DataError
 from cascade.fitting.fit_rules import fit_rules
-from cascade.fitting.gate_threshold import gate_threshold
+from cascade.fitting.gate import gate_threshold
 from tests.conftest import KnownTruth
 
 LABELERS = {

@@ -23,15 +23,20 @@ from pydicom.pixels import get_decoder  # noqa: E402
 from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: E402
 
 from cascade.config.yaml_file import load_config  # noqa: E402
-from cascade.data import dicom_header, read_data  # noqa: E402
+from cascade.data import read_data  # noqa: E402
 from cascade.data.averaging import shrink  # noqa: E402
 from cascade.data.readers.columns import Roles  # noqa: E402
+from cascade.data.readers.dicom import header as dicom_header  # noqa: E402
 from cascade.data.readers.dicom.codestream import declared_size  # noqa: E402
 from cascade.data.readers.dicom.slices import DicomFiles  # noqa: E402
 from cascade.data.readers.files import blaming  # noqa: E402
-from cascade.data.readers.pixels import PixelOptions  # noqa: E402
+from cascade.data.readers.pixels import (  # noqa: E402
+    PRESETS,
+    PixelOptions,
+    apply_windows,
+    check_windows,
+)
 from cascade.data.readers.rsna import LABELS  # noqa: E402
-from cascade.data.readers.windows import PRESETS, apply_windows, check_windows  # noqa: E402
 from cascade.datasets.phantom import write_phantom  # noqa: E402
 from cascade.errors import ConfigError, DataError, MissingExtraError  # noqa: E402
 

@@ -15,8 +15,8 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier, CascadePredictor
 from cascade.drift import TrainingProfile, compare_profiles, profile_of
+from cascade.drift.counts import cells_of, quantile_edges
 from cascade.drift.effects import share_ratio, smirnov_distance, stability_index
-from cascade.drift.histogram import cells_of, quantile_edges
 from cascade.drift.measures import measure
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 

@@ -25,7 +25,7 @@ from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.runtimes import RUNTIMES
 from cascade.store.int8_rows import MOST, Int8Rows
-from pipelines import export, export_text
+from pipelines import export
 from tests.conftest import KnownTruth
 from tests.test_store import forge
 
@@ -144,7 +144,7 @@ def test_the_command_tells_what_is_lost(model: CascadePredictor, rows: Int8Rows,
     np.savez(tmp_path / "held.npz", X=rows.X, Y=rows.Y, label_names=LABELS, groups=rows.group)
     result = export.run(tmp_path / "model", tmp_path / "out", ("litert",), tmp_path / "held.npz")
     assert result["int8"] == manifest(tmp_path / "out")["int8"]
-    lines = export_text.text(result).splitlines()
+    lines = export.text(result).splitlines()
     assert sum("litert int8" in line and "times float32" in line for line in lines) == 2
     for label in result["int8"]["labels"]:
         (line,) = [line for line in lines if line.startswith(f"{label['label']} ")]

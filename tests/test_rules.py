@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from cascade.fitting.gate_threshold import gate_threshold
+from cascade.fitting.gate import gate_threshold
 from cascade.rules.probability.calibration import fit_calibration
 
 

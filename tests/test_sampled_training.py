@@ -17,9 +17,9 @@ from cascade.data import read_data
 from cascade.data.rows import RowView
 from cascade.datasets.phantom import PhantomImages, write_phantom
 from cascade.errors import ConfigError, DataError, ModelRefusedError
+from cascade.estimators.neural.batches import SampledBatches, TiltedBatches
 from cascade.estimators.neural.losses import LogitLoss
 from cascade.estimators.neural.networks import build_network
-from cascade.estimators.neural.sampled import SampledBatches, TiltedBatches
 from cascade.estimators.sampling import PastedRows, class_ratios, draw_donors, draw_rare, rarity_weights
 from pipelines.compare import contenders_of
 

@@ -16,7 +16,7 @@ from cascade.comparison.compare_text import verdict
 from cascade.comparison.contenders import REFERENCE
 from cascade.data.labels import Labels, find_any_label
 from cascade.data.rows import subset
-from cascade.data.splits import Rows, group_numbers, grouped_folds
+from cascade.data.splits import group_numbers, grouped_folds
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators.base import fit_with
 from cascade.metrics import (
@@ -31,10 +31,10 @@ from cascade.metrics import (
 from cascade.metrics.bootstrap import metric_draws
 from cascade.metrics.operations import operations_per_row
 from cascade.rules.thresholds.certify import certified_recall
+from cascade.utils.types import Floats, Rows
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float64]
 
 DRAWS = 200
 

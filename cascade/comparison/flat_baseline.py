@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from cascade.data.labels import Labels, varying_labels
 from cascade.data.missing import Known, known_part
-from cascade.data.rows import Rows, n_rows
+from cascade.data.rows import n_rows
 from cascade.data.sample_weight import check_weight
 from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.data.targets import read_known_target
@@ -20,8 +20,7 @@ from cascade.estimators.fit_on_rows import fit_labels
 from cascade.estimators.scoring import block_proba
 from cascade.estimators.validation import check_rows
 from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 
 class FlatClassifier(MultilabelClassifier):

@@ -13,9 +13,8 @@ from cascade.data.targets import read_target
 from cascade.estimators.balanced import BalancedBinaryRelevance
 from cascade.estimators.base import MultilabelClassifier, fit_with, fresh
 from cascade.estimators.scoring import block_proba
-from cascade.rules.prediction import Prediction
-
-Floats = NDArray[np.float64]
+from cascade.rules.rules import Prediction
+from cascade.utils.types import Floats
 
 
 class LiteralRecipe(MultilabelClassifier):

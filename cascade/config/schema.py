@@ -38,7 +38,7 @@ def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
 
 def _known_windows(windows: Any) -> Any:
     # What reads data brings more than a config without windows needs.
-    from cascade.data.readers.windows import check_windows
+    from cascade.data.readers.pixels import check_windows
 
     _refused_as_value(check_windows, windows)
     return windows

@@ -10,8 +10,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows, RowSource, RowView, is_in_memory, take
+from cascade.data.rows import RowSource, RowView, is_in_memory, take
 from cascade.errors import ConfigError, DataError
+from cascade.utils.types import Rows
 
 
 @runtime_checkable

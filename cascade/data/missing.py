@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.errors import DataError
+from cascade.utils.types import Mask
 
-Mask = NDArray[np.bool_]
 Known = Mask | None
 """Which entries of a label matrix are known, bool of shape (n, L); None where all are."""
 

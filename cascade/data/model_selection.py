@@ -12,9 +12,10 @@ from scipy import sparse
 from sklearn.model_selection import BaseCrossValidator
 
 from cascade.data.labels import check_sparse_labels
-from cascade.data.splits import Rows, fold_shares, group_counts, group_numbers, grouped_folds
+from cascade.data.splits import fold_shares, group_counts, group_numbers, grouped_folds
 from cascade.data.targets import read_known_target
 from cascade.errors import ConfigError, DataError
+from cascade.utils.types import Rows
 
 
 class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]

@@ -12,8 +12,7 @@ from scipy import sparse
 
 from cascade.errors import DataError
 from cascade.utils.threads import ahead
-
-Rows = NDArray[np.intp]
+from cascade.utils.types import Rows
 
 BLOCK = 1024
 """Rows an estimator sees at a time. Float kernels depend on the batch's shape, so it never varies."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.errors import ConfigError, DataError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 METHODS = ("balanced", "effective")
 

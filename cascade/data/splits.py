@@ -9,9 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from cascade.errors import ConfigError, DataError
-
-Rows = NDArray[np.intp]
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 
 def grouped_folds(Y: Any, groups: ArrayLike | None, n_splits: int, seed: int) -> Rows:

@@ -12,8 +12,7 @@ from scipy import sparse
 from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels
 from cascade.data.missing import Known, refuse_nothing_known, split_missing
 from cascade.errors import DataError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,7 @@ from scipy.special import expit, softmax
 
 from cascade.data.labels import Labels
 from cascade.errors import ConfigError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 N_FEATURES = 6
 LABEL_NAMES = ("label_1", "label_2", "label_3", "label_4", "label_5", "any")

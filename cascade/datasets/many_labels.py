@@ -17,8 +17,7 @@ from scipy.special import expit
 
 from cascade.data.labels import SparseLabels
 from cascade.errors import ConfigError
-
-Floats32 = NDArray[np.float32]
+from cascade.utils.types import Floats32
 
 N_FACTORS = 24
 CHUNK = 2000

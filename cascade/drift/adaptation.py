@@ -8,15 +8,15 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from cascade.data.rows import Rows, n_rows
+from cascade.data.rows import n_rows
 from cascade.data.splits import group_numbers
 from cascade.drift.assumption import mix_findings, mixture_findings
 from cascade.drift.finding import LARGE, NONE, Finding
 from cascade.drift.prevalence import PrevalenceEstimate, estimate_prevalence
 from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
-from cascade.rules.prediction import Scores
-from cascade.rules.rules import Rules
+from cascade.rules.rules import Rules, Scores
+from cascade.utils.types import Rows
 
 MOST_UNSURE = 2.0
 """Factor between an estimate and an end of its interval beyond which rows do not tell a prevalence."""

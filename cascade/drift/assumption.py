@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cascade.data.rows import Rows
 from cascade.drift.clusters import count_histogram
 from cascade.drift.compare import LEVEL, histogram_findings
+from cascade.drift.counts import GATE, PREVALENCE
 from cascade.drift.effects import RATIO, share_ratio, verdict_of
 from cascade.drift.expected import at_prevalence
 from cascade.drift.finding import Finding
-from cascade.drift.kinds import GATE, PREVALENCE
 from cascade.drift.profile import TrainingProfile
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.rules.rules import Rules
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 MIX = "share among rows with a label of"
 

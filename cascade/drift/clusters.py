@@ -5,12 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows
-from cascade.drift.counts import Share
-from cascade.drift.histogram import Histogram, cells_of
+from cascade.drift.counts import Histogram, Share, cells_of
 from cascade.metrics.intervals import clustered_share, few_groups
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 RARELY = 0.001
 """Level of a single quantity among many, for which few groups leave the variance unknown."""

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cascade.drift.counts import Share
+from cascade.drift.counts import Histogram, Share
 from cascade.drift.effects import (
     DISTANCE,
     RATIO,
@@ -23,11 +22,9 @@ from cascade.drift.effects import (
     verdict_of,
 )
 from cascade.drift.finding import LARGE, NONE, DriftReport, Finding
-from cascade.drift.histogram import Histogram
 from cascade.drift.profile import TrainingProfile
 from cascade.errors import ConfigError, DataError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 MOST_RATIO = 1e6
 LEVEL = 0.05

@@ -10,13 +10,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import chdtrc
 
 from cascade.drift.finding import LARGE, MODERATE, NONE
 from cascade.metrics.intervals import clopper_pearson
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 STABILITY = (0.1, 0.25)
 """Population stability index: the convention of credit scoring. Between two normal distributions of one variance it

@@ -6,9 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from cascade.drift.counts import Share
-from cascade.drift.histogram import Histogram
-from cascade.drift.kinds import (
+from cascade.drift.counts import (
     FEATURE,
     GATE,
     GATE_WITH,
@@ -16,6 +14,8 @@ from cascade.drift.kinds import (
     PAST_GATE,
     PAST_GATE_WITH,
     PAST_GATE_WITHOUT,
+    Histogram,
+    Share,
 )
 from cascade.drift.profile import TrainingProfile
 from cascade.predictor import CascadePredictor

@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cascade.data.labels import Labels, name_labels
-from cascade.data.rows import Rows, n_rows, take
+from cascade.data.rows import n_rows, take
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.data.targets import read_known_target
 from cascade.drift.clusters import count_histogram, count_share
-from cascade.drift.counts import Share
-from cascade.drift.histogram import Histogram, quantile_edges
-from cascade.drift.kinds import FEATURE, GATE, PREVALENCE
+from cascade.drift.counts import (
+    FEATURE,
+    GATE,
+    GATE_WITH,
+    GATE_WITHOUT,
+    PAST_GATE,
+    PAST_GATE_WITH,
+    PAST_GATE_WITHOUT,
+    PREDICTED,
+    PREVALENCE,
+    Histogram,
+    Share,
+    quantile_edges,
+)
 from cascade.drift.measures import measure, spaced_rows
-from cascade.drift.profile import GIVEN, TrainingProfile
-from cascade.drift.scored import Scored
+from cascade.drift.profile import GIVEN, HELD_OUT, OUT_OF_FOLD, TrainingProfile
+from cascade.fitting.fit import Fitted
 from cascade.fitting.training_set import Examples
 from cascade.predictor import CascadePredictor
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Mask, Rows
 
 
 def profile_of(
@@ -147,3 +158,72 @@ def _feature_histograms(
             yield count_histogram(FEATURE, name, values, quantile_edges(values), number)
         elif (reference := like.histogram(FEATURE, name)) is not None:
             yield count_histogram(FEATURE, name, values, np.array(reference.edges), number)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a cascade said of n rows.
+
+    Attributes
+    ----------
+    gate_z : ndarray of float, shape (n,)
+        The gate's log-odds, before any calibration.
+    passed : ndarray of bool, shape (n,)
+    bits : ndarray of 0/1, shape (n, L)
+    group : ndarray of int, shape (n,)
+    names : tuple of str, length L
+    with_label, without_label : ndarray of bool, shape (n,), or None
+        Rows known to have a label, and to have none; None where labels are not given.
+    """
+
+    gate_z: Floats
+    passed: Mask
+    bits: Labels
+    group: Rows
+    names: tuple[str, ...]
+    with_label: Mask | None = None
+    without_label: Mask | None = None
+
+    def shares(self) -> Iterator[Share]:
+        """Share past the gate, in all and of each class, and predicted as each label."""
+        for kind, rows in self._parts(PAST_GATE, PAST_GATE_WITH, PAST_GATE_WITHOUT):
+            yield count_share(kind, "", self.passed[rows], self.group[rows])
+        for k, name in enumerate(self.names):
+            yield count_share(PREDICTED, name, self.bits[:, k] > 0, self.group)
+
+    def histograms(self, edges: Floats | None) -> Iterator[Histogram]:
+        """Count the gate's scores, in all and of each class, in one set of bins."""
+        bins = self._edges() if edges is None else edges
+        for kind, rows in self._parts(GATE, GATE_WITH, GATE_WITHOUT):
+            yield count_histogram(kind, "", self.gate_z[rows], bins, self.group[rows])
+
+    def _parts(self, both: str, with_label: str, without_label: str) -> Iterator[tuple[str, Mask]]:
+        yield both, np.ones(len(self.gate_z), dtype=bool)
+        if self.with_label is not None and self.without_label is not None:
+            yield with_label, self.with_label
+            yield without_label, self.without_label
+
+    def _edges(self) -> Floats:
+        """Quantiles of each class, so that the few rows with a label are not all in one bin."""
+        parts = [quantile_edges(self.gate_z[rows]) for _, rows in self._parts(GATE, GATE_WITH, GATE_WITHOUT)]
+        inner = np.unique(np.concatenate([part[1:-1] for part in parts]))
+        return np.unique(np.concatenate([parts[0][:1], inner, parts[0][-1:]]))
+
+
+def training_profile(examples: Examples, fitted: Fitted) -> TrainingProfile:
+    """Count all training rows, and scores of those that the rules were fitted on.
+
+    Gate and labeler have not seen these, or answered for them out of fold; scores of rows that a model was fitted on
+    would be surer than any that it gives later.
+    """
+    groups = None if examples.groups is None else group_numbers(examples.groups, len(examples.Y))
+    of_rows = OUT_OF_FOLD if fitted.out_of_fold else HELD_OUT
+    prevalences = tuple(prevalence_shares(examples))
+    return assemble(examples.X, groups, None, prevalences, _held_out(fitted), of_rows)
+
+
+def _held_out(fitted: Fitted) -> Scored:
+    held, rules, scores = fitted.held, fitted.rules, fitted.scores
+    classes = classes_of(held.Y, held.settled)
+    bits = rules.bits(rules.proba(rules.gate_proba(held.gate_z), scores.passed, scores.labeler_z), scores.passed)
+    return Scored(held.gate_z, scores.passed, bits, held.group, rules.labels, *classes)

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.rows import Rows, take
-
-Floats = NDArray[np.float64]
+from cascade.data.rows import take
+from cascade.utils.types import Floats, Rows
 
 MOST_ROWS = 10_000
 """Rows measured of any data: a share of a tenth is known to .006 by them."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.rows import Rows
 from cascade.metrics.bootstrap import times_drawn
 from cascade.rules.probability.prior_correction import log_odds
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 DRAWS = 500
 HALVINGS = 40

@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cascade.drift.checked import check_count
-from cascade.drift.counts import Share
-from cascade.drift.histogram import Histogram
-from cascade.drift.kinds import FEATURE
+from cascade.drift.counts import FEATURE, Histogram, Share, check_count
 from cascade.errors import DataError
 
 MOST_ENTRIES = 10_000

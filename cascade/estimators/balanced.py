@@ -21,10 +21,9 @@ from cascade.estimators.base import LogOddsClassifier, fit_with, fresh, refuse_c
 from cascade.estimators.scoring import positive_proba
 from cascade.estimators.validation import check_rows
 from cascade.rules.probability.prior_correction import log_odds, sampling_shift
+from cascade.utils.types import Floats
 
 logger = logging.getLogger(__name__)
-
-Floats = NDArray[np.float64]
 
 
 class BalancedBinaryRelevance(LogOddsClassifier):

@@ -13,8 +13,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from cascade.data.targets import TargetForm
 from cascade.errors import ConfigError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputClassifier
 
-from cascade.data.missing import Known, Mask, masked
-from cascade.data.rows import Rows, subset
+from cascade.data.missing import Known, masked
+from cascade.data.rows import subset
 from cascade.errors import ConfigError
 from cascade.estimators.base import as_target, fit_with
+from cascade.utils.types import Mask, Rows
 
 
 def check_takes_missing(estimator: Any, name: str) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.missing import Known
 from cascade.data.sample_weight import METHODS, as_numbers, is_number, label_rows, label_weights
@@ -20,8 +19,8 @@ from cascade.estimators.losses import (
     SoftmaxLoss,
     WeightedLoss,
 )
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 LossOption = str | Mapping[str, Any]
 
 DEFAULTS: dict[str, dict[str, Any]] = {

@@ -19,13 +19,11 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from cascade.data.sample_weight import as_numbers
 from cascade.errors import ConfigError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 FURTHEST = 30.0
 """Logits beyond this are taken as this: no probability of float32 lies further out."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.image_size import at_size
-from cascade.data.rows import BLOCK, Rows, RowView, blocks, in_parts, is_in_memory, makes_batches
+from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
-
-Floats = NDArray[np.float64]
+from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.types import Floats, Rows, StageProgress
 
 VIEWED = 8 * BLOCK
 """Rows of a view, of which nothing is held: at its end threads wait for the slowest."""
@@ -83,3 +83,25 @@ def _batches(X: Any, rows: Rows, estimator: Any) -> Iterator[tuple[Rows, Any]]:
     if makes_batches(estimator) and is_in_memory(X) and hasattr(X, "dtype"):
         return ((part, RowView(X, part)) for part in in_parts(rows, VIEWED))
     return blocks(X, rows, BLOCK, pad=not makes_batches(estimator))
+
+
+def gate_answers(gate: Any, X: Any, progress: StageProgress | None = None) -> Floats:
+    """Log-odds (n,) of a fitted gate; `progress` is called with the stage, the rows done and the rows in all."""
+    return _answers(gate, X, np.arange(n_rows(X)), 1, "gate", progress)[:, 0]
+
+
+def labeler_answers(labeler: Any, X: Any, rows: Rows, n_learned: int, progress: StageProgress | None = None) -> Floats:
+    """Log-odds (m, K) of a fitted labeler for some rows; of no columns where there is none."""
+    if labeler is None:
+        return np.empty((len(rows), 0))
+    return _answers(labeler, X, rows, n_learned, "labeler", progress)
+
+
+def _answers(estimator: Any, X: Any, rows: Rows, n_outputs: int, stage: str, progress: StageProgress | None) -> Floats:
+    told = None if progress is None else partial(progress, stage)
+    done = None if told is None else lambda rows_done: told(rows_done, len(rows))
+    proba = block_proba(estimator, X, rows, n_outputs, done)
+    odd = np.flatnonzero(~np.isfinite(proba).all(axis=1))
+    if len(odd):
+        raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[odd[0]]} gave NaN.")
+    return log_odds(proba)

@@ -8,28 +8,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.labels import LabelPlan, Labels, plan_labels, planned
 from cascade.data.missing import Known, known_part, known_rows
-from cascade.data.rows import Rows
 from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.errors import DataError
 from cascade.fitting.fit_rules import fit_rules
-from cascade.fitting.gate import GateRules, HeldOut, fit_gate_rules
-from cascade.fitting.gate_threshold import GateThreshold
+from cascade.fitting.gate import GateRules, GateThreshold, HeldOut, fit_gate_rules
 from cascade.fitting.options import Wishes
 from cascade.fitting.stages import Stages, gate_log_odds, labeler_log_odds
 from cascade.fitting.training_set import Examples
-from cascade.rules.prediction import Scores
 from cascade.rules.probability.merge import pool_rows
-from cascade.rules.rules import Rules
+from cascade.rules.rules import Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate
+from cascade.utils.types import Floats, Mask, Rows
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 POOL_FOLDS = 3
 """Gates fitted to find out which fitting rows a gate that has not seen them lets pass."""

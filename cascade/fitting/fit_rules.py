@@ -23,9 +23,8 @@ from cascade.rules.probability.merge import pool_rows
 from cascade.rules.probability.prior_correction import log_odds
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
+from cascade.utils.types import Floats, Mask
 
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 LabelerScores = Callable[[NDArray[np.intp]], Floats]
 
 MOST_SETTLED = 2.0

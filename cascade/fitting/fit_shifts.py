@@ -6,7 +6,6 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.fitting.gate import HeldOut
@@ -14,9 +13,7 @@ from cascade.rules.probability.prior_correction import log_odds
 from cascade.rules.probability.prior_shift import SHIFTS, ByShift, PriorShift
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.decisions import Decision, decision_thresholds
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Floats, Mask
 
 NEWTON_STEPS = 8
 FURTHEST_OFFSET = 2.0

@@ -7,23 +7,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
 from cascade.data.labels import LabelPlan
 from cascade.data.missing import known_part
-from cascade.data.rows import Rows, makes_batches, subset
+from cascade.data.rows import makes_batches, subset
 from cascade.errors import ConfigError
 from cascade.estimators.base import fit_with, fresh
 from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels
 from cascade.estimators.scoring import block_proba
 from cascade.fitting.training_set import Examples
 from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.types import Floats, Rows
 
 logger = logging.getLogger(__name__)
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

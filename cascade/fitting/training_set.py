@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, Mask, settled_rows
-from cascade.data.rows import Rows
+from cascade.data.missing import Known, settled_rows
+from cascade.utils.types import Mask, Rows
 
 
 @dataclass(frozen=True)

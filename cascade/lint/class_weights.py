@@ -12,8 +12,6 @@ from cascade.data.labels import Labels
 from cascade.data.sample_weight import effective_rows
 from cascade.metrics import ratio
 
-Floats = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class KerasClassWeight:

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.rules.probability.calibration import SLOPE_SPREAD
+from cascade.utils.types import Floats, Floats32
 
-Floats = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
 Chunks = Callable[[], Iterator[tuple[Floats32, Any]]]
 """A pass over rows: log-odds (m, L) with the labels of the same rows, CSR (m, L); called once for each pass."""
 

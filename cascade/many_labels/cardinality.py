@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
-from cascade.data.rows import Rows, subset
+from cascade.data.rows import subset
 from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.scoring import raw_chunks
-
-Floats = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
+from cascade.utils.types import Floats, Floats32, Rows
 
 LEAST_LOG = -5.0
 PULL = 1e-3

@@ -12,7 +12,7 @@ from scipy import sparse
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.data.labels import name_labels
-from cascade.data.rows import Rows, n_rows, subset
+from cascade.data.rows import n_rows, subset
 from cascade.data.sample_weight import check_weight
 from cascade.data.signature import InputSignature
 from cascade.data.splits import grouped_holdout
@@ -27,6 +27,7 @@ from cascade.many_labels.options import Decoder, check_decoder
 from cascade.many_labels.predictor import Decoding, ManyLabelPredictor
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
+from cascade.utils.types import Rows
 
 logger = logging.getLogger(__name__)
 

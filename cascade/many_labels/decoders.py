@@ -12,8 +12,7 @@ from scipy.special import expit, logit
 
 from cascade.metrics.streamed import CENTRES
 from cascade.metrics.top_k import top_columns
-
-Floats32 = NDArray[np.float32]
+from cascade.utils.types import Floats32
 
 LABELS_AT_A_TIME = 1000
 NEVER = np.float32(np.finfo(np.float32).max)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from cascade.data.rows import Rows, n_rows
+from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.cardinality import Cardinality
@@ -20,9 +20,7 @@ from cascade.many_labels.decoders import Thresholds, surest
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.top_k import check_k, top_columns
 from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
-
-Floats32 = NDArray[np.float32]
-Progress = Callable[[int, int], object]
+from cascade.utils.types import Floats32, RowProgress, Rows
 
 
 @dataclass(frozen=True)
@@ -141,7 +139,7 @@ class ManyLabelPredictor:
             proba.append(expit(np.take_along_axis(z, columns[-1], axis=1)))
         return np.concatenate(columns), np.concatenate(proba)
 
-    def chunks(self, X: Any, progress: Progress | None = None) -> Iterator[tuple[Rows, Floats32]]:
+    def chunks(self, X: Any, progress: RowProgress | None = None) -> Iterator[tuple[Rows, Floats32]]:
         """Yield row numbers with their calibrated log-odds, float32 of shape (m, L), a part at a time.
 
         Parameters

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
 
-from cascade.many_labels.predictor import ManyLabelPredictor, Progress
+from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.metrics import mean_defined
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 from cascade.metrics.top_k import at_k, propensities, top_columns
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, RowProgress
 
 FIRST = (1, 3, 5, 10)
 QUANTILES = {"low": 0.05, "median": 0.5, "high": 0.95}
@@ -27,7 +26,7 @@ def evaluate_many(
     X: Any,
     Y: Any,
     label_share: NDArray[Any] | None = None,
-    progress: Progress | None = None,
+    progress: RowProgress | None = None,
 ) -> dict[str, Any]:
     """Compare a model's answers with labels, a chunk of rows at a time.
 

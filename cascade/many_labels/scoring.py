@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.image_size import at_size
-from cascade.data.rows import Rows, blocks, makes_batches
+from cascade.data.rows import blocks, makes_batches
 from cascade.errors import DataError
 from cascade.estimators.scoring import positive_proba, size_of
 from cascade.rules.probability.prior_correction import log_odds
-
-Floats32 = NDArray[np.float32]
+from cascade.utils.types import Floats32, Rows
 
 ENTRIES = 2**24
 """Log-odds held at a time: 64 MB of them."""

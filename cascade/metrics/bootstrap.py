@@ -15,8 +15,8 @@ from scipy import sparse
 
 from cascade.errors import DataError
 from cascade.metrics import Metric, Outcome, ratio
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Groups = NDArray[np.intp]
 
 DRAWS = 2000

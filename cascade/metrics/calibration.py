@@ -12,8 +12,7 @@ from cascade.data.missing import Known, known_rows
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
 from cascade.rules.probability.prior_correction import log_odds
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 BINS = 15
 

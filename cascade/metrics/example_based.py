@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from cascade.metrics.label_based import f_beta
 from cascade.metrics.metric import Columns, Metric, ratio, ratio_of_sums
 from cascade.metrics.outcome import Outcome
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def _mean(outcome: Outcome, of_rows: Floats | NDArray[np.bool_]) -> Iterable[Columns]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.labels import Labels, SparseLabels
 from cascade.metrics import mean_defined, ratio
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def imbalance_ratio(Y: Labels | SparseLabels) -> Floats:

@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, stdtrit
 
 from cascade.data.sample_weight import effective_rows
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def clopper_pearson(found: ArrayLike, n: ArrayLike, outside: float) -> tuple[Floats, Floats]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio, ratio_of_sums, side_by_side
 from cascade.metrics.outcome import Outcome
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def label_f1(Y: Labels, bits: Labels) -> Floats:

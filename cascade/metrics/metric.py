@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cascade.data.missing import Known
 from cascade.errors import ConfigError
 from cascade.metrics.outcome import Outcome
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Columns = Any
 """Array or sparse array of shape (n, q): what each row adds to the q sums that a formula takes."""
 

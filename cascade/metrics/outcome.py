@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_part
 from cascade.errors import DataError
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Floats, Mask
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio_of_sums, side_by_side
 from cascade.metrics.outcome import Outcome
 from cascade.rules.probability.prior_correction import SMALLEST
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def weighted_log_loss(Y: Labels, proba: Floats, any_index: int | None) -> float:

@@ -12,8 +12,7 @@ from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def label_auroc(Y: Labels, proba: Floats) -> Floats:

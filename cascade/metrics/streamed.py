@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.metrics.metric import mean_defined, ratio
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 BINS = 640
 FURTHEST = 16.0

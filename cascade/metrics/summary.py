@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cascade.data.sample_weight import label_rows
 from cascade.metrics.calibration import CALIBRATION_ERROR, calibration_line
@@ -20,8 +20,7 @@ from cascade.metrics.probabilities import (
     any_counted_double,
 )
 from cascade.metrics.ranking import AUROC, AVERAGE_PRECISION, MICRO_AVERAGE_PRECISION
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 LABEL_METRICS = (
     AUROC,

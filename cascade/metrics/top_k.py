@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.errors import ConfigError, DataError
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Columns = NDArray[np.intp]
 
 

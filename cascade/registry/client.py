@@ -7,12 +7,13 @@ import logging
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlparse
 
-from cascade.errors import MissingExtraError, RegistryError
-from cascade.utils.atomic import new_file
+from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
+from cascade.utils.atomic import new_file, new_folder
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "mlflow-artifacts"
@@ -150,3 +151,39 @@ def _make_database(database: Path) -> None:
 
 def _uri(database: Path) -> str:
     return f"sqlite:///{database}"
+
+
+def run_folder(client: Any, run_id: str) -> Path:
+    """Return the folder of a run's files; what lies on a server is fetched whole, once, into the user's cache."""
+    with asking("find the run of a version"):
+        place = client.get_run(run_id).info.artifact_uri
+    local = local_path(place)
+    if local is None:
+        return _fetched(client, run_id)
+    if not local.is_dir():
+        raise ModelRefusedError(f"`{local}` should hold a registered model and is gone; put the files back.")
+    return local
+
+
+def local_path(uri: str) -> Path | None:
+    """Path of a `file:` address or of a plain path; None for any other place.
+
+    Examples
+    --------
+    >>> local_path("file:///srv/my%20models/1").name, local_path("s3://bucket/1")
+    ('1', None)
+    """
+    parts = urlparse(uri)
+    if parts.scheme not in ("", "file"):
+        return None
+    return Path(unquote(parts.path))
+
+
+def _fetched(client: Any, run_id: str) -> Path:
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cascade" / run_id
+    # Another process may have fetched it meanwhile; what is there is whole.
+    with suppress(ConfigError):
+        if not kept.exists():
+            with new_folder(kept) as aside, asking("send the files of a version"):
+                client.download_artifacts(run_id, "", str(aside))
+    return kept

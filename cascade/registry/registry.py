@@ -9,9 +9,8 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError, RegistryError
 from cascade.registry.champions import previous, promoted, until_now
-from cascade.registry.client import artifact_place, asking, open_client, turn
+from cascade.registry.client import artifact_place, asking, local_path, open_client, run_folder, turn
 from cascade.registry.differences import Difference, differences
-from cascade.registry.fetching import local_path, run_folder
 from cascade.registry.packaging import DATA
 from cascade.registry.reference import PREFIX, Reference
 from cascade.registry.tracking import MODEL, SHA256, log_version

@@ -15,9 +15,7 @@ from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import MERGES
 from cascade.rules.probability.prior_correction import log_odds, shift_proba
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Floats, Mask
 
 COHERENCES = ("lift", "labels", "any")
 """Where the bit of `any` and those of the labels disagree: "lift" sets `any` with each label and lets it stand alone,
@@ -196,3 +194,41 @@ class Rules:
             bits[:, index] = bits[:, labels].any(axis=1)
         else:
             bits[:, index] = bits.any(axis=1)
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a cascade says of each row.
+
+    Attributes
+    ----------
+    gate_proba : ndarray of float, shape (n,)
+        Calibrated probability that the row has a label.
+    passed_gate : ndarray of bool, shape (n,)
+        Whether the labeler examined the row.
+    proba : ndarray of float, shape (n, L)
+    labels : ndarray of 0/1, shape (n, L)
+    """
+
+    gate_proba: Floats
+    passed_gate: NDArray[np.bool_]
+    proba: Floats
+    labels: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What the two models say, before any rule.
+
+    Attributes
+    ----------
+    gate_z : ndarray of float, shape (n,)
+        The gate's log-odds.
+    passed : ndarray of bool, shape (n,)
+    labeler_z : ndarray of float, shape (m, K)
+        The labeler's log-odds of the learned labels, for the m rows that passed.
+    """
+
+    gate_z: Floats
+    passed: NDArray[np.bool_]
+    labeler_z: Floats

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
 from cascade.estimators.scoring import bags_of
-from cascade.utils.cores import usable_cores
+from cascade.utils.threads import usable_cores
 
 Session = Callable[[NDArray[Any]], NDArray[np.float32]]
 """A network at one batch size: rows of exactly that number in, float32 logits (rows, n_outputs) out."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, GATE_RECALL, SUM_RATIO, Outcome
 from cascade.metrics.bootstrap import paired_difference
 from cascade.predictor import CascadePredictor
-from cascade.rules.prediction import Prediction
+from cascade.rules.rules import Prediction
 from cascade.runtime.runtimes import told
 from cascade.store.int8_rows import Int8Rows
 

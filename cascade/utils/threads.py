@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -42,3 +43,8 @@ def in_threads(work: Callable[[T], object], items: Iterable[T], threads: int) ->
                 waiting.popleft().result()
         for one in waiting:
             one.result()
+
+
+def usable_cores() -> int:
+    """Count them."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -267,7 +267,7 @@ def export(
 ) -> None:
     """Write a model whose networks answer without Keras, and time each runtime on this machine."""
     from pipelines import export as pipeline
-    from pipelines.export_text import text
+    from pipelines.export import text
     from pipelines.steps.progress import show_log
 
     show_log()

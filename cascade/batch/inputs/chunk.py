@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows, part_of
+from cascade.data.rows import part_of
+from cascade.utils.types import Rows
 
 Reasons = NDArray[np.object_]
 """Why a row cannot be scored, one entry a row; None where it can."""

@@ -18,9 +18,10 @@ from cascade.batch.inputs.opening import files_below
 from cascade.data.image_size import at_size
 from cascade.data.readers.columns import Roles, read_table, refuse_duplicates, require
 from cascade.data.readers.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, tell_passed_over
-from cascade.data.rows import Rows, RowSource, RowView
+from cascade.data.rows import RowSource, RowView
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
+from cascade.utils.types import Rows
 
 LISTING = "labels.csv"
 

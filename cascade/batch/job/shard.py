@@ -11,10 +11,11 @@ from cascade.batch.folder import part_name, rejected_name
 from cascade.batch.inputs.chunk import Chunk
 from cascade.batch.job.manifest import Shard, digest_file
 from cascade.batch.job.unscorable import reject_unscorable
-from cascade.batch.outputs.answers import Answers, Progress
+from cascade.batch.outputs.answers import Answers
 from cascade.batch.outputs.tally import Tally
 from cascade.batch.outputs.writing import write_answers, write_tables
 from cascade.errors import CascadeError, DataError
+from cascade.utils.types import StageProgress
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Written:
 
 
 def write_shard(
-    place: Path, number: int, chunk: Chunk, answers: Answers, max_rejected: float, progress: Progress | None = None
+    place: Path, number: int, chunk: Chunk, answers: Answers, max_rejected: float, progress: StageProgress | None = None
 ) -> Written:
     """Score the rows of a shard and write them, and those that were rejected, into `place`.
 
@@ -54,7 +55,7 @@ def write_shard(
         return _write(place, number, reject_unscorable(chunk, answers, most), answers, progress)
 
 
-def _write(place: Path, number: int, chunk: Chunk, answers: Answers, progress: Progress | None) -> Written:
+def _write(place: Path, number: int, chunk: Chunk, answers: Answers, progress: StageProgress | None) -> Written:
     part, aside, rejected = place / part_name(number), place / rejected_name(number), chunk.rejected
     if rejected.num_rows:
         write_tables(aside, iter([rejected]))

@@ -6,8 +6,9 @@ import numpy as np
 
 from cascade.batch.inputs.chunk import Chunk, Reasons
 from cascade.batch.outputs.answers import Answers
-from cascade.data.rows import Rows, part_of
+from cascade.data.rows import part_of
 from cascade.errors import DataError
+from cascade.utils.types import Rows
 
 
 def reject_unscorable(chunk: Chunk, answers: Answers, most: int) -> Chunk:

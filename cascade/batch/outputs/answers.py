@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,10 +19,9 @@ from cascade.estimators.scoring import size_of
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.metrics.top_k import top_columns
 from cascade.predictor import CascadePredictor
-from cascade.rules.prediction import Prediction
+from cascade.rules.rules import Prediction
 from cascade.runtime.runtimes import told
-
-Progress = Callable[[str, int, int], object]
+from cascade.utils.types import StageProgress
 
 
 class Answers(Protocol):
@@ -50,7 +49,7 @@ class Answers(Protocol):
         ...
 
     def __call__(
-        self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None
+        self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None
     ) -> Iterator[Answer]:
         """Yield at least one table, also of no rows."""
         ...
@@ -72,7 +71,7 @@ class CascadeAnswers:
         self.tallying = Tallying(expected_profile(predictor), predictor.labels, predictor.signature.feature_names)
 
     def __call__(
-        self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None = None
+        self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None
     ) -> Iterator[Answer]:
         """Yield one table."""
         scores = self.predictor.score(X, progress=progress)
@@ -80,7 +79,7 @@ class CascadeAnswers:
         tally = self.tallying.count(X, scores, prediction)
         yield Answer(row_table(ids, groups, prediction, self.predictor.labels), counts_of(prediction), tally)
 
-    def predict(self, X: Any, progress: Progress | None) -> Prediction:
+    def predict(self, X: Any, progress: StageProgress | None) -> Prediction:
         """Score and decide."""
         return self.predictor.decide(self.predictor.score(X, progress=progress))
 
@@ -134,7 +133,7 @@ class ManyLabelAnswers:
         self.settings: dict[str, Any] = {"top_k": top_k, "model": told(predictor.estimator)}
 
     def __call__(
-        self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: Progress | None = None
+        self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None
     ) -> Iterator[Answer]:
         """Yield a table for each part of the rows that is scored at once."""
         told = None if progress is None else lambda done, total: progress("rows", done, total)

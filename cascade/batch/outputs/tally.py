@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.rows import n_rows
-from cascade.drift.counts import Share
-from cascade.drift.histogram import Histogram, cells_of
-from cascade.drift.kinds import FEATURE, GATE, PAST_GATE, PREDICTED
+from cascade.drift.counts import FEATURE, GATE, PAST_GATE, PREDICTED, Histogram, Share, cells_of
 from cascade.drift.measures import measure, spaced_rows
 from cascade.drift.profile import GIVEN, TrainingProfile
-from cascade.rules.prediction import Prediction, Scores
+from cascade.rules.rules import Prediction, Scores
 
 SAMPLED_ROWS = 512
 """Rows of a shard, evenly spaced, of which scores and features are counted: what all rows would cost, no job pays."""

@@ -15,9 +15,10 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, Mask
+from cascade.data.missing import Known
 from cascade.data.readers.pixels import PixelOptions
 from cascade.errors import DataError
+from cascade.utils.types import Mask
 
 MOST_LISTED = 12
 

@@ -12,7 +12,8 @@ from scipy import sparse
 from cascade.data.labels import Labels, SparseLabels
 from cascade.data.missing import Known, known_part
 from cascade.data.readers.pixels import PixelOptions
-from cascade.data.rows import Rows, RowSource, RowView, n_rows, take
+from cascade.data.rows import RowSource, RowView, n_rows, take
+from cascade.utils.types import Rows
 
 
 @dataclass(frozen=True)

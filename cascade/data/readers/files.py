@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows, RowSource
+from cascade.data.rows import RowSource
 from cascade.errors import DataError
-from cascade.utils.cores import usable_cores
+from cascade.utils.threads import usable_cores
+from cascade.utils.types import Rows
 
 AHEAD = 256
 """Files in hand at a time: what is given to a pool at once is held at once."""

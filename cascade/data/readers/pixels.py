@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cascade.data.image_size import check_image_size
-from cascade.data.readers.windows import PRESETS, Windows, check_windows
+from cascade.errors import ConfigError
+
+Windows = tuple[tuple[float, float], ...]
+
+PRESETS: dict[str, Windows] = {"rsna": ((40.0, 80.0), (80.0, 200.0), (40.0, 380.0))}
+"""Centre and width of each channel.
+
+`rsna`: brain, subdural and soft tissue, as many solutions of the RSNA 2019 challenge took them, among them team
+NoBrainer's, https://github.com/darraghdog/rsna (`apply_window_policy` in `scripts/prepare_meta_dicom.py`).
+"""
+
+MOST_CHANNELS = 16
 
 
 @dataclass(frozen=True)
@@ -32,3 +47,41 @@ class PixelOptions:
     def to_json(self) -> dict[str, Any]:
         """Plain lists and numbers, from which `of` makes the same options."""
         return {"windows": [list(window) for window in self.windows], "image_size": self.image_size}
+
+
+def check_windows(windows: Any) -> Windows:
+    """Refuse what is neither the name of a preset nor a list of [centre, width]."""
+    if isinstance(windows, str):
+        if windows not in PRESETS:
+            raise ConfigError(f"`windows` must be one of {list(PRESETS)} or pairs. Received {windows!r}.")
+        return PRESETS[windows]
+    listed = isinstance(windows, (list, tuple)) and 1 <= len(windows) <= MOST_CHANNELS
+    if not listed or not all(map(_is_window, windows)):
+        raise ConfigError(
+            f"`windows` must be 1 to {MOST_CHANNELS} pairs [centre, width], widths above 0. Received {windows!r}."
+        )
+    return tuple((float(centre), float(width)) for centre, width in windows)
+
+
+def _is_window(pair: Any) -> bool:
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
+        return False
+    numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in pair)
+    return numbers and bool(np.isfinite(pair).all()) and pair[1] > 0
+
+
+def apply_windows(units: NDArray[np.float32], windows: Sequence[tuple[float, float]]) -> NDArray[np.uint8]:
+    """Stretch each window of `units` (height, width) to 0 to 255, clipped; uint8 of shape (height, width, windows).
+
+    The standard's LINEAR_EXACT: the lowest unit of a window is 0, its centre 127.5, its highest 255.
+
+    Examples
+    --------
+    >>> apply_windows(np.float32([[-10, 0, 16, 40, 80, 300]]), [(40, 80)])[0, :, 0]
+    array([  0,   0,  51, 128, 255, 255], dtype=uint8)
+    """
+    channels = np.empty((*units.shape, len(windows)), np.uint8)
+    for place, (centre, width) in enumerate(windows):
+        grey = (units - np.float32(centre - width / 2)) * np.float32(255 / width)
+        channels[..., place] = np.rint(np.clip(grey, 0, 255, out=grey), out=grey)
+    return channels

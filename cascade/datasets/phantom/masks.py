@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows, RowSource
+from cascade.data.rows import RowSource
 from cascade.errors import DataError
+from cascade.utils.types import Rows
 
 FILE = "findings.npz"
 

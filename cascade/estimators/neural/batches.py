@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows, as_dense, not_finite, take
-from cascade.errors import CascadeError, DataError
+from cascade.data.rows import as_dense, not_finite, take
+from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.estimators.losses import Loss, SoftmaxLoss
+from cascade.estimators.sampling import PastedRows, SamplingOption, check_sampling, class_ratios, draw_donors, draw_rows
+from cascade.utils.types import Floats, Rows
 
 
 class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -77,3 +80,98 @@ def finite(batch: NDArray[Any]) -> NDArray[Any]:
     if not_finite(batch).any():
         raise DataError("`X` holds a number that is not finite; a network can learn nothing from NaN or infinity.")
     return batch
+
+
+class SampledBatches(IndexedBatches):
+    """Batches of an epoch's own draw; all epochs have as many rows as the first, in one batch at least.
+
+    Parameters
+    ----------
+    X, target, weight, rows, batch_size, seed
+        As in `IndexedBatches`; `rows` are those that are sampled from.
+    sampling : str or mapping
+        See `cascade.estimators.sampling.options`.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        target: Any,
+        weight: NDArray[np.float32] | None,
+        rows: Rows,
+        batch_size: int,
+        seed: int,
+        sampling: SamplingOption,
+    ) -> None:
+        self.source = (X, target, weight)
+        self.sampling, self.base_seed, self.size = sampling, seed, 0
+        self.options = check_sampling(sampling)[1]
+        super().__init__(X, target, weight, rows, batch_size, seed)
+        self.size = len(self.order)
+
+    def ratios(self) -> Floats:
+        """How often negatives and positives of each label are drawn, over their natural share; shape (L, 2)."""
+        _, target, weight = self.source
+        natural, drawn = target[self.rows], self.target[self.order]
+        if weight is None or self.weight is None:
+            return class_ratios(natural, drawn)
+        weights = [each.astype(np.float64) for each in (weight[self.rows], self.weight[self.order])]
+        return class_ratios(natural, drawn, *weights)
+
+    def _shuffle(self) -> None:
+        _, target, _ = self.source
+        seeds = [self.base_seed, self.epoch]
+        drawn = self.rows[draw_rows(self.sampling, target[self.rows], seeds)]
+        mixed = np.random.default_rng(seeds).permutation(drawn)
+        # A sampler may stop a little sooner in another epoch; Keras counts the batches once.
+        self.order = np.resize(mixed, self.size) if self.size else mixed
+        if self.options.get("paste"):
+            self._paste([*seeds, 1])
+
+    def _paste(self, seeds: list[int]) -> None:
+        X, target, weight = self.source
+        donors = draw_donors(target[self.rows], len(self.order), self.options["paste"], self.options["gamma"], seeds)
+        pasted = PastedRows(X, target, self.order, np.where(donors < 0, donors, self.rows[donors]))
+        self.X, self.target = pasted, pasted.Y
+        self.weight = None if weight is None else weight[self.order]
+        self.order = np.arange(len(pasted))
+
+
+class TiltedBatches(IndexedBatches):
+    """Batches of rows at their natural prevalence, with each label's two classes weighed as training draws them.
+
+    The network's logits are those of the sample. Their loss is smallest where they are right only if it is taken with
+    the sample's balance; stopping early by the plain loss would favour networks that have not yet learned it.
+
+    Parameters
+    ----------
+    X, target, weight, rows, batch_size
+        As in `IndexedBatches`.
+    ratios : ndarray of float, shape (L, 2)
+        From `SampledBatches.ratios`.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        target: Any,
+        weight: NDArray[np.float32] | None,
+        rows: Rows,
+        batch_size: int,
+        ratios: Floats,
+    ) -> None:
+        super().__init__(X, target, weight, rows, batch_size)
+        self.ratios = ratios.astype(np.float32)
+
+    def __getitem__(self, number: int) -> tuple[Any, ...]:
+        rows, target, *weight = super().__getitem__(number)
+        tilt = np.where(target > 0, self.ratios[:, 1], self.ratios[:, 0])
+        return rows, target, tilt * weight[0][:, None] if weight else tilt
+
+
+def refuse_unsampled(loss: Loss, n_outputs: int) -> None:
+    """Refuse what cannot be sampled by rarity: a single label, and shares that labels divide among them."""
+    if n_outputs < 2:
+        raise ConfigError("`sampling` needs two labels or more: rarity compares them. Received one.")
+    if isinstance(loss, SoftmaxLoss):
+        raise ConfigError("`sampling` needs a loss with one value per label; choose another than 'softmax'.")

@@ -13,23 +13,21 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.data.image_size import at_size, check_image_size
 from cascade.data.labels import Labels, SparseLabels
 from cascade.data.missing import Known, known_part
-from cascade.data.rows import Rows, as_dense, blocks, n_rows, not_finite, take
+from cascade.data.rows import as_dense, blocks, n_rows, not_finite, take
 from cascade.data.sample_weight import check_weight
 from cascade.data.splits import grouped_holdout
 from cascade.data.targets import read_target_as_given
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import LogOddsClassifier
 from cascade.estimators.loss_options import LossOption, check_loss, make_loss
-from cascade.estimators.neural.batches import IndexedBatches, finite
+from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, finite, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.estimators.neural.networks import NORMALIZATION, build_network, copy_trunk
-from cascade.estimators.neural.sampled import SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.top_k import KINDS, AtK
 from cascade.estimators.neural.training import seeded, train
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.estimators.validation import check_rows
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 ADAPTED_ROWS = 20_000
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.labels import SparseLabels
-from cascade.data.rows import Rows
 from cascade.estimators.sampling.labelwise import MOST_CLONES, MOST_DELETED
 from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, labelled_rows, rows_wanted
+from cascade.utils.types import Rows
 
 Counts = NDArray[np.int64]
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from cascade.data.labels import SparseLabels
-from cascade.data.rows import Rows
 from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, labelled_rows, minority_labels, rows_wanted
 from cascade.metrics.imbalance import mean_imbalance_ratio
+from cascade.utils.types import Rows
 
 MOST_CLONES = 10.0
 MOST_DELETED = 0.9

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.data.labels import SparseLabels
-from cascade.data.rows import Rows
 from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, minority_labels
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 
 @dataclass(frozen=True)

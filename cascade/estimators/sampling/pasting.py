@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.rows import Rows, RowSource, RowView, take
+from cascade.data.rows import RowSource, RowView, take
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.sampling.rarity import rarity_weights
 from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, labelled_rows
+from cascade.utils.types import Rows
 
 Frames = NDArray[np.int64]
 

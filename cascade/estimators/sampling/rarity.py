@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.data.labels import SparseLabels
-from cascade.data.rows import Rows
 from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
 from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, labelled_rows
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 
 def rarity_weights(Y: Any, gamma: float = 0.5) -> Floats:

@@ -13,13 +13,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cascade.data.rows import Rows
 from cascade.errors import DataError
 from cascade.rules.probability.prior_correction import sampling_shift
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats, Rows
 
 
 def times_drawn(rows: Rows, n_rows: int) -> Floats:

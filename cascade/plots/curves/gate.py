@@ -12,8 +12,8 @@ from cascade.data.labels import Labels
 from cascade.data.splits import group_numbers
 from cascade.metrics import ratio
 from cascade.metrics.intervals import clustered_interval
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 POINTS = 60

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from cascade.metrics import AVERAGE_PRECISION, Metric, Outcome
 from cascade.metrics.bootstrap import metric_interval
 from cascade.metrics.ranking import counts_at_places
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 RECALLS = np.linspace(0.02, 1.0, 50)
 DRAWS = 200

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from cascade.data.missing import known_rows
 from cascade.metrics import Outcome
 from cascade.metrics.intervals import clustered_interval
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 MOST_BINS = 10
 FEWEST_EXPECTED = 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.readers.dataset import Dataset
 from cascade.lint.lint import shared_groups
@@ -13,8 +12,7 @@ from cascade.retraining.checks.finding import DataFinding
 from cascade.retraining.checks.rows import holds_images
 from cascade.retraining.memory.record import TrainingRecord, group_hashes, id_hashes
 from cascade.retraining.memory.row_hashes import Hashes, Seen, content_hashes
-
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Mask
 
 
 def check_split(data: Dataset, held: Mask) -> Iterator[DataFinding]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks
 from cascade.retraining.checks.finding import DataFinding
 from cascade.retraining.memory.row_hashes import content_hashes
-
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Mask
 
 
 def check_rows(data: Dataset, held: Mask, most_constant: float, allow_missing: bool) -> Iterator[DataFinding]:

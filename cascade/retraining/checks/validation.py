@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.readers.dataset import Dataset
-from cascade.data.rows import Rows
 from cascade.data.splits import group_numbers
 from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
@@ -29,6 +28,7 @@ from cascade.retraining.checks.schema import check_schema
 from cascade.retraining.memory.arrivals import parts_by_arrival
 from cascade.retraining.memory.record import TrainingRecord, keys_of
 from cascade.retraining.memory.row_hashes import Hashes
+from cascade.utils.types import Rows
 
 SERIOUS = ("refuse", "ask", "warn")
 

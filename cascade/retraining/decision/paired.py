@@ -14,8 +14,8 @@ from cascade.errors import DataError
 from cascade.metrics import Metric, Outcome
 from cascade.metrics.bootstrap import metric_draws, percentiles
 from cascade.metrics.metric import weighted_mean
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Scale = Callable[[Floats], Floats]
 
 SMALLEST_RATIO = 1e-3

@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.metrics.bootstrap import ratio_interval
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 SURE = 0.5
 FEWEST = 20.0

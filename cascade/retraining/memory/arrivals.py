@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import Rows
 from cascade.errors import DataError
 from cascade.retraining.memory.row_hashes import Hashes, as_text, of_text
 from cascade.utils.atomic import new_file
+from cascade.utils.types import Rows
 
 PROTOCOL = 1
 NONE = -1

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import grouped_holdout
 from cascade.errors import DataError
 from cascade.retraining.memory.record import Side, TrainingRecord, group_hashes, id_hashes
 from cascade.retraining.memory.row_hashes import content_hashes
-
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Mask
 
 
 def rows_of(data: Dataset, side: Side) -> Mask:

@@ -18,8 +18,7 @@ from cascade.errors import DataError, ModelRefusedError
 from cascade.metrics.intervals import clustered_interval
 from cascade.retraining.memory.agreement_figures import LabelAgreement, Share, agreement
 from cascade.retraining.memory.row_hashes import Hashes, Seen, content_hashes, hashes_of, joined, labelled
-
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Mask
 
 PROTOCOL = 2
 

@@ -10,8 +10,7 @@ from scipy.special import expit, logit
 
 from cascade.data.missing import Known, known_rows
 from cascade.errors import ConfigError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 METHODS = ("platt", "beta", "isotonic", "none")
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def coherent(proba: Floats, any_index: int) -> Floats:

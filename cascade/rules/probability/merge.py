@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.errors import ConfigError
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from cascade.utils.types import Floats, Mask
 
 
 def _product(gate: Floats, labeler: Floats) -> Floats:

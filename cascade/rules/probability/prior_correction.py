@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from cascade.errors import ConfigError
+from cascade.utils.types import Floats
 
 SMALLEST = 1e-7
-
-Floats = NDArray[np.float64]
 
 
 def log_odds(p: ArrayLike) -> Floats:

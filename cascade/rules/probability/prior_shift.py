@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.errors import ConfigError
 from cascade.rules.probability.prior_correction import log_odds
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 FURTHEST = 4.0
 """Largest shift of log-odds that a model follows: 55 times the odds."""

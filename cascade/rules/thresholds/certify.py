@@ -21,8 +21,7 @@ from cascade.rules.thresholds.certificate import (
     misses_allowed,
     recall_bound,
 )
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 
 def certify(

@@ -13,8 +13,8 @@ from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_rows
 from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Decision = str | float | Mapping[str, Any]
 
 NEVER = 2.0

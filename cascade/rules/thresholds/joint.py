@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from cascade.data.labels import MOST_LABELS, LabelPlan, Labels
 from cascade.errors import ConfigError
 from cascade.rules.thresholds.decisions import is_cost_pair
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 HALVINGS = 60
 

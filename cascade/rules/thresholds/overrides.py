@@ -6,14 +6,14 @@ import warnings
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.certificate import Certificate
+from cascade.utils.types import Floats
 
-Floats = NDArray[np.float64]
 Thresholds = ArrayLike | Mapping[str, float] | None
 
 

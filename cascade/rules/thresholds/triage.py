@@ -7,8 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cascade.data.sample_weight import as_numbers
 from cascade.errors import ConfigError
-
-Floats = NDArray[np.float64]
+from cascade.utils.types import Floats
 
 NEGATIVE, REFER, POSITIVE = 0, -1, 1
 

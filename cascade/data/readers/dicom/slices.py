@@ -23,8 +23,7 @@ from cascade.data.readers.dicom.header import (
     require_pydicom,
 )
 from cascade.data.readers.files import PixelFiles, blaming
-from cascade.data.readers.pixels import PixelOptions
-from cascade.data.readers.windows import apply_windows
+from cascade.data.readers.pixels import PixelOptions, apply_windows
 from cascade.errors import DataError
 
 LONGEST_HEAD = 1024

@@ -6,17 +6,14 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data import Dataset
 from cascade.data.missing import masked
-from cascade.data.rows import Rows
 from cascade.data.splits import group_numbers
 from cascade.lint.lint import lint
+from cascade.utils.types import Mask, Rows
 
 MOST_COMBINATIONS = 40
-
-Mask = NDArray[np.bool_]
 
 
 def data_facts(data: Dataset, any_label: str | None, held_out: Rows | None = None) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from cascade.plots.curves import GateCurve, gate_curve, threshold_grid
 from cascade.plots.curves.gate import passing
 from cascade.predictor import CascadePredictor
 from cascade.reports.html.content.plain import plain, plain_list
-from cascade.rules.prediction import Scores
-
-Floats = NDArray[np.float64]
+from cascade.rules.rules import Scores
+from cascade.utils.types import Floats
 
 DIGITS = 1000
 """Intervals are shown with three digits, and rounded outwards: to nearest, they would promise more than they have."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from cascade.data import Dataset
-from cascade.data.rows import Rows
 from cascade.reports.html.content.data import data_facts
+from cascade.utils.types import Rows
 
 MOST_CELLS = 5_000_000
 """Rows x labels that are looked at for combinations and by lint, which needs them as an array."""

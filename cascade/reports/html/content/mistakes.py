@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data import Dataset
-from cascade.data.rows import Rows
 from cascade.metrics import Outcome
 from cascade.reports.html.content.thumbnails import thumbnails
 from cascade.reports.html.layout.panels import MOST_PANELS
-from cascade.rules.prediction import Prediction
+from cascade.rules.rules import Prediction
+from cascade.utils.types import Rows
 
 SHOWN = 48
 """Mistakes in all, dealt out to the labels: one of each kind for as many labels as are drawn."""

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from cascade.data import Dataset
-from cascade.data.rows import Rows
 from cascade.data.splits import group_numbers
 from cascade.metrics import Outcome
 from cascade.plots.curves import precision_recall_curve, reliability_curve
@@ -19,7 +18,8 @@ from cascade.reports.html.content.explorer import examined_everywhere, explorer
 from cascade.reports.html.content.mistakes import mistakes
 from cascade.reports.html.content.plain import plain, plain_list
 from cascade.reports.html.layout.panels import MOST_PANELS
-from cascade.rules.prediction import Scores
+from cascade.rules.rules import Scores
+from cascade.utils.types import Rows
 
 
 def training_data(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade.reports.html.layout.charts import (
@@ -13,7 +13,6 @@ from cascade.reports.html.layout.charts import (
     reliability_panels,
 )
 from cascade.reports.html.layout.data_sections import data_section, lint_section
-from cascade.reports.html.layout.ledger_bars import ledger_rows
 from cascade.reports.html.layout.numbers import count, interval, number, share, short
 from cascade.reports.html.layout.panels import MOST_PANELS, Table
 from cascade.reports.html.layout.section import Section, Tile
@@ -156,3 +155,27 @@ def _figure(row: Data, key: str, digits: int) -> str:
 def _mistakes(labels: list[Data]) -> Section:
     question = "Where was it surest, and wrong? A look at such rows tells labels that are wrong from models that are."
     return Section("mistakes", "Most confident mistakes", question, {"labels": labels})
+
+
+BAR = 240
+
+
+PARTS = ("found", "lost_at_labeler", "lost_at_gate")
+
+
+def ledger_rows(labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each label's counts, with the parts of its bar: kind, left end and width.
+
+    Examples
+    --------
+    >>> counts = {"label": "bleed", "positives": 4, "found": 3, "lost_at_labeler": 0, "lost_at_gate": 1}
+    >>> ledger_rows([counts])[0]["bar"]
+    [('found', 0.0, 180.0), ('lost_at_labeler', 180.0, 0.0), ('lost_at_gate', 180.0, 60.0)]
+    """
+    return [{**label, "bar": _bar(label)} for label in labels]
+
+
+def _bar(label: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    whole = max(label["positives"], 1)
+    widths = [round(BAR * label[part] / whole, 1) for part in PARTS]
+    return [(part, round(sum(widths[:place], start=0.0), 1), widths[place]) for place, part in enumerate(PARTS)]
