@@ -37,7 +37,7 @@ from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from pipelines.compare import contenders_of as config_contenders
 from pipelines.steps.progress import show_log
-from pipelines.train import roles_of
+from pipelines.steps.run_data import roles_of
 
 logger = logging.getLogger("cascade.comparison")
 

@@ -36,8 +36,8 @@ from cascade.data import read_data
 from cascade.data.rows import subset
 from cascade.data.splits import grouped_folds
 from cascade.estimators.neural import KerasClassifier
-from cascade.rules.probability.prior_correction import log_odds
-from pipelines.train import roles_of
+from cascade.utils.log_odds import log_odds
+from pipelines.steps.run_data import roles_of
 
 FEWEST_POSITIVES = 10
 

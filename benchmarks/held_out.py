@@ -29,7 +29,7 @@ from cascade.metrics import label_auroc, label_average_precision
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.reports.report import merged_proba, uncorrected_proba
 from pipelines.steps.progress import show_log
-from pipelines.train import roles_of
+from pipelines.steps.run_data import roles_of
 
 GATES: dict[tuple[str, int, int], Any] = {}
 

@@ -42,8 +42,8 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.datasets.known_truth import Drawn, draw
 from cascade.rules.probability.calibration import METHODS
 from cascade.rules.probability.merge import MERGES
-from cascade.rules.probability.prior_correction import log_odds
 from cascade.rules.rules import Scores
+from cascade.utils.log_odds import log_odds
 
 Floats = NDArray[np.float64]
 

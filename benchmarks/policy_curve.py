@@ -40,7 +40,7 @@ from cascade.metrics.intervals import clopper_pearson
 from cascade.retraining.decision.candidate import Candidate
 from cascade.retraining.decision.decision import Decision, decide
 from cascade.retraining.decision.policy import Policy
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 
 Floats = NDArray[np.float64]
 

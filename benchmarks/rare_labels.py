@@ -39,7 +39,7 @@ from cascade.data.splits import grouped_folds, random_groups
 from cascade.datasets.phantom import PhantomImages
 from cascade.metrics import label_average_precision
 from pipelines.steps.progress import show_log
-from pipelines.train import roles_of
+from pipelines.steps.run_data import roles_of
 
 AUGMENT = {"translation": 0.05, "rotation": 0.03, "zoom": 0.1, "contrast": 0.1}
 PLAIN = "plain"

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
+from cascade.data.any_label import find_any_label
 from cascade.data.fingerprint import fingerprint
-from cascade.data.labels import find_any_label, name_labels
+from cascade.data.labels import name_labels
 from cascade.data.rows import n_rows
 from cascade.data.sample_weight import check_weight
 from cascade.data.signature import InputSignature

@@ -174,7 +174,7 @@ class CascadePredictor:
         ConfigError
             If a runtime was asked for by name and cannot answer.
         """
-        from cascade.registry.reference import model_folder
+        from cascade.registry.resolve import model_folder
         from cascade.store import load_predictor
 
         return load_predictor(model_folder(path), check_runtime(runtime), check_threads(threads))

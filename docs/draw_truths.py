@@ -32,8 +32,8 @@ from cascade.datasets.known_truth import draw
 from cascade.datasets.phantom.table import full_table
 from cascade.fitting.gate import gate_threshold
 from cascade.rules.probability.merge import MERGES, pool_rows
-from cascade.rules.probability.prior_correction import log_odds, shift_proba
 from cascade.rules.thresholds.certificate import recall_bound
+from cascade.utils.log_odds import log_odds, shift_proba
 
 Floats = NDArray[np.float64]
 

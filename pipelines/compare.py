@@ -16,7 +16,8 @@ from cascade.data import Dataset, read_data
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
 from cascade.utils.atomic import new_folder
-from pipelines.train import PAGE, roles_of
+from pipelines.steps.run_data import roles_of
+from pipelines.steps.version import PAGE
 
 
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:

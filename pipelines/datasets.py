@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from cascade.datasets.many_labels_file import write_many
 from cascade.datasets.phantom import write_phantom
 from pipelines.steps.progress import bar
 
 
-def run(out: Path, rows: int, size: int, seed: int, format: str, n_jobs: int) -> dict[str, Any]:
+def phantom(out: Path, rows: int, size: int, seed: int, format: str, n_jobs: int) -> dict[str, Any]:
     """Draw the phantom into the new folder `out`; return its facts."""
     with bar(rows, "images") as progress:
         return write_phantom(out, rows, size, seed, format, n_jobs, progress)
+
+
+def many_labels(out: Path, problem: str, rows: int | None, labels: int | None, seed: int) -> dict[str, Any]:
+    """Draw a problem of many labels into the new file `out`; return its facts."""
+    return write_many(out, problem, rows, labels, seed)

@@ -11,7 +11,7 @@ from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 from cascade.reports.report import evaluate
 from pipelines import train_many_labels as train_flat
-from pipelines.models import find_model, is_flat
+from pipelines.steps.locate import find_model, is_flat
 from pipelines.steps.progress import StageBars
 from pipelines.steps.reading import read_labelled
 

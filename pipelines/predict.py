@@ -11,8 +11,8 @@ from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError
 from cascade.runtime.runtimes import AUTO
 from pipelines import predict_batch, predict_file
-from pipelines.models import find_model, is_flat
 from pipelines.steps.loading import Loading
+from pipelines.steps.locate import find_model, is_flat
 
 MOST_WARNINGS = 5
 

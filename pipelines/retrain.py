@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from cascade.batch.folder import claimed
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.data.fingerprint import fingerprint
@@ -22,8 +21,10 @@ from cascade.retraining.memory.row_hashes import Hashes, labelled
 from cascade.retraining.steps import StoredSteps, key_of
 from cascade.store import Exporter
 from cascade.utils.environment import code_version
-from pipelines import train
+from cascade.utils.locking import claimed
 from pipelines.steps import retrain as retrain_steps
+from pipelines.steps.run_data import load
+from pipelines.steps.version import new_version
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -45,7 +46,7 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     Exporter(config.exported_to())
     registry = ModelRegistry(models, make=True)
     with claimed(models / config.name / HOME):
-        data = train.load(config).with_dense_labels()
+        data = load(config).with_dense_labels()
         keys = keys_of(data)
         steps, before = _begun(config, data, keys, registry, models / config.name / HOME, fresh)
         finished = steps.known("finished")
@@ -73,7 +74,7 @@ def _retrain(
     model = steps.files("trained", lambda folder: retrain_steps.fit(job, folder)) / "model"
     answers = steps.files("evaluated", lambda folder: retrain_steps.evaluate(job, model, folder))
     decided = steps.facts("decided", lambda: retrain_steps.judge(job, answers).to_json())
-    named = steps.facts("named", lambda: {"version": train.new_version()})
+    named = steps.facts("named", lambda: {"version": new_version()})
     version = retrain_steps.publish(
         job, model, answers, Decision.from_json(decided), models / config.name / named["version"]
     )

@@ -20,7 +20,8 @@ from cascade.many_labels.report import evaluate_many, many_table
 from cascade.reports.html import flat_data
 from cascade.store import Exporter
 from pipelines.steps.progress import StageBars
-from pipelines.train import PAGE, laid_out, load, new_version, publish, remembered, saving, split
+from pipelines.steps.run_data import load, remembered, split
+from pipelines.steps.version import PAGE, laid_out, new_version, publish, saving
 
 logger = logging.getLogger("cascade.pipeline")
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 
-from cascade.data.labels import planned
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import HeldOut, fit_gate_rules
 from cascade.fitting.options import Wishes
+from cascade.rules.label_plan import planned
 from cascade.rules.probability.coherence import coherent
 
 rows = st.lists(st.floats(0, 1), min_size=2, max_size=6)

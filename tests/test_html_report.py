@@ -28,6 +28,7 @@ from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
 from pipelines import compare, train
 from pipelines import train_many_labels as train_flat
+from pipelines.steps.run_data import split
 
 from .conftest import KnownTruth
 from .pages import Page, contrast, opened_in_chromium
@@ -71,7 +72,7 @@ def explorer(html: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def held_out(config: RunConfig, trained: Path) -> tuple[CascadePredictor, Dataset]:
     data = read_data(config.data.path, Roles(None, None, None))
-    _, testing = train.split(config, data)
+    _, testing = split(config, data)
     return CascadePredictor.load(trained / "model"), data.part(testing)
 
 
@@ -209,7 +210,7 @@ def reasons() -> list[dict[str, Any]]:
 def test_a_decision_is_told_with_each_of_its_reasons(html: str, trained: Path, config: RunConfig) -> None:
     assert "Champion against challenger" not in html
     data = read_data(config.data.path, Roles(None, None, None))
-    _, testing = train.split(config, data)
+    _, testing = split(config, data)
     predictor = CascadePredictor.load(trained / "model")
     report = json.loads((trained / "report.json").read_text())
     scores = predictor.score(data.part(testing).X)

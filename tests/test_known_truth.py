@@ -25,15 +25,13 @@ from cascade.datasets.known_truth import Drawn, draw
 from cascade.errors import ConfigError
 from cascade.predictor import Scores
 from cascade.rules.probability.merge import MERGES
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 
 ROWS = 40_000
 PROBLEM_A = np.array([233, 2607, 1893, 2574, 3403, 7783]) / 54_214
 
 # Of many figures, each at a fixed seed, one beyond four standard errors is a fault and not chance (6 in 100,000).
 SPREADS = 4
-
-
 STAGES = (("full gate", "balanced, 1 bag"), ("weak gate", "multi-output"))
 CASES = [(pool, *stages) for pool, stages in product(MERGES, STAGES)]
 

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
-from cascade.data.labels import check_labels, check_sparse_labels, find_any_label, plan_labels
+from cascade.data.any_label import find_any_label
+from cascade.data.labels import check_labels, check_sparse_labels
 from cascade.datasets.phantom.table import LABELS, full_table
 from cascade.errors import ConfigError, DataError
+from cascade.rules.label_plan import plan_labels
 
 NAMES = ["a", "b", "c", "any"]
 

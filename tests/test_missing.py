@@ -13,9 +13,10 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.comparison.flat_baseline import FlatClassifier
-from cascade.data.labels import find_any_label, plan_labels
+from cascade.data.any_label import find_any_label
 from cascade.data.missing import settled_rows, split_missing
 from cascade.errors import ConfigError, DataError
+from cascade.rules.label_plan import plan_labels
 from cascade.rules.probability.calibration import fit_calibration
 from cascade.rules.thresholds.certify import certify
 from cascade.rules.thresholds.decisions import decision_thresholds

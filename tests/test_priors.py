@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from cascade import BalancedBinaryRelevance
 from cascade.errors import ConfigError
-from cascade.rules.probability.prior_correction import log_odds, sampling_shift, shift_proba, weight_shift
+from cascade.rules.probability.prior_correction import sampling_shift, weight_shift
+from cascade.utils.log_odds import log_odds, shift_proba
 
 # Within the range in which log-odds are not clipped (1e-7).
 shares = st.floats(1e-2, 1.0)

@@ -12,9 +12,10 @@ pytest.importorskip("keras")
 import keras
 
 from cascade import KerasClassifier
-from cascade.data.sample_weight import combination_weights, effective_rows, label_weights
+from cascade.estimators.label_weights import combination_weights, label_weights
 from cascade.estimators.loss_options import make_loss
 from cascade.estimators.neural.losses import LogitLoss
+from cascade.metrics.intervals import effective_rows
 
 COUNTS = (2000, 500, 1000, 250)
 DICTIONARY = {0: 2.5, 1: 10.0, 2: 5.0, 3: 20.0}

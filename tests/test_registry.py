@@ -30,7 +30,7 @@ from cascade.registry.reference import Reference
 from pipelines import registry as commands
 from pipelines import train
 from pipelines.cli.app import app
-from pipelines.models import find_model
+from pipelines.steps.locate import find_model
 
 pytest.importorskip("mlflow")
 

@@ -17,19 +17,20 @@ import yaml
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor
-from cascade.batch.folder import claimed
 from cascade.config.schema import FlatConfig, RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
 from cascade.retraining.steps import StoredSteps, key_of
+from cascade.utils.locking import claimed
 
 pytest.importorskip("mlflow")
 
 from cascade.registry import ModelRegistry
-from pipelines import retrain, train
+from pipelines import retrain
 from pipelines.cli.app import app
 from pipelines.steps import retrain as retrain_steps
+from pipelines.steps.version import RECORD
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
@@ -152,7 +153,7 @@ def test_the_same_data_with_another_seed_keeps_the_champion(begun: Path, home: P
     assert any(line.startswith(f"models:/{name}/2") and line.endswith(result["sentence"]) for line in listed)
     assert "Keep the champion" in retrain.text(result) or "Ask" in retrain.text(result)
     # Of a version from before there were records, nobody knows which rows it has seen.
-    (registry.files(str(champion)) / train.RECORD).unlink()
+    (registry.files(str(champion)) / RECORD).unlink()
     with pytest.raises(ModelRefusedError, match=r"has no training-record\.json"):
         retrain.run(config_for(home / "second.npz", name), begun)
 

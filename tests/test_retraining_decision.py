@@ -23,7 +23,7 @@ from cascade.retraining.decision.candidate import Candidate
 from cascade.retraining.decision.decision import Decision, decide, decide_first
 from cascade.retraining.decision.paired import Pair, nearness_to_one
 from cascade.retraining.decision.policy import Policy
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 
 ROWS = 3000
 GROUP = np.arange(ROWS) // 6

@@ -25,6 +25,7 @@ pytest.importorskip("mlflow")
 
 from cascade.registry import ModelRegistry
 from pipelines import retrain, train
+from pipelines.steps.version import RECORD
 
 ROWS = 8000
 NAME = "bleeds"
@@ -64,7 +65,7 @@ def champion_in(models: Path) -> tuple[str, str, bytes]:
     """Who serves, what is remembered of its rows, and what it answers."""
     registry = ModelRegistry(models)
     champion = registry.champion(NAME)
-    record = (registry.files(str(champion)) / train.RECORD).read_text()
+    record = (registry.files(str(champion)) / RECORD).read_text()
     return str(champion), record, CascadePredictor.load(registry.folder(str(champion))).predict_proba(ASKED).tobytes()
 
 

@@ -14,9 +14,10 @@ from scipy.stats import binomtest
 from cascade import CascadeClassifier
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
 from cascade.rules.probability.merge import MERGES
-from cascade.rules.probability.prior_correction import sampling_shift, shift_proba, weight_shift
+from cascade.rules.probability.prior_correction import sampling_shift, weight_shift
 from cascade.rules.thresholds.certificate import positives_needed, recall_bound
 from cascade.rules.thresholds.decisions import cost_threshold
+from cascade.utils.log_odds import shift_proba
 from docs import draw_truths as drawn
 
 ROOT = Path(__file__).parents[1]

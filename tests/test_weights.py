@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from cascade.data.sample_weight import combination_weights, effective_rows, label_weights
 from cascade.errors import ConfigError
+from cascade.estimators.label_weights import combination_weights, label_weights
+from cascade.metrics.intervals import effective_rows
 
 
 @st.composite

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import pyarrow.parquet
 
 from cascade.batch.engines.engine import Engine, LocalEngine, Task
-from cascade.batch.folder import claimed, rejected_name
+from cascade.batch.folder import rejected_name
 from cascade.batch.inputs.opening import Input
 from cascade.batch.job.job import Job
 from cascade.batch.job.manifest import Manifest
@@ -19,6 +19,7 @@ from cascade.batch.outputs.answers import Answers
 from cascade.batch.outputs.monitor import status_of
 from cascade.data.rows import BLOCK
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.utils.locking import claimed
 
 SHARD_ROWS = 65_536
 SHARD_BYTES = 2**28

@@ -14,11 +14,12 @@ from sklearn.base import clone
 
 from cascade.comparison.compare_text import verdict
 from cascade.comparison.contenders import REFERENCE
-from cascade.data.labels import Labels, find_any_label
+from cascade.data.any_label import find_any_label
+from cascade.data.labels import Labels
 from cascade.data.rows import subset
 from cascade.data.splits import group_numbers, grouped_folds
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.estimators.base import fit_with
+from cascade.estimators.fit_on_rows import fit_with
 from cascade.metrics import (
     AVERAGE_PRECISION,
     Outcome,

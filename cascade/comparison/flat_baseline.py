@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from cascade.data.labels import Labels, varying_labels
+from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_part
 from cascade.data.rows import n_rows
 from cascade.data.sample_weight import check_weight
 from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.data.targets import read_known_target
 from cascade.errors import DataError
-from cascade.estimators.base import MultilabelClassifier, fresh
-from cascade.estimators.fit_on_rows import fit_labels
+from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.fit_on_rows import fit_labels, fresh
 from cascade.estimators.scoring import block_proba
 from cascade.estimators.validation import check_rows
+from cascade.rules.label_plan import varying_labels
 from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
 from cascade.utils.types import Floats, Rows
 

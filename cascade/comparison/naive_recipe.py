@@ -11,7 +11,8 @@ from scipy.special import expit
 from cascade.data.rows import n_rows, subset
 from cascade.data.targets import read_target
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.base import MultilabelClassifier, fit_with, fresh
+from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.fit_on_rows import fit_with, fresh
 from cascade.estimators.scoring import block_proba
 from cascade.rules.rules import Prediction
 from cascade.utils.types import Floats

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cascade.data.labels import Labels
 from cascade.errors import DataError
-from cascade.utils.types import Mask
+from cascade.utils.types import Floats, Mask
 
 Known = Mask | None
 """Which entries of a label matrix are known, bool of shape (n, L); None where all are."""
@@ -101,3 +102,8 @@ def refuse_nothing_known(known: Known) -> None:
     """Refuse labels of which none is known on any row."""
     if known is not None and not known.any():
         raise DataError("`Y` must hold a known label on some row. Received only missing ones.")
+
+
+def label_rows(Y: Labels, known: Known) -> Floats:
+    """Rows that know each label, float of shape (L,)."""
+    return np.full(Y.shape[1], float(Y.shape[0])) if known is None else known.sum(axis=0, dtype=np.float64)

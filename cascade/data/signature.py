@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -60,3 +60,18 @@ def _value_kind(X: Any) -> str | None:
     if dtype == np.uint8 and not sparse.issparse(X):
         return "uint8"
     return "number" if np.issubdtype(dtype, np.number) or dtype.kind == "b" else str(dtype)
+
+
+def signature_to_json(signature: InputSignature) -> dict[str, Any]:
+    """Plain data, from which `signature_from_json` makes an equal signature."""
+    return asdict(signature)
+
+
+def signature_from_json(body: dict[str, Any]) -> InputSignature:
+    """Make a signature of what was saved."""
+    shape, names = body["row_shape"], body["feature_names"]
+    return InputSignature(
+        None if shape is None else tuple(map(int, shape)),
+        body["dtype"],
+        None if names is None else tuple(map(str, names)),
+    )

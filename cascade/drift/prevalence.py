@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from cascade.metrics.bootstrap import times_drawn
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Rows
 
 DRAWS = 500

@@ -11,16 +11,19 @@ from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from cascade.data.labels import Labels, varying_labels
+from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_part, label_weight
 from cascade.data.rows import makes_batches, n_rows, subset
 from cascade.data.sample_weight import check_weight
 from cascade.data.targets import read_known_target
 from cascade.errors import ConfigError
-from cascade.estimators.base import LogOddsClassifier, fit_with, fresh, refuse_class_weight
+from cascade.estimators.base import LogOddsClassifier
+from cascade.estimators.fit_on_rows import fit_with, fresh, refuse_class_weight
 from cascade.estimators.scoring import positive_proba
 from cascade.estimators.validation import check_rows
-from cascade.rules.probability.prior_correction import log_odds, sampling_shift
+from cascade.rules.label_plan import varying_labels
+from cascade.rules.probability.prior_correction import sampling_shift
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats
 
 logger = logging.getLogger(__name__)

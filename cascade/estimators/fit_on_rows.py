@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.utils import get_tags
+from sklearn.utils.validation import has_fit_parameter
 
 from cascade.data.missing import Known, masked
 from cascade.data.rows import subset
 from cascade.errors import ConfigError
-from cascade.estimators.base import as_target, fit_with
 from cascade.utils.types import Mask, Rows
 
 
@@ -63,3 +64,34 @@ def _fit_columns(
 def _of_rows(extra: dict[str, Any], told: Mask) -> dict[str, Any]:
     """Leave out the rows that are not told from what belongs to rows: all but the trunk."""
     return {name: value if value is None or name == "trunk" else value[told] for name, value in extra.items()}
+
+
+def fresh(estimator: Any, seed: Any) -> Any:
+    """Clone `estimator` and seed every `random_state` in it that is not set."""
+    copy = clone(estimator)
+    parameters = copy.get_params(deep=True)
+    names = sorted(name for name in parameters if name.split("__")[-1] == "random_state" and parameters[name] is None)
+    words = np.random.SeedSequence(seed).generate_state(max(len(names), 1))
+    copy.set_params(**{name: int(word >> 1) for name, word in zip(names, words, strict=False)})
+    return copy
+
+
+def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
+    """Give labels (n, L) the form an estimator takes: to most of scikit-learn's one column is a vector."""
+    tags = get_tags(estimator).target_tags if hasattr(estimator, "__sklearn_tags__") else None
+    return Y[:, 0] if Y.shape[1] == 1 and (tags is None or tags.single_output) else Y
+
+
+def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> Any:
+    """Fit, handing over those of `extra` (groups, sample_weight, trunk) that are given and understood."""
+    known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(estimator, name)}
+    if extra.get("sample_weight") is not None and "sample_weight" not in known:
+        raise ConfigError(f"`sample_weight` was given, but {type(estimator).__name__}.fit does not take it.")
+    return estimator.fit(X, y, **known)
+
+
+def refuse_class_weight(estimator: Any, role: str) -> None:
+    """Refuse an estimator that re-weights by itself: the shift would be there twice, or unknown."""
+    for name, value in estimator.get_params(deep=True).items():
+        if name.split("__")[-1] in ("class_weight", "scale_pos_weight") and value not in (None, 1):
+            raise ConfigError(f"`{role}` must not re-weight by itself; set its `{name}` to None. Received {value!r}.")

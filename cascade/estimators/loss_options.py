@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.missing import Known
-from cascade.data.sample_weight import METHODS, as_numbers, is_number, label_rows, label_weights
+from cascade.data.missing import Known, label_rows
 from cascade.errors import ConfigError
+from cascade.estimators.label_weights import METHODS, label_weights
 from cascade.estimators.losses import (
     AsymmetricLoss,
     DistributionBalancedLoss,
@@ -19,6 +19,7 @@ from cascade.estimators.losses import (
     SoftmaxLoss,
     WeightedLoss,
 )
+from cascade.utils.checks import as_numbers, is_number
 from cascade.utils.types import Floats
 
 LossOption = str | Mapping[str, Any]

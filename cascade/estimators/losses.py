@@ -21,8 +21,8 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import log_softmax
 
-from cascade.data.sample_weight import as_numbers
 from cascade.errors import ConfigError
+from cascade.utils.checks import as_numbers
 from cascade.utils.types import Floats
 
 FURTHEST = 30.0

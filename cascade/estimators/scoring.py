@@ -11,7 +11,8 @@ import numpy as np
 from cascade.data.image_size import at_size
 from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.rules.label_plan import LabelPlan
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Rows, StageProgress
 
 VIEWED = 8 * BLOCK
@@ -105,3 +106,15 @@ def _answers(estimator: Any, X: Any, rows: Rows, n_outputs: int, stage: str, pro
     if len(odd):
         raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[odd[0]]} gave NaN.")
     return log_odds(proba)
+
+
+def gate_log_odds(gate: Any, X: Any, rows: Rows) -> Floats:
+    """What a gate says of some rows; float of shape (len(rows),)."""
+    return log_odds(block_proba(gate, X, rows, 1)[:, 0])
+
+
+def labeler_log_odds(labeler: Any, X: Any, rows: Rows, plan: LabelPlan) -> Floats:
+    """What a labeler says of some rows; float of shape (len(rows), learned labels)."""
+    if labeler is None:
+        return np.empty((len(rows), 0))
+    return log_odds(block_proba(labeler, X, rows, len(plan.learned)))

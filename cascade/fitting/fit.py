@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.labels import LabelPlan, Labels, plan_labels, planned
+from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_part, known_rows
 from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.errors import DataError
+from cascade.estimators.scoring import gate_log_odds, labeler_log_odds
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import GateRules, GateThreshold, HeldOut, fit_gate_rules
 from cascade.fitting.options import Wishes
-from cascade.fitting.stages import Stages, gate_log_odds, labeler_log_odds
+from cascade.fitting.stages import Stages
 from cascade.fitting.training_set import Examples
+from cascade.rules.label_plan import LabelPlan, plan_labels, planned
 from cascade.rules.probability.merge import pool_rows
 from cascade.rules.rules import Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate

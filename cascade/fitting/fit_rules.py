@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from cascade.data.labels import LabelPlan
 from cascade.data.missing import known_part, known_rows
 from cascade.fitting.fit_shifts import ready_to_shift
 from cascade.fitting.gate import GateRules, HeldOut
 from cascade.fitting.options import Wishes
 from cascade.metrics.intervals import clustered_interval
+from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, fit_calibration
 from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import pool_rows
-from cascade.rules.probability.prior_correction import log_odds
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
 
 LabelerScores = Callable[[NDArray[np.intp]], Floats]

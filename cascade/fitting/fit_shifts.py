@@ -9,10 +9,10 @@ import numpy as np
 from scipy.special import expit
 
 from cascade.fitting.gate import HeldOut
-from cascade.rules.probability.prior_correction import log_odds
 from cascade.rules.probability.prior_shift import SHIFTS, ByShift, PriorShift
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.decisions import Decision, decision_thresholds
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
 
 NEWTON_STEPS = 8

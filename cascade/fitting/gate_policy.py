@@ -10,12 +10,12 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.sample_weight import is_number
 from cascade.data.splits import random_groups
 from cascade.errors import ConfigError
 from cascade.fitting.training_set import Examples
 from cascade.rules.thresholds.certificate import Certificate, Claim, check_provable
 from cascade.rules.thresholds.certify import certify
+from cascade.utils.checks import is_number
 from cascade.utils.types import Floats, Rows
 
 

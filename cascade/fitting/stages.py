@@ -10,16 +10,13 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
-from cascade.data.labels import LabelPlan
 from cascade.data.missing import known_part
 from cascade.data.rows import makes_batches, subset
 from cascade.errors import ConfigError
-from cascade.estimators.base import fit_with, fresh
-from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels
-from cascade.estimators.scoring import block_proba
+from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fit_with, fresh
 from cascade.fitting.training_set import Examples
-from cascade.rules.probability.prior_correction import log_odds
-from cascade.utils.types import Floats, Rows
+from cascade.rules.label_plan import LabelPlan
+from cascade.utils.types import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -78,18 +75,6 @@ class Stages:
             kinds = f"{type(gate).__name__} and {type(labeler).__name__}"
             raise ConfigError(f"`share_trunk` needs Keras networks as gate and labeler. Received {kinds}.")
         return gate
-
-
-def gate_log_odds(gate: Any, X: Any, rows: Rows) -> Floats:
-    """What a gate says of some rows; float of shape (len(rows),)."""
-    return log_odds(block_proba(gate, X, rows, 1)[:, 0])
-
-
-def labeler_log_odds(labeler: Any, X: Any, rows: Rows, plan: LabelPlan) -> Floats:
-    """What a labeler says of some rows; float of shape (len(rows), learned labels)."""
-    if labeler is None:
-        return np.empty((len(rows), 0))
-    return log_odds(block_proba(labeler, X, rows, len(plan.learned)))
 
 
 def _with_gate_target(examples: Examples, rows: Rows, fold: tuple[int, ...]) -> Rows:

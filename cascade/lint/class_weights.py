@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 
 from cascade.data.labels import Labels
-from cascade.data.sample_weight import effective_rows
 from cascade.metrics import ratio
+from cascade.metrics.intervals import effective_rows
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
-from cascade.data.labels import Labels, check_labels, find_any_label, name_labels
+from cascade.data.any_label import find_any_label
+from cascade.data.labels import Labels, check_labels, name_labels
 from cascade.data.missing import Known, settled_rows, split_missing
 from cascade.data.splits import group_numbers
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight

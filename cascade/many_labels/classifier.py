@@ -18,13 +18,14 @@ from cascade.data.signature import InputSignature
 from cascade.data.splits import grouped_holdout
 from cascade.data.targets import read_target_as_given
 from cascade.errors import ConfigError, DataError
-from cascade.estimators.base import MultilabelClassifier, as_target, fit_with, fresh
+from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.fit_on_rows import as_target, fit_with, fresh
 from cascade.estimators.validation import check_rows
 from cascade.many_labels.calibration import Chunks, SharedSlope, fit_shared_slope
 from cascade.many_labels.cardinality import fit_cardinality
-from cascade.many_labels.decoders import Thresholds, thresholds_from
+from cascade.many_labels.decoders import Decoding, Thresholds, thresholds_from
 from cascade.many_labels.options import Decoder, check_decoder
-from cascade.many_labels.predictor import Decoding, ManyLabelPredictor
+from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
 from cascade.utils.types import Rows

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit, logit
 
+from cascade.many_labels.cardinality import Cardinality
 from cascade.metrics.streamed import CENTRES
 from cascade.metrics.top_k import top_columns
 from cascade.utils.types import Floats32
@@ -106,3 +107,19 @@ def _lowest(rows_by_bin: NDArray[np.int64], decoder: str) -> NDArray[np.float64]
     # Of a label that half a row is expected to have, none is chosen.
     none = (chosen[np.arange(len(best)), best] == 0) | (total[:, 0] < 0.5)
     return np.where(none, NEVER, CENTRES[::-1][best] - half_a_bin)
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How labels are chosen: by thresholds, a known number, or a number that is predicted; exactly one is given.
+
+    Attributes
+    ----------
+    thresholds : Thresholds or None
+    top : int or None
+    cardinality : Cardinality or None
+    """
+
+    thresholds: Thresholds | None = None
+    top: int | None = None
+    cardinality: Cardinality | None = None

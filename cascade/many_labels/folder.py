@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from cascade.data.signature import signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
 from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.cardinality import Cardinality
-from cascade.many_labels.decoders import Thresholds
-from cascade.many_labels.predictor import Decoding, ManyLabelPredictor
+from cascade.many_labels.decoders import Decoding, Thresholds
+from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
-from cascade.store.refusal import check_provenance, refusing, signature_from_json, signature_to_json, versions
+from cascade.store.refusal import check_provenance, refusing
 from cascade.utils.atomic import new_folder
+from cascade.utils.environment import versions
 
 KIND = "many_labels"
 NUMBERS = ("intercept", "of_sum", "of_head")

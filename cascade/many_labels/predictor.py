@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,28 +15,11 @@ from scipy.special import expit
 from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.many_labels.calibration import SharedSlope
-from cascade.many_labels.cardinality import Cardinality
-from cascade.many_labels.decoders import Thresholds, surest
+from cascade.many_labels.decoders import Decoding, surest
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.top_k import check_k, top_columns
 from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
 from cascade.utils.types import Floats32, RowProgress, Rows
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How labels are chosen: by thresholds, a known number, or a number that is predicted; exactly one is given.
-
-    Attributes
-    ----------
-    thresholds : Thresholds or None
-    top : int or None
-    cardinality : Cardinality or None
-    """
-
-    thresholds: Thresholds | None = None
-    top: int | None = None
-    cardinality: Cardinality | None = None
 
 
 class ManyLabelPredictor:

@@ -12,7 +12,7 @@ from cascade.data.image_size import at_size
 from cascade.data.rows import blocks, makes_batches
 from cascade.errors import DataError
 from cascade.estimators.scoring import positive_proba, size_of
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats32, Rows
 
 ENTRIES = 2**24

@@ -11,7 +11,7 @@ from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_rows
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats
 
 BINS = 15

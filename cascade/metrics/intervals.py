@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv, stdtrit
 
-from cascade.data.sample_weight import effective_rows
 from cascade.utils.types import Floats
 
 
@@ -119,3 +118,22 @@ def clustered_share(y: Floats, weight: Floats, group: NDArray[np.intp], outside:
 def few_groups(n_rows: int, n_groups: int, outside: float) -> float:
     """What few groups leave unknown of a variance, as a factor of the effective rows: squared quantiles of t."""
     return float(stdtrit(max(n_rows - 1, 1), outside) / stdtrit(n_groups - 1, outside)) ** 2
+
+
+def effective_rows(weight: ArrayLike) -> float:
+    """Kish's effective sample size, (sum of w)^2 / sum of w^2: how many equal rows the weighted ones are worth.
+
+    References
+    ----------
+    Kish (1965), Survey sampling, section 11.2.
+
+    Examples
+    --------
+    >>> effective_rows([1, 1, 1, 1]), effective_rows([1, 0, 0, 0])
+    (4.0, 1.0)
+    """
+    w = np.asarray(weight, dtype=np.float64)
+    if not w.any():
+        return 0.0
+    w = w / abs(w).max()
+    return float(w.sum() ** 2 / (w @ w))

@@ -9,7 +9,7 @@ import numpy as np
 from cascade.data.labels import Labels
 from cascade.metrics.metric import Columns, Metric, ratio_of_sums, side_by_side
 from cascade.metrics.outcome import Outcome
-from cascade.rules.probability.prior_correction import SMALLEST
+from cascade.utils.log_odds import SMALLEST
 from cascade.utils.types import Floats
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cascade.data.sample_weight import label_rows
+from cascade.data.missing import label_rows
 from cascade.metrics.calibration import CALIBRATION_ERROR, calibration_line
 from cascade.metrics.example_based import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
 from cascade.metrics.label_based import COUNT_RATIO, F1, F2, GATE_RECALL

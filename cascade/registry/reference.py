@@ -59,24 +59,6 @@ class Reference:
         return f"{PREFIX}{self.name}{place}"
 
 
-def model_folder(path: str | Path, models: Path = MODELS) -> Path:
-    """The folder that a path or a reference means; an alias is looked up here, once.
-
-    Raises
-    ------
-    ModelRefusedError
-        If the registry does not know the reference.
-    MissingExtraError
-        If it needs MLflow, which is not installed.
-    """
-    if not is_reference(path):
-        return Path(path)
-    wanted = Reference.parse(str(path))
-    from cascade.registry.registry import ModelRegistry
-
-    return ModelRegistry(models).folder(wanted)
-
-
 def is_reference(path: str | Path) -> bool:
     """Tell a reference from a folder.
 

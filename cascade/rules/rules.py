@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cascade.data.labels import LabelPlan
 from cascade.errors import ConfigError
+from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, calibrated_proba
 from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import MERGES
-from cascade.rules.probability.prior_correction import log_odds, shift_proba
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
+from cascade.utils.log_odds import log_odds, shift_proba
 from cascade.utils.types import Floats, Mask
 
 COHERENCES = ("lift", "labels", "any")

@@ -11,9 +11,9 @@ import tensorflow as tf
 from cascade.errors import ConfigError
 from cascade.predictor import CascadePredictor
 from cascade.rules.probability.calibration import AnyCalibration, IsotonicCalibration
-from cascade.rules.probability.prior_correction import SMALLEST, log_odds
 from cascade.serving.graph_losses import corrected
 from cascade.serving.graph_rules import agreeing_bits, coherent, graph_log_odds
+from cascade.utils.log_odds import SMALLEST, log_odds
 
 FURTHEST = float(np.log1p(-SMALLEST) - np.log(SMALLEST))
 Part = Callable[[Any], Any]

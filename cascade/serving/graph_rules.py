@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from cascade.rules.probability.prior_correction import SMALLEST
 from cascade.rules.rules import Rules
+from cascade.utils.log_odds import SMALLEST
 
 
 def coherent(proba: Any, any_index: int) -> Any:
@@ -63,6 +63,6 @@ def _is_column(index: int, n_columns: int) -> Any:
 
 
 def graph_log_odds(proba: Any) -> Any:
-    """Do what `cascade.rules.probability.prior_correction.log_odds` does."""
+    """Do what `cascade.utils.log_odds.log_odds` does."""
     inside = tf.clip_by_value(proba, SMALLEST, 1 - SMALLEST)
     return tf.math.log(inside) - tf.math.log(1 - inside)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.labels import LabelPlan
+from cascade.data.signature import signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
 from cascade.estimators.scoring import bags_of
 from cascade.predictor import CascadePredictor
+from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.rules.probability.merge import check_pool
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
@@ -24,9 +25,10 @@ from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
-from cascade.store.refusal import check_provenance, refusing, signature_from_json, signature_to_json, versions
+from cascade.store.refusal import check_provenance, refusing
 from cascade.store.soundness import check_rules, is_certificate
 from cascade.utils.atomic import new_folder
+from cascade.utils.environment import versions
 
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.sample_weight import as_numbers
 from cascade.data.targets import TargetForm
 from cascade.errors import ModelRefusedError
 from cascade.estimators.losses import FURTHEST, loss_from_json, loss_to_json
+from cascade.utils.checks import as_numbers
 
 LARGEST_BATCH = 2**16
 

@@ -10,8 +10,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cascade.store.refusal import versions
-
 
 def environment() -> dict[str, Any]:
     """Describe this process: `git_commit` (None outside of a repository), `platform`, `processors`, `packages`.
@@ -57,3 +55,16 @@ def code_version() -> str:
     for path in sorted(home.rglob("*.py")):
         digest.update(f"{path.relative_to(home)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that a model depends on, where they are installed."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "scikit-learn", "imbalanced-learn", "skops", "keras", "tensorflow"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    from cascade import __version__
+
+    return {"cascade": __version__, **found}

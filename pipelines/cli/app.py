@@ -49,9 +49,9 @@ def phantom(
     as_json: Json = False,
 ) -> None:
     """Write the built-in data: CT-like images drawn from problem A's exact table, with patients."""
-    from pipelines import datasets as pipeline
+    from pipelines import datasets
 
-    facts = pipeline.run(out, rows, size, seed, format, jobs)
+    facts = datasets.phantom(out, rows, size, seed, format, jobs)
     natural = "" if facts["natural_prevalence"] else "; rare combinations are above their natural share"
     show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
 
@@ -66,9 +66,9 @@ def many_labels(
     as_json: Json = False,
 ) -> None:
     """Write data of many labels, sparse, drawn from known probabilities."""
-    from pipelines import many_labels as pipeline
+    from pipelines import datasets
 
-    facts = pipeline.run(out, problem, rows, labels, seed)
+    facts = datasets.many_labels(out, problem, rows, labels, seed)
     show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
 
 
@@ -110,7 +110,7 @@ def train(
     checked = load_config(config, set)
     show_log()
     # Not before the config is checked: the pipelines take seconds to import.
-    from pipelines.train import PAGE
+    from pipelines.steps.version import PAGE
 
     if checked.flat is not None:
         from cascade.many_labels.report import many_table
@@ -234,7 +234,7 @@ def compare(
     from cascade.rules.probability.merge import check_pool
     from pipelines import compare as pipeline
     from pipelines.steps.progress import show_log
-    from pipelines.train import PAGE
+    from pipelines.steps.version import PAGE
 
     checked = load_config(config, set)
     named = (

@@ -29,7 +29,8 @@ from cascade.retraining.memory.arrivals import Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord
 from cascade.retraining.memory.row_hashes import Hashes
-from pipelines import train
+from pipelines.steps import fitted
+from pipelines.steps import version as versions
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -84,9 +85,11 @@ class Retraining:
 
 def champion_of(registry: ModelRegistry, version: ModelVersion) -> Champion:
     """The model of a version, and what it remembers; refused where it remembers nothing."""
-    record = train.record_in(registry.files(str(version)))
+    record = versions.record_in(registry.files(str(version)))
     if record is None:
-        raise ModelRefusedError(f"`{version}` has no {train.RECORD} to check new data against; train and register it.")
+        raise ModelRefusedError(
+            f"`{version}` has no {versions.RECORD} to check new data against; train and register it."
+        )
     return Champion(version, CascadePredictor.load(registry.folder(str(version))), record)
 
 
@@ -129,8 +132,8 @@ def compare(data: Dataset, keys: Hashes, champion: Champion | None) -> dict[str,
 
 def fit(job: Retraining, folder: Path) -> None:
     """Train, calibrate and certify the challenger."""
-    predictor = train.fit(job.config, job.data, job.training)
-    train.saving(job.config, predictor)(folder / "model")
+    predictor = fitted.fit(job.config, job.data, job.training)
+    versions.saving(job.config, predictor)(folder / "model")
 
 
 def evaluate(job: Retraining, model: Path, folder: Path) -> None:
@@ -156,17 +159,17 @@ def publish(job: Retraining, model: Path, answers: Path, decision: Decision, ver
     """Write the challenger as a version, with report, record and decision."""
     if not version.exists():
         predictor = CascadePredictor.load(model)
-        scores, rate = train.scored(predictor, job.held_out)
-        report = train.reported(predictor, scores, rate, job.data, job.testing)
+        scores, rate = fitted.scored(predictor, job.held_out)
+        report = fitted.reported(predictor, scores, rate, job.data, job.testing)
         facts = training_data(predictor, job.data, job.testing, scores, report, decision.to_json())
         report |= {"decision": decision.to_json(), "findings": job.findings, "drift": job.drift}
         proba = read_answers(answers / CHALLENGER).outcome.proba
-        record = train.remembered_rows(job.data, job.testing, proba)
+        record = versions.remembered_rows(job.data, job.testing, proba)
         texts = {
-            train.RECORD: record,
+            versions.RECORD: record,
             DECISION: json.dumps(decision.to_json(), indent=2),
-            train.PAGE: train.laid_out(job.config, facts, version),
+            versions.PAGE: versions.laid_out(job.config, facts, version),
         }
         text = f"{table(report)}\n\n{decision.table()}"
-        train.publish(job.config, lambda place: shutil.copytree(model, place), report, text, version, texts=texts)
+        versions.publish(job.config, lambda place: shutil.copytree(model, place), report, text, version, texts=texts)
     return version

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from cascade.batch.inputs.chunk import Chunk, Reasons, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.batch.inputs.opening import files_below
 from cascade.data.image_size import at_size
 from cascade.data.readers.columns import Roles, read_table, refuse_duplicates, require
+from cascade.data.readers.files import files_below
 from cascade.data.readers.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, tell_passed_over
 from cascade.data.rows import RowSource, RowView
 from cascade.data.signature import InputSignature

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 
 from cascade.batch.inputs.chunk import Chunk
 from cascade.data.readers.columns import Roles
+from cascade.data.readers.files import files_below
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 
@@ -122,23 +122,3 @@ def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size:
 
         return read_slices(path, slices, roles, signature)
     return read_images(path, roles, signature, gate_size)
-
-
-def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...] = ()) -> list[str]:
-    """Names, relative to `folder`, of all files with one of some endings, in the order of their paths.
-
-    Parameters
-    ----------
-    folder : path
-    suffixes : tuple of str
-        In small letters.
-    hidden : tuple of str
-        Beginnings of names that are left out.
-    """
-    found = [
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if os.path.splitext(name)[1].lower() in suffixes and not name.startswith(hidden)
-    ]
-    return sorted(found, key=lambda name: name.split(os.sep))

@@ -9,7 +9,7 @@ from typing import Any
 from cascade.batch.outputs.answers import Answers
 from cascade.data.readers.columns import Roles
 from cascade.store.manifest import peek_manifest
-from cascade.store.refusal import versions
+from cascade.utils.environment import versions
 
 NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
 LONGEST = 24

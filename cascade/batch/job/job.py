@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.parquet
 
-from cascade.batch.folder import MONITOR, REJECTED, clear_asides, part_name, refuse_foreign, rejected_name
+from cascade.batch.folder import MONITOR, REJECTED, clear_asides, part_name, rejected_name
 from cascade.batch.job.identity import difference
 from cascade.batch.job.journal import Journal
 from cascade.batch.job.manifest import Manifest, digest_file, read_manifest
@@ -17,6 +17,7 @@ from cascade.batch.outputs.tally import Tallying
 from cascade.batch.outputs.writing import write_tables
 from cascade.errors import ConfigError, DataError
 from cascade.utils.atomic import sync
+from cascade.utils.locking import refuse_foreign
 
 
 class Job:

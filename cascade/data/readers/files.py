@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -111,3 +112,23 @@ def blaming(path: Path, fault: str, cause: Callable[[BaseException], str] = caus
         if isinstance(error, OSError) and error.errno not in FAULTS_OF_A_FILE:
             raise
         raise DataError(f"`{path}` {fault}: {cause(error)}.") from error
+
+
+def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...] = ()) -> list[str]:
+    """Names, relative to `folder`, of all files with one of some endings, in the order of their paths.
+
+    Parameters
+    ----------
+    folder : path
+    suffixes : tuple of str
+        In small letters.
+    hidden : tuple of str
+        Beginnings of names that are left out.
+    """
+    found = [
+        os.path.relpath(os.path.join(place, name), folder)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if os.path.splitext(name)[1].lower() in suffixes and not name.startswith(hidden)
+    ]
+    return sorted(found, key=lambda name: name.split(os.sep))

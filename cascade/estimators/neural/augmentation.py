@@ -8,8 +8,8 @@ from typing import Any
 import keras
 from keras import layers
 
-from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
+from cascade.utils.checks import is_number
 
 LARGEST = 0.5
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
 from cascade.estimators.sampling.labelset import lp_ros, lp_rus
 from cascade.estimators.sampling.labelwise import MOST_CLONES, MOST_DELETED, ml_ros, ml_rus
 from cascade.estimators.sampling.rarity import draw_rare
 from cascade.estimators.sampling.sparse_labels import Seed
+from cascade.utils.checks import is_number
 from cascade.utils.types import Rows
 
 SamplingOption = str | Mapping[str, Any]

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 
 from cascade.data.labels import SparseLabels
-from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
 from cascade.estimators.sampling.sparse_labels import Seed, as_sparse, labelled_rows
+from cascade.utils.checks import is_number
 from cascade.utils.types import Floats, Rows
 
 

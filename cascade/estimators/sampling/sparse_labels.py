@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.data.labels import SparseLabels, check_labels, check_sparse_labels
-from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
 from cascade.metrics.imbalance import imbalance_ratio, mean_imbalance_ratio
+from cascade.utils.checks import is_number
 from cascade.utils.types import Rows
 
 Seed = int | Sequence[int]

@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import expit
 
 from cascade.errors import ConfigError
 from cascade.utils.types import Floats
-
-SMALLEST = 1e-7
-
-
-def log_odds(p: ArrayLike) -> Floats:
-    """Log-odds of probabilities, with 0 and 1 moved in by 1e-7 so that the result is finite."""
-    inside = np.clip(np.asarray(p, dtype=np.float64), SMALLEST, 1.0 - SMALLEST)
-    return np.asarray(np.log(inside) - np.log1p(-inside), dtype=np.float64)
 
 
 def sampling_shift(kept_negatives: ArrayLike, kept_positives: ArrayLike) -> Floats:
@@ -72,8 +63,3 @@ def weight_shift(negative_weight: ArrayLike, positive_weight: ArrayLike) -> Floa
     if np.any(~(w0 > 0)) or np.any(~(w1 > 0)):
         raise ConfigError(f"class weights must be positive. Received {w0.tolist()} and {w1.tolist()}.")
     return np.asarray(0.0 - np.log(w1 / w0), dtype=np.float64)
-
-
-def shift_proba(p: ArrayLike, shift: ArrayLike) -> Floats:
-    """Add `shift` to the log-odds of `p`."""
-    return np.asarray(expit(log_odds(p) + np.asarray(shift, dtype=np.float64)), dtype=np.float64)

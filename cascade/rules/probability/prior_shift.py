@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit
 
 from cascade.errors import ConfigError
-from cascade.rules.probability.prior_correction import log_odds
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats
 
 FURTHEST = 4.0

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.data.missing import Known, known_rows
-from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
+from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
 
 Decision = str | float | Mapping[str, Any]

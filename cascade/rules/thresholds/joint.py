@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.labels import MOST_LABELS, LabelPlan, Labels
+from cascade.data.labels import Labels
 from cascade.errors import ConfigError
+from cascade.rules.label_plan import MOST_LABELS, LabelPlan
 from cascade.rules.thresholds.decisions import is_cost_pair
 from cascade.utils.types import Floats
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cascade.data.sample_weight import is_number
 from cascade.errors import ConfigError
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.certificate import Certificate
+from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
 
 Thresholds = ArrayLike | Mapping[str, float] | None

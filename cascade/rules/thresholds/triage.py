@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cascade.data.sample_weight import as_numbers
 from cascade.errors import ConfigError
+from cascade.utils.checks import as_numbers
 from cascade.utils.types import Floats
 
 NEGATIVE, REFER, POSITIVE = 0, -1, 1

@@ -1,0 +1,89 @@
+"""Find the column that equals the OR of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cascade.data.labels import Labels
+from cascade.data.missing import Known
+from cascade.errors import ConfigError
+
+STRAY_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class AnyLabel:
+    """Which column says "some label is present", if one does; `note` tells what was odd about it."""
+
+    index: int | None
+    note: str = ""
+
+
+def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "auto", known: Known = None) -> AnyLabel:
+    """Find the column that equals the OR of the others, decided once on all rows.
+
+    Parameters
+    ----------
+    Y : ndarray of 0/1, shape (n, L)
+    names : sequence of str, length L
+    any_label : str or None
+        "auto" searches, a name decides, None says that there is none. An only label is always `any`.
+    known : ndarray of bool, shape (n, L), optional
+        A row counts for a column where that is known and the others decide their OR: one of them is on, or all are
+        known. A column that half of such rows do not know is not taken.
+
+    Returns
+    -------
+    AnyLabel
+        A column that fits but for a few stray rows is not taken; the note names the first such row.
+
+    Examples
+    --------
+    >>> find_any_label(np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0]]), ["a", "b", "any"]).index
+    2
+    """
+    others = Y.sum(axis=1, dtype=np.int64)[:, None] - Y > 0
+    differs = others != Y.astype(bool)
+    often_known = np.ones(Y.shape[1], dtype=bool)
+    if known is not None:
+        # What is known on no row has no say, as in `settled_rows`.
+        hidden = ~known & known.any(axis=0)
+        decided = others | (hidden.sum(axis=1, dtype=np.int64)[:, None] - hidden == 0)
+        differs &= decided & known
+        # A few rows agree by chance.
+        often_known = 2 * (decided & known).sum(axis=0) > decided.sum(axis=0)
+    strays = differs.sum(axis=0)
+    if any_label is None:
+        return AnyLabel(None)
+    if any_label == "auto" and Y.shape[1] == 1:
+        # The only label is present exactly where some label is.
+        return AnyLabel(0)
+    if any_label != "auto":
+        return _named_any_label(names, any_label, differs)
+    exact = np.flatnonzero((strays == 0) & Y.any(axis=0) & often_known)
+    if len(exact) == 1:
+        return AnyLabel(int(exact[0]))
+    if len(exact) > 1:
+        twins = ", ".join(names[index] for index in exact.tolist())
+        return AnyLabel(None, f"several columns equal the OR of the others ({twins}), so none is taken as `any`")
+    # A column that is `any` holds all positives of the others, so only the fullest one can be meant.
+    nearest = int(np.argmax(Y.sum(axis=0)))
+    if Y.shape[1] > 2 and 0 < strays[nearest] <= max(STRAY_SHARE * int(Y[:, nearest].sum()), 1):
+        return AnyLabel(None, _stray_note(names, nearest, differs) + ", so it is not taken as `any`")
+    return AnyLabel(None)
+
+
+def _named_any_label(names: Sequence[str], any_label: str, differs: NDArray[np.bool_]) -> AnyLabel:
+    if any_label not in names:
+        raise ConfigError(f"`any_label` must be 'auto', None or a label name. Received {any_label!r}.")
+    index = list(names).index(any_label)
+    return AnyLabel(index, _stray_note(names, index, differs) if differs[:, index].any() else "")
+
+
+def _stray_note(names: Sequence[str], index: int, differs: NDArray[np.bool_]) -> str:
+    rows = np.flatnonzero(differs[:, index])
+    return f"`{names[index]}` differs from the OR of the others on {len(rows)} rows (first: row {rows[0]})"

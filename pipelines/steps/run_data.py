@@ -1,0 +1,73 @@
+"""Read the data of a run and split it into training and test rows."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+
+from cascade.config.schema import RunConfig
+from cascade.data import Dataset, read_data
+from cascade.data.readers.columns import Roles
+from cascade.data.readers.pixels import PixelOptions
+from cascade.data.splits import grouped_holdout
+from cascade.errors import DataError
+from cascade.lint.leakage import label_like_features
+from pipelines.steps.tables import check_columns
+
+logger = logging.getLogger("cascade.pipeline")
+
+FEWEST_GROUPS = 3
+MOST_LISTED = 12
+
+
+def roles_of(config: RunConfig) -> Roles:
+    """Column roles as the config gives them."""
+    given = config.data
+    labels = None if given.labels is None else tuple(given.labels)
+    pixels = PixelOptions.of(given.windows, given.image_size)
+    return Roles(
+        labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels, pixels=pixels
+    )
+
+
+def load(config: RunConfig) -> Dataset:
+    """Read the data that a config names, and tell what was understood of it."""
+    data = read_data(config.data.path, roles_of(config))
+    check_columns(data.label_names)
+    n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
+    logger.info(
+        "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path
+    )
+    if data.feature_names is not None and data.Y is not None:
+        logger.info("features: %s", _listed(data.feature_names))
+        for sentence in label_like_features(data.X, data.feature_names, data.Y, data.label_names):
+            logger.warning("%s: was it made from the labels? Name it in `data.labels`, or take it out.", sentence)
+    logger.info("labels: %s; group: %s", _listed(data.label_names), "none" if data.groups is None else "given")
+    if n_groups < FEWEST_GROUPS:
+        raise DataError(
+            f"`{config.data.path}` must hold at least {FEWEST_GROUPS} groups, for fitting, calibration and test. "
+            f"Received {n_groups}."
+        )
+    if not data.natural_prevalence:
+        logger.warning("data: rare combinations were raised above their natural share; probabilities follow the data")
+    return data
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"{len(names)} ({', '.join(names[:MOST_LISTED])}{more})"
+
+
+def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
+    """Rows to train on and rows to test on, in whole groups."""
+    assert data.Y is not None
+    held = grouped_holdout(data.Y, data.groups, config.data.test_size, config.seed + 1)
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None], dict[str, Any] | None]:
+    """What a model keeps of how its data was read: columns, and how images or DICOM slices became pixels."""
+    pixels = None if data.pixels is None else data.pixels.to_json()
+    return {"group": config.data.group, "id": config.data.id}, pixels

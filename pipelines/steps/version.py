@@ -1,0 +1,76 @@
+"""Write a trained model as a new version."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import yaml
+
+from cascade.config.schema import RunConfig
+from cascade.data import Dataset
+from cascade.reports.html import page
+from cascade.retraining.memory.record import TrainingRecord, record_of
+from cascade.utils.atomic import new_folder
+from cascade.utils.environment import environment
+
+RECORD = "training-record.json"
+PAGE = "report.html"
+
+
+def new_version() -> str:
+    """Name of a version: the time."""
+    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+
+
+def record_in(folder: Path) -> TrainingRecord | None:
+    """What a version remembers of its rows; None where it remembers nothing."""
+    path = folder / RECORD
+    return TrainingRecord.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
+
+
+def remembered_rows(data: Dataset, testing: Any, proba: Any) -> str:
+    """What a later challenger must know of the rows of this model: which they were, and how it agreed with them."""
+    held = np.zeros(len(data), dtype=bool)
+    held[testing] = True
+    return json.dumps(record_of(data, held, proba).to_json())
+
+
+def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:
+    """How a trained model is saved: with its networks exported as the config asks."""
+    return lambda folder: predictor.save(folder, config.exported_to())
+
+
+def laid_out(config: RunConfig, facts: Mapping[str, Any], version: Path) -> str:
+    """The page of a run."""
+    now = datetime.now(UTC)
+    return page(facts, f"{config.name}: training report", f"{now:%d %B %Y, %H:%M} UTC, version {version.name}")
+
+
+def publish(
+    config: RunConfig,
+    save_model: Callable[[Path], object],
+    report: dict[str, Any],
+    text: str,
+    version: Path,
+    plots: Mapping[str, Any] = MappingProxyType({}),
+    texts: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write model, config, report, figures and further texts by file name as a new version; return its folder."""
+    with new_folder(version) as folder:
+        save_model(folder / "model")
+        resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        (folder / "config.yaml").write_text(resolved, encoding="utf-8")
+        (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
+        for name, content in texts.items():
+            (folder / name).write_text(content + "\n", encoding="utf-8")
+        for name, figure in plots.items():
+            figure.savefig(folder / name, dpi=120)
+    return version
