@@ -301,7 +301,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", choices=sorted(SETS), default=list(SETS))
     parser.add_argument("--phantom", type=Path, help="folder made by `cascade phantom`; networks take long")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/comparison.json"))
-    parser.add_argument("--page", type=Path, default=Path("docs/comparison.md"))
+    parser.add_argument("--page", type=Path, default=Path("docs/understand/comparison.md"))
     options = parser.parse_args()
     show_log()
     logging.getLogger("cascade").setLevel(logging.WARNING)

@@ -42,7 +42,7 @@ X, Y = problem_d()
 
 
 def test_the_figures_of_the_page() -> None:
-    """The shares that docs/weights.md tells."""
+    """The shares that docs/understand/weights.md tells."""
     weight = np.array([DICTIONARY[k] for k in Y.argmax(axis=1)])
     empty = ~Y.any(axis=1)
     assert empty.mean() == pytest.approx(0.83)
@@ -114,7 +114,7 @@ def test_the_dictionary_as_a_loss_weighs_positives_alone_and_its_shift_is_taken_
     options = {"network_options": {"width": 16, "depth": 1}, "epochs": 8, "random_state": 0}
     model = KerasClassifier("mlp", **options, loss={"kind": "weighted", "weights": pairs}).fit(X, Y)
     raw = expit(np.asarray(model.network_.predict_on_batch(X), dtype=float)).sum(axis=0) / COUNTS
-    # What docs/weights.md tells; another build of TensorFlow may train a little differently.
+    # What docs/understand/weights.md tells; another build of TensorFlow may train a little differently.
     np.testing.assert_allclose(raw, [1.7, 5.1, 2.9, 10.0], rtol=0.1)
     corrected = model.predict_proba(X).sum(axis=0) / COUNTS
     assert (abs(corrected - 1) < 0.15).all()

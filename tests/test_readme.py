@@ -68,7 +68,7 @@ def test_pictures_and_links_exist() -> None:
 
 
 def test_the_page_on_configuration_lists_every_key_with_its_default() -> None:
-    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
     config = RunConfig.model_validate({"name": "x", "data": {"path": "x"}}).model_dump(mode="json")
     for part in ("data", "labeler", "cascade"):
         for key, value in config[part].items():

@@ -204,7 +204,7 @@ def outcomes() -> np.ndarray:
 def test_how_good_the_correction_is_for_a_model_that_fits_its_sample_perfectly(
     outcomes: np.ndarray, labelled: bool, gamma: float, raw: tuple[float, ...], corrected: tuple[float, ...]
 ) -> None:
-    """The table of docs/weights.md: the rarest label, then the least and the most of the four others."""
+    """The table of docs/understand/weights.md: the rarest label, then the least and the most of the four others."""
     Y = outcomes.reshape(-1, 5)
     kept = Y.any(axis=1).astype(float) if labelled else np.ones(len(Y))
     drawn = kept * rarity_weights(Y, gamma)

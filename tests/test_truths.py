@@ -1,4 +1,4 @@
-"""docs/truths.md: every figure in its text is computed again here, and what it names exists."""
+"""docs/understand/truths.md: every figure in its text is computed again here, and what it names exists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cascade.utils.log_odds import shift_proba
 from docs import draw_truths as drawn
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs/truths.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs/understand/truths.md").read_text(encoding="utf-8")
 PICTURES = re.findall(r"\]\((\S+\.png)\)", PAGE)
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 
@@ -176,7 +176,7 @@ def test_normal_scores_have_the_auroc_and_pass_the_share_that_are_said() -> None
 
 @pytest.mark.parametrize("name", PICTURES)
 def test_pictures_are_there_small_and_can_be_drawn_again(name: str) -> None:
-    assert 5_000 < (ROOT / "docs" / name).stat().st_size < 60_000
+    assert 5_000 < (ROOT / "docs/pictures" / name).stat().st_size < 60_000
     plt.close(drawn.PICTURES[name]())
 
 
@@ -208,4 +208,4 @@ def test_links_lead_somewhere() -> None:
         if target.startswith("#"):
             assert target[1:] in headings
         else:
-            assert (ROOT / "docs" / target).exists()
+            assert (ROOT / "docs/understand" / target.partition("#")[0]).exists()

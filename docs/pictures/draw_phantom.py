@@ -1,6 +1,6 @@
 """Draw the README's picture: phantom slices with their labels.
 
-python docs/draw_phantom.py data/phantom docs/phantom.png
+python docs/pictures/draw_phantom.py data/phantom docs/pictures/phantom.png
 """
 
 from __future__ import annotations

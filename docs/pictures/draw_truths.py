@@ -1,6 +1,6 @@
-"""Draw the pictures of docs/truths.md from small simulations whose truth is known.
+"""Draw the pictures of docs/understand/truths.md from small simulations whose truth is known.
 
-python docs/draw_truths.py docs
+python docs/pictures/draw_truths.py docs/pictures
 """
 
 from __future__ import annotations
