@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
+from cascade.data.splits import group_numbers
 from cascade.errors import ConfigError
-from cascade.estimators.scoring import gate_answers, labeler_answers
+from cascade.estimators.scoring import gate_answers, score_cascade
 from cascade.metrics.top_k import check_k
 from cascade.rules.rules import Prediction, Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate
@@ -20,14 +22,12 @@ from cascade.rules.thresholds.joint import best_vectors
 from cascade.rules.thresholds.overrides import Thresholds, decision_limits, fitted_threshold
 from cascade.rules.thresholds.triage import triage
 from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
-from cascade.utils.types import StageProgress
+from cascade.utils.types import Floats, StageProgress
 
 if TYPE_CHECKING:
+    from cascade.drift.adaptation import Adapted
     from cascade.drift.profile import TrainingProfile
-
-if TYPE_CHECKING:
     from cascade.store.int8_rows import Int8Rows
-from cascade.utils.types import Floats
 
 
 class CascadePredictor:
@@ -137,7 +137,14 @@ class CascadePredictor:
 
         if (X is None) == (prevalence is None):
             raise ConfigError("`adapt` needs either `X` or `prevalence`; give exactly one of them.")
-        return adapt_to_rows(self, X, groups) if prevalence is None else adapt_to_prevalence(self, prevalence)
+        if prevalence is not None:
+            return self._adapted(adapt_to_prevalence(self.rules, prevalence))
+        group = group_numbers(groups, n_rows(X))
+        return self._adapted(adapt_to_rows(self.rules, self.profile, self.score(X), group))
+
+    def _adapted(self, adapted: Adapted) -> CascadePredictor:
+        provenance = self.provenance | {"adapted": adapted.record}
+        return CascadePredictor(self.gate, self.labeler, adapted.rules, self.signature, provenance, self.certificate)
 
     def described(
         self,
@@ -175,9 +182,10 @@ class CascadePredictor:
             If a runtime was asked for by name and cannot answer.
         """
         from cascade.registry.resolve import model_folder
-        from cascade.store import load_predictor
+        from cascade.store import load_cascade
 
-        return load_predictor(model_folder(path), check_runtime(runtime), check_threads(threads))
+        stored = load_cascade(model_folder(path), check_runtime(runtime), check_threads(threads))
+        return cls(**vars(stored))
 
     def save(self, path: str | Path, runtimes: Sequence[str] = (), int8: Int8Rows | None = None) -> None:
         """Write a new folder that `load` reads; whole or not at all.
@@ -195,9 +203,10 @@ class CascadePredictor:
         ModelRefusedError
             If a part could not be loaded safely again.
         """
-        from cascade.store import Exporter, save_predictor
+        from cascade.store import Exporter, StoredCascade, save_cascade
 
-        save_predictor(self, Path(path), Exporter(runtimes, int8=int8) if len(runtimes) or int8 else None)
+        stored = StoredCascade(self.gate, self.labeler, self.rules, self.signature, self.provenance, self.certificate)
+        save_cascade(stored, Path(path), Exporter(runtimes, int8=int8) if len(runtimes) or int8 else None)
 
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""
@@ -286,15 +295,8 @@ class CascadePredictor:
         """
         self.signature.check(X)
         threshold = fitted_threshold(gate_threshold, self.rules, self.certificate)
-        gate_z = gate_answers(self.gate, X, progress)
-        passed = self.rules.gate_proba(gate_z) >= threshold
-        n_learned = len(self.rules.plan.learned)
-        return Scores(gate_z, passed, labeler_answers(self.labeler, X, np.flatnonzero(passed), n_learned, progress))
+        return score_cascade(self.gate, self.labeler, self.rules, X, threshold, progress)
 
     def decide(self, scores: Scores, thresholds: Thresholds = None) -> Prediction:
         """Turn both stages' scores into coherent probabilities and bits."""
-        limits = decision_limits(thresholds, self.rules)
-        gate = self.rules.gate_proba(scores.gate_z)
-        proba = self.rules.proba(gate, scores.passed, scores.labeler_z)
-        bits = self.rules.bits(proba, scores.passed, limits)
-        return Prediction(self.rules.served(gate), scores.passed, proba, bits)
+        return self.rules.predict(scores, decision_limits(thresholds, self.rules))

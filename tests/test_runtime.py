@@ -26,11 +26,12 @@ from cascade.batch.outputs.answers import CascadeAnswers
 from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.neural.networks import NETWORKS, build_network
+from cascade.estimators.scoring import computed_by
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.runtime.convert import convert
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.measure import BATCH_SIZES, TOLERANCE, rehearsal_rows
-from cascade.runtime.runtimes import RUNTIMES, Runtime, told
+from cascade.runtime.runtimes import RUNTIMES, Runtime
 from cascade.runtime.sessions import Sessions
 from cascade.store.timing import AS_FAST, worth
 from tests.conftest import KnownTruth
@@ -401,4 +402,4 @@ def test_a_job_is_another_one_in_another_runtime_or_with_other_threads(exported:
 def test_bags_in_several_runtimes_are_all_named(exported: Path) -> None:
     labeler = CascadePredictor.load(exported, "litert", threads=1).labeler
     labeler.estimators_[-1][-1] = CascadePredictor.load(exported, "onnx", threads=1).labeler.estimators_[-1][-1]
-    assert told(labeler) == "litert, 1 threads; onnx, 1 threads"
+    assert computed_by(labeler) == "litert, 1 threads; onnx, 1 threads"

@@ -1,52 +1,90 @@
-"""Adapt a cascade to a site where another share of rows has a label, known or estimated from rows without labels."""
+"""Adapt rules to a site where another share of rows has a label, given or estimated from rows without labels."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from numpy.typing import ArrayLike
-
-from cascade.data.rows import n_rows
-from cascade.data.splits import group_numbers
 from cascade.drift.assumption import mix_findings, mixture_findings
 from cascade.drift.finding import LARGE, NONE, Finding
 from cascade.drift.prevalence import PrevalenceEstimate, estimate_prevalence
+from cascade.drift.profile import TrainingProfile
 from cascade.errors import DataError
-from cascade.predictor import CascadePredictor
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.types import Rows
 
 MOST_UNSURE = 2.0
-"""Factor between an estimate and an end of its interval beyond which rows do not tell a prevalence."""
+"""Factor between an estimate and an end of its interval beyond which rows do not determine a prevalence."""
 FEWEST_ROWS = 20
 
 
-def adapt_to_prevalence(predictor: CascadePredictor, prevalence: float) -> CascadePredictor:
-    """Adapt to a share that is known; see `CascadePredictor.adapt`."""
-    rules = predictor.rules.at_prevalence(prevalence)
-    return _with_rules(predictor, rules, {"prevalence": float(prevalence), "by": "given"})
+@dataclass(frozen=True)
+class Adapted:
+    """Rules at another prevalence.
+
+    Attributes
+    ----------
+    rules : Rules
+    record : dict
+        The prevalence, how it was found, its interval and the checks of the assumption, as plain data.
+    """
+
+    rules: Rules
+    record: dict[str, Any]
 
 
-def adapt_to_rows(predictor: CascadePredictor, X: Any, groups: ArrayLike | None) -> CascadePredictor:
-    """Adapt to a share that is estimated from rows; see `CascadePredictor.adapt`."""
-    source, group = predictor.rules.prior_shift().source, group_numbers(groups, n_rows(X))
+def adapt_to_prevalence(rules: Rules, prevalence: float) -> Adapted:
+    """Adapt to a given share of rows with a label; see `CascadePredictor.adapt`."""
+    return Adapted(rules.at_prevalence(prevalence), {"prevalence": float(prevalence), "by": "given"})
+
+
+def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores, group: Rows) -> Adapted:
+    """Adapt to the share of rows with a label that is estimated from scores; see `CascadePredictor.adapt`.
+
+    Parameters
+    ----------
+    rules : Rules
+        As fitted, or adapted before.
+    profile : TrainingProfile or None
+        Of the training data; None where a model keeps none, and nothing is checked.
+    scores : Scores
+        Of n rows of the new site.
+    group : ndarray of int, shape (n,)
+
+    Raises
+    ------
+    ConfigError
+        If the prevalence in training is not known.
+    DataError
+        If the rows do not determine a prevalence, or contradict the assumption.
+
+    Warns
+    -----
+    UserWarning
+        If the rows speak against the assumption.
+    """
+    source = rules.prior_shift().source
     if len(group) < FEWEST_ROWS:
         raise DataError(f"`X` must hold at least {FEWEST_ROWS} rows to estimate a prevalence. Received {len(group)}.")
-    scores = predictor.score(X)
-    found = _sure(estimate_prevalence(predictor.rules.gate_proba(scores.gate_z), source, group))
-    mixture = _mixture(predictor, scores, group, found.value)
-    rules = predictor.rules.at_prevalence(found.value)
-    findings = [*mixture, *_mix(predictor, rules, scores, group)]
+    estimate = _precise(estimate_prevalence(rules.gate_proba(scores.gate_z), source, group))
+    findings = _mixture(profile, scores, group, estimate.value)
+    adapted = rules.at_prevalence(estimate.value)
+    findings += _mix(profile, adapted, scores, group)
     for finding in findings:
         if finding.verdict != NONE:
             warnings.warn(f"rows of another prevalence alone would not show this: {finding.sentence}", stacklevel=3)
-    told = {"prevalence": found.value, "interval": [found.low, found.high], "rows": found.rows, "by": "estimate"}
-    return _with_rules(predictor, rules, told | {"checks": [asdict(each) for each in findings]})
+    record = {
+        "prevalence": estimate.value,
+        "interval": [estimate.low, estimate.high],
+        "rows": estimate.rows,
+        "by": "estimate",
+        "checks": [asdict(each) for each in findings],
+    }
+    return Adapted(adapted, record)
 
 
-def _sure(found: PrevalenceEstimate) -> PrevalenceEstimate:
+def _precise(found: PrevalenceEstimate) -> PrevalenceEstimate:
     if found.unsure > MOST_UNSURE:
         raise DataError(
             f"`X` does not tell the prevalence: {found.value:.3g}, anything from {found.low:.3g} to {found.high:.3g}; "
@@ -55,11 +93,11 @@ def _sure(found: PrevalenceEstimate) -> PrevalenceEstimate:
     return found
 
 
-def _mixture(predictor: CascadePredictor, scores: Scores, group: Rows, prevalence: float) -> list[Finding]:
-    """Compare the gate's scores with those expected; refuse rows that it has never seen the like of."""
-    if predictor.profile is None:
+def _mixture(profile: TrainingProfile | None, scores: Scores, group: Rows, prevalence: float) -> list[Finding]:
+    """Compare the gate's scores with those expected; refuse rows unlike both classes of the training data."""
+    if profile is None:
         return []
-    findings = list(mixture_findings(predictor.profile, scores.gate_z, group, prevalence))
+    findings = list(mixture_findings(profile, scores.gate_z, group, prevalence))
     for finding in findings:
         if finding.verdict == LARGE:
             raise DataError(
@@ -69,17 +107,10 @@ def _mixture(predictor: CascadePredictor, scores: Scores, group: Rows, prevalenc
     return findings
 
 
-def _mix(predictor: CascadePredictor, rules: Rules, scores: Scores, group: Rows) -> list[Finding]:
+def _mix(profile: TrainingProfile | None, rules: Rules, scores: Scores, group: Rows) -> list[Finding]:
     """Compare the mix of labels among rows with a label with that of training."""
-    if predictor.profile is None:
+    if profile is None:
         return []
-    gate = rules.gate_proba(scores.gate_z)
-    proba = rules.proba(gate, scores.passed, scores.labeler_z)
-    return list(mix_findings(rules, predictor.profile, proba, rules.any_of(proba, rules.served(gate)), group))
-
-
-def _with_rules(predictor: CascadePredictor, rules: Rules, told: dict[str, Any]) -> CascadePredictor:
-    provenance = predictor.provenance | {"adapted": told}
-    return CascadePredictor(
-        predictor.gate, predictor.labeler, rules, predictor.signature, provenance, predictor.certificate
-    )
+    predicted = rules.predict(scores)
+    any_proba = rules.any_of(predicted.proba, predicted.gate_proba)
+    return list(mix_findings(rules, profile, predicted.proba, any_proba, group))

@@ -18,12 +18,11 @@ from cascade.drift.counts import (
     Share,
 )
 from cascade.drift.profile import TrainingProfile
-from cascade.predictor import CascadePredictor
+from cascade.rules.probability.prior_shift import PriorShift
 
 
-def expected_profile(predictor: CascadePredictor) -> TrainingProfile | None:
-    """The training's profile, at the prevalence a cascade was adapted to; None where it keeps none."""
-    profile, shift = predictor.profile, predictor.rules.shift
+def expected_profile(profile: TrainingProfile | None, shift: PriorShift | None) -> TrainingProfile | None:
+    """Return the profile to expect at the prevalence that rules were adapted to; None where a model keeps none."""
     if profile is None or shift is None or shift.is_none:
         return profile
     return at_prevalence(profile, shift.target)

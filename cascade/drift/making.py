@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,10 +31,28 @@ from cascade.drift.counts import (
 )
 from cascade.drift.measures import measure, spaced_rows
 from cascade.drift.profile import GIVEN, HELD_OUT, OUT_OF_FOLD, TrainingProfile
-from cascade.fitting.fit import Fitted
 from cascade.fitting.training_set import Examples
-from cascade.predictor import CascadePredictor
+from cascade.rules.rules import Rules, Scores
 from cascade.utils.types import Floats, Mask, Rows
+
+if TYPE_CHECKING:
+    from cascade.fitting.fit import Fitted
+
+
+class ScoringCascade(Protocol):
+    """A cascade whose scores can be profiled, such as `CascadePredictor`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names in column order."""
+        ...
+
+    rules: Rules
+    signature: InputSignature
+
+    def score(self, X: Any) -> Scores:
+        """Run gate and labeler."""
+        ...
 
 
 def profile_of(
@@ -44,7 +62,7 @@ def profile_of(
     *,
     label_names: Sequence[str] | None = None,
     feature_names: tuple[str, ...] | None = None,
-    predictor: CascadePredictor | None = None,
+    predictor: ScoringCascade | None = None,
     like: TrainingProfile | None = None,
 ) -> TrainingProfile:
     """Count what there is to know of a data set.
@@ -94,20 +112,20 @@ def profile_of(
 
 
 def _examples(
-    X: Any, Y: Any, group: Rows | None, names: Sequence[str] | None, predictor: CascadePredictor | None
+    X: Any, Y: Any, group: Rows | None, names: Sequence[str] | None, predictor: ScoringCascade | None
 ) -> Examples:
     labels, known, _ = read_known_target(Y, n_rows(X))
     any_index = None if predictor is None else predictor.rules.plan.any_index
     return Examples(X, labels, name_labels(names, labels.shape[1]), any_index, group, None, known)
 
 
-def _scored(predictor: CascadePredictor, X: Any, group: Rows | None, examples: Examples | None) -> Scored:
+def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: Examples | None) -> Scored:
     rows = spaced_rows(n_rows(X))
     part = take(X, rows)
     scores = predictor.score(part)
     classes = (None, None) if examples is None else classes_of(examples.Y[rows], examples.settled(rows))
     number = rows if group is None else group[rows]
-    bits = predictor.decide(scores).labels
+    bits = predictor.rules.predict(scores).labels
     return Scored(scores.gate_z, scores.passed, bits, number, predictor.labels, *classes)
 
 
@@ -225,5 +243,4 @@ def training_profile(examples: Examples, fitted: Fitted) -> TrainingProfile:
 def _held_out(fitted: Fitted) -> Scored:
     held, rules, scores = fitted.held, fitted.rules, fitted.scores
     classes = classes_of(held.Y, held.settled)
-    bits = rules.bits(rules.proba(rules.gate_proba(held.gate_z), scores.passed, scores.labeler_z), scores.passed)
-    return Scored(held.gate_z, scores.passed, bits, held.group, rules.labels, *classes)
+    return Scored(held.gate_z, scores.passed, rules.predict(scores).labels, held.group, rules.labels, *classes)

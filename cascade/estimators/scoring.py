@@ -12,7 +12,10 @@ from cascade.data.image_size import at_size
 from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.rules.label_plan import LabelPlan
+from cascade.rules.rules import Rules, Scores
+from cascade.runtime.runtimes import FLOAT32, KERAS
 from cascade.utils.log_odds import log_odds
+from cascade.utils.threads import usable_cores
 from cascade.utils.types import Floats, Rows, StageProgress
 
 VIEWED = 8 * BLOCK
@@ -29,6 +32,19 @@ def size_of(estimator: Any) -> int | None:
     bags = bags_of(estimator)
     size: int | None = size_of(bags[0]) if bags else getattr(estimator, "image_size", None)
     return size
+
+
+def computed_by(estimator: Any) -> str | None:
+    """Name the runtime and threads of an estimator, on which the last digits depend; None where there is none."""
+    if estimator is None:
+        return None
+    bags = bags_of(estimator)
+    if bags:
+        return "; ".join(sorted({str(computed_by(bag)) for bag in bags}))
+    if hasattr(estimator, "runtime"):
+        precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
+        return f"{estimator.runtime}{precision}, {estimator.threads} threads"
+    return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 
 def positive_proba(estimator: Any, X: Any, n_outputs: int) -> Floats:
@@ -106,6 +122,37 @@ def _answers(estimator: Any, X: Any, rows: Rows, n_outputs: int, stage: str, pro
     if len(odd):
         raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[odd[0]]} gave NaN.")
     return log_odds(proba)
+
+
+def score_cascade(
+    gate: Any, labeler: Any, rules: Rules, X: Any, threshold: float, progress: StageProgress | None = None
+) -> Scores:
+    """Run the gate on every row and the labeler on the rows that pass.
+
+    Parameters
+    ----------
+    gate : fitted estimator
+    labeler : fitted estimator or None
+    rules : Rules
+    X : rows, n of them
+    threshold : float
+        Rows with at least this gate probability, as fitted, pass.
+    progress : callable, optional
+        Called with the stage, the rows done and the rows in all.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    DataError
+        If a stage returns NaN for a row.
+    """
+    gate_z = gate_answers(gate, X, progress)
+    passed = rules.gate_proba(gate_z) >= threshold
+    n_learned = len(rules.plan.learned)
+    return Scores(gate_z, passed, labeler_answers(labeler, X, np.flatnonzero(passed), n_learned, progress))
 
 
 def gate_log_odds(gate: Any, X: Any, rows: Rows) -> Floats:

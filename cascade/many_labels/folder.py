@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cascade.data.signature import signature_from_json, signature_to_json
+from cascade.data.signature import InputSignature, signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
 from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.cardinality import Cardinality
 from cascade.many_labels.decoders import Decoding, Thresholds
-from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
@@ -21,37 +21,61 @@ from cascade.store.refusal import check_provenance, refusing
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import versions
 
+
+@dataclass(frozen=True)
+class StoredManyLabels:
+    """The parts of a many-label model, as they are saved and loaded.
+
+    Attributes
+    ----------
+    estimator : fitted multi-label classifier
+    labels : tuple of str
+        Label names in column order.
+    calibration : SharedSlope
+    decoding : Decoding
+    signature : InputSignature
+    provenance : dict
+    """
+
+    estimator: Any
+    labels: tuple[str, ...]
+    calibration: SharedSlope
+    decoding: Decoding
+    signature: InputSignature
+    provenance: dict[str, Any]
+
+
 KIND = "many_labels"
 NUMBERS = ("intercept", "of_sum", "of_head")
 LARGEST = 1e3
 
 
-def save_many(predictor: ManyLabelPredictor, path: Path, exporter: Exporter | None = None) -> None:
-    """Write `predictor` to a new folder, with an exported network if asked; it appears whole or not at all."""
-    decoding, calibration = predictor.decoding, predictor.calibration
+def save_many(model: StoredManyLabels, path: Path, exporter: Exporter | None = None) -> None:
+    """Write `model` atomically to a new folder, with an exported network where an exporter is given."""
+    decoding, calibration = model.decoding, model.calibration
     with new_folder(path) as folder:
         cardinality = None if decoding.cardinality is None else _cardinality_to_json(decoding.cardinality, folder)
         limits = None if decoding.thresholds is None else decoding.thresholds.log_odds.tolist()
         content = {
             "kind": KIND,
             "versions": versions(),
-            "signature": signature_to_json(predictor.signature),
-            "labels": list(predictor.labels),
+            "signature": signature_to_json(model.signature),
+            "labels": list(model.labels),
             "calibration": {"slope": calibration.slope, "intercept": calibration.intercept.tolist()},
             "decoding": {"thresholds": limits, "top": decoding.top, "cardinality": cardinality},
-            "provenance": predictor.provenance,
-            "model": save_part(predictor.estimator, folder, "model", exporter),
+            "provenance": model.provenance,
+            "model": save_part(model.estimator, folder, "model", exporter),
         }
         write_manifest(folder, content)
 
 
-def load_many(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
+def load_many(path: Path, runtime: str, threads: int | None) -> StoredManyLabels:
     """Read a folder that `save_many` wrote."""
     with refusing(path):
         return _load(path, runtime, threads)
 
 
-def _load(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
+def _load(path: Path, runtime: str, threads: int | None) -> StoredManyLabels:
     body = read_manifest(path)
     if body.get("kind") != KIND:
         raise ModelRefusedError(f"`{path}` holds a cascade; load it with CascadePredictor.")
@@ -75,7 +99,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> ManyLabelPredictor:
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature = signature_from_json(body["signature"])
     check_rows_of(signature, estimator)
-    return ManyLabelPredictor(
+    return StoredManyLabels(
         estimator, labels, calibration, decoding, signature, check_provenance(body["provenance"], path)
     )
 

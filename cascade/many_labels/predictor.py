@@ -87,14 +87,17 @@ class ManyLabelPredictor:
         from cascade.many_labels.folder import load_many
 
         check_threads(threads)
-        return load_many(Path(path), check_runtime(runtime), threads)
+        return cls(**vars(load_many(Path(path), check_runtime(runtime), threads)))
 
     def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
         """Write a new folder that `load` reads, with the network exported to `runtimes`; whole or not at all."""
-        from cascade.many_labels.folder import save_many
+        from cascade.many_labels.folder import StoredManyLabels, save_many
         from cascade.store import Exporter
 
-        save_many(self, Path(path), Exporter(runtimes) if len(runtimes) else None)
+        stored = StoredManyLabels(
+            self.estimator, self.labels, self.calibration, self.decoding, self.signature, self.provenance
+        )
+        save_many(stored, Path(path), Exporter(runtimes) if len(runtimes) else None)
 
     def predict_proba(self, X: Any) -> Floats32:
         """Calibrated probabilities of shape (n, L), all at once: for many rows use `chunks`."""

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from cascade.data.signature import InputSignature
-from cascade.predictor import CascadePredictor
-from cascade.runtime.runtimes import RUNTIMES
+from cascade.runtime.runtimes import AUTO, RUNTIMES
+from cascade.store.folder import load_cascade
+from cascade.store.stored import StoredCascade
 
 LOADER = "cascade.registry.pyfunc"
 DATA = "data/model"
@@ -20,7 +21,7 @@ KERAS = ["keras", "tensorflow"]
 
 def package(model: Path, target: Path) -> None:
     """Write the MLflow model `target` from a model folder that `CascadePredictor.load` reads."""
-    predictor = CascadePredictor.load(model)
+    cascade = load_cascade(model, AUTO, None)
     with warnings.catch_warnings():
         # An example would be rows of somebody's data, which a registry should not keep.
         warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
@@ -32,19 +33,19 @@ def package(model: Path, target: Path) -> None:
             target,
             loader_module=LOADER,
             data_path=str(model),
-            signature=_signature(predictor),
+            signature=_signature(cascade),
             pip_requirements=requirements(model),
         )
 
 
-def _signature(predictor: CascadePredictor) -> Any:
+def _signature(cascade: StoredCascade) -> Any:
     from mlflow.models.signature import ModelSignature
     from mlflow.types import ColSpec, Schema
 
     columns = [ColSpec("double", "gate_probability"), ColSpec("boolean", "passed_gate")]
-    for label in predictor.labels:
+    for label in cascade.rules.labels:
         columns += [ColSpec("double", f"{label}_probability"), ColSpec("long", label)]
-    return ModelSignature(_inputs(predictor.signature), Schema(columns))
+    return ModelSignature(_inputs(cascade.signature), Schema(columns))
 
 
 def _inputs(rows: InputSignature) -> Any:

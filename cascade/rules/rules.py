@@ -180,6 +180,24 @@ class Rules:
             self._agree(bits, proba, limits, self.plan.any_index)
         return bits.astype(np.uint8)
 
+    def predict(self, scores: Scores, thresholds: Floats | None = None) -> Prediction:
+        """Turn the scores of n rows into probabilities and bits.
+
+        Parameters
+        ----------
+        scores : Scores
+            From gate and labeler.
+        thresholds : ndarray of float, shape (L,), optional
+            Decision thresholds to use instead of the fitted ones.
+
+        Returns
+        -------
+        Prediction
+        """
+        gate = self.gate_proba(scores.gate_z)
+        proba = self.proba(gate, scores.passed, scores.labeler_z)
+        return Prediction(self.served(gate), scores.passed, proba, self.bits(proba, scores.passed, thresholds))
+
     def _agree(self, bits: Mask, proba: Floats, limits: Floats, index: int) -> None:
         """Make `any`, which is column `index`, and the labels agree, in place."""
         labels = np.flatnonzero(np.arange(len(self.labels)) != index)

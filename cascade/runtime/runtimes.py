@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
-from cascade.estimators.scoring import bags_of
 from cascade.utils.threads import usable_cores
 
 Session = Callable[[NDArray[Any]], NDArray[np.float32]]
@@ -80,19 +79,6 @@ def check_runtime(runtime: Any) -> str:
     if runtime not in known:
         raise ConfigError(f"`runtime` must be one of {', '.join(known)}. Received {runtime!r}.")
     return str(runtime)
-
-
-def told(estimator: Any) -> str | None:
-    """Name all that computes an estimator, since its last digits depend on it; None where there is none."""
-    if estimator is None:
-        return None
-    bags = bags_of(estimator)
-    if bags:
-        return "; ".join(sorted({str(told(bag)) for bag in bags}))
-    if hasattr(estimator, "runtime"):
-        precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
-        return f"{estimator.runtime}{precision}, {estimator.threads} threads"
-    return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 
 def check_threads(threads: Any) -> int:

@@ -11,13 +11,12 @@ import numpy as np
 
 from cascade.data.signature import signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
-from cascade.estimators.scoring import bags_of
-from cascade.predictor import CascadePredictor
+from cascade.estimators.scoring import bags_of, computed_by, score_cascade
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.rules.probability.merge import check_pool
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
-from cascade.rules.rules import Rules, check_coherence
+from cascade.rules.rules import Prediction, Rules, check_coherence
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.runtime.runtimes import AUTO
 from cascade.store.exporting import Exporter
@@ -27,48 +26,59 @@ from cascade.store.opening import check_rows_of
 from cascade.store.parts import load_part, save_part
 from cascade.store.refusal import check_provenance, refusing
 from cascade.store.soundness import check_rules, is_certificate
+from cascade.store.stored import StoredCascade
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import versions
 
+PARTS = ("gate", "labeler")
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 
 
-def save_predictor(predictor: CascadePredictor, path: Path, exporter: Exporter | None = None) -> None:
-    """Write `predictor` to a new folder, with exported networks if asked; it appears whole or not at all."""
-    labeler, int8 = predictor.labeler, None if exporter is None else exporter.int8
+def save_cascade(cascade: StoredCascade, path: Path, exporter: Exporter | None = None) -> None:
+    """Write `cascade` atomically to a new folder, with exported networks where an exporter is given."""
+    int8 = None if exporter is None else exporter.int8
     if int8 is not None:
-        int8.check(predictor.signature, len(predictor.labels))
+        int8.check(cascade.signature, len(cascade.rules.labels))
     with new_folder(path) as folder:
         content = {
             "versions": versions(),
-            "signature": signature_to_json(predictor.signature),
-            "rules": _rules_to_json(predictor.rules),
-            "provenance": predictor.provenance,
-            "certificate": None if predictor.certificate is None else predictor.certificate.to_json(),
-            "gate": save_part(predictor.gate, folder, "gate", exporter),
-            "labeler": None if labeler is None else save_part(labeler, folder, "labeler", exporter),
+            "signature": signature_to_json(cascade.signature),
+            "rules": _rules_to_json(cascade.rules),
+            "provenance": cascade.provenance,
+            "certificate": None if cascade.certificate is None else cascade.certificate.to_json(),
+            "gate": save_part(cascade.gate, folder, "gate", exporter),
+            "labeler": None if cascade.labeler is None else save_part(cascade.labeler, folder, "labeler", exporter),
         }
         if int8 is not None:
-            content["int8"] = _int8_loss(predictor, folder, content, int8)
+            content["int8"] = _int8_loss(cascade, folder, content, int8)
         write_manifest(folder, content)
 
 
-def _int8_loss(predictor: CascadePredictor, folder: Path, content: dict[str, Any], rows: Int8Rows) -> dict[str, Any]:
-    """What the networks that were just written lose against those that they were made of."""
+def _int8_loss(cascade: StoredCascade, folder: Path, content: dict[str, Any], rows: Int8Rows) -> dict[str, Any]:
+    """Compare the quantised networks in `folder` with those that they were made from."""
     from cascade.store.int8_loss import int8_loss
 
-    parts = [content["gate"], content["labeler"]]
-    gate, labeler = (None if part is None else load_part(part, folder, AUTO) for part in parts)
-    return int8_loss(predictor, CascadePredictor(gate, labeler, predictor.rules, predictor.signature), rows)
+    gate, labeler = (None if part is None else load_part(part, folder, AUTO) for part in map(content.get, PARTS))
+    judged = rows.judged_rows()
+    before, after = (
+        _predicted(*pair, cascade.rules, judged) for pair in ((cascade.gate, cascade.labeler), (gate, labeler))
+    )
+    return int8_loss(
+        before, after, rows, cascade.rules.labels, {"gate": computed_by(gate), "labeler": computed_by(labeler)}
+    )
 
 
-def load_predictor(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
-    """Read a folder that `save_predictor` wrote."""
+def _predicted(gate: Any, labeler: Any, rules: Rules, X: Any) -> Prediction:
+    return rules.predict(score_cascade(gate, labeler, rules, X, rules.gate_threshold))
+
+
+def load_cascade(path: Path, runtime: str, threads: int | None) -> StoredCascade:
+    """Read a folder that `save_cascade` wrote."""
     with refusing(path):
         return _load(path, runtime, threads)
 
 
-def _load(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
+def _load(path: Path, runtime: str, threads: int | None) -> StoredCascade:
     body = read_manifest(path)
     if "rules" not in body:
         raise ModelRefusedError(f"`{path}` holds a flat model without a gate; load it with ManyLabelPredictor.")
@@ -88,7 +98,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> CascadePredictor:
     certificate = None if proven is None else Certificate.from_json(proven)
     if certificate is not None and not is_certificate(certificate, rules):
         raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
-    return CascadePredictor(gate, labeler, rules, signature, provenance, certificate)
+    return StoredCascade(gate, labeler, rules, signature, provenance, certificate)
 
 
 def _own_parts(*stages: Any) -> Iterator[Any]:

@@ -10,42 +10,49 @@ from numpy.typing import NDArray
 
 from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, GATE_RECALL, SUM_RATIO, Outcome
 from cascade.metrics.bootstrap import paired_difference
-from cascade.predictor import CascadePredictor
 from cascade.rules.rules import Prediction
-from cascade.runtime.runtimes import told
 from cascade.store.int8_rows import Int8Rows
 
 METRICS = (AVERAGE_PRECISION, GATE_RECALL, COUNT_RATIO, SUM_RATIO)
 DRAWS = 500
 
 
-def int8_loss(reference: CascadePredictor, quantised: CascadePredictor, rows: Int8Rows) -> dict[str, Any]:
-    """Compare both on the rows that tell the loss; calibration and thresholds are those of the reference.
+def int8_loss(
+    before: Prediction,
+    after: Prediction,
+    rows: Int8Rows,
+    labels: tuple[str, ...],
+    computed_by: dict[str, str | None],
+) -> dict[str, Any]:
+    """Compare the predictions of one cascade in float32 and in INT8; calibration and thresholds are the same.
 
     Parameters
     ----------
-    reference, quantised : CascadePredictor
-        The same cascade, computed by Keras and in INT8.
+    before, after : Prediction
+        Of `rows.judged_rows()`, by Keras and by the quantised networks.
     rows : Int8Rows
+    labels : tuple of str
+        Label names in column order.
+    computed_by : dict
+        The runtime of each quantised stage.
 
     Returns
     -------
     dict
-        `largest_difference` and `mean_difference` of probabilities; `bits_changed` and `fates_changed`, shares of all
-        bits and of rows; `labels`: for each label and metric `before`, `after`, `change`, and the 95 % interval of
-        the change, `low` to `high`, over groups. Undefined values are None.
+        `largest_difference` and `mean_difference` of probabilities; `bits_changed`, share of all bits, and
+        `fates_changed`, share of rows that pass the gate in one of the two only; `labels`: for each label and metric
+        `before`, `after`, `change`, and the 95 % interval of the change, `low` to `high`, over groups. Undefined
+        values are None.
     """
-    judged = rows.judged_rows()
-    before, after = reference.examine(judged), quantised.examine(judged)
     far = np.abs(after.proba - before.proba)
     return {
         "rows": len(rows.judged),
-        "computed_by": {"gate": told(quantised.gate), "labeler": told(quantised.labeler)},
+        "computed_by": computed_by,
         "largest_difference": float(far.max()),
         "mean_difference": float(far.mean()),
         "bits_changed": float((after.labels != before.labels).mean()),
         "fates_changed": float((after.passed_gate != before.passed_gate).mean()),
-        "labels": _by_label(reference.labels, _outcome(before, rows), _outcome(after, rows), rows),
+        "labels": _by_label(labels, _outcome(before, rows), _outcome(after, rows), rows),
     }
 
 

@@ -15,12 +15,11 @@ from cascade.batch.outputs.writing import Answer
 from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.drift.expected import expected_profile
-from cascade.estimators.scoring import size_of
+from cascade.estimators.scoring import computed_by, size_of
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.metrics.top_k import top_columns
 from cascade.predictor import CascadePredictor
 from cascade.rules.rules import Prediction
-from cascade.runtime.runtimes import told
 from cascade.utils.types import StageProgress
 
 
@@ -67,8 +66,12 @@ class CascadeAnswers:
         self.predictor, self.signature = predictor, predictor.signature
         self.gate_size = size_of(predictor.gate)
         self.row_bytes = 32 * len(predictor.labels)
-        self.settings: dict[str, Any] = {"gate": told(predictor.gate), "labeler": told(predictor.labeler)}
-        self.tallying = Tallying(expected_profile(predictor), predictor.labels, predictor.signature.feature_names)
+        self.settings: dict[str, Any] = {"gate": computed_by(predictor.gate), "labeler": computed_by(predictor.labeler)}
+        self.tallying = Tallying(
+            expected_profile(predictor.profile, predictor.rules.shift),
+            predictor.labels,
+            predictor.signature.feature_names,
+        )
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None
@@ -130,7 +133,7 @@ class ManyLabelAnswers:
         self.gate_size = size_of(predictor.estimator)
         self.names = np.array(predictor.labels)
         self.row_bytes = 64 * top_k
-        self.settings: dict[str, Any] = {"top_k": top_k, "model": told(predictor.estimator)}
+        self.settings: dict[str, Any] = {"top_k": top_k, "model": computed_by(predictor.estimator)}
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None

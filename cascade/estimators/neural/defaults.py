@@ -26,7 +26,7 @@ def suited_classifier(role: str, X: Any) -> KerasClassifier:
     if axes not in (2, 4):
         shape = getattr(X, "shape", None)
         raise DataError(f"`X` must have 2 or 4 axes for a default network; pass `{role}`. Received shape {shape}.")
-    # What trains a network is steps: on few rows a fixed number of passes makes too few (docs/understand/comparison.md, phantom).
+    # Networks need a minimum of optimiser steps; few rows need more epochs (docs/understand/comparison.md, phantom).
     enough = -(-LEAST_STEPS * BATCH // max(n_rows(X), 1))
     epochs = max({"gate": 10, "labeler": 40}[role], min(enough, MOST_EPOCHS))
     return KerasClassifier("cnn" if axes == 4 else "mlp", epochs=epochs, batch_size=BATCH, patience=5)
