@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from cascade.utils.version import __version__
+
 if TYPE_CHECKING:
     from cascade.classifier import CascadeClassifier
     from cascade.data.model_selection import GroupedMultilabelSplit
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
     from cascade.many_labels.predictor import ManyLabelPredictor
     from cascade.predictor import CascadePredictor
 
-__version__ = "0.1.0"
 __all__ = [
     "BalancedBinaryRelevance",
     "CascadeClassifier",
@@ -23,6 +24,7 @@ __all__ = [
     "KerasClassifier",
     "ManyLabelClassifier",
     "ManyLabelPredictor",
+    "__version__",
 ]
 
 _HOMES = {

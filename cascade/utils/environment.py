@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cascade.utils.version import __version__
+
 
 def environment() -> dict[str, Any]:
     """Describe this process: `git_commit` (None outside of a repository), `platform`, `processors`, `packages`.
@@ -65,6 +67,4 @@ def versions() -> dict[str, str]:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    from cascade import __version__
-
     return {"cascade": __version__, **found}
