@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cascade_pipelines.steps.run_data import roles_of
 from comparison import SETS, Table
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -37,7 +38,6 @@ from cascade.data.rows import subset
 from cascade.data.splits import grouped_folds
 from cascade.estimators.neural import KerasClassifier
 from cascade.utils.log_odds import log_odds
-from pipelines.steps.run_data import roles_of
 
 FEWEST_POSITIVES = 10
 

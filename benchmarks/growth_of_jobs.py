@@ -41,7 +41,7 @@ RUNTIMES = ("litert", "onnx")
 JOB = """
 import time
 from pathlib import Path
-from pipelines.cli.app import main
+from cascade_pipelines.cli.app import main
 try:
     main()
 finally:

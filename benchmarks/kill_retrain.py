@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cascade_pipelines import retrain
 
 from cascade import CascadePredictor
 from cascade.config.schema import RunConfig
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.registry import ModelRegistry
-from pipelines import retrain
 
 SPAWN = multiprocessing.get_context("forkserver")
-SPAWN.set_forkserver_preload(["pipelines.retrain", "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
+SPAWN.set_forkserver_preload(["cascade_pipelines.retrain", "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])
 MONTHS = {"first": [(1200, 0)], "second": [(1200, 0), (9000, 1)]}
 PART = 2
 """A kill comes within this part of the work, so that a retraining is killed several times on its way."""

@@ -1,6 +1,7 @@
-"""How often the default policy promotes a challenger, against how much better or worse it truly is.
+r"""How often the default policy promotes a challenger, against how much better or worse it truly is.
 
-    python benchmarks/policy_curve.py --results benchmarks/results/policy_curve.json --figure docs/pictures/policy-curve.png
+    python benchmarks/policy_curve.py --results benchmarks/results/policy_curve.json \
+        --figure docs/pictures/policy-curve.png
     python benchmarks/policy_curve.py --measure
 
 Held-out patients are drawn from problem A's table, with the labels of all their slices. The scores of a model are

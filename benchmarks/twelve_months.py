@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cascade_pipelines import retrain
 from numpy.typing import NDArray
 
 from cascade import CascadePredictor
@@ -38,7 +39,6 @@ from cascade.registry import ModelRegistry
 from cascade.retraining.decision.candidate import candidate
 from cascade.retraining.decision.paired import Scale, higher_is_better, nearness_to_one
 from cascade.retraining.decision.policy import Policy
-from pipelines import retrain
 
 SIZE = 32
 MONTHS = 12

@@ -16,8 +16,9 @@ from cascade.data import Dataset, read_data
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
 from cascade.utils.atomic import new_folder
-from pipelines.steps.run_data import roles_of
-from pipelines.steps.version import PAGE
+
+from .steps.run_data import roles_of
+from .steps.version import PAGE
 
 
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:

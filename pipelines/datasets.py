@@ -7,7 +7,8 @@ from typing import Any
 
 from cascade.datasets.many_labels_file import write_many
 from cascade.datasets.phantom import write_phantom
-from pipelines.steps.progress import bar
+
+from .steps.progress import bar
 
 
 def phantom(out: Path, rows: int, size: int, seed: int, format: str, n_jobs: int) -> dict[str, Any]:

@@ -10,10 +10,11 @@ from cascade.data.readers.columns import Roles
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 from cascade.reports.report import evaluate
-from pipelines import train_many_labels as train_flat
-from pipelines.steps.locate import find_model, is_flat
-from pipelines.steps.progress import StageBars
-from pipelines.steps.reading import read_labelled
+
+from . import train_many_labels as train_flat
+from .steps.locate import find_model, is_flat
+from .steps.progress import StageBars
+from .steps.reading import read_labelled
 
 
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from cascade.retraining.memory.record import TrainingRecord
 from cascade.runtime.runtimes import INT8, KERAS, exporting_runtimes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
-from pipelines.steps.locate import find_model, is_flat
-from pipelines.steps.reading import read_labelled
-from pipelines.steps.version import record_in
+
+from .steps.locate import find_model, is_flat
+from .steps.reading import read_labelled
+from .steps.version import record_in
 
 
 def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | None = None) -> dict[str, Any]:

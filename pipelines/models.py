@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pipelines.steps.locate import find_model, is_flat
+from .steps.locate import find_model, is_flat
 
 FIRST_LABELS = 12
 

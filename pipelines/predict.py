@@ -10,9 +10,10 @@ from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError
 from cascade.runtime.runtimes import AUTO
-from pipelines import predict_batch, predict_file
-from pipelines.steps.loading import Loading
-from pipelines.steps.locate import find_model, is_flat
+
+from . import predict_batch, predict_file
+from .steps.loading import Loading
+from .steps.locate import find_model, is_flat
 
 MOST_WARNINGS = 5
 

@@ -14,10 +14,11 @@ from cascade.batch.outputs.exams import exams_of
 from cascade.batch.runner import LOCAL, MAX_REJECTED, SHARD_ROWS, Settings, run_job
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
-from pipelines.steps.loading import Loading, Opening
-from pipelines.steps.progress import JobBar
-from pipelines.steps.reading import with_remembered
-from pipelines.steps.tables import check_format, write_table
+
+from .steps.loading import Loading, Opening
+from .steps.progress import JobBar
+from .steps.reading import with_remembered
+from .steps.tables import check_format, write_table
 
 
 def settings_for(

@@ -13,9 +13,10 @@ from cascade.batch.outputs.writing import write_answers
 from cascade.data import Dataset
 from cascade.data.readers.columns import Roles
 from cascade.errors import DataError
-from pipelines.steps.progress import StageBars
-from pipelines.steps.reading import read_input
-from pipelines.steps.tables import write_table
+
+from .steps.progress import StageBars
+from .steps.reading import read_input
+from .steps.tables import write_table
 
 
 def run(

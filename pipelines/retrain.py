@@ -22,9 +22,10 @@ from cascade.retraining.steps import StoredSteps, key_of
 from cascade.store import Exporter
 from cascade.utils.environment import code_version
 from cascade.utils.locking import claimed
-from pipelines.steps import retrain as retrain_steps
-from pipelines.steps.run_data import load
-from pipelines.steps.version import new_version
+
+from .steps import retrain as retrain_steps
+from .steps.run_data import load
+from .steps.version import new_version
 
 logger = logging.getLogger("cascade.pipeline")
 

@@ -11,9 +11,10 @@ from cascade.config.schema import RunConfig
 from cascade.reports.html import training_data
 from cascade.reports.report import table
 from cascade.store import Exporter
-from pipelines.steps.fitted import fit, reported, scored
-from pipelines.steps.run_data import load, split
-from pipelines.steps.version import PAGE, RECORD, laid_out, new_version, publish, remembered_rows, saving
+
+from .steps.fitted import fit, reported, scored
+from .steps.run_data import load, split
+from .steps.version import PAGE, RECORD, laid_out, new_version, publish, remembered_rows, saving
 
 logger = logging.getLogger("cascade.pipeline")
 

@@ -19,9 +19,10 @@ from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.report import evaluate_many, many_table
 from cascade.reports.html import flat_data
 from cascade.store import Exporter
-from pipelines.steps.progress import StageBars
-from pipelines.steps.run_data import load, remembered, split
-from pipelines.steps.version import PAGE, laid_out, new_version, publish, saving
+
+from .steps.progress import StageBars
+from .steps.run_data import load, remembered, split
+from .steps.version import PAGE, laid_out, new_version, publish, saving
 
 logger = logging.getLogger("cascade.pipeline")
 

@@ -19,6 +19,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from cascade_pipelines import predict
+from cascade_pipelines.predict_batch import settings_for
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
@@ -27,8 +29,6 @@ from cascade import CascadeClassifier, CascadePredictor, ManyLabelClassifier, Ma
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
 from cascade.errors import BusyError, CascadeError, ConfigError, DataError
-from pipelines import predict
-from pipelines.predict_batch import settings_for
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
 ROOT = Path(__file__).parents[1]
@@ -427,7 +427,7 @@ import sys
 from pathlib import Path
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
-from pipelines import predict
+from cascade_pipelines import predict
 model, *sources = map(Path, sys.argv[1:])
 for source in sources:
     predict.run(model, source, source.with_suffix(""), Roles(), settings=Settings(shard_rows=8192))

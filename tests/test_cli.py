@@ -19,13 +19,13 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import yaml
+from cascade_pipelines.cli.app import main
 
 from cascade import CascadePredictor
 from cascade.config.schema import RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError
-from pipelines.cli.app import main
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -360,7 +360,7 @@ def test_training_tells_what_it_reads(models: Path) -> None:
 WITHOUT_KERAS = """
 import sys
 sys.modules["keras"] = None
-from pipelines.cli.app import main
+from cascade_pipelines.cli.app import main
 sys.argv = ["cascade", *sys.argv[1:]]
 main()
 """
@@ -400,7 +400,8 @@ def test_help_has_an_example(command: str) -> None:
 
 
 def test_help_loads_nothing_heavy() -> None:
-    code = "import sys, pipelines.cli; sys.exit(bool({'numpy', 'sklearn', 'keras', 'tensorflow'} & set(sys.modules)))"
+    heavy = {"numpy", "sklearn", "keras", "tensorflow"}
+    code = f"import sys, cascade_pipelines.cli; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -200,7 +200,7 @@ def test_the_command_publishes_its_table(truth: KnownTruth, tmp_path: Path) -> N
     command = [
         sys.executable,
         "-m",
-        "pipelines.cli",
+        "cascade_pipelines.cli",
         "compare",
         "small.yaml",
         "--folds",

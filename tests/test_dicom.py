@@ -388,8 +388,7 @@ def test_a_slice_without_patient_among_others_is_named(tmp_path: Path, change: C
 def test_the_config_of_the_challenge_trains_predicts_and_submits(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     import pyarrow.parquet
-
-    from pipelines import evaluate, predict, submission, train
+    from cascade_pipelines import evaluate, predict, submission, train
 
     overrides = [f"data.path={folder / 'images'}", f"data.label_file={folder / 'labels.csv'}", "data.image_size=16"]
     overrides += ["data.test_size=0.3", "cascade.calibration_size=0.3", "gate.epochs=1", "labeler.model.epochs=1"]

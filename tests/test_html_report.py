@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cascade_pipelines import compare, train
+from cascade_pipelines import train_many_labels as train_flat
+from cascade_pipelines.steps.run_data import split
 from PIL import Image
 
 from cascade import CascadePredictor
@@ -26,9 +29,6 @@ from cascade.reports.html.content.thumbnails import LARGEST, thumbnails
 from cascade.reports.html.layout.charts import gate_panels
 from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
-from pipelines import compare, train
-from pipelines import train_many_labels as train_flat
-from pipelines.steps.run_data import split
 
 from .conftest import KnownTruth
 from .pages import Page, contrast, opened_in_chromium

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
+from cascade_pipelines import predict
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -17,7 +18,6 @@ from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
 from cascade.drift import TrainingProfile
 from cascade.errors import DataError
-from pipelines import predict
 
 N, SHARD = 4000, 900
 

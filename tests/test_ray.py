@@ -19,6 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from cascade_pipelines import predict
+from cascade_pipelines.predict_batch import settings_for
+from cascade_pipelines.steps.loading import Loading, Opening
+from cascade_pipelines.steps.progress import JobBar
 from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
@@ -31,10 +35,6 @@ from cascade.batch.inputs.opening import Input
 from cascade.batch.runner import Settings, run_job
 from cascade.data.readers.columns import Roles
 from cascade.errors import CascadeError, ConfigError, DataError
-from pipelines import predict
-from pipelines.predict_batch import settings_for
-from pipelines.steps.loading import Loading, Opening
-from pipelines.steps.progress import JobBar
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402
@@ -217,7 +217,7 @@ def test_a_machine_that_is_killed_changes_nothing(cluster: Cluster, work: Path, 
 def test_a_driver_that_is_killed_goes_on(cluster: Cluster, work: Path, done: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     given = ["predict", work / "model", work / "rows", "--output", output, "--shard-rows", SHARD, "--engine", "ray"]
-    command = [sys.executable, "-m", "pipelines.cli", *map(str, given), "--json"]
+    command = [sys.executable, "-m", "cascade_pipelines.cli", *map(str, given), "--json"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, cwd=ROOT) as process:
         wait_for(output / "part-00002.parquet")
         process.send_signal(signal.SIGKILL)

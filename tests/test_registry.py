@@ -16,6 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from cascade_pipelines import registry as commands
+from cascade_pipelines import train
+from cascade_pipelines.cli.app import app
+from cascade_pipelines.steps.locate import find_model
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -27,10 +31,6 @@ from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous, promoted, until_now
 from cascade.registry.packaging import package, requirements
 from cascade.registry.reference import Reference
-from pipelines import registry as commands
-from pipelines import train
-from pipelines.cli.app import app
-from pipelines.steps.locate import find_model
 
 pytest.importorskip("mlflow")
 
@@ -241,7 +241,7 @@ sys.modules["mlflow"] = None
 from pathlib import Path
 from cascade import CascadePredictor
 from cascade.errors import MissingExtraError
-from pipelines import registry
+from cascade_pipelines import registry
 CascadePredictor.load({str(versions[0] / "model")!r})
 assert len(registry.listed(Path({str(versions[0].parent.parent)!r}), None)["not_registered"]) == 3
 try:

@@ -23,9 +23,10 @@ from cascade.retraining.memory.row_hashes import hashes_of
 
 pytest.importorskip("mlflow")
 
+from cascade_pipelines import retrain, train
+from cascade_pipelines.steps.version import RECORD
+
 from cascade.registry import ModelRegistry
-from pipelines import retrain, train
-from pipelines.steps.version import RECORD
 
 ROWS = 8000
 NAME = "bleeds"

@@ -1,5 +1,5 @@
 """The command line: options, errors and exit statuses."""
 
-from pipelines.cli.app import main
+from .app import main
 
 __all__ = ["main"]

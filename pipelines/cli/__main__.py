@@ -1,6 +1,6 @@
-"""Run the command line as `python -m pipelines.cli`."""
+"""Run the command line as `python -m cascade_pipelines.cli`."""
 
-from pipelines.cli.app import main
+from .app import main
 
 if __name__ == "__main__":
     main()

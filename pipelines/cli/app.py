@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from cascade.errors import CascadeError, ConfigError
-from pipelines.cli.models import models_app
-from pipelines.cli.output import Json, show
-from pipelines.cli.retrain import retrain
+
+from .models import models_app
+from .output import Json, show
+from .retrain import retrain
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -49,7 +50,7 @@ def phantom(
     as_json: Json = False,
 ) -> None:
     """Write the built-in data: CT-like images drawn from problem A's exact table, with patients."""
-    from pipelines import datasets
+    from .. import datasets
 
     facts = datasets.phantom(out, rows, size, seed, format, jobs)
     natural = "" if facts["natural_prevalence"] else "; rare combinations are above their natural share"
@@ -66,7 +67,7 @@ def many_labels(
     as_json: Json = False,
 ) -> None:
     """Write data of many labels, sparse, drawn from known probabilities."""
-    from pipelines import datasets
+    from .. import datasets
 
     facts = datasets.many_labels(out, problem, rows, labels, seed)
     show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
@@ -85,7 +86,8 @@ def lint(
 ) -> None:
     """Tell what is odd or dangerous in labels, before any training."""
     from cascade.data.readers.columns import Roles
-    from pipelines import lint as pipeline
+
+    from .. import lint as pipeline
 
     levels = pipeline.levels_from(fail_on)
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
@@ -105,22 +107,25 @@ def train(
 ) -> None:
     """Train a cascade, evaluate it on held-out groups, publish it as models/<name>/<version>/."""
     from cascade.config.yaml_file import load_config
-    from pipelines.steps.progress import show_log
+
+    from ..steps.progress import show_log
 
     checked = load_config(config, set)
     show_log()
     # Not before the config is checked: the pipelines take seconds to import.
-    from pipelines.steps.version import PAGE
+    from ..steps.version import PAGE
 
     if checked.flat is not None:
         from cascade.many_labels.report import many_table
-        from pipelines import train_many_labels as train_flat
+
+        from .. import train_many_labels as train_flat
 
         version, report = train_flat.run(checked, checked.flat, models)
         text = many_table(report)
     else:
         from cascade.reports.report import table
-        from pipelines import train as pipeline
+
+        from .. import train as pipeline
 
         version, report = pipeline.run(checked, models)
         text = f"{table(report)}{pipeline.proven(report)}"
@@ -159,10 +164,11 @@ def predict(
     Into a folder it goes shard by shard: started again after any interruption it goes on, and bad rows are set aside.
     """
     from cascade.data.readers.columns import Roles
-    from pipelines import predict as pipeline
-    from pipelines.predict_batch import settings_for
-    from pipelines.steps.progress import show_log
-    from pipelines.steps.tables import check_format
+
+    from .. import predict as pipeline
+    from ..predict_batch import settings_for
+    from ..steps.progress import show_log
+    from ..steps.tables import check_format
 
     settings = settings_for(output, shard_rows, max_rejected, fresh, engine, workers)
     if exams is not None:
@@ -182,7 +188,7 @@ def submission(
     as_json: Json = False,
 ) -> None:
     """Turn predictions into a submission to the RSNA 2019 Intracranial Hemorrhage challenge."""
-    from pipelines import submission as pipeline
+    from .. import submission as pipeline
 
     facts = pipeline.run(predictions, output)
     show(facts, "{rows} images -> {output}".format(**facts), as_json)
@@ -208,8 +214,9 @@ def evaluate(
     from cascade.data.readers.columns import Roles
     from cascade.many_labels.report import many_table
     from cascade.reports.report import table
-    from pipelines import evaluate as pipeline
-    from pipelines.steps.progress import show_log
+
+    from .. import evaluate as pipeline
+    from ..steps.progress import show_log
 
     named = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
@@ -232,9 +239,10 @@ def compare(
     from cascade.comparison.compare_text import table
     from cascade.config.yaml_file import load_config
     from cascade.rules.probability.merge import check_pool
-    from pipelines import compare as pipeline
-    from pipelines.steps.progress import show_log
-    from pipelines.steps.version import PAGE
+
+    from .. import compare as pipeline
+    from ..steps.progress import show_log
+    from ..steps.version import PAGE
 
     checked = load_config(config, set)
     named = (
@@ -266,9 +274,9 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a model whose networks answer without Keras, and time each runtime on this machine."""
-    from pipelines import export as pipeline
-    from pipelines.export import text
-    from pipelines.steps.progress import show_log
+    from .. import export as pipeline
+    from ..export import text
+    from ..steps.progress import show_log
 
     show_log()
     if format is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import Json, show
+from .output import Json, show
 
 Models = Annotated[Path, typer.Option(help="Folder of all models.")]
 Name = Annotated[str, typer.Argument(help="Name of a registered model.")]
@@ -25,7 +25,7 @@ def list_models(
     as_json: Json = False,
 ) -> None:
     """List versions: on disk, and in the registry where there is one, with who is and who was champion."""
-    from pipelines import registry as pipeline
+    from .. import registry as pipeline
 
     facts = pipeline.listed(models, name)
     show(facts, pipeline.list_text(facts), as_json)
@@ -34,7 +34,7 @@ def list_models(
 @models_app.command("show", epilog="Example: cascade models show models:/hemorrhage@champion")
 def show_model(model: Model, models: Models = Path("models"), as_json: Json = False) -> None:
     """Print what a model decides by, and what is proven of its gate."""
-    from pipelines import models as pipeline
+    from .. import models as pipeline
 
     facts, text = pipeline.show(model, models)
     show(facts, text, as_json)
@@ -48,7 +48,7 @@ def register_model(
     as_json: Json = False,
 ) -> None:
     """Put a version into the registry, as the challenger."""
-    from pipelines import registry as pipeline
+    from .. import registry as pipeline
 
     facts = pipeline.register(models, version, name)
     show(facts, "registered models:/{name}/{number} as the challenger".format(**facts), as_json)
@@ -94,7 +94,8 @@ def diff_models(
 ) -> None:
     """Tell in what two versions differ: config, data, rules, packages and figures."""
     from cascade.registry.differences import text
-    from pipelines import registry as pipeline
+
+    from .. import registry as pipeline
 
     found = pipeline.diff(models, a, b)
     show({"differences": [vars(one) for one in found]}, text(found), as_json)

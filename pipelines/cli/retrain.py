@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipelines.cli.output import Json, show
+from .output import Json, show
 
 
 def retrain(
@@ -24,8 +24,9 @@ def retrain(
     Started again after any interruption it goes on; ends with status 5 where the challenger does not serve.
     """
     from cascade.config.yaml_file import load_config
-    from pipelines import retrain as pipeline
-    from pipelines.steps.progress import show_log
+
+    from .. import retrain as pipeline
+    from ..steps.progress import show_log
 
     checked = load_config(config, set)
     show_log()

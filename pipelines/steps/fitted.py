@@ -12,8 +12,9 @@ from cascade.data.missing import masked
 from cascade.predictor import CascadePredictor
 from cascade.reports.report import evaluate
 from cascade.rules.rules import Scores
-from pipelines.steps.progress import StageBars
-from pipelines.steps.run_data import remembered
+
+from .progress import StageBars
+from .run_data import remembered
 
 
 def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:

@@ -13,8 +13,9 @@ from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
-from pipelines.steps.locate import is_flat
-from pipelines.steps.tables import check_columns
+
+from .locate import is_flat
+from .tables import check_columns
 
 TOP_K = 10
 

@@ -29,8 +29,9 @@ from cascade.retraining.memory.arrivals import Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord
 from cascade.retraining.memory.row_hashes import Hashes
-from pipelines.steps import fitted
-from pipelines.steps import version as versions
+
+from . import fitted
+from . import version as versions
 
 logger = logging.getLogger("cascade.pipeline")
 

@@ -14,7 +14,8 @@ from cascade.data.readers.pixels import PixelOptions
 from cascade.data.splits import grouped_holdout
 from cascade.errors import DataError
 from cascade.lint.leakage import label_like_features
-from pipelines.steps.tables import check_columns
+
+from .tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
