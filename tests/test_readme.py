@@ -1,4 +1,4 @@
-"""The README's code runs as it stands; its commands run on a small phantom with short training."""
+"""The code of README and docs runs unchanged; the commands run on a small phantom; every link leads somewhere."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ import pytest
 import yaml
 
 from cascade.config.schema import RunConfig
+from cascade.utils.version import __version__
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+TEXT = {page: (ROOT / page).read_text(encoding="utf-8") for page in ["README.md", "SECURITY.md", *PAGES]}
+
+WITH_PYTHON = ["README.md", "docs/start/quickstart.md", "docs/run/decisions.md"]
+WITH_CONFIGS = ["docs/start/data.md"]
+MOST_WORDS = 900
 
 # What makes a command small; the command itself stays as the reader types it.
 SMALLER = {
@@ -24,51 +30,130 @@ SMALLER = {
 }
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT[page], re.DOTALL)
 
 
-def test_python_blocks_run_one_after_the_other(tmp_path: Path) -> None:
-    code = "\n".join(blocks("python"))
+def prose(page: str) -> str:
+    """Return a page without its code, in which `[...](...)` is no link."""
+    return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", TEXT[page], flags=re.DOTALL | re.MULTILINE))
+
+
+def anchors(page: str) -> set[str]:
+    """Return the fragments of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", TEXT[page], flags=re.DOTALL | re.MULTILINE), re.M)
+    plain = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading) for heading in headings]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
+def commands(page: str) -> list[str]:
+    return [
+        line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ cascade")
+    ]
+
+
+def names(commands_of_page: list[str]) -> list[str]:
+    return [shlex.split(command)[1] for command in commands_of_page]
+
+
+def run_small(page: str, folder: Path) -> None:
+    """Run each command of a page, on little data and with little training."""
+    (folder / "configs").symlink_to(ROOT / "configs")
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    for command in commands(page):
+        smaller = f"{command} {SMALLER.get(shlex.split(command)[1], '')}"
+        done = subprocess.run(
+            shlex.split(smaller), cwd=folder, capture_output=True, text=True, env=environment, check=False
+        )
+        assert done.returncode == 0, f"{smaller}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", WITH_PYTHON)
+def test_python_blocks_run_one_after_the_other(page: str, tmp_path: Path) -> None:
+    assert blocks(page, "python")
+    code = "\n".join(blocks(page, "python"))
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
+def test_every_page_of_the_start_with_python_runs() -> None:
+    for page in TEXT:
+        if page.startswith("docs/start/") and blocks(page, "python"):
+            assert page in WITH_PYTHON
+
+
 def test_cascade_commands_run_in_order(tmp_path: Path) -> None:
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
-    commands = [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ cascade")]
-    assert [shlex.split(command)[1] for command in commands] == ["phantom", "train", "phantom", "predict", "evaluate"]
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    for command in commands:
-        smaller = f"{command} {SMALLER.get(shlex.split(command)[1], '')}"
-        done = subprocess.run(
-            shlex.split(smaller), cwd=tmp_path, capture_output=True, text=True, env=environment, check=False
-        )
-        assert done.returncode == 0, f"{smaller}\n{done.stderr}"
+    typed = commands("README.md")
+    # The second phantom is what the model has not seen.
+    assert names(typed) == ["phantom", "phantom", "train", "predict", "evaluate"]
+    assert list(dict.fromkeys(names(typed))) == ["phantom", "train", "predict", "evaluate"]
+    run_small("README.md", tmp_path)
+    assert (tmp_path / "data/predictions.parquet").exists()
+
+
+def test_commands_of_the_quickstart_run_in_order(tmp_path: Path) -> None:
+    page = "docs/start/quickstart.md"
+    assert names(commands(page)) == ["phantom", "train", "phantom", "predict", "evaluate"]
+    run_small(page, tmp_path)
     assert (tmp_path / "data/predictions.parquet").exists()
     assert (tmp_path / "data/exams.parquet").exists()
 
 
-def test_make_targets_exist() -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/start/quickstart.md"])
+def test_make_targets_exist(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"[`$] ?make (\w+)", README))
+    targets = set(re.findall(r"[`$] ?(?:PYTHON=\S+ )?make (\w+)", TEXT[page]))
     assert targets == {"demo", "test"}
     for target in targets:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE)
 
 
-@pytest.mark.parametrize("block", blocks("yaml"))
+def test_extras_exist() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    named = re.findall(r'install -e "\.\[([\w,]+)\]"', TEXT["docs/start/quickstart.md"])
+    assert {"keras", "litert", "onnx", "openvino", "dicom", "ray", "registry", "plots", "all"} <= set(named)
+    for extra in ",".join(named).split(","):
+        assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
+
+
+@pytest.mark.parametrize("block", [block for page in WITH_CONFIGS for block in blocks(page, "yaml")])
 def test_config_blocks_are_configs(block: str) -> None:
     RunConfig.model_validate(yaml.safe_load(block))
 
 
-def test_pictures_and_links_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists()
+@pytest.mark.parametrize("page", TEXT)
+def test_pictures_and_links_exist(page: str) -> None:
+    for target, fragment in re.findall(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)", prose(page)):
+        if "://" in target:
+            continue
+        path = (ROOT / page).parent / target if target else ROOT / page
+        assert path.exists(), f"{page}: {target} does not exist"
+        linked = str(path.resolve().relative_to(ROOT.resolve()))
+        if fragment and linked in TEXT:
+            assert fragment in anchors(linked), f"{page}: {linked} has no heading #{fragment}"
+
+
+def test_the_readme_has_pictures() -> None:
+    assert re.findall(r"!\[[^\]]+\]\(docs/pictures/\w+\.png\)", TEXT["README.md"])
+
+
+def test_the_readme_is_short() -> None:
+    assert len(TEXT["README.md"].split()) <= MOST_WORDS
+
+
+def test_the_index_lists_every_page_once() -> None:
+    linked = [f"docs/{target}" for target in re.findall(r"^\* \[[^\]]+\]\(([^)#:]+)\)", TEXT["docs/index.md"], re.M)]
+    assert sorted(linked) == [page for page in PAGES if page != "docs/index.md"]
+
+
+def test_the_citation_names_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
 
 
 def test_the_page_on_configuration_lists_every_key_with_its_default() -> None:
-    page = (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
+    page = TEXT["docs/reference/configuration.md"]
     config = RunConfig.model_validate({"name": "x", "data": {"path": "x"}}).model_dump(mode="json")
     for part in ("data", "labeler", "cascade"):
         for key, value in config[part].items():
