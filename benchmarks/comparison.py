@@ -21,9 +21,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet
-from cascade_pipelines.compare import contenders_of as config_contenders
-from cascade_pipelines.steps.progress import show_log
-from cascade_pipelines.steps.run_data import roles_of
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -38,6 +35,9 @@ from cascade.comparison.compare_text import table
 from cascade.comparison.contenders import contenders
 from cascade.config.yaml_file import load_config
 from cascade.data import read_data
+from cascade_pipelines.compare import contenders_of as config_contenders
+from cascade_pipelines.steps.progress import show_log
+from cascade_pipelines.steps.run_data import roles_of
 
 logger = logging.getLogger("cascade.comparison")
 

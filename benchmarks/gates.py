@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cascade_pipelines.steps.run_data import roles_of
 from comparison import SETS, Table
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -38,6 +37,7 @@ from cascade.data.rows import subset
 from cascade.data.splits import grouped_folds
 from cascade.estimators.neural import KerasClassifier
 from cascade.utils.log_odds import log_odds
+from cascade_pipelines.steps.run_data import roles_of
 
 FEWEST_POSITIVES = 10
 

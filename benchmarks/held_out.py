@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cascade_pipelines.steps.progress import show_log
-from cascade_pipelines.steps.run_data import roles_of
 from sklearn.frozen import FrozenEstimator
 
 from cascade.config.build import build_cascade
@@ -30,6 +28,8 @@ from cascade.data.splits import group_numbers, grouped_folds
 from cascade.metrics import label_auroc, label_average_precision
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.reports.report import merged_proba, uncorrected_proba
+from cascade_pipelines.steps.progress import show_log
+from cascade_pipelines.steps.run_data import roles_of
 
 GATES: dict[tuple[str, int, int], Any] = {}
 

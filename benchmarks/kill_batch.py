@@ -21,13 +21,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import skops.io  # noqa: F401, or every job would import it first
-from cascade_pipelines import predict
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
+from cascade_pipelines import predict
 
 FEATURES = ("f0", "f1", "f2", "f3")
 PART = 4

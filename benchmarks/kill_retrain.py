@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cascade_pipelines import retrain
 
 from cascade import CascadePredictor
 from cascade.config.schema import RunConfig
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.registry import ModelRegistry
+from cascade_pipelines import retrain
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload(["cascade_pipelines.retrain", "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])

@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cascade_pipelines.steps.run_data import load, split
 from scipy import sparse
 from scipy.special import expit
 
@@ -53,6 +52,7 @@ from cascade.many_labels.decoders import Thresholds, surest, thresholds_from
 from cascade.many_labels.scoring import ENTRIES, MOST_ROWS
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 from cascade.metrics.top_k import at_k, top_columns
+from cascade_pipelines.steps.run_data import load, split
 
 DEVIATIONS = 2.5
 LOSSES = ("bce", "weighted", "logit_adjusted", "focal", "asymmetric", "distribution_balanced", "softmax")

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from cascade_pipelines import predict
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -25,6 +24,7 @@ from cascade import CascadeClassifier
 from cascade.batch.outputs.tally import Tally, Tallying
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
+from cascade_pipelines import predict
 
 FEATURES = ("f0", "f1", "f2", "f3")
 

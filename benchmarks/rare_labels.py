@@ -28,8 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cascade_pipelines.steps.progress import show_log
-from cascade_pipelines.steps.run_data import roles_of
 from scipy.special import expit
 from sklearn.frozen import FrozenEstimator
 
@@ -40,6 +38,8 @@ from cascade.data import Dataset, read_data
 from cascade.data.splits import grouped_folds, random_groups
 from cascade.datasets.phantom import PhantomImages
 from cascade.metrics import label_average_precision
+from cascade_pipelines.steps.progress import show_log
+from cascade_pipelines.steps.run_data import roles_of
 
 AUGMENT = {"translation": 0.05, "rotation": 0.03, "zoom": 0.1, "contrast": 0.1}
 PLAIN = "plain"

@@ -23,7 +23,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import ray
-from cascade_pipelines import predict
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
@@ -31,6 +30,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import CascadeClassifier
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
+from cascade_pipelines import predict
 
 WORKERS = (1, 2, 4)
 N_FEATURES = 16

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cascade_pipelines import retrain
 from numpy.typing import NDArray
 
 from cascade import CascadePredictor
@@ -39,6 +38,7 @@ from cascade.registry import ModelRegistry
 from cascade.retraining.decision.candidate import candidate
 from cascade.retraining.decision.paired import Scale, higher_is_better, nearness_to_one
 from cascade.retraining.decision.policy import Policy
+from cascade_pipelines import retrain
 
 SIZE = 32
 MONTHS = 12
@@ -193,7 +193,8 @@ def play(rows: int, folder: Path, months: Sequence[int] = range(1, MONTHS + 1)) 
 def outcome_on(clean: Dataset, folder: Path) -> Outcome:
     """Ask who serves about clean patients."""
     registry = ModelRegistry(folder / "models")
-    return candidate(CascadePredictor.load(registry.folder("models:/year@champion")), clean).outcome
+    champion = CascadePredictor.load(registry.folder("models:/year@champion"))
+    return candidate(champion.labels, champion.examine(clean.X), clean).outcome
 
 
 def _precision(serving: Outcome | None) -> float | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 from cascade.data.readers.columns import Roles
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
-from cascade.reports.report import evaluate
 
 from . import train_many_labels as train_flat
+from .steps.fitted import report_on, timed_scores
 from .steps.locate import find_model, is_flat
-from .steps.progress import StageBars
 from .steps.reading import read_labelled
 
 
@@ -25,10 +23,4 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
         return train_flat.evaluate(flat, read_labelled(flat, data_path, roles))
     predictor = CascadePredictor.load(folder)
     data = read_labelled(predictor, data_path, roles).with_dense_labels()
-    assert data.Y is not None
-    started = time.monotonic()
-    scores = predictor.score(data.X, progress=StageBars())
-    rate = len(data) / (time.monotonic() - started)
-    report = evaluate(predictor, scores, data.Y, data.groups, known=data.known)
-    report["overall"]["rows_per_second"] = rate
-    return report
+    return report_on(predictor, timed_scores(predictor, data), data)

@@ -13,6 +13,7 @@ from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 from cascade.retraining.memory.held_out import rows_of
 from cascade.retraining.memory.record import TrainingRecord
+from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.runtime.runtimes import INT8, KERAS, exporting_runtimes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
@@ -80,7 +81,7 @@ def _refuse_inside(out: Path, folder: Path) -> None:
 
 def _refuse_trained_on(data: Dataset, record: TrainingRecord | None) -> None:
     """Rows that the model was trained on tell too little of what INT8 loses; a version remembers which they were."""
-    seen = 0 if record is None else int(rows_of(data, record.training).sum())
+    seen = 0 if record is None else int(rows_of(RowHashes(data), record.training).sum())
     # Rows that are known by their content alone may be alike by chance.
     alike = 0.1 * len(data) if data.groups is None and data.numbered else 0
     if seen > alike:

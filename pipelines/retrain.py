@@ -10,14 +10,12 @@ import numpy as np
 
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
-from cascade.data.fingerprint import fingerprint
 from cascade.errors import BusyError, ConfigError, DataError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
 from cascade.registry.version import ModelVersion
 from cascade.retraining.decision.decision import Decision
-from cascade.retraining.memory.record import keys_of
-from cascade.retraining.memory.row_hashes import Hashes, labelled
+from cascade.retraining.memory.row_hashes import RowHashes, labelled
 from cascade.retraining.steps import StoredSteps, key_of
 from cascade.store import Exporter
 from cascade.utils.environment import code_version
@@ -48,10 +46,11 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     registry = ModelRegistry(models, make=True)
     with claimed(models / config.name / HOME):
         data = load(config).with_dense_labels()
-        keys = keys_of(data)
-        steps, before = _begun(config, data, keys, registry, models / config.name / HOME, fresh)
+        # One pass over the rows, which may be files, serves every step.
+        hashes = RowHashes(data)
+        steps, before = _begun(config, data, hashes, registry, models / config.name / HOME, fresh)
         finished = steps.known("finished")
-        result = finished or _retrain(config, data, keys, registry, steps, before, models)
+        result = finished or _retrain(config, data, hashes, registry, steps, before, models)
         serving = registry.champion(config.name)
         serves = serving is not None and serving.number == result["challenger"]
         return {**result, "was_finished": finished is not None, "serves": serves}
@@ -60,7 +59,7 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
 def _retrain(
     config: RunConfig,
     data: Dataset,
-    keys: Hashes,
+    hashes: RowHashes,
     registry: ModelRegistry,
     steps: StoredSteps,
     before: ModelVersion | None,
@@ -68,10 +67,12 @@ def _retrain(
 ) -> dict[str, Any]:
     champion = None if before is None else retrain_steps.champion_of(registry, before)
     home = models / config.name / HOME
-    validated = steps.facts("validated", lambda: retrain_steps.validate(config, data, keys, champion, home))
+    validated = steps.facts("validated", lambda: retrain_steps.validate(config, hashes, champion, home))
     _refuse(validated["findings"])
-    drift = steps.facts("compared", lambda: retrain_steps.compare(data, keys, champion))["drift"]
-    job = retrain_steps.Retraining(config, data, champion, np.array(validated["testing"]), validated["findings"], drift)
+    drift = steps.facts("compared", lambda: retrain_steps.compare(hashes, champion))["drift"]
+    job = retrain_steps.Retraining(
+        config, hashes, champion, np.array(validated["testing"]), validated["findings"], drift
+    )
     model = steps.files("trained", lambda folder: retrain_steps.fit(job, folder)) / "model"
     answers = steps.files("evaluated", lambda folder: retrain_steps.evaluate(job, model, folder))
     decided = steps.facts("decided", lambda: retrain_steps.judge(job, answers).to_json())
@@ -91,12 +92,10 @@ def _retrain(
 
 
 def _begun(
-    config: RunConfig, data: Dataset, keys: Hashes, registry: ModelRegistry, home: Path, fresh: bool
+    config: RunConfig, data: Dataset, hashes: RowHashes, registry: ModelRegistry, home: Path, fresh: bool
 ) -> tuple[StoredSteps, ModelVersion | None]:
     """Steps of this run, and the champion that it began with: its own challenger may have been promoted already."""
-    assert data.Y is not None
-    content = fingerprint(data.X, data.Y, data.groups, data.known)
-    depends = [config.model_dump(mode="json"), content, _rows_digest(data, keys), code_version()]
+    depends = [config.model_dump(mode="json"), _rows_digest(data, hashes), code_version()]
     current = registry.champion(config.name)
     steps = _steps_from(home, depends, current)
     if fresh:
@@ -118,10 +117,11 @@ def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVer
     return None if number is None else registry.version(f"models:/{current.name}/{number}")
 
 
-def _rows_digest(data: Dataset, keys: Hashes) -> str:
-    """Of every row: the fingerprint samples."""
+def _rows_digest(data: Dataset, hashes: RowHashes) -> str:
+    """Digest of every row with its labels and group."""
     assert data.Y is not None
-    return key_of(labelled(keys, data.Y, data.known).tolist(), list(data.label_names), data.feature_names)
+    rows = labelled(hashes.keys, data.Y, data.known).tolist()
+    return key_of(rows, hashes.groups.tolist(), list(data.label_names), data.feature_names)
 
 
 def _refuse(findings: list[dict[str, Any]]) -> None:

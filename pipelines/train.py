@@ -12,7 +12,7 @@ from cascade.reports.html import training_data
 from cascade.reports.report import table
 from cascade.store import Exporter
 
-from .steps.fitted import fit, reported, scored
+from .steps.fitted import fit, report_on_held_out, timed_scores
 from .steps.run_data import load, split
 from .steps.version import PAGE, RECORD, laid_out, new_version, publish, remembered_rows, saving
 
@@ -29,12 +29,12 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     training, testing = split(config, data)
     predictor = fit(config, data, training)
     fitted = time.monotonic()
-    scores, rate = scored(predictor, data.part(testing))
-    report = reported(predictor, scores, rate, data, testing)
+    found = timed_scores(predictor, data.part(testing))
+    report = report_on_held_out(predictor, found, data, testing)
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    record = remembered_rows(data, testing, predictor.decide(scores).proba)
+    record = remembered_rows(data, testing, predictor.decide(found.scores).proba)
     folder = models / config.name / new_version()
-    shown = laid_out(config, training_data(predictor, data, testing, scores, report), folder)
+    shown = laid_out(config, training_data(predictor, data, testing, found.scores, report), folder)
     save = saving(config, predictor)
     return publish(config, save, report, table(report), folder, texts={RECORD: record, PAGE: shown}), report
 

@@ -26,12 +26,11 @@ from cascade.utils.locking import claimed
 
 pytest.importorskip("mlflow")
 
+from cascade.registry import ModelRegistry
 from cascade_pipelines import retrain
 from cascade_pipelines.cli.app import app
 from cascade_pipelines.steps import retrain as retrain_steps
 from cascade_pipelines.steps.version import RECORD
-
-from cascade.registry import ModelRegistry
 
 SPAWN = multiprocessing.get_context("forkserver")
 SPAWN.set_forkserver_preload([__name__, "mlflow.pyfunc", "sklearn.linear_model", "skops.io"])

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cascade.config.build import build_cascade
 from cascade.config.schema import RunConfig
@@ -17,6 +21,31 @@ from .progress import StageBars
 from .run_data import remembered
 
 
+@dataclass(frozen=True)
+class TimedScores:
+    """Scores of some rows, and the rate at which they were computed.
+
+    Attributes
+    ----------
+    scores : Scores
+    rows_per_second : float
+    """
+
+    scores: Scores
+    rows_per_second: float
+
+    def save(self, path: Path) -> None:
+        """Write a `.npz` file of arrays."""
+        own = self.scores
+        np.savez(path, gate_z=own.gate_z, passed=own.passed, labeler_z=own.labeler_z, rate=self.rows_per_second)
+
+    @classmethod
+    def load(cls, path: Path) -> TimedScores:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as held:
+            return cls(Scores(held["gate_z"], held["passed"], held["labeler_z"]), float(held["rate"]))
+
+
 def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
     """Fit gate, labeler and rules on some rows; calibration and certificate are part of it."""
     part = data.part(training)
@@ -26,19 +55,24 @@ def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
     return predictor.described(data.feature_names, *remembered(config, data))
 
 
-def scored(predictor: CascadePredictor, data: Dataset) -> tuple[Scores, float]:
-    """What both models say of some rows, and of how many a second."""
+def timed_scores(predictor: CascadePredictor, data: Dataset) -> TimedScores:
+    """Score all rows of `data`, with progress bars."""
     started = time.monotonic()
     scores = predictor.score(data.X, progress=StageBars())
-    return scores, len(data) / (time.monotonic() - started)
+    return TimedScores(scores, len(data) / (time.monotonic() - started))
 
 
-def reported(predictor: CascadePredictor, scores: Scores, rate: float, data: Dataset, testing: Any) -> dict[str, Any]:
-    """Report on held-out rows of the data that a cascade was trained on."""
-    part = data.part(testing)
-    assert part.Y is not None
-    report = evaluate(predictor, scores, part.Y, part.groups, known=part.known)
-    report["overall"]["rows_per_second"] = rate
+def report_on(predictor: CascadePredictor, found: TimedScores, data: Dataset) -> dict[str, Any]:
+    """Report on labelled rows that were scored."""
+    assert data.Y is not None
+    report = evaluate(predictor, found.scores, data.Y, data.groups, known=data.known)
+    report["overall"]["rows_per_second"] = found.rows_per_second
+    return report
+
+
+def report_on_held_out(predictor: CascadePredictor, found: TimedScores, data: Dataset, testing: Any) -> dict[str, Any]:
+    """Report on the rows `testing` of the data that a cascade was trained on."""
+    report = report_on(predictor, found, data.part(testing))
     report["natural_prevalence"] = data.natural_prevalence
     report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
     return report

@@ -28,7 +28,7 @@ from cascade.retraining.decision.decision import Decision, decide, decide_first
 from cascade.retraining.memory.arrivals import Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord
-from cascade.retraining.memory.row_hashes import Hashes
+from cascade.retraining.memory.row_hashes import RowHashes
 
 from . import fitted
 from . import version as versions
@@ -37,7 +37,7 @@ logger = logging.getLogger("cascade.pipeline")
 
 ARRIVALS = "arrivals.json"
 DECISION = "decision.json"
-CHALLENGER, CHAMPION = "challenger.npz", "champion.npz"
+CHALLENGER, CHAMPION, SCORES = "challenger.npz", "champion.npz", "challenger-scores.npz"
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,8 @@ class Retraining:
     Attributes
     ----------
     config : RunConfig
-    data : Dataset
+    hashes : RowHashes
+        Of the data.
     champion : Champion or None
     testing : ndarray of int
         Rows that both models are judged on.
@@ -67,11 +68,16 @@ class Retraining:
     """
 
     config: RunConfig
-    data: Dataset
+    hashes: RowHashes
     champion: Champion | None
     testing: Any
     findings: list[dict[str, Any]]
     drift: dict[str, Any] | None
+
+    @property
+    def data(self) -> Dataset:
+        """All rows."""
+        return self.hashes.data
 
     @property
     def training(self) -> Any:
@@ -94,24 +100,26 @@ def champion_of(registry: ModelRegistry, version: ModelVersion) -> Champion:
     return Champion(version, CascadePredictor.load(registry.folder(str(version))), record)
 
 
-def validate(config: RunConfig, data: Dataset, keys: Hashes, champion: Champion | None, home: Path) -> dict[str, Any]:
+def validate(config: RunConfig, hashes: RowHashes, champion: Champion | None, home: Path) -> dict[str, Any]:
     """What is odd about the data, and which rows both models are judged on; `home` knows which rows came together."""
+    data, keys = hashes.data, hashes.keys
     arrivals = Arrivals.read(home / ARRIVALS).grown(keys)
     # Whatever is answered to them: rows that are refused now came before those of the next run.
     arrivals.write(home / ARRIVALS)
     record, predictor = (None, None) if champion is None else (champion.record, champion.predictor)
-    held = held_out_rows(data, record, config.data.test_size, config.seed)
+    held = held_out_rows(data, record, config.data.test_size, config.seed, hashes)
     limits, given = config.retrain.limits.limits(), config.data
     found = validate_data(
-        data, held, record, predictor, limits, given.any_label, given.allow_missing, keys, arrivals.of(keys)
+        data, held, record, predictor, limits, given.any_label, given.allow_missing, hashes, arrivals.of(keys)
     )
     return {"findings": [vars(finding) for finding in found], "testing": np.flatnonzero(held).tolist()}
 
 
-def compare(data: Dataset, keys: Hashes, champion: Champion | None) -> dict[str, Any]:
+def compare(hashes: RowHashes, champion: Champion | None) -> dict[str, Any]:
     """Profile of the rows that the champion has not seen, against that of the rows it was trained on."""
+    data = hashes.data
     profile = None if champion is None else champion.predictor.profile
-    fresh = np.empty(0, np.intp) if champion is None else np.flatnonzero(new_rows(keys, champion.record))
+    fresh = np.empty(0, np.intp) if champion is None else np.flatnonzero(new_rows(hashes.keys, champion.record))
     if champion is None or profile is None or not len(fresh):
         return {"drift": None}
     part = data.part(fresh)
@@ -138,10 +146,18 @@ def fit(job: Retraining, folder: Path) -> None:
 
 
 def evaluate(job: Retraining, model: Path, folder: Path) -> None:
-    """Ask champion and challenger about the same held-out rows."""
-    write_answers(folder / CHALLENGER, candidate(CascadePredictor.load(model), job.held_out))
+    """Score the held-out rows with champion and challenger."""
+    found = _evaluated(CascadePredictor.load(model), job.held_out, folder / CHALLENGER)
+    found.save(folder / SCORES)
     if job.champion is not None:
-        write_answers(folder / CHAMPION, candidate(job.champion.predictor, job.held_out))
+        _evaluated(job.champion.predictor, job.held_out, folder / CHAMPION)
+
+
+def _evaluated(predictor: CascadePredictor, data: Dataset, path: Path) -> fitted.TimedScores:
+    found = fitted.timed_scores(predictor, data)
+    prediction = predictor.decide(found.scores)
+    write_answers(path, candidate(predictor.labels, prediction, data, found.rows_per_second))
+    return found
 
 
 def judge(job: Retraining, answers: Path) -> Decision:
@@ -160,12 +176,12 @@ def publish(job: Retraining, model: Path, answers: Path, decision: Decision, ver
     """Write the challenger as a version, with report, record and decision."""
     if not version.exists():
         predictor = CascadePredictor.load(model)
-        scores, rate = fitted.scored(predictor, job.held_out)
-        report = fitted.reported(predictor, scores, rate, job.data, job.testing)
-        facts = training_data(predictor, job.data, job.testing, scores, report, decision.to_json())
+        found = fitted.TimedScores.load(answers / SCORES)
+        report = fitted.report_on_held_out(predictor, found, job.data, job.testing)
+        facts = training_data(predictor, job.data, job.testing, found.scores, report, decision.to_json())
         report |= {"decision": decision.to_json(), "findings": job.findings, "drift": job.drift}
         proba = read_answers(answers / CHALLENGER).outcome.proba
-        record = versions.remembered_rows(job.data, job.testing, proba)
+        record = versions.remembered_rows(job.data, job.testing, proba, job.hashes)
         texts = {
             versions.RECORD: record,
             DECISION: json.dumps(decision.to_json(), indent=2),

@@ -16,6 +16,7 @@ from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.reports.html import page
 from cascade.retraining.memory.record import TrainingRecord, record_of
+from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import environment
 
@@ -34,11 +35,11 @@ def record_in(folder: Path) -> TrainingRecord | None:
     return TrainingRecord.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-def remembered_rows(data: Dataset, testing: Any, proba: Any) -> str:
+def remembered_rows(data: Dataset, testing: Any, proba: Any, hashes: RowHashes | None = None) -> str:
     """What a later challenger must know of the rows of this model: which they were, and how it agreed with them."""
     held = np.zeros(len(data), dtype=bool)
     held[testing] = True
-    return json.dumps(record_of(data, held, proba).to_json())
+    return json.dumps(record_of(data, held, proba, hashes).to_json())
 
 
 def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:

@@ -15,7 +15,7 @@ from cascade.retraining.checks.finding import DataAnswer, DataFinding
 from cascade.retraining.checks.limits import Limits
 from cascade.retraining.memory.agreement_figures import Share
 from cascade.retraining.memory.record import TrainingRecord, prevalence_of
-from cascade.retraining.memory.row_hashes import Hashes, labelled
+from cascade.retraining.memory.row_hashes import RowHashes, labelled
 
 EXPECTED = 10.0
 """Independent positives to expect before their absence says anything: none then has a chance of 1 in 20,000."""
@@ -71,10 +71,11 @@ def check_label_gone(data: Dataset, record: TrainingRecord) -> Iterator[DataFind
             yield DataFinding("refuse", "label-vanished", sentence)
 
 
-def check_relabelled(data: Dataset, keys: Hashes, record: TrainingRecord) -> Iterator[DataFinding]:
+def check_relabelled(hashes: RowHashes, record: TrainingRecord) -> Iterator[DataFinding]:
     """Find rows of the champion's data that have other labels now."""
-    before = record.keys.holds(keys)
-    changed = int((before & ~record.labelled.holds(labelled(keys, _labels(data), data.known))).sum())
+    data = hashes.data
+    before = record.keys.holds(hashes.keys)
+    changed = int((before & ~record.labelled.holds(labelled(hashes.keys, _labels(data), data.known))).sum())
     if changed and data.label_names == record.labels:
         answer: DataAnswer = "ask" if changed > RELABELLED * before.sum() else "warn"
         sentence = f"{changed} of the {before.sum()} rows of the champion's data have other labels now."

@@ -10,8 +10,8 @@ from cascade.data.readers.dataset import Dataset
 from cascade.lint.lint import shared_groups
 from cascade.retraining.checks.finding import DataFinding
 from cascade.retraining.checks.rows import holds_images
-from cascade.retraining.memory.record import TrainingRecord, group_hashes, id_hashes
-from cascade.retraining.memory.row_hashes import Hashes, Seen, content_hashes
+from cascade.retraining.memory.record import TrainingRecord
+from cascade.retraining.memory.row_hashes import Hashes, RowHashes, Seen
 from cascade.utils.types import Mask
 
 
@@ -22,19 +22,19 @@ def check_split(data: Dataset, held: Mask) -> Iterator[DataFinding]:
             yield DataFinding("refuse", "split", finding.message)
 
 
-def check_overlap(data: Dataset, held: Mask, record: TrainingRecord) -> Iterator[DataFinding]:
+def check_overlap(hashes: RowHashes, held: Mask, record: TrainingRecord) -> Iterator[DataFinding]:
     """Find held-out rows that the champion was trained on, and training rows that it was judged on."""
     trained, judged = record.training, record.held_out
     for kind, own, former in (
-        ("group", group_hashes(data), (trained.groups, judged.groups)),
-        ("row", id_hashes(data), (trained.ids, judged.ids)),
+        ("group", hashes.groups, (trained.groups, judged.groups)),
+        ("row", hashes.ids, (trained.ids, judged.ids)),
     ):
         if len(own):
             yield from _changed_sides(kind, np.unique(own[held]), np.unique(own[~held]), former)
-    both = int(trained.contents.holds(content_hashes(data.X)[held]).sum())
+    both = int(trained.contents.holds(hashes.contents[held]).sum())
     if both:
         sentence = f"{_counted(both, 'held-out row')} of the same content as one of the champion's training rows."
-        yield DataFinding("ask" if holds_images(data) else "warn", "overlap-content", sentence)
+        yield DataFinding("ask" if holds_images(hashes.data) else "warn", "overlap-content", sentence)
 
 
 def _changed_sides(kind: str, held_out: Hashes, training: Hashes, former: tuple[Seen, Seen]) -> Iterator[DataFinding]:

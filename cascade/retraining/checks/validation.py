@@ -26,8 +26,8 @@ from cascade.retraining.checks.overlap import check_overlap, check_split
 from cascade.retraining.checks.rows import check_rows
 from cascade.retraining.checks.schema import check_schema
 from cascade.retraining.memory.arrivals import parts_by_arrival
-from cascade.retraining.memory.record import TrainingRecord, keys_of
-from cascade.retraining.memory.row_hashes import Hashes
+from cascade.retraining.memory.record import TrainingRecord
+from cascade.retraining.memory.row_hashes import Hashes, RowHashes
 from cascade.utils.types import Rows
 
 SERIOUS = ("refuse", "ask", "warn")
@@ -41,7 +41,7 @@ def validate_data(
     limits: Limits | None = None,
     any_label: str | None = "auto",
     allow_missing: bool = False,
-    keys: Hashes | None = None,
+    hashes: RowHashes | None = None,
     arrival: NDArray[np.int64] | None = None,
 ) -> list[DataFinding]:
     """Examine data before a challenger is trained on them.
@@ -60,8 +60,8 @@ def validate_data(
     any_label : str or None, default="auto"
     allow_missing : bool, default=False
         Whether a feature may be NaN.
-    keys : ndarray of uint64, shape (n,), optional
-        `keys_of(data)`, where they are known already.
+    hashes : RowHashes, optional
+        Of the data, where they were computed before.
     arrival : ndarray of int, shape (n,), optional
         Number of the arrival that each row came with. New rows are examined arrival by arrival too: a spoilt month must
         not hide among good ones. Arrivals of few groups are examined with the ones after them.
@@ -79,18 +79,18 @@ def validate_data(
     if data.Y is None or held.shape != (len(data),):
         raise DataError(f"`data` must have labels and `held` one value per row ({len(data)}). Received {held.shape}.")
     data, limits = data.with_dense_labels(), limits or Limits()
+    hashes = RowHashes(data) if hashes is None else hashes
     findings = [] if record is None else list(check_schema(data, record))
     if not _refused(findings):
-        findings += check_rows(data, held, limits.constant_rows, allow_missing)
+        findings += check_rows(hashes, held, limits.constant_rows, allow_missing)
         findings += check_labels_alone(data, any_label)
         findings += check_split(data, held)
         if record is not None:
-            findings += check_overlap(data, held, record)
+            findings += check_overlap(hashes, held, record)
             findings += check_rows_lost(len(data), record, limits.fewest_rows)
             findings += check_label_gone(data, record)
-            keys = keys_of(data) if keys is None else keys
-            findings += check_relabelled(data, keys, record)
-            fresh = np.flatnonzero(new_rows(keys, record))
+            findings += check_relabelled(hashes, record)
+            fresh = np.flatnonzero(new_rows(hashes.keys, record))
             new = data.part(fresh)
             came = np.zeros(len(fresh), np.int64) if arrival is None else arrival[fresh]
             parts = parts_by_arrival(came, group_numbers(new.groups, len(new)))

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from cascade.data.missing import known_part
+from cascade.data.readers.dataset import Dataset
 from cascade.metrics import Outcome
-
-if TYPE_CHECKING:
-    from cascade.data.readers.dataset import Dataset
-    from cascade.predictor import CascadePredictor
+from cascade.rules.rules import Prediction
 
 
 @dataclass(frozen=True)
@@ -39,15 +35,31 @@ class Candidate:
         return Outcome(own.Y[:, columns], own.proba[:, columns], own.bits[:, columns], own.passed, known)
 
 
-def candidate(predictor: CascadePredictor, data: Dataset) -> Candidate:
-    """Ask a model about held-out rows, with the labels in its own order; those that it alone knows stay away."""
+def candidate(
+    labels: tuple[str, ...], prediction: Prediction, data: Dataset, rows_per_second: float | None = None
+) -> Candidate:
+    """Pair a model's predictions of held-out rows with their labels, for the labels that model and data share.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Label names of the model, whose order is kept.
+    prediction : Prediction
+        Of all rows of `data`.
+    data : Dataset
+        n labelled rows.
+    rows_per_second : float, optional
+
+    Returns
+    -------
+    Candidate
+    """
     assert data.Y is not None
-    started = time.monotonic()
-    answer = predictor.examine(data.X)
-    rate = len(data) / (time.monotonic() - started)
-    labels = tuple(label for label in predictor.labels if label in data.label_names)
-    own = [predictor.labels.index(label) for label in labels]
-    given = [data.label_names.index(label) for label in labels]
+    shared = tuple(label for label in labels if label in data.label_names)
+    own = [labels.index(label) for label in shared]
+    given = [data.label_names.index(label) for label in shared]
     known = None if data.known is None else data.known[:, given]
-    outcome = Outcome(data.Y[:, given], answer.proba[:, own], answer.labels[:, own], answer.passed_gate, known)
-    return Candidate(labels, outcome, rate)
+    outcome = Outcome(
+        data.Y[:, given], prediction.proba[:, own], prediction.labels[:, own], prediction.passed_gate, known
+    )
+    return Candidate(shared, outcome, rows_per_second)

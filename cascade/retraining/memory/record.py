@@ -17,7 +17,7 @@ from cascade.data.splits import group_numbers
 from cascade.errors import DataError, ModelRefusedError
 from cascade.metrics.intervals import clustered_interval
 from cascade.retraining.memory.agreement_figures import LabelAgreement, Share, agreement
-from cascade.retraining.memory.row_hashes import Hashes, Seen, content_hashes, hashes_of, joined, labelled
+from cascade.retraining.memory.row_hashes import Hashes, RowHashes, Seen, labelled
 from cascade.utils.types import Mask
 
 PROTOCOL = 2
@@ -32,9 +32,10 @@ class Side:
     contents: Seen
 
     @classmethod
-    def of(cls, data: Dataset, contents: Hashes) -> Side:
-        """Remember some rows; `contents` are their `content_hashes`."""
-        return cls(*(Seen.of(hashes) for hashes in (group_hashes(data), id_hashes(data), contents)))
+    def of(cls, hashes: RowHashes, rows: Mask) -> Side:
+        """Keep the hashes of the rows marked in `rows`."""
+        kinds = (hashes.groups, hashes.ids, hashes.contents)
+        return cls(*(Seen.of(kind[rows] if len(kind) else kind) for kind in kinds))
 
     def to_json(self) -> dict[str, str]:
         """Plain data."""
@@ -127,7 +128,7 @@ class TrainingRecord:
             raise ModelRefusedError(f"the training record lacks a part or has an odd one: {error}.") from error
 
 
-def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> TrainingRecord:
+def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: RowHashes | None = None) -> TrainingRecord:
     """Remember the data of a model that was just trained.
 
     Parameters
@@ -138,15 +139,15 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> Training
         Rows that were held out.
     proba : ndarray of float, shape (held.sum(), L)
         The model's probabilities of these.
+    hashes : RowHashes, optional
+        Of the data, where they were computed before.
     """
     if data.Y is None:
         raise DataError("`data` must have labels to be remembered as training data. Received none.")
-    held_rows = np.flatnonzero(held)
-    testing = data.part(held_rows)
+    testing = data.part(np.flatnonzero(held))
     assert testing.Y is not None
-    # Once for all of it: rows may be files that have to be decoded.
-    contents = content_hashes(data.X)
-    group, keys = group_numbers(testing.groups, len(testing)), keys_of(data, contents)
+    hashes = RowHashes(data) if hashes is None else hashes
+    group = group_numbers(testing.groups, len(testing))
     return TrainingRecord(
         data.label_names,
         len(data),
@@ -155,10 +156,10 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64]) -> Training
         None if data.pixels is None else data.pixels.to_json(),
         prevalence_of(data.Y, group_numbers(data.groups, len(data)), data.known),
         agreement(testing.Y, proba, group, testing.known),
-        Side.of(data.part(np.flatnonzero(~held)), contents[~held]),
-        Side.of(testing, contents[held]),
-        Seen.of(keys),
-        Seen.of(labelled(keys, data.Y, data.known)),
+        Side.of(hashes, ~held),
+        Side.of(hashes, held),
+        Seen.of(hashes.keys),
+        Seen.of(labelled(hashes.keys, data.Y, data.known)),
     )
 
 
@@ -182,23 +183,9 @@ def signature_of(data: Dataset) -> InputSignature:
     return InputSignature(found.row_shape, found.dtype, data.feature_names or found.feature_names)
 
 
-def group_hashes(data: Dataset) -> NDArray[np.uint64]:
-    """Hash each row's group; none without groups."""
-    return hashes_of([] if data.groups is None else data.groups.tolist())
-
-
-def id_hashes(data: Dataset) -> NDArray[np.uint64]:
-    """Hash each row's name; none where rows are only numbered, since any data has a row 0."""
-    return hashes_of([] if data.numbered else data.ids.tolist())
-
-
-def keys_of(data: Dataset, contents: Hashes | None = None) -> Hashes:
-    """Hash each row, by what it holds and by its name where it has one; uint64 of shape (n,).
-
-    `contents` are the rows' `content_hashes`, where they are known already.
-    """
-    contents = content_hashes(data.X) if contents is None else contents
-    return contents if data.numbered else joined(id_hashes(data), contents)
+def keys_of(data: Dataset) -> Hashes:
+    """Hash each row, by its content and by its name where it has one; uint64 of shape (n,)."""
+    return RowHashes(data).keys
 
 
 def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
+from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks, n_rows
 from cascade.errors import ModelRefusedError
+from cascade.utils.types import Mask
 
 Hashes = NDArray[np.uint64]
 
@@ -66,6 +69,94 @@ class Seen:
         except ValueError as error:
             raise ModelRefusedError("the training record holds hashes that are not base64 of whole numbers.") from error
         return cls(np.unique(values.astype(np.uint64)))
+
+
+class RowHashes:
+    """Hashes of a data set's rows, and what the same pass over the rows finds: files are decoded once for all of it.
+
+    Each is computed when it is first used.
+
+    Parameters
+    ----------
+    data : Dataset
+        n rows.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 2.0], [3.0, 3.0], [1.0, 2.0]])
+    >>> hashes = RowHashes(Dataset(X, None, (), None, np.array(["a", "b", "c"])))
+    >>> len(np.unique(hashes.contents)), len(np.unique(hashes.keys)), hashes.constant.tolist()
+    (2, 3, [False, True, False])
+    """
+
+    def __init__(self, data: Dataset) -> None:
+        self.data = data
+
+    @cached_property
+    def groups(self) -> Hashes:
+        """Hash of each row's group; none without groups."""
+        return hashes_of([] if self.data.groups is None else self.data.groups.tolist())
+
+    @cached_property
+    def ids(self) -> Hashes:
+        """Hash of each row's name; none where rows are only numbered, since any data has a row 0."""
+        return hashes_of([] if self.data.numbered else self.data.ids.tolist())
+
+    @property
+    def contents(self) -> Hashes:
+        """Hash of each row's content, shape (n,); see `content_hashes`."""
+        return self._scan.contents
+
+    @cached_property
+    def keys(self) -> Hashes:
+        """Hash of each row's content and, where it has one, of its name; shape (n,)."""
+        return self.contents if self.data.numbered else joined(self.ids, self.contents)
+
+    @property
+    def constant(self) -> Mask:
+        """Whether all values of a row are the same, shape (n,)."""
+        return self._scan.constant
+
+    def not_finite(self, allow_nan: bool) -> tuple[int, int] | None:
+        """Row and column of the first value that is infinite or, unless allowed, NaN; None without one."""
+        return self._scan.infinite if allow_nan else self._scan.not_finite
+
+    @cached_property
+    def _scan(self) -> _Scan:
+        X = self.data.X
+        if is_text(X):
+            return _Scan(content_hashes(X), np.zeros(len(self.data), bool), None, None)
+        contents, constant = np.empty(len(self.data), np.uint64), np.zeros(len(self.data), bool)
+        infinite = not_finite = None
+        for rows, batch in blocks(X, np.arange(len(self.data)), BLOCK, pad=False):
+            values = as_dense(batch).reshape(len(rows), -1)
+            contents[rows] = _numbers(np.ascontiguousarray(row).tobytes() for row in values)
+            constant[rows] = values.min(axis=1) == values.max(axis=1)
+            infinite = _first(rows, np.isinf(values)) if infinite is None else infinite
+            not_finite = _first(rows, ~np.isfinite(values)) if not_finite is None else not_finite
+        return _Scan(contents, constant, infinite, not_finite)
+
+
+@dataclass(frozen=True)
+class _Scan:
+    """What one pass over the rows finds; `infinite` and `not_finite` are the first row and column."""
+
+    contents: Hashes
+    constant: Mask
+    infinite: tuple[int, int] | None
+    not_finite: tuple[int, int] | None
+
+
+def is_text(X: Any) -> bool:
+    """Whether rows are text or other objects rather than numbers."""
+    return getattr(getattr(X, "dtype", None), "kind", "") in "OUS" or isinstance(X, list)
+
+
+def _first(rows: NDArray[np.intp], wrong: NDArray[np.bool_]) -> tuple[int, int] | None:
+    if not wrong.any():
+        return None
+    row, column = np.argwhere(wrong)[0]
+    return int(rows[row]), int(column)
 
 
 def as_text(values: NDArray[Any]) -> str:

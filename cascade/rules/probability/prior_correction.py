@@ -36,8 +36,8 @@ def sampling_shift(kept_negatives: ArrayLike, kept_positives: ArrayLike) -> Floa
     --------
     Class 1 of problem A: 233 positives and 233 of 53,981 negatives; a balanced model's 0.9 means 0.037.
 
-    >>> shift = sampling_shift(233 / 53981, 1.0)
-    >>> round(float(expit(log_odds(0.9) + shift)), 3)
+    >>> from cascade.utils.log_odds import shift_proba
+    >>> round(float(shift_proba(0.9, sampling_shift(233 / 53981, 1.0))), 3)
     0.037
     """
     b, c = np.asarray(kept_negatives, dtype=np.float64), np.asarray(kept_positives, dtype=np.float64)
