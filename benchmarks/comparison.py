@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import logging
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cascade.comparison.compare import compare
-from cascade.comparison.compare_text import table
+from cascade.comparison.compare_text import COLUMNS
 from cascade.comparison.contenders import contenders
 from cascade.config.yaml_file import load_config
 from cascade.data import read_data
@@ -139,48 +140,59 @@ SMALL_PHANTOM_GATE = ("gate.epochs=20", "gate.batch_size=64", "gate.patience=5")
 
 INTRODUCTION = """# Comparison
 
-Each table puts the contenders on the same three folds (the phantom: two), which never split a group. `any` was added
-as the last column; labels with fewer than 15 positives were left out. All but the literal recipe choose
-thresholds for the largest F1 on rows that they have not seen.
+This page compares cascades with a flat model and with two common recipes, on seven real data sets and the phantom. It
+shows where a cascade is better, where it is not, and what it costs. `python benchmarks/comparison.py DATA_FOLDER
+--phantom data/phantom` writes the page. `benchmarks/results/comparison.json` has the figures unrounded.
 
-* **flat**: one model a label on all rows; **weighted loss**: the same with balanced class weights;
-  **peer stack**: `MultiOutputClassifier(CalibratedClassifierCV(make_pipeline(RandomUnderSampler(), model)))`;
-  **literal recipe**: gate at 0.5, then models on 50/50 samples of all rows at 0.5, nothing undone.
-* **cascade, labeler, pool**: one multi-label model or balanced models of 5 bags (the phantom: 3), trained on the rows
-  with a label, or on these and the gate's out-of-fold false alarms; **weighted**: the multi-label model with balanced
-  class weights, calibrated away.
-* **macro AP**: average precision of the labels without `any`, mean over labels and folds; **to flat**: its difference
-  to the flat model, with a 95 % bootstrap interval over groups, paired. **F1**: mean over labels.
-* **proven**: the recall at the gate that is proven of every label, as one statement with confidence 0.95, on the
-  rows of all folds; the unit is the group, kept when all its rows with the label passed.
-* **incoherent**: share of rows where a label is more probable than `any` or set without it. **ops/row**: arithmetic
-  per row as it was served, see `cascade/work.py`. **sums**: least and greatest sum of probabilities over positives, of
-  the more frequent half of the labels.
+Every table uses the same three folds for all contenders (the phantom: two), and a fold never splits a group. `any` was
+added as the last column, and labels with fewer than 15 positives were left out. All contenders but the literal recipe
+choose thresholds for the largest F1 on rows that they have not seen.
 
-`python benchmarks/comparison.py DATA_FOLDER --phantom data/phantom` writes this page.
+## Contenders
+
+* **flat**: one model per label on all rows.
+* **flat, weighted loss**: the same with balanced class weights.
+* **peer stack**: `MultiOutputClassifier(CalibratedClassifierCV(make_pipeline(RandomUnderSampler(), model)))`.
+* **literal recipe**: gate at 0.5, then models on 50/50 samples of all rows at 0.5, nothing undone.
+* **cascade, labeler, pool**: the labeler is one multi-label model, balanced models of 5 bags (the phantom: 3), or
+  *weighted*, the multi-label model with balanced class weights that calibration corrects. It is trained on the rows
+  with a label (*positives*), or on these and the gate's out-of-fold false alarms (*gated*).
+
+## Columns
+
+* **macro AP**: average precision of the labels without `any`, mean over labels and folds.
+* **to flat**: the difference to the flat model, with a 95 % bootstrap interval over groups, paired.
+* **F1**: mean over labels.
+* **ops/row**: arithmetic per row as it was served, see `cascade/metrics/operations.py`.
+* **sums**: least and greatest sum of probabilities over positives, of the more frequent half of the labels.
 """
 
 CASCADES = ("multi-label, gated", "multi-label, positives", "balanced, gated", "balanced, positives")
 
 FINDINGS = """## Where the cascade wins, and where it does not
 
-* **Quality**: it is clearly above the flat model where labels are rare and hard for one model against all rows (thyroid
-  with trees), where rows with a label are half of the data (disaster, pool of positives), and with networks on images
-  (phantom). Elsewhere the multi-label labeler is level with the flat model, within chance.
-* **Probabilities**: with pool `gated` its log loss is below the flat model's in every table of real data, and its sums
-  are near 1: nothing calibrates a flat model. Its rows are never incoherent; a tenth to two thirds of the flat model's
-  are.
-* **Balanced binary relevance loses** in most tables, as does the peer stack: a 50/50 sample throws away most negatives,
-  and bags give only a part back.
+* **Quality.** The cascade is clearly above the flat model where labels are rare and hard for one model against all rows
+  (thyroid with trees). The same holds where rows with a label are half of the data (disaster, pool of positives), and
+  with networks on images (phantom). Elsewhere the multi-label labeler with pool `gated` is level with the flat model,
+  within chance.
+* **Probabilities.** With pool `gated` the log loss is below the flat model's in every table of real data, and the sums
+  are near 1. The flat model is not calibrated. A tenth to two thirds of its rows are incoherent, and none of the
+  cascade's.
+* **Balanced binary relevance loses** in most tables, as does the peer stack. A 50/50 sample discards most negatives,
+  and bags recover only a part of them.
 * **A weak gate** (thyroid, linear: an AUROC of .82) makes the product of two models lose: .427 against .487 for the
-  flat one. The pool `gated`, whose labeler has met the gate's false alarms, repairs it: .488.
-* **A gate needs as many steps as the model behind it** (phantom, 12,000 rows): trained like the flat network, 20 passes
-  in batches of 64, the cascades are above it by .025 to .044, at a log loss of .096 against .118, and at 1.5 times its
-  arithmetic, since this gate is as large as the labeler and passes half of the rows. With the 8 passes in
-  batches of 128 that are enough on 54,214 rows they were below it by .035 to .21: on the 6,000 rows of a fold those
-  leave the gate at an AUROC of .82 to .90, where the flat network has .94.
+  flat model. The pool `gated`, whose labeler is trained on the gate's false alarms, repairs it: .488.
 * **Few empty rows** (goemotions, 30 %): the gate passes 98 % and saves nothing. Use the flat model.
 * **Small and noisy** (mi, ctich): nothing is beyond chance for the best of ten contenders.
+
+### Steps of the gate
+
+A gate needs as many steps as the model behind it. On the phantom of 12,000 rows it was trained like the flat network,
+20 passes in batches of 64. The cascades are then above the flat network by .025 to .044, at a log loss of .096 against
+.118. They need 1.5 times its arithmetic, since this gate is as large as the labeler and passes half of the rows.
+
+With 8 passes in batches of 128, which are enough on 54,214 rows, the cascades were below the flat network by .035 to
+.21. On the 6,000 rows of a fold these passes leave the gate at an AUROC of .82 to .90, where the flat network has .94.
 """
 
 TABULAR = {"boosted trees": trees, "linear": linear}
@@ -260,39 +272,138 @@ def facts_of(name: str, file: str, source: str, digest: str, data: Table) -> dic
     }
 
 
+GATE_COLUMNS = ("incoherent_share", "share_past_gate", "certified_recall")
+OTHERS = ("flat", "flat, weighted loss", "peer stack", "literal recipe")
+
+
 def page(results: list[dict[str, Any]]) -> str:
-    sections = [f"## {r['set']}, {r['learner']}\n\n{describe(r)}\n\n{table(r)}\n" for r in results]
-    return "\n".join([INTRODUCTION, overview(results), FINDINGS, *sections])
+    sections = [f"## {r['set']}, {r['learner']}\n\n{figures(r)}\n" for r in results]
+    return "\n".join([INTRODUCTION, overview(results), FINDINGS, data_sets(results), gates(results), *sections])
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(
+        ["| " + " | ".join(head) + " |", "|" + "---|" * len(head), *("| " + " | ".join(r) + " |" for r in rows)]
+    )
+
+
+def by_name(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {row["contender"]: row for row in result["contenders"] if "error" not in row}
 
 
 def overview(results: list[dict[str, Any]]) -> str:
-    """One line a comparison: the flat model beside the cascades of the multi-label and of the balanced labeler."""
+    """Two tables of one line per comparison: macro average precision and cost, then which contender to use."""
     head = ["data", "base learner", "empty", "flat", *CASCADES, "log loss: flat", "cascade", "arithmetic to flat"]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines, verdicts = [], []
     for result in results:
-        rows = {row["contender"]: row for row in result["contenders"] if "error" not in row}
+        rows = by_name(result)
         flat, main = rows["flat"], rows[f"cascade, {CASCADES[0]}"]
-        scores = [f"{rows[f'cascade, {name}']['macro_average_precision']:.3f}" for name in CASCADES]
-        work = main["operations_per_row"] / flat["operations_per_row"]
-        losses = [f"{flat['log_loss']:.4f}", f"{main['log_loss']:.4f}"]
-        plain = [
-            result["set"],
-            result["learner"],
-            f"{result['empty_share']:.0%}",
-            f"{flat['macro_average_precision']:.3f}",
+        named = [result["set"], result["learner"]]
+        lines.append(
+            [
+                *named,
+                f"{result['empty_share']:.1%}",
+                f"{flat['macro_average_precision']:.3f}",
+                *(f"{rows[f'cascade, {name}']['macro_average_precision']:.3f}" for name in CASCADES),
+                f"{flat['log_loss']:.4f}",
+                f"{main['log_loss']:.4f}",
+                f"{main['operations_per_row'] / flat['operations_per_row']:.2f}",
+            ]
+        )
+        best = max(rows.values(), key=lambda row: row["macro_average_precision"])
+        if best is flat:
+            gain = least = "-"
+        else:
+            gain = f"+{best['difference']:.3f}"
+            least = f"+{best['difference_least']:.3f}" if best["difference_least"] > 0 else "within chance"
+        use = best["contender"] if least.startswith("+") else "flat"
+        cheaper = re.search(r"where compute counts, (.*) is not clearly worse at (1/[\d.]+)", result["verdict"])
+        verdicts.append(
+            [*named, best["contender"], gain, least, use, f"{cheaper[1]}: {cheaper[2]}" if cheaper else "-"]
+        )
+    which = ["data", "base learner", "best", "gain", "at least", "use", "cheaper"]
+    return f"""## In one look
+
+Macro average precision, and log loss and arithmetic of the first cascade:
+
+{markdown(head, lines)}
+
+## Which contender to use
+
+The best contender by macro average precision and its gain over the flat model. *At least* holds with 97.5 % confidence
+for the best of ten contenders (the phantom: six). *Cheaper* is a cascade that is not clearly worse than the flat model,
+with its share of the arithmetic per row.
+
+{markdown(which, verdicts)}
+"""
+
+
+def data_sets(results: list[dict[str, Any]]) -> str:
+    """One line per data set: what it is and the file it was read from."""
+    held = {r["set"]: r for r in results}
+    rows = [
+        [
+            name,
+            f"{r['rows']:,}",
+            str(r["labels"]),
+            "group" if r["groups"] else "row",
+            r["source"],
+            f"`{r['file']}`, {r['sha256']}",
         ]
-        lines.append("| " + " | ".join([*plain, *scores, *losses, f"{work:.2f}"]) + " |")
-    return "\n".join(
-        ["## In one look\n\nMacro average precision; log loss and arithmetic of the first cascade.\n", *lines, ""]
-    )
+        for name, r in held.items()
+    ]
+    return f"## Data\n\n{markdown(['data', 'rows', 'labels', 'split by', 'source', 'file, SHA-256'], rows)}\n"
 
 
-def describe(facts: dict[str, Any]) -> str:
-    split = "split by group" if facts["groups"] else "split by row"
-    return (
-        f"{facts['rows']:,} rows x {facts['labels']} labels, {facts['empty_share']:.1%} without a label, {split}; "
-        f"{facts['source']}; `{facts['file']}`, SHA-256 {facts['sha256']}."
-    )
+def gates(results: list[dict[str, Any]]) -> str:
+    """What all cascades of a comparison share: their gate, and that no row of theirs is incoherent."""
+    rows = []
+    for result in results:
+        held = by_name(result)
+        cascades = [row for name, row in held.items() if name.startswith("cascade")]
+        literal = held["literal recipe"]
+        shared = {tuple(f"{row[key]:.3f}" for key in GATE_COLUMNS) for row in cascades}
+        if len(shared) != 1 or cascades[0]["incoherent_share"]:
+            raise ValueError(f"{result['set']}: the cascades differ in {GATE_COLUMNS}.")
+        passed = [f"{row[key]:.2f}" for key in GATE_COLUMNS[1:] for row in (cascades[0], literal)]
+        apart = [f"{held[name]['incoherent_share']:.3f}" if name in held else "-" for name in OTHERS]
+        rows.append([result["set"], result["learner"], *passed, *apart])
+    head = [
+        "data",
+        "base learner",
+        "past gate",
+        "literal",
+        "proven",
+        "literal",
+        *(f"incoherent: {OTHERS[0]}", *OTHERS[1:]),
+    ]
+    head = [title.replace("flat, weighted loss", "weighted").replace("literal recipe", "literal") for title in head]
+    return f"""## Gates and coherence
+
+All cascades of a table have the same gate. *Past gate* is the share of rows that pass it. *Proven* is the recall at the
+gate that is proven of every label, as one statement with confidence 0.95, on the rows of all folds. The unit is the
+group, kept when all its rows with the label passed. *Literal* is the literal recipe's gate.
+
+*Incoherent* is the share of rows where a label is more probable than `any` or set without it. It is 0 for every
+cascade.
+
+{markdown(head, rows)}
+"""
+
+
+def figures(result: dict[str, Any]) -> str:
+    """One line per contender."""
+    columns = [column for column in COLUMNS if column[0] not in GATE_COLUMNS]
+    rows = []
+    for row in result["contenders"]:
+        if "error" in row:
+            rows.append([row["contender"], row["error"], *[""] * len(columns)])
+            continue
+        cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in columns]
+        if row.get("difference") is not None:
+            cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+        rows.append([row["contender"], *cells, f"{row['sum_ratio_smallest']:.2f}-{row['sum_ratio_largest']:.2f}"])
+    return markdown(["contender", *(title for _, title, _ in columns), "sums"], rows)
 
 
 def main() -> None:

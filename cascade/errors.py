@@ -1,4 +1,4 @@
-"""The errors a user can meet, each with the exit status that the command line gives it."""
+"""Which errors can a user meet? Each has the exit status that the command line returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A finished cascade: two fitted models and the rules between them, for inference only."""
+"""Predict, save and load: two fitted models and the rules between them, for inference only."""
 
 from __future__ import annotations
 

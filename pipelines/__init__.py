@@ -1,1 +1,1 @@
-"""The order of the steps: phantom, train, predict, evaluate, and the command line in front of them."""
+"""In which order do commands run? One file per command, and the command line in front of them."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from cascade.data import Dataset, read_data
-from cascade.data.missing import masked
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.lint.lint import LEVELS, Finding, lint, shared_groups
@@ -27,7 +26,7 @@ def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[st
     facts, findings = {}, []
     for path, data in read.items():
         assert data.Y is not None
-        facts[path], found = lint(masked(data.Y, data.known), data.label_names, data.groups, any_label)
+        facts[path], found = lint(data.labels.masked(), data.label_names, data.groups, any_label)
         findings += [Finding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in found]
     if len(read) > 1:
         findings = [*_between(read), *findings]

@@ -13,58 +13,52 @@ FIRST_LABELS = 12
 def show(path: Path, models: Path) -> tuple[dict[str, Any], str]:
     """Describe a model by its manifest and rules, as data and as text."""
     folder = find_model(path, models)
-    return _show_flat(folder) if is_flat(folder) else _show_cascade(folder)
+    return _show_many_labels(folder) if is_flat(folder) else _show_cascade(folder)
 
 
-def _show_flat(folder: Path) -> tuple[dict[str, Any], str]:
-    from cascade.many_labels.predictor import ManyLabelPredictor
-    from cascade.store.manifest import read_manifest
+def _show_many_labels(folder: Path) -> tuple[dict[str, Any], str]:
+    from cascade.many_labels.folder import describe_many
 
-    model, body = ManyLabelPredictor.load(folder), read_manifest(folder)
+    described = describe_many(folder)
     facts = {
         "model": str(folder),
-        "labels": len(model.labels),
-        "first_labels": list(model.labels[:FIRST_LABELS]),
-        "decoder": model.provenance.get("decoder"),
-        "slope": model.calibration.slope,
-        "rows_fitted": model.provenance.get("rows_fitted"),
-        "rows_calibrated": model.provenance.get("rows_calibrated"),
-        "versions": body["versions"],
+        "labels": len(described.label_names),
+        "first_labels": list(described.label_names[:FIRST_LABELS]),
+        "decoder": described.provenance.get("decoder"),
+        "slope": described.slope,
+        "rows_fitted": described.provenance.get("rows_fitted"),
+        "rows_calibrated": described.provenance.get("rows_calibrated"),
+        "versions": described.versions,
     }
     return facts, "\n".join(f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in facts.items())
 
 
 def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
-    from cascade.predictor import CascadePredictor
-    from cascade.rules.thresholds.certificate import Certificate
-    from cascade.store.manifest import read_manifest
+    from cascade.store.folder import describe_cascade
 
-    # What loads fits together; a manifest alone might hold anything.
-    adapted = CascadePredictor.load(folder).provenance.get("adapted")
-    body = read_manifest(folder)
-    rules, proven = body["rules"], body["certificate"]
-    any_index = rules["plan"]["any_index"]
-    intervals = list(zip(*rules["rejected_interval"], strict=True))
+    described = describe_cascade(folder)
+    rules, provenance, certificate = described.rules, described.provenance, described.certificate
+    names, adapted = rules.labels, provenance.get("adapted")
+    intervals = rules.rejected_interval.T.tolist()
     facts = {
         "model": str(folder),
-        "labels": rules["labels"],
-        "negative_pool": rules["negative_pool"],
-        "gate_threshold": rules["gate_threshold"],
-        "thresholds": dict(zip(rules["labels"], map(_reachable, rules["thresholds"]), strict=True)),
-        "any_label": None if any_index is None else rules["labels"][any_index],
-        "coherence": rules["coherence"],
-        "share_of_rejected_rows": dict(zip(rules["labels"], intervals, strict=True)),
-        "rows_fitted": body["provenance"].get("rows_fitted"),
-        "rows_calibrated": body["provenance"].get("rows_calibrated"),
+        "labels": list(names),
+        "negative_pool": rules.negative_pool,
+        "gate_threshold": rules.gate_threshold,
+        "thresholds": dict(zip(names, map(_reachable, rules.thresholds.tolist()), strict=True)),
+        "any_label": None if rules.plan.any_index is None else names[rules.plan.any_index],
+        "coherence": rules.coherence,
+        "share_of_rejected_rows": dict(zip(names, map(tuple, intervals), strict=True)),
+        "rows_fitted": provenance.get("rows_fitted"),
+        "rows_calibrated": provenance.get("rows_calibrated"),
         **({} if adapted is None else {"adapted_to": adapted["prevalence"]}),
-        "versions": body["versions"],
+        "versions": described.versions,
     }
     lines = [f"{key.replace('_', ' ')}: {_plain(value)}" for key, value in facts.items()]
-    if proven is None:
-        return {**facts, "certificate": None}, "\n".join([*lines, "certificate: none was asked for (`gate_policy`)"])
-    certificate = Certificate.from_json(proven)
+    if certificate is None:
+        return {**facts, "certificate": None}, "\n".join([*lines, "certificate: none (no `gate_policy` was given)"])
     text = [*lines, "", certificate.table(), "", certificate.statement()]
-    return {**facts, "certificate": proven}, "\n".join(text)
+    return {**facts, "certificate": certificate.to_json()}, "\n".join(text)
 
 
 def _reachable(threshold: float) -> float | str:

@@ -13,7 +13,6 @@ import numpy as np
 from cascade.config.build import build_flat
 from cascade.config.schema import FlatConfig, RunConfig
 from cascade.data import Dataset
-from cascade.data.missing import masked
 from cascade.errors import DataError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.report import evaluate_many, many_table
@@ -76,7 +75,7 @@ def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = No
 def _fit(config: RunConfig, flat: FlatConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
     part = data.part(training)
     assert part.Y is not None
-    model = build_flat(config, flat, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
+    model = build_flat(config, flat, data).fit(part.X, part.labels.masked(), groups=part.groups)
     predictor: ManyLabelPredictor = model.predictor_
     return predictor.described(data.feature_names, *remembered(config, data))
 

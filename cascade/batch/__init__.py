@@ -1,1 +1,1 @@
-"""Offline prediction over more rows than fit into memory: shard by shard, resumable, bad rows set aside."""
+"""How are millions of rows predicted? Shard by shard into a folder, resumable, with invalid rows set apart."""

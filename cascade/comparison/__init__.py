@@ -1,1 +1,1 @@
-"""Compare the cascade with models without a gate on the same folds."""
+"""Is the cascade worth it? Contenders, the flat baseline and a verdict, on the same grouped folds."""

@@ -1,1 +1,1 @@
-"""What a run says: the schema of config files, and what is built from them."""
+"""What does a run say? The schema of config files, and the estimators that are built from it."""

@@ -1,4 +1,4 @@
-"""X, Y, groups and weights: from arrays, and from files through `read_data`."""
+"""What are X, Y, groups and weights? In memory here, from files through `read_data`."""
 
 from typing import TYPE_CHECKING, Any
 

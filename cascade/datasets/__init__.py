@@ -1,1 +1,1 @@
-"""Data sets whose truth is known."""
+"""Which data has a known truth? Simulated rows, many labels, and the phantom."""

@@ -1,4 +1,4 @@
-"""How a model's training data looked, and how far other data is from it."""
+"""Do these rows look like those of the training? Profiles of data, and how far two are apart."""
 
 from cascade.drift.compare import compare_profiles
 from cascade.drift.finding import DriftReport, Finding

@@ -1,1 +1,1 @@
-"""How a cascade is fitted: splits, pools, gate threshold, rules."""
+"""How is a cascade fitted? Splits, pools, the gate threshold, and rules on held-out rows."""

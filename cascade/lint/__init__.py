@@ -1,1 +1,1 @@
-"""Check labels before training."""
+"""What is invalid or risky in these labels? Checks before any training."""

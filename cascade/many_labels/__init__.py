@@ -1,1 +1,1 @@
-"""Hundreds to thousands of labels: sparse from file to loss, answer and metric; never an array of rows x labels."""
+"""What if labels are hundreds or thousands? One model without a gate; labels stay sparse from file to metric."""

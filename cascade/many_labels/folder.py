@@ -75,15 +75,62 @@ def load_many(path: Path, runtime: str, threads: int | None) -> StoredManyLabels
         return _load(path, runtime, threads)
 
 
+@dataclass(frozen=True)
+class ManyLabelsDescription:
+    """What the manifest of a many-label model says without its network.
+
+    Attributes
+    ----------
+    label_names : tuple of str
+    slope : float
+        Of the calibration that all labels share.
+    provenance : dict
+    versions : dict
+        Versions of the packages that saved it.
+    """
+
+    label_names: tuple[str, ...]
+    slope: float
+    provenance: dict[str, Any]
+    versions: dict[str, str]
+
+
+def describe_many(path: Path) -> ManyLabelsDescription:
+    """Read and check the manifest of a folder, and the digests of its files; load no model."""
+    with refusing(path):
+        body = read_manifest(path)
+        _refuse_cascade(body, path)
+        label_names, calibration = _calibration(body, path)
+        provenance = check_provenance(body["provenance"], path)
+        return ManyLabelsDescription(label_names, calibration.slope, provenance, body["versions"])
+
+
 def _load(path: Path, runtime: str, threads: int | None) -> StoredManyLabels:
     body = read_manifest(path)
+    _refuse_cascade(body, path)
+    labels, calibration = _calibration(body, path)
+    decoding = _decoding(body["decoding"], path, len(labels))
+    estimator = load_part(body["model"], path, runtime, threads)
+    if not hasattr(estimator, "predict_proba"):
+        raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
+    signature = signature_from_json(body["signature"])
+    check_rows_of(signature, estimator)
+    return StoredManyLabels(
+        estimator, labels, calibration, decoding, signature, check_provenance(body["provenance"], path)
+    )
+
+
+def _refuse_cascade(body: dict[str, Any], path: Path) -> None:
     if body.get("kind") != KIND:
         raise ModelRefusedError(f"`{path}` holds a cascade; load it with CascadePredictor.")
+
+
+def _calibration(body: dict[str, Any], path: Path) -> tuple[tuple[str, ...], SharedSlope]:
+    """Label names and their calibration."""
     labels = tuple(map(str, body["labels"]))
     calibration = SharedSlope(
         float(body["calibration"]["slope"]), np.array(body["calibration"]["intercept"], dtype=np.float32)
     )
-    decoding = _decoding(body["decoding"], path, len(labels))
     sound = (
         len(labels) > 0
         and len(set(labels)) == len(labels)
@@ -94,14 +141,7 @@ def _load(path: Path, runtime: str, threads: int | None) -> StoredManyLabels:
     )
     if not sound:
         raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
-    estimator = load_part(body["model"], path, runtime, threads)
-    if not hasattr(estimator, "predict_proba"):
-        raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
-    signature = signature_from_json(body["signature"])
-    check_rows_of(signature, estimator)
-    return StoredManyLabels(
-        estimator, labels, calibration, decoding, signature, check_provenance(body["provenance"], path)
-    )
+    return labels, calibration
 
 
 def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:

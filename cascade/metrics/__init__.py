@@ -1,4 +1,4 @@
-"""Metrics that are sensible on rows without a label: perfect predictions score 1 (or loss 0), undefined is NaN."""
+"""What is a figure, and how certain is it? Metrics that are defined on rows without a label, with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plots by matplotlib (`pip install cascade-multilabel[plots]`), after scikit-learn's Display conventions."""
+"""How do curves look? Displays by matplotlib (extra `plots`), after the conventions of scikit-learn."""
 
 from __future__ import annotations
 

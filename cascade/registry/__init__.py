@@ -1,4 +1,4 @@
-"""Which version of a model is champion: names, versions and aliases in an MLflow registry (extra `registry`)."""
+"""Which version serves? Names, versions and aliases in an MLflow registry (extra `registry`)."""
 
 from typing import TYPE_CHECKING, Any
 

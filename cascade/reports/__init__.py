@@ -1,1 +1,1 @@
-"""How a run is evaluated and shown."""
+"""How is a run shown? Figures on held-out rows, as text and as one HTML page."""

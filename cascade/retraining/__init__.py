@@ -1,3 +1,3 @@
-"""The judgement of a retraining: may the data be used, and may the challenger take the champion's place."""
+"""May this data be used, and may this model serve? Checks, memory and decision of a retraining."""
 
 from __future__ import annotations

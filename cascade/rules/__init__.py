@@ -1,1 +1,1 @@
-"""How two scores become probabilities and bits."""
+"""How do two scores become probabilities and bits? Prior correction, calibration, merge, thresholds."""

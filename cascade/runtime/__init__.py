@@ -1,1 +1,1 @@
-"""Networks that answer without Keras: converted to exported runtimes, timed, and opened at fixed batch sizes."""
+"""How do networks run without Keras? Converted to exported runtimes, timed, opened at fixed batch sizes."""

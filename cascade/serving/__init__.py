@@ -1,1 +1,1 @@
-"""Serve a cascade elsewhere: as one graph, or as an MLflow model."""
+"""How is a cascade served elsewhere? As one graph for a model server, or as an MLflow pyfunc."""

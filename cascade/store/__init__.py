@@ -1,4 +1,4 @@
-"""Save and load finished cascades: plain JSON, Keras archives and skops files, checked before anything is parsed."""
+"""How is a model kept on disk? Plain JSON, Keras archives and skops files, checked before anything is parsed."""
 
 from cascade.store.exporting import Exporter
 from cascade.store.folder import load_cascade, save_cascade

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -78,27 +78,63 @@ def load_cascade(path: Path, runtime: str, threads: int | None) -> StoredCascade
         return _load(path, runtime, threads)
 
 
-def _load(path: Path, runtime: str, threads: int | None) -> StoredCascade:
-    body = read_manifest(path)
+@dataclass(frozen=True)
+class Description:
+    """What the manifest of a cascade says without its models.
+
+    Attributes
+    ----------
+    rules : Rules
+    provenance : dict
+    certificate : Certificate or None
+    versions : dict
+        Versions of the packages that saved it.
+    """
+
+    rules: Rules
+    provenance: dict[str, Any]
+    certificate: Certificate | None
+    versions: dict[str, str]
+
+
+def describe_cascade(path: Path) -> Description:
+    """Read and check the manifest of a folder, and the digests of its files; load no model.
+
+    Raises
+    ------
+    ModelRefusedError
+        As when the folder is loaded.
+    """
+    with refusing(path):
+        return _described(read_manifest(path), path)
+
+
+def _described(body: dict[str, Any], path: Path) -> Description:
     if "rules" not in body:
-        raise ModelRefusedError(f"`{path}` holds a flat model without a gate; load it with ManyLabelPredictor.")
+        raise ModelRefusedError(f"`{path}` holds a many-label model without a gate; load it with ManyLabelPredictor.")
     rules = _rules_from_json(body["rules"])
     check_rules(rules)
-    provenance = check_provenance(body["provenance"], path)
+    proven = body["certificate"]
+    certificate = None if proven is None else Certificate.from_json(proven)
+    if certificate is not None and not is_certificate(certificate, rules):
+        raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
+    return Description(rules, check_provenance(body["provenance"], path), certificate, body["versions"])
+
+
+def _load(path: Path, runtime: str, threads: int | None) -> StoredCascade:
+    body = read_manifest(path)
+    described = _described(body, path)
     gate = load_part(body["gate"], path, runtime, threads)
     labeler = None if body["labeler"] is None else load_part(body["labeler"], path, runtime, threads)
     if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
-    signature, proven = signature_from_json(body["signature"]), body["certificate"]
+    signature = signature_from_json(body["signature"])
     check_rows_of(signature, gate, labeler)
     if signature.dtype is None and signature.feature_names:
         names = np.array(signature.feature_names, dtype=object)
         for part in _own_parts(gate, labeler):
             part.feature_names_in_ = names
-    certificate = None if proven is None else Certificate.from_json(proven)
-    if certificate is not None and not is_certificate(certificate, rules):
-        raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
-    return StoredCascade(gate, labeler, rules, signature, provenance, certificate)
+    return StoredCascade(gate, labeler, described.rules, signature, described.provenance, described.certificate)
 
 
 def _own_parts(*stages: Any) -> Iterator[Any]:

@@ -1,1 +1,1 @@
-"""What is needed everywhere and knows nothing about labels: files, threads, numbers."""
+"""What knows nothing about labels? Atomic files, locks, threads, log-odds, versions."""

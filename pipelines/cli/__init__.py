@@ -1,4 +1,4 @@
-"""The command line: options, errors and exit statuses."""
+"""What can be typed? Options, errors and exit statuses of the command line."""
 
 from .app import main
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cascade.errors import CascadeError, ConfigError
+from cascade.utils.version import __version__
 
 from .models import models_app
 from .output import Json, show
@@ -34,8 +35,19 @@ Id = Annotated[str | None, typer.Option(help="Column of the row's identifier.")]
 Missing = Annotated[bool, typer.Option("--allow-missing", help="Pass NaN features on to the model.")]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"cascade {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+]
+
+
 @app.callback()
-def cascade() -> None:
+def cascade(version: Version = False) -> None:
     """Multi-label classification in which most rows have no label."""
 
 

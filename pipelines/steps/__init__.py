@@ -1,1 +1,1 @@
-"""What several commands share."""
+"""What do commands share? Reading, fitting, scoring and publishing a run."""

@@ -12,7 +12,6 @@ import numpy as np
 from cascade.config.build import build_cascade
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
-from cascade.data.missing import masked
 from cascade.predictor import CascadePredictor
 from cascade.reports.report import evaluate
 from cascade.rules.rules import Scores
@@ -50,7 +49,7 @@ def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
     """Fit gate, labeler and rules on some rows; calibration and certificate are part of it."""
     part = data.part(training)
     assert part.Y is not None
-    model = build_cascade(config, data).fit(part.X, masked(part.Y, part.known), groups=part.groups)
+    model = build_cascade(config, data).fit(part.X, part.labels.masked(), groups=part.groups)
     predictor: CascadePredictor = model.predictor_
     return predictor.described(data.feature_names, *remembered(config, data))
 
@@ -65,7 +64,7 @@ def timed_scores(predictor: CascadePredictor, data: Dataset) -> TimedScores:
 def report_on(predictor: CascadePredictor, found: TimedScores, data: Dataset) -> dict[str, Any]:
     """Report on labelled rows that were scored."""
     assert data.Y is not None
-    report = evaluate(predictor, found.scores, data.Y, data.groups, known=data.known)
+    report = evaluate(predictor, found.scores, data.labels, data.groups)
     report["overall"]["rows_per_second"] = found.rows_per_second
     return report
 

@@ -13,7 +13,6 @@ import numpy as np
 
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
-from cascade.data.missing import masked
 from cascade.drift import compare_profiles, profile_of
 from cascade.errors import ModelRefusedError
 from cascade.predictor import CascadePredictor
@@ -127,7 +126,7 @@ def compare(hashes: RowHashes, champion: Champion | None) -> dict[str, Any]:
     same_labels = data.label_names == champion.predictor.labels
     current = profile_of(
         part.X,
-        masked(part.Y, part.known) if same_labels else None,
+        part.labels.masked() if same_labels else None,
         part.groups,
         feature_names=data.feature_names,
         predictor=champion.predictor,

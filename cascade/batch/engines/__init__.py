@@ -1,1 +1,1 @@
-"""Where the shards of a job are made: in this process, in workers, on Ray."""
+"""Where are the shards of a job computed? In this process, in worker processes, or on Ray."""

@@ -1,1 +1,1 @@
-"""Read rows of any number from arrays, tables, images and DICOM, chunk by chunk."""
+"""How are rows read in chunks? From arrays, tables, images and DICOM slices of any number."""

@@ -1,1 +1,1 @@
-"""What a batch job has done: journal, manifest, shards."""
+"""What has a job done? Identity, journal, manifest and shards in its folder."""

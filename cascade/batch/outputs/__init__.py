@@ -1,1 +1,1 @@
-"""Score chunks and write what a batch job returns."""
+"""What does a job write? Predictions as tables, exams, and counts for drift monitoring."""

@@ -1,1 +1,1 @@
-"""Read X, Y and groups from files."""
+"""How do files become a data set? Tables, arrays, image folders."""

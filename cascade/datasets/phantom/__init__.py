@@ -1,4 +1,4 @@
-"""Built-in data of problem A: CT-like images of a head, drawn from the exact table of label combinations."""
+"""Which images have a known truth? CT-like slices drawn from the exact label table of problem A."""
 
 from cascade.data.readers.rsna import LABELS
 from cascade.datasets.phantom.masks import PhantomImages

@@ -1,4 +1,4 @@
-"""Keras networks behind scikit-learn's protocol; the only part of the house that imports Keras."""
+"""What do Keras networks add? Classifiers, losses and samplers; the only package that trains with Keras."""
 
 from cascade.estimators.neural.quiet import import_keras
 

@@ -1,4 +1,4 @@
-"""Which rows a model sees, and how often: samplers that return row numbers, and the shift that each one causes."""
+"""Which rows does a model see, and how often? Samplers of row numbers, and the shift that each one causes."""
 
 from cascade.estimators.sampling.labelset import lp_ros, lp_rus
 from cascade.estimators.sampling.labelwise import ml_ros, ml_rus

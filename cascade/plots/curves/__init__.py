@@ -1,4 +1,4 @@
-"""Curves with their intervals, as plain numbers: what the page of a run and `cascade.plots` draw."""
+"""Which curves are shown? Their points and intervals, as plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as one HTML file that needs nothing else: data computed once as plain numbers, then laid out."""
+"""How does a run become one HTML file? Content as plain data, then layout."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""May this data be used for training?"""
+"""May this data be used? Checks of rows, schema, labels, overlap and agreement."""

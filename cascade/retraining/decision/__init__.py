@@ -1,1 +1,1 @@
-"""May the challenger take the place of the champion?"""
+"""May the challenger serve? Paired comparison, guards and policy."""

@@ -1,1 +1,1 @@
-"""What is remembered of the rows that earlier models have seen."""
+"""Which rows have earlier models seen? Hashes, arrivals and the training record."""

@@ -1,1 +1,1 @@
-"""From log-odds to coherent probabilities: prior correction, calibration, merge, prior shift."""
+"""How do log-odds become coherent probabilities? Prior correction, calibration, merge, prior shift."""

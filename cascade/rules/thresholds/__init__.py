@@ -1,1 +1,1 @@
-"""From probabilities to bits: decision thresholds, joint decisions, triage, certificates."""
+"""How do probabilities become bits? Decision thresholds, joint decisions, triage, certificates."""

@@ -1,1 +1,1 @@
-"""Read DICOM slices: headers, folders, pixel data."""
+"""How do DICOM slices become rows? Headers, folders and pixel data."""

@@ -1,1 +1,1 @@
-"""Collect what the HTML report shows, as plain data."""
+"""What does the page show? Its content as plain data."""

@@ -1,1 +1,1 @@
-"""Lay out the HTML report: sections, charts, numbers."""
+"""How does the page look? Sections, charts and number formats."""
