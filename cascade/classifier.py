@@ -1,4 +1,4 @@
-"""The cascade: a gate on every row, a labeler behind it, and the rules that merge both."""
+"""Fit a cascade: a gate on every row, a labeler behind it, and the rules that merge both."""
 
 from __future__ import annotations
 
@@ -159,17 +159,17 @@ class CascadeClassifier(MultilabelClassifier):
             Anything scikit-learn can index, or an object with a length that returns a batch for row numbers.
         y : array-like, data frame or sparse matrix of 0/1, shape (n, L), or of two classes, shape (n,)
             A label may be missing: NaN, or hidden by a masked array. Each label is fitted, calibrated and decided on
-            the rows that know it; a row without a positive of which something is missing says nothing to the gate.
+            the rows on which it is known. A row that has no positive and a missing label is not used for the gate.
         groups : array-like, shape (n,), optional
             Rows of one group are never on both sides of a split.
         sample_weight : array-like of float >= 0, shape (n,), optional
-            How many rows of the population each row stands for; only the ratios count.
+            How many rows of the population each row represents; only the ratios count.
 
         Raises
         ------
         DataError, ConfigError
         CertificateError
-            If `gate_policy` asks for more than the data can prove; the message holds the table.
+            If `gate_policy` requires more than the data can prove; the message holds the table.
         """
         folds = self.calibration_folds
         if folds is not None and not (isinstance(folds, (int, np.integer)) and folds >= 2):
@@ -178,11 +178,11 @@ class CascadeClassifier(MultilabelClassifier):
         if isinstance(seed, bool) or not (isinstance(seed, (int, np.integer)) and seed >= 0):
             raise ConfigError(f"`random_state` must be a whole number of 0 or more. Received {seed!r}.")
         X = check_rows(self, X, reset=True, min_rows=2)
-        labels, known, self.target_form_ = read_known_target(y, n_rows(X))
+        labels, self.target_form_ = read_known_target(y, n_rows(X))
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names
         names = name_labels(columns, labels.shape[1])
         self._wishes().check(names)
-        found = find_any_label(labels, names, self.any_label, known)
+        found = find_any_label(labels, names, self.any_label)
         if found.note:
             warnings.warn(found.note, stacklevel=2)
         logger.info("any: %s", "no column" if found.index is None else f"column {names[found.index]!r} is the gate")
@@ -191,11 +191,11 @@ class CascadeClassifier(MultilabelClassifier):
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         group = None if groups is None else np.asarray(groups)
         group_numbers(group, len(labels))
-        self._fit(Examples(X, labels, names, found.index, group, weight, known))
+        self._fit(Examples(X, labels, names, found.index, group, weight))
         return self
 
     def _fit(self, examples: Examples) -> None:
-        X, Y = examples.X, examples.Y
+        X, labels = examples.X, examples.labels
         stages = Stages(
             self._default("gate", X) if self.gate is None else self.gate,
             self._default("labeler", X) if self.labeler is None else self.labeler,
@@ -210,14 +210,15 @@ class CascadeClassifier(MultilabelClassifier):
         self.gate_, self.labeler_ = fitted.gate, fitted.labeler
         self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
         provenance = {
-            "data": fingerprint(X, Y, examples.groups, examples.known),
+            "data": fingerprint(X, labels, examples.groups),
             "rows_fitted": fitted.rows_fitted,
             "rows_calibrated": fitted.rows_calibrated,
             "profile": training_profile(examples, fitted).to_json(),
         }
-        if examples.known is not None:
-            provenance["labels_missing"] = int((~examples.known).sum())
-            provenance["rows_without_gate_target"] = len(Y) - len(examples.with_gate_target(np.arange(len(Y))))
+        if labels.known is not None:
+            provenance["labels_missing"] = labels.n_missing
+            with_target = examples.with_gate_target(np.arange(len(labels)))
+            provenance["rows_without_gate_target"] = len(labels) - len(with_target)
         self.predictor_ = CascadePredictor(
             fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance, fitted.certificate
         )

@@ -120,7 +120,7 @@ def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVer
 def _rows_digest(data: Dataset, hashes: RowHashes) -> str:
     """Digest of every row with its labels and group."""
     assert data.Y is not None
-    rows = labelled(hashes.keys, data.Y, data.known).tolist()
+    rows = labelled(hashes.keys, data.labels).tolist()
     return key_of(rows, hashes.groups.tolist(), list(data.label_names), data.feature_names)
 
 

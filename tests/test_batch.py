@@ -19,8 +19,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from cascade_pipelines import predict
-from cascade_pipelines.predict_batch import settings_for
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
@@ -29,6 +27,8 @@ from cascade import CascadeClassifier, CascadePredictor, ManyLabelClassifier, Ma
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
 from cascade.errors import BusyError, CascadeError, ConfigError, DataError
+from cascade_pipelines import predict
+from cascade_pipelines.predict_batch import settings_for
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
 ROOT = Path(__file__).parents[1]

@@ -19,13 +19,13 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 import yaml
-from cascade_pipelines.cli.app import main
 
 from cascade import CascadePredictor
 from cascade.config.schema import RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError
+from cascade_pipelines.cli.app import main
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import HeldOut, fit_gate_rules
 from cascade.fitting.options import Wishes
@@ -51,8 +52,8 @@ def test_any_has_the_right_sum_after_it_has_met_the_labels() -> None:
     Y[:, 2] = Y.any(axis=1)
     gate_z = rng.normal(Y[:, 2], 2.0)
     labeler_z = rng.normal(6.0 * Y[:, :2] - 3.0, 1.5)
-    plan = planned(Y, 2, np.array([0, 1]), np.full(3, 0.1))
-    held = HeldOut(Y, np.ones(n), np.arange(n), gate_z)
+    plan = planned(LabelMatrix(Y), 2, np.array([0, 1]), np.full(3, 0.1))
+    held = HeldOut(LabelMatrix(Y), np.ones(n), np.arange(n), gate_z)
     wishes = Wishes(negative_pool="all")
     gate_rules = fit_gate_rules(held, wishes)
     rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], wishes)

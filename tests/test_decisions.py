@@ -15,6 +15,7 @@ from sklearn.metrics import f1_score, precision_score, recall_score
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.rules.thresholds.decisions import NEVER, PRIOR_POSITIVES, check_decision, decision_thresholds
 from tests.conftest import KnownTruth
@@ -31,7 +32,7 @@ def sample(seed: int, n: int = 40) -> tuple[np.ndarray, np.ndarray]:
 def choose(decision: Any, proba: np.ndarray, passed: np.ndarray, Y: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return float(decision_thresholds([decision], ["a"], proba, passed, Y)[0])
+        return float(decision_thresholds([decision], ["a"], proba, passed, LabelMatrix(Y))[0])
 
 
 @pytest.fixture
@@ -134,10 +135,10 @@ def test_what_cannot_be_had_is_said() -> None:
     proba, Y = np.full((40, 1), 0.1), np.zeros((40, 1), np.uint8)
     Y[:4] = 1
     with pytest.warns(UserWarning, match=r"cannot have precision 0.9: the best threshold has 0.1; its bit is never"):
-        assert decision_thresholds([{"precision": 0.9}], ["a"], proba, ALL, Y)[0] == NEVER
+        assert decision_thresholds([{"precision": 0.9}], ["a"], proba, ALL, LabelMatrix(Y))[0] == NEVER
     half = np.arange(40) % 2 == 0
     with pytest.warns(UserWarning, match=r"cannot have recall 0.9: the gate passes 0.5"):
-        assert decision_thresholds([{"recall": 0.9}], ["a"], proba, half, Y)[0] == 0.1
+        assert decision_thresholds([{"recall": 0.9}], ["a"], proba, half, LabelMatrix(Y))[0] == 0.1
 
 
 @pytest.mark.parametrize(

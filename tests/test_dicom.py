@@ -388,6 +388,7 @@ def test_a_slice_without_patient_among_others_is_named(tmp_path: Path, change: C
 def test_the_config_of_the_challenge_trains_predicts_and_submits(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow")
     import pyarrow.parquet
+
     from cascade_pipelines import evaluate, predict, submission, train
 
     overrides = [f"data.path={folder / 'images'}", f"data.label_file={folder / 'labels.csv'}", "data.image_size=16"]

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from cascade_pipelines.models import show
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -17,6 +16,7 @@ from cascade.errors import CertificateError, ConfigError
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import fit_gate_rules
 from cascade.rules.thresholds.certificate import misses_allowed
+from cascade_pipelines.models import show
 from tests.conftest import KnownTruth
 
 POLICY = {"recall": 0.8, "confidence": 0.9}

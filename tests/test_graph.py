@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as arrays
 from sklearn.linear_model import LogisticRegression
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.estimators.loss_options import DEFAULTS, make_loss
 from cascade.rules.probability.calibration import Calibration, IsotonicCalibration
@@ -130,7 +131,7 @@ def test_what_no_graph_can_hold_is_refused(plain: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", sorted(DEFAULTS))
 def test_losses_are_corrected_in_the_graph_as_outside(kind: str) -> None:
     Y = np.random.default_rng(0).random((500, 3)) < (0.02, 0.2, 0.6)
-    loss = make_loss(kind, Y.astype(np.uint8))
+    loss = make_loss(kind, LabelMatrix(Y.astype(np.uint8)))
     z = np.linspace(-40, 40, 600).reshape(-1, 3)
     np.testing.assert_allclose(CORRECTIONS[type(loss)](loss, z), loss.log_odds(z), rtol=1e-6, atol=1e-6)
 

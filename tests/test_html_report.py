@@ -12,14 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cascade_pipelines import compare, train
-from cascade_pipelines import train_many_labels as train_flat
-from cascade_pipelines.steps.run_data import split
 from PIL import Image
 
 from cascade import CascadePredictor
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset, read_data
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.readers.columns import Roles
 from cascade.metrics import Outcome
 from cascade.reports.html import page, training_data
@@ -29,6 +27,9 @@ from cascade.reports.html.content.thumbnails import LARGEST, thumbnails
 from cascade.reports.html.layout.charts import gate_panels
 from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
+from cascade_pipelines import compare, train
+from cascade_pipelines import train_many_labels as train_flat
+from cascade_pipelines.steps.run_data import split
 
 from .conftest import KnownTruth
 from .pages import Page, contrast, opened_in_chromium
@@ -178,7 +179,7 @@ def test_a_labeler_of_the_pool_gated_is_not_asked_below_its_gate(truth: KnownTru
     scores = predictor.score(X)
     assert examined_everywhere(predictor, X, scores) is scores
     data = Dataset(truth.X[:6000], truth.Y[:6000], predictor.labels, None, np.arange(6000).astype(str))
-    report = evaluate(predictor, scores, Y, None) | {"certificate": None}
+    report = evaluate(predictor, scores, LabelMatrix(Y), None) | {"certificate": None}
     found = training_data(predictor, data, np.arange(4000, 6000), scores, report)
     assert found["explorer"]["thresholds"][0] == predictor.rules.gate_threshold
     assert json.loads(json.dumps(found, allow_nan=False)) == found
@@ -194,7 +195,7 @@ def test_labels_that_never_occur_and_models_that_cost_nothing_known_have_their_p
     Y[2000:, 0] = 0
     model = CascadeClassifier(DummyClassifier(), DummyClassifier()).fit(truth.X[:2000], Y[:2000])
     scores = model.predictor_.score(truth.X[2000:3000])
-    report = evaluate(model.predictor_, scores, Y[2000:], None) | {"certificate": None}
+    report = evaluate(model.predictor_, scores, LabelMatrix(Y[2000:]), None) | {"certificate": None}
     data = Dataset(truth.X[:3000], Y, model.predictor_.labels, None, np.arange(3000).astype(str))
     found = training_data(model.predictor_, data, np.arange(2000, 3000), scores, report)
     assert found["explorer"]["gate_share"] is None

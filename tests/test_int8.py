@@ -15,7 +15,6 @@ pytest.importorskip("ai_edge_litert")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("tf2onnx")
 
-from cascade_pipelines import export
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
@@ -26,6 +25,7 @@ from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.runtimes import RUNTIMES
 from cascade.store.int8_rows import MOST, Int8Rows
+from cascade_pipelines import export
 from tests.conftest import KnownTruth
 from tests.test_store import forge
 

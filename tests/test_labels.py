@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import sparse
 
 from cascade.data.any_label import find_any_label
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import check_labels, check_sparse_labels
 from cascade.datasets.phantom.table import LABELS, full_table
 from cascade.errors import ConfigError, DataError
@@ -24,40 +25,40 @@ def with_any(findings: np.ndarray) -> np.ndarray:
 
 def test_problem_a_has_any_in_its_last_column() -> None:
     combinations, counts = full_table()
-    assert find_any_label(np.repeat(combinations, counts, axis=0), LABELS).index == 5
+    assert find_any_label(LabelMatrix(np.repeat(combinations, counts, axis=0)), LABELS).index == 5
 
 
 def test_a_stray_row_is_reported_and_not_guessed_over() -> None:
     Y = with_any(np.random.default_rng(0).random((5000, 3)) < 0.2)
     row = int(np.flatnonzero(Y[:, 3] == 0)[4])
     Y[row, 3] = 1
-    found = find_any_label(Y, NAMES)
+    found = find_any_label(LabelMatrix(Y), NAMES)
     assert found.index is None
     assert f"first: row {row}" in found.note
-    assert find_any_label(Y, NAMES, "any").index == 3
+    assert find_any_label(LabelMatrix(Y), NAMES, "any").index == 3
 
 
 def test_twins_are_not_taken() -> None:
     Y = np.array([[1, 1], [0, 0]], np.uint8)
-    assert find_any_label(Y, ["a", "b"]).index is None
+    assert find_any_label(LabelMatrix(Y), ["a", "b"]).index is None
 
 
 def test_none_and_unknown_names() -> None:
     Y = with_any(np.eye(3))
-    assert find_any_label(Y, NAMES, None).index is None
+    assert find_any_label(LabelMatrix(Y), NAMES, None).index is None
     with pytest.raises(ConfigError, match="any_label"):
-        find_any_label(Y, NAMES, "nobody")
+        find_any_label(LabelMatrix(Y), NAMES, "nobody")
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 6)), elements=st.integers(0, 1)))
 def test_what_is_found_is_the_or_of_the_others(Y: np.ndarray) -> None:
     names = [f"label_{k}" for k in range(Y.shape[1])]
-    index = find_any_label(Y, names).index
+    index = find_any_label(LabelMatrix(Y), names).index
     if Y.shape[1] == 1:
         assert index == 0
     elif index is not None:
         np.testing.assert_array_equal(Y[:, index].astype(bool), np.delete(Y, index, axis=1).any(axis=1))
-    plan = plan_labels(Y, index)
+    plan = plan_labels(LabelMatrix(Y), index)
     assert index not in plan.learned
     assert ((plan.share > 0) & (plan.share < 1)).all()
 

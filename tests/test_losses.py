@@ -15,6 +15,7 @@ from scipy.special import expit, logit, softmax
 pytest.importorskip("keras")
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.estimators.loss_options import DEFAULTS, make_loss
 from cascade.estimators.losses import FURTHEST, AsymmetricLoss, loss_from_json, loss_to_json
@@ -90,7 +91,7 @@ def with_slope(value_of: Callable[[Any], Any], logits: np.ndarray) -> tuple[floa
 @pytest.mark.parametrize("option", MARGIN, ids=str)
 @pytest.mark.parametrize("k", [0, 1, 2])
 def test_values_and_gradients_are_those_of_an_independent_formula(option: Any, k: int) -> None:
-    loss = make_loss(option, Y)
+    loss = make_loss(option, LabelMatrix(Y))
     for z in (-4.0, -0.7, 0.9, 3.0):
         for y in (0.0, 1.0):
             target, logits = np.zeros((1, 3), "float32"), np.zeros((1, 3), "float32")
@@ -105,7 +106,7 @@ def test_values_and_gradients_are_those_of_an_independent_formula(option: Any, k
 @pytest.mark.parametrize("option", MARGIN, ids=str)
 @pytest.mark.parametrize("p", [0.002, 0.1, 0.5, 0.9])
 def test_the_correction_turns_the_best_logit_into_the_probability(option: Any, p: float) -> None:
-    loss = make_loss(option, Y)
+    loss = make_loss(option, LabelMatrix(Y))
     for k in range(3):
         risk = lambda z, k=k: np.dot([p, 1 - p], reference(option, k, z))  # noqa: E731
         found = minimize_scalar(risk, bounds=(-14, 14), method="bounded", options={"xatol": 1e-9})
@@ -114,7 +115,7 @@ def test_the_correction_turns_the_best_logit_into_the_probability(option: Any, p
 
 
 def test_distribution_balancing_is_that_of_the_paper_and_leaves_empty_rows_alone() -> None:
-    loss = make_loss("distribution_balanced", Y)
+    loss = make_loss("distribution_balanced", LabelMatrix(Y))
     own, n, count = DEFAULTS["distribution_balanced"], len(Y), Y.sum(axis=0)
     offset = own["kappa"] * np.log((n - count + 0.5) / (count + 0.5))
     rows, z = np.array([[1, 1, 0], [0, 0, 0]], "float32"), RNG.normal(size=(2, 3)).astype("float32")
@@ -128,7 +129,7 @@ def test_distribution_balancing_is_that_of_the_paper_and_leaves_empty_rows_alone
 
 
 def test_softmax_takes_shares_of_a_row_and_nothing_of_an_empty_one() -> None:
-    loss = make_loss("softmax", Y)
+    loss = make_loss("softmax", LabelMatrix(Y))
     rows, z = np.array([[1, 1, 0], [0, 0, 0]], "float32"), RNG.normal(size=(2, 3)).astype("float32")
     found = np.asarray(LogitLoss(loss).call(rows, z))
     share = softmax(z[0])
@@ -141,7 +142,7 @@ def test_softmax_takes_shares_of_a_row_and_nothing_of_an_empty_one() -> None:
 @pytest.mark.parametrize("kind", sorted(DEFAULTS))
 def test_labels_that_never_occur_and_far_logits_stay_finite(kind: str) -> None:
     empty = np.zeros((50, 3), np.uint8)
-    loss = make_loss(kind, empty)
+    loss = make_loss(kind, LabelMatrix(empty))
     for z in (-60.0, 0.0, 60.0):
         rows = np.array([[0, 0, 0], [1, 1, 1]], "float32")
         value, slope = with_slope(lambda x, y=rows: LogitLoss(loss)(y, x), np.full((2, 3), z, "float32"))
@@ -211,7 +212,7 @@ def test_a_saved_network_needs_no_loss_of_ours_and_answers_alike(tmp_path: Path)
 
 @pytest.mark.parametrize("kind", sorted(DEFAULTS))
 def test_losses_survive_json_and_odd_ones_are_refused(kind: str) -> None:
-    loss = make_loss(kind, Y)
+    loss = make_loss(kind, LabelMatrix(Y))
     body = json.loads(json.dumps(loss_to_json(loss)))
     z = RNG.normal(size=(5, 3))
     np.testing.assert_array_equal(loss_from_json(body, 3).log_odds(z), loss.log_odds(z))
@@ -257,7 +258,7 @@ def test_losses_that_make_no_sense_are_refused(option: Any, sentence: str) -> No
 @pytest.mark.parametrize("kind", sorted(set(DEFAULTS) - {"softmax"}))
 @pytest.mark.parametrize("rows", [3, 5])
 def test_a_weight_per_row_belongs_to_the_row_whatever_the_batch(kind: str, rows: int) -> None:
-    loss = LogitLoss(make_loss(kind, Y))
+    loss = LogitLoss(make_loss(kind, LabelMatrix(Y)))
     z, weight = RNG.normal(size=(rows, 3)).astype("float32"), RNG.random(rows).astype("float32")
     target = Y[:rows].astype("float32")
     each = np.asarray(loss.call(target, z))
@@ -298,7 +299,7 @@ def test_networks_of_every_loss_take_sample_weights(kind: str) -> None:
     ],
 )
 def test_forged_numbers_of_a_loss_are_refused(kind: str, name: str, value: Any) -> None:
-    body = loss_to_json(make_loss(kind, Y))
+    body = loss_to_json(make_loss(kind, LabelMatrix(Y)))
     with pytest.raises(ConfigError, match=f"`loss.{name}`"):
         loss_from_json({**body, name: value}, 3)
     for odd in (None, "bce", [1]):

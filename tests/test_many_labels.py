@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cascade_pipelines.cli.app import app
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
@@ -28,6 +27,7 @@ from cascade.many_labels.decoders import surest, thresholds_from
 from cascade.many_labels.report import evaluate_many
 from cascade.metrics.streamed import StreamedRanking
 from cascade.metrics.top_k import at_k, top_columns
+from cascade_pipelines.cli.app import app
 
 COUNTS = np.geomspace(60, 1500, 40)
 

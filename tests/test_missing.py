@@ -14,7 +14,8 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.comparison.flat_baseline import FlatClassifier
 from cascade.data.any_label import find_any_label
-from cascade.data.missing import settled_rows, split_missing
+from cascade.data.label_matrix import LabelMatrix
+from cascade.data.missing import split_missing
 from cascade.errors import ConfigError, DataError
 from cascade.rules.label_plan import plan_labels
 from cascade.rules.probability.calibration import fit_calibration
@@ -54,25 +55,28 @@ def test_every_way_to_say_that_a_label_is_missing(given: object) -> None:
 
 def test_a_row_is_settled_where_what_is_known_of_it_does_not_depend_on_the_answer() -> None:
     known = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [1, 1, 1]], bool)
-    np.testing.assert_array_equal(settled_rows(known, None), [0, 0, 0, 1])
-    np.testing.assert_array_equal(settled_rows(known, 2), [1, 1, 0, 1])
+    labels = LabelMatrix(np.zeros(known.shape, np.uint8), known)
+    np.testing.assert_array_equal(labels.settled(None), [0, 0, 0, 1])
+    np.testing.assert_array_equal(labels.settled(2), [1, 1, 0, 1])
     # A label that nobody has noted on any row has no say.
-    np.testing.assert_array_equal(settled_rows(np.array([[1, 0], [1, 0]], bool), None), [1, 1])
+    np.testing.assert_array_equal(
+        LabelMatrix(np.zeros((2, 2), np.uint8), np.array([[1, 0], [1, 0]], bool)).settled(None), [1, 1]
+    )
 
 
 def test_any_is_found_on_known_entries_but_not_by_chance(truth: KnownTruth) -> None:
     values, known = split_missing(hidden(truth.Y, 0.3))
     labels, names = values.astype(np.uint8), list("abcde")
-    assert find_any_label(labels, names, known=known).index == 4
+    assert find_any_label(LabelMatrix(labels, known), names).index == 4
     # A 0 beside another label's 1 is a stray; where it is not known it is none.
     row = int(np.flatnonzero(known[:, 4] & (labels[:, 4] > 0) & labels[:, :4].any(axis=1))[0])
     labels[row, 4] = 0
-    assert f"row {row}" in find_any_label(labels, names, known=known).note
+    assert f"row {row}" in find_any_label(LabelMatrix(labels, known), names).note
     known[row, 4] = False
-    assert find_any_label(labels, names, known=known).index == 4
+    assert find_any_label(LabelMatrix(labels, known), names).index == 4
     # On few rows any column may agree.
     known[np.flatnonzero(known[:, 4])[:-20], 4] = False
-    assert find_any_label(labels * known, names, known=known).index is None
+    assert find_any_label(LabelMatrix(labels * known, known), names).index is None
 
 
 @pytest.mark.parametrize(
@@ -217,19 +221,18 @@ def test_rules_of_a_label_are_those_of_the_rows_that_know_it() -> None:
     proba = 1 / (1 + np.exp(-z))
     Y, known = (rng.random(z.shape) < proba).astype(np.uint8), rng.random(z.shape) < 0.6
     told = known[:, 1]
+    labels, of_told = LabelMatrix(Y * known, known), LabelMatrix(Y[told])
     for method in ("platt", "beta", "isotonic"):
-        both, alone = (
-            fit_calibration(*given) for given in ((z, Y * known, None, method, known), (z[told], Y[told], None, method))
-        )
+        both, alone = (fit_calibration(*given, None, method) for given in ((z, labels), (z[told], of_told)))
         # Sums over a column of a matrix and over a vector differ in the last digit.
         np.testing.assert_allclose(both(z)[:, 1], alone(z)[:, 1], rtol=1e-9)
     passed, decisions = rng.random(4000) < 0.8, [{"recall": 0.5}, "f1"]
-    both = decision_thresholds(decisions, ["a", "b"], proba, passed, Y * known, known=known)
-    alone = decision_thresholds(decisions, ["a", "b"], proba[told], passed[told], Y[told])
+    both = decision_thresholds(decisions, ["a", "b"], proba, passed, labels)
+    alone = decision_thresholds(decisions, ["a", "b"], proba[told], passed[told], of_told)
     assert both[1] == alone[1]
     assert both[0] != alone[0]
-    plan, of_told = plan_labels(Y * known, None, known=known), plan_labels((Y * known)[told], None)
-    assert plan.share[1] == of_told.share[1]
+    plan, alone = plan_labels(labels, None), plan_labels(LabelMatrix(labels.values[told]), None)
+    assert plan.share[1] == alone.share[1]
     assert plan.seen_count.sum() == ((Y.any(axis=1)) & known.all(axis=1)).sum()
 
 

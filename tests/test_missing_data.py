@@ -9,8 +9,6 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
-from cascade_pipelines import compare, evaluate, train
-from cascade_pipelines import lint as lint_pipeline
 from PIL import Image
 
 from cascade.config.schema import RunConfig
@@ -18,6 +16,8 @@ from cascade.data import read_data
 from cascade.data.readers.columns import Roles
 from cascade.errors import DataError
 from cascade.lint.lint import lint
+from cascade_pipelines import compare, evaluate, train
+from cascade_pipelines import lint as lint_pipeline
 
 X = np.arange(8, dtype=np.float32).reshape(4, 2)
 Y = np.array([[0, 1], [0, 0], [1, 0], [0, 0]], np.uint8)

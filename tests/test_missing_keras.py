@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from cascade import CascadeClassifier, KerasClassifier
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.loss_options import make_loss
 
@@ -110,9 +111,9 @@ def test_weights_of_another_shape_and_losses_without_a_mask_are_refused(
 def test_a_loss_counts_the_rows_that_know_the_label(kind: str) -> None:
     rng = np.random.default_rng(0)
     Y, known = (rng.random((500, 2)) < 0.2).astype(np.uint8), rng.random((500, 2)) < 0.6
-    both = make_loss(kind, Y * known, known)
+    both = make_loss(kind, LabelMatrix(Y * known, known))
     rows = known[:, 1]
-    alone = make_loss(kind, Y[rows])
+    alone = make_loss(kind, LabelMatrix(Y[rows]))
     values, of_rows = (loss.weights if kind == "weighted" else loss.offset for loss in (both, alone))
     np.testing.assert_allclose(values[1], of_rows[1], rtol=1e-12)
 

@@ -32,7 +32,7 @@ def test_a_label_is_judged_on_the_rows_that_know_it(outcome: Outcome, metric: Me
 
 
 def test_so_is_its_calibration_line(outcome: Outcome) -> None:
-    lines = calibration_line(outcome.Y, outcome.proba, outcome.known)
+    lines = calibration_line(outcome.labels, outcome.proba)
     for k in range(3):
         rows = outcome.known[:, k]
         alone = calibration_line(outcome.Y[rows], outcome.proba[rows])

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 import pytest
-from cascade_pipelines import predict
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
@@ -18,6 +17,7 @@ from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
 from cascade.drift import TrainingProfile
 from cascade.errors import DataError
+from cascade_pipelines import predict
 
 N, SHARD = 4000, 900
 

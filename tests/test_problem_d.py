@@ -12,6 +12,7 @@ pytest.importorskip("keras")
 import keras
 
 from cascade import KerasClassifier
+from cascade.data.label_matrix import LabelMatrix
 from cascade.estimators.label_weights import combination_weights, label_weights
 from cascade.estimators.loss_options import make_loss
 from cascade.estimators.neural.losses import LogitLoss
@@ -102,7 +103,7 @@ def test_a_weight_per_row_and_label_fails_or_goes_along_the_wrong_axis() -> None
 
 def test_our_loss_takes_a_weight_per_row_and_label_as_it_is_meant() -> None:
     weights = np.where(Y > 0, list(DICTIONARY.values()), 1.0).astype("float32")
-    model = logits_model(LogitLoss(make_loss("bce", Y)))
+    model = logits_model(LogitLoss(make_loss("bce", LabelMatrix(Y))))
     for rows in (slice(0, 64), slice(0, 4)):
         expected = (elementwise(model, rows) * weights[rows]).mean()
         found = model.train_on_batch(X[rows], Y[rows].astype("float32"), sample_weight=weights[rows])

@@ -19,10 +19,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from cascade_pipelines import predict
-from cascade_pipelines.predict_batch import settings_for
-from cascade_pipelines.steps.loading import Loading, Opening
-from cascade_pipelines.steps.progress import JobBar
 from joblib import parallel_config
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
@@ -35,6 +31,10 @@ from cascade.batch.inputs.opening import Input
 from cascade.batch.runner import Settings, run_job
 from cascade.data.readers.columns import Roles
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade_pipelines import predict
+from cascade_pipelines.predict_batch import settings_for
+from cascade_pipelines.steps.loading import Loading, Opening
+from cascade_pipelines.steps.progress import JobBar
 
 ray = pytest.importorskip("ray")
 from ray.cluster_utils import Cluster  # noqa: E402

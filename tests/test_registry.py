@@ -16,10 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from cascade_pipelines import registry as commands
-from cascade_pipelines import train
-from cascade_pipelines.cli.app import app
-from cascade_pipelines.steps.locate import find_model
 from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -31,6 +27,10 @@ from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous, promoted, until_now
 from cascade.registry.packaging import package, requirements
 from cascade.registry.reference import Reference
+from cascade_pipelines import registry as commands
+from cascade_pipelines import train
+from cascade_pipelines.cli.app import app
+from cascade_pipelines.steps.locate import find_model
 
 pytest.importorskip("mlflow")
 

@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from cascade import CascadeClassifier
+from cascade.data.label_matrix import LabelMatrix
 from cascade.metrics import Outcome, label_values
 from cascade.reports.report import evaluate, table
 
@@ -27,7 +28,7 @@ def evaluated(truth: KnownTruth) -> tuple[Outcome, dict[str, Any]]:
     rows = 20_000 + np.flatnonzero(truth.Y[20_000:22_000, 0] == 0)
     scores, Y = predictor.score(truth.X[rows]), truth.Y[rows]
     answer = predictor.decide(scores)
-    report = evaluate(predictor, scores, Y, np.arange(len(Y)) // 3, importance=[1, 2, 3, 4, 5])
+    report = evaluate(predictor, scores, LabelMatrix(Y), np.arange(len(Y)) // 3, importance=[1, 2, 3, 4, 5])
     return Outcome(Y, answer.proba, answer.labels, answer.passed_gate), report
 
 

@@ -23,10 +23,9 @@ from cascade.retraining.memory.row_hashes import hashes_of
 
 pytest.importorskip("mlflow")
 
+from cascade.registry import ModelRegistry
 from cascade_pipelines import retrain, train
 from cascade_pipelines.steps.version import RECORD
-
-from cascade.registry import ModelRegistry
 
 ROWS = 8000
 NAME = "bleeds"

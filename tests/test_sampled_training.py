@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from cascade_pipelines.compare import contenders_of
 from scipy import sparse
 from scipy.special import expit
 
@@ -22,6 +21,7 @@ from cascade.estimators.neural.batches import SampledBatches, TiltedBatches
 from cascade.estimators.neural.losses import LogitLoss
 from cascade.estimators.neural.networks import build_network
 from cascade.estimators.sampling import PastedRows, class_ratios, draw_donors, draw_rare, rarity_weights
+from cascade_pipelines.compare import contenders_of
 
 SMALL: dict[str, Any] = {"network_options": {"width": 8, "depth": 1}, "epochs": 2}
 

@@ -15,6 +15,7 @@ from sklearn.base import clone
 from cascade.comparison.compare_text import verdict
 from cascade.comparison.contenders import REFERENCE
 from cascade.data.any_label import find_any_label
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
 from cascade.data.rows import subset
 from cascade.data.splits import group_numbers, grouped_folds
@@ -99,7 +100,7 @@ def compare(
         raise DataError(f"`groups` must hold at least as many groups as folds ({n_folds}). Received fewer.")
     if not all(Y[folds == fold].any() for fold in range(n_folds)):
         raise DataError(f"`Y` must hold a positive in each of {n_folds} folds; too few groups have one.")
-    any_index = find_any_label(Y, names, any_label).index
+    any_index = find_any_label(LabelMatrix(Y), names, any_label).index
     answers: dict[str, list[FoldAnswer]] = {}
     errors: dict[str, str] = {}
     for name, contender in contenders.items():

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_part
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import n_rows
 from cascade.data.sample_weight import check_weight
 from cascade.data.splits import grouped_folds, grouped_holdout
@@ -88,46 +87,44 @@ class FlatClassifier(MultilabelClassifier):
         groups, sample_weight : array-like, shape (n,), optional
         """
         X = check_rows(self, X, reset=True, min_rows=2)
-        Y, known, self.target_form_ = read_known_target(y, n_rows(X))
-        names = [str(k) for k in range(Y.shape[1])]
+        labels, self.target_form_ = read_known_target(y, n_rows(X))
+        names = [str(k) for k in range(labels.shape[1])]
         decisions = each_decision(self.decision, None, names)
-        weight = None if sample_weight is None else check_weight(sample_weight, len(Y))
+        weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         given = {"groups": None if groups is None else np.asarray(groups), "sample_weight": weight}
-        rows = np.arange(len(Y)) if known is None else np.flatnonzero(known.any(axis=1))
+        rows = labels.rows_with_known_label()
         if self.calibration_folds is None:
-            held = grouped_holdout(Y[rows], _of(given["groups"], rows), self.calibration_size, self.random_state)
-            self._fit_on(X, Y, known, rows[~held], given)
-            asked, proba = rows[held], self._proba(X, rows[held])
+            group = _of(given["groups"], rows)
+            held = grouped_holdout(labels.values[rows], group, self.calibration_size, self.random_state)
+            self._fit_on(X, labels, rows[~held], given)
+            unseen, proba = rows[held], self._proba(X, rows[held])
         else:
-            asked, proba = rows, self._out_of_fold(X, Y, known, rows, self.calibration_folds, given)
-            self._fit_on(X, Y, known, rows, given)
-        passed = np.ones(len(asked), dtype=bool)
+            unseen, proba = rows, self._out_of_fold(X, labels, rows, self.calibration_folds, given)
+            self._fit_on(X, labels, rows, given)
+        passed, unseen_weight = np.ones(len(unseen), dtype=bool), _of(weight, unseen)
         self.thresholds_ = decision_thresholds(
-            decisions, names, proba, passed, Y[asked], _of(weight, asked), False, known_part(known, asked)
+            decisions, names, proba, passed, labels.part(unseen), unseen_weight, calibrated=False
         )
         self.classes_ = self.target_form_.classes
         return self
 
-    def _fit_on(self, X: Any, Y: Labels, known: Known, rows: Rows, given: dict[str, Any]) -> None:
+    def _fit_on(self, X: Any, labels: LabelMatrix, rows: Rows, given: dict[str, Any]) -> None:
         if not len(rows):
             raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
         extra = {name: _of(values, rows) for name, values in given.items()}
-        weight, told = check_weight(extra["sample_weight"], len(rows)), known_part(known, rows)
-        total = weight.sum() if told is None else weight @ told
-        self.share_ = (weight @ Y[rows] + 0.5) / (total + 1.0)
-        self.learned_ = varying_labels(Y[rows], told)
+        weight, fitting = check_weight(extra["sample_weight"], len(rows)), labels.part(rows)
+        self.share_ = (weight @ fitting.values + 0.5) / (fitting.weight_per_label(weight) + 1.0)
+        self.learned_ = varying_labels(fitting)
         self.estimator_ = None
         if len(self.learned_):
             estimator = fresh(self.estimator, [self.random_state, 2])
-            own = known_part(known, rows, self.learned_)
-            labels = Y[np.ix_(rows, self.learned_)].astype(np.int64)
-            self.estimator_ = fit_labels(estimator, X, rows, labels, own, **extra)
+            self.estimator_ = fit_labels(estimator, X, rows, labels.part(rows, self.learned_), **extra)
 
-    def _out_of_fold(self, X: Any, Y: Labels, known: Known, rows: Rows, n_folds: int, given: dict[str, Any]) -> Floats:
-        folds = grouped_folds(Y[rows], _of(given["groups"], rows), n_folds, self.random_state)
-        proba = np.empty((len(rows), Y.shape[1]))
+    def _out_of_fold(self, X: Any, labels: LabelMatrix, rows: Rows, n_folds: int, given: dict[str, Any]) -> Floats:
+        folds = grouped_folds(labels.values[rows], _of(given["groups"], rows), n_folds, self.random_state)
+        proba = np.empty((len(rows), labels.shape[1]))
         for fold in range(n_folds):
-            self._fit_on(X, Y, known, rows[folds != fold], given)
+            self._fit_on(X, labels, rows[folds != fold], given)
             proba[folds == fold] = self._proba(X, rows[folds == fold])
         return proba
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 
 STRAY_SHARE = 0.01
@@ -17,24 +16,24 @@ STRAY_SHARE = 0.01
 
 @dataclass(frozen=True)
 class AnyLabel:
-    """Which column says "some label is present", if one does; `note` tells what was odd about it."""
+    """Which column says "some label is present", if one does; `note` reports what is unusual about it."""
 
     index: int | None
     note: str = ""
 
 
-def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "auto", known: Known = None) -> AnyLabel:
+def find_any_label(labels: LabelMatrix, names: Sequence[str], any_label: str | None = "auto") -> AnyLabel:
     """Find the column that equals the OR of the others, decided once on all rows.
 
     Parameters
     ----------
-    Y : ndarray of 0/1, shape (n, L)
+    labels : LabelMatrix
+        Dense, n rows and L labels. Where labels are missing, a row counts for a column if the entry is known and the
+        others decide their OR: one of them is on, or all are known. A column that is unknown on half of the rows that
+        decide is not taken.
     names : sequence of str, length L
     any_label : str or None
         "auto" searches, a name decides, None says that there is none. An only label is always `any`.
-    known : ndarray of bool, shape (n, L), optional
-        A row counts for a column where that is known and the others decide their OR: one of them is on, or all are
-        known. A column that half of such rows do not know is not taken.
 
     Returns
     -------
@@ -43,14 +42,16 @@ def find_any_label(Y: Labels, names: Sequence[str], any_label: str | None = "aut
 
     Examples
     --------
-    >>> find_any_label(np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0]]), ["a", "b", "any"]).index
+    >>> labels = LabelMatrix(np.array([[1, 0, 1], [0, 1, 1], [0, 0, 0]]))
+    >>> find_any_label(labels, ["a", "b", "any"]).index
     2
     """
+    Y, known = labels.values, labels.known
     others = Y.sum(axis=1, dtype=np.int64)[:, None] - Y > 0
     differs = others != Y.astype(bool)
     often_known = np.ones(Y.shape[1], dtype=bool)
     if known is not None:
-        # What is known on no row has no say, as in `settled_rows`.
+        # A label that is known on no row is ignored, as in `LabelMatrix.settled`.
         hidden = ~known & known.any(axis=0)
         decided = others | (hidden.sum(axis=1, dtype=np.int64)[:, None] - hidden == 0)
         differs &= decided & known

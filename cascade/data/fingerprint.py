@@ -1,4 +1,4 @@
-"""A fingerprint of training data: enough to tell whether two runs saw the same rows."""
+"""A fingerprint of training data: it shows whether two runs used the same rows."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import n_rows, take
 
 SAMPLED_ROWS = 256
 
 
-def fingerprint(X: Any, Y: Labels, groups: NDArray[Any] | None, known: Known = None) -> dict[str, Any]:
+def fingerprint(X: Any, labels: LabelMatrix, groups: NDArray[Any] | None) -> dict[str, Any]:
     """Hash all labels and groups, and the content of up to 256 evenly spaced rows.
 
     Returns
@@ -26,6 +25,7 @@ def fingerprint(X: Any, Y: Labels, groups: NDArray[Any] | None, known: Known = N
         missing `sha256_known`.
     """
     sampled = np.unique(np.linspace(0, n_rows(X) - 1, SAMPLED_ROWS).astype(np.intp))
+    Y, known = labels.values, labels.known
     missing = {} if known is None else {"sha256_known": _digest(np.packbits(known, axis=1).tobytes())}
     return missing | {
         "rows": n_rows(X),

@@ -66,7 +66,7 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
         """
         if y is None:
             raise ConfigError("`y` must be given, since its labels are spread over the folds. Received None.")
-        Y = check_sparse_labels(y) if sparse.issparse(y) else read_known_target(y, len(y))[0]
+        Y = check_sparse_labels(y) if sparse.issparse(y) else read_known_target(y, len(y))[0].values
         n_groups = int(group_numbers(groups, Y.shape[0]).max(initial=-1)) + 1
         if n_groups < self.n_splits:
             raise DataError(f"`groups` must hold at least `n_splits` groups ({self.n_splits}). Received {n_groups}.")

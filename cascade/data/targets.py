@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels
-from cascade.data.missing import Known, refuse_nothing_known, split_missing
+from cascade.data.label_matrix import LabelMatrix
+from cascade.data.labels import Labels, check_labels, check_sparse_labels
+from cascade.data.missing import split_missing
 from cascade.errors import DataError
 from cascade.utils.types import Floats
 
@@ -52,25 +53,25 @@ class TargetForm:
         return margin[:, 0] if self.is_vector else margin
 
 
-def read_target_as_given(y: Any, n_rows: int) -> tuple[Labels | SparseLabels, Known, TargetForm]:
-    """Do what `read_known_target` does, but leave a sparse matrix sparse, as 0/1 of shape (n, L) in rows."""
+def read_target_as_given(y: Any, n_rows: int) -> tuple[LabelMatrix, TargetForm]:
+    """Validate a target as `read_known_target` does, but leave a sparse matrix sparse, as a CSR matrix."""
     if not sparse.issparse(y):
         return read_known_target(y, n_rows)
-    labels = check_sparse_labels(y, n_rows)
-    return labels, None, TargetForm.matrix(labels.shape[1])
+    labels = LabelMatrix(check_sparse_labels(y, n_rows))
+    return labels, TargetForm.matrix(labels.shape[1])
 
 
 def read_target(y: Any, n_rows: int) -> tuple[Labels, TargetForm]:
-    """Do what `read_known_target` does where every label must be known."""
-    labels, known, form = read_known_target(y, n_rows)
-    if known is not None:
-        row, column = np.argwhere(~known)[0]
+    """Validate a target as `read_known_target` does, and require every label to be known."""
+    labels, form = read_known_target(y, n_rows)
+    if labels.known is not None:
+        row, column = np.argwhere(~labels.known)[0]
         raise DataError(f"`Y` must hold only 0 and 1. Received a missing label at row {row}, label {column}.")
-    return labels, form
+    return labels.values, form
 
 
-def read_known_target(y: Any, n_rows: int) -> tuple[Labels, Known, TargetForm]:
-    """Validate a target and take it apart into 0/1, what of it is known, and its form.
+def read_known_target(y: Any, n_rows: int) -> tuple[LabelMatrix, TargetForm]:
+    """Validate a target, and return its labels with the mask of the known ones, and its form.
 
     Parameters
     ----------
@@ -81,9 +82,8 @@ def read_known_target(y: Any, n_rows: int) -> tuple[Labels, Known, TargetForm]:
 
     Returns
     -------
-    labels : ndarray of uint8, shape (n, L) or (n, 1)
-        0 where missing.
-    known : ndarray of bool, shape (n, L), or None where all is known
+    labels : LabelMatrix
+        Dense, of shape (n, L) or (n, 1).
     form : TargetForm
 
     Raises
@@ -92,8 +92,8 @@ def read_known_target(y: Any, n_rows: int) -> tuple[Labels, Known, TargetForm]:
 
     Examples
     --------
-    >>> labels, known, form = read_known_target(["no", "yes", "no"], 3)
-    >>> form.decode(labels).tolist(), known
+    >>> labels, form = read_known_target(["no", "yes", "no"], 3)
+    >>> form.decode(labels.values).tolist(), labels.known
     (['no', 'yes', 'no'], None)
     """
     if y is None:
@@ -101,22 +101,23 @@ def read_known_target(y: Any, n_rows: int) -> tuple[Labels, Known, TargetForm]:
     values = y if sparse.issparse(y) else np.asarray(y)
     if values.ndim != 1:
         given, known = split_missing(y if np.ma.isMaskedArray(y) else values)
-        labels = check_labels(given, n_rows)
-        refuse_nothing_known(known)
-        return labels, known, TargetForm.matrix(labels.shape[1])
+        labels = LabelMatrix(check_labels(given, n_rows), known)
+        if known is not None and not known.any():
+            raise DataError("`Y` must hold a known label on some row. Received only missing ones.")
+        return labels, TargetForm.matrix(labels.shape[1])
     if np.ma.is_masked(y):
         raise DataError("`y` must hold a class on every row. Received a masked vector; leave such rows out.")
     if len(values) != n_rows:
         raise DataError(f"`y` must have one value per row of `X` ({n_rows}). Received {len(values)}.")
     classes = _two_classes(values)
-    labels = (values == classes[-1])[:, None].astype(np.uint8) * (len(classes) > 1)
-    return labels, None, TargetForm(classes, is_vector=True)
+    is_second = (values == classes[-1])[:, None].astype(np.uint8) * (len(classes) > 1)
+    return LabelMatrix(is_second), TargetForm(classes, is_vector=True)
 
 
 def _two_classes(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError("`y` must not hold NaN or infinity.")
-    # A model that is loaded to predict asks for none of this.
+    # Imported here: a model that is loaded to predict does not need it.
     from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
     check_classification_targets(values)

@@ -114,9 +114,9 @@ def profile_of(
 def _examples(
     X: Any, Y: Any, group: Rows | None, names: Sequence[str] | None, predictor: ScoringCascade | None
 ) -> Examples:
-    labels, known, _ = read_known_target(Y, n_rows(X))
+    labels, _ = read_known_target(Y, n_rows(X))
     any_index = None if predictor is None else predictor.rules.plan.any_index
-    return Examples(X, labels, name_labels(names, labels.shape[1]), any_index, group, None, known)
+    return Examples(X, labels, name_labels(names, labels.shape[1]), any_index, group, None)
 
 
 def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: Examples | None) -> Scored:
@@ -136,11 +136,11 @@ def classes_of(Y: Labels, settled: NDArray[np.bool_] | None) -> tuple[NDArray[np
 
 
 def prevalence_shares(examples: Examples) -> Iterator[Share]:
-    """Count each label among the rows that know it."""
+    """Count each label among the rows on which it is known."""
     group = np.arange(len(examples.Y)) if examples.groups is None else group_numbers(examples.groups, len(examples.Y))
     for k, name in enumerate(examples.names):
-        told = slice(None) if examples.known is None else examples.known[:, k]
-        yield count_share(PREVALENCE, name, examples.Y[told, k] > 0, group[told])
+        rows = examples.labels.rows_knowing(k)
+        yield count_share(PREVALENCE, name, examples.Y[rows, k] > 0, group[rows])
 
 
 def assemble(

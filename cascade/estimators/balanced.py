@@ -11,8 +11,7 @@ from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_part, label_weight
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import makes_batches, n_rows, subset
 from cascade.data.sample_weight import check_weight
 from cascade.data.targets import read_known_target
@@ -109,26 +108,26 @@ class BalancedBinaryRelevance(LogOddsClassifier):
             raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
         refuse_class_weight(self.estimator, "estimator")
         X = check_rows(self, X, reset=True)
-        labels, known, self.target_form_ = read_known_target(y, n_rows(X))
+        labels, self.target_form_ = read_known_target(y, n_rows(X))
         weight = check_weight(sample_weight, len(labels))
         extra = {"groups": groups, "sample_weight": sample_weight}
         given = {name: np.asarray(values) for name, values in extra.items() if values is not None}
-        self._fit_bags(X, labels, known, weight, given, trunk)
-        total = weight.sum() if known is None else weight @ known
-        self.share_ = (weight @ labels + 0.5) / (total + 1.0)
+        self._fit_bags(X, labels, weight, given, trunk)
+        self.share_ = (weight @ labels.values + 0.5) / (labels.weight_per_label(weight) + 1.0)
         self.classes_ = self.target_form_.classes
         return self
 
-    def _fit_bags(self, X: Any, Y: Labels, known: Known, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
-        varying = varying_labels(Y[weight > 0], known_part(known, weight > 0)).tolist()
+    def _fit_bags(self, X: Any, labels: LabelMatrix, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
+        varying = varying_labels(labels.part(weight > 0)).tolist()
         fitted = _as_they_come(self.n_jobs)(
-            delayed(self._fit_one)(X, Y[:, k], own, extra, trunk, (self.random_state, k, bag))
+            delayed(self._fit_one)(X, labels.values[:, k], own, extra, trunk, (self.random_state, k, bag))
             for k in varying
-            for own in [label_weight(weight, known, k)]
+            for own in [labels.weight_of(weight, k)]
             for bag in range(self.n_bags)
         )
-        self.estimators_: list[list[Any]] = [[] for _ in range(Y.shape[1])]
-        self.prior_shift_ = np.zeros(Y.shape[1])
+        n_labels = labels.shape[1]
+        self.estimators_: list[list[Any]] = [[] for _ in range(n_labels)]
+        self.prior_shift_ = np.zeros(n_labels)
         fitted = iter(fitted)
         for k in varying:
             bags = [next(fitted) for _ in range(self.n_bags)]

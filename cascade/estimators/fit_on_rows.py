@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from cascade.data.missing import Known, masked
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import subset
 from cascade.errors import ConfigError
 from cascade.utils.types import Mask, Rows
@@ -32,38 +33,42 @@ def _takes_missing(estimator: Any) -> bool:
     return bool(getattr(last, "takes_missing_labels", False))
 
 
-def fit_labels(estimator: Any, X: Any, rows: Rows, Y: NDArray[np.int64], known: Known, **extra: Any) -> Any:
-    """Fit on some rows of `X`, whose labels `Y` (m, K) are known where `known` (m, K) says so.
+def fit_labels(estimator: Any, X: Any, rows: Rows, labels: LabelMatrix, **extra: Any) -> Any:
+    """Fit on some rows (m,) of `X` and their labels (m, K).
 
-    An only label needs no mask: rows that do not know it are left out. Otherwise the estimator takes missing labels
-    itself, or it is one model a label, each fitted on the rows that know the label. `extra` is what `fit_with` takes.
+    An only label needs no mask: rows on which it is not known are left out. Otherwise the estimator takes missing
+    labels itself, or it is one model per label, each fitted on the rows on which the label is known. `extra` is what
+    `fit_with` takes.
     """
+    labels = replace(labels, values=labels.values.astype(np.int64))
+    Y, known = labels.values, labels.known
     if known is None or known.all():
         return fit_with(estimator, subset(X, rows, estimator), as_target(estimator, Y), **extra)
     if Y.shape[1] == 1:
-        told = known[:, 0]
-        y = as_target(estimator, Y[told])
-        return fit_with(estimator, subset(X, rows[told], estimator), y, **_of_rows(extra, told))
+        kept = known[:, 0]
+        y = as_target(estimator, Y[kept])
+        return fit_with(estimator, subset(X, rows[kept], estimator), y, **_of_rows(extra, kept))
     check_takes_missing(estimator, "estimator")
     if _takes_missing(estimator):
-        return fit_with(estimator, subset(X, rows, estimator), masked(Y, known), **extra)
-    return _fit_columns(estimator, X, rows, Y, known, extra)
+        return fit_with(estimator, subset(X, rows, estimator), labels.masked(), **extra)
+    return _fit_columns(estimator, X, rows, labels, extra)
 
 
 def _fit_columns(
-    several: MultiOutputClassifier, X: Any, rows: Rows, Y: NDArray[np.int64], known: Mask, extra: dict[str, Any]
+    several: MultiOutputClassifier, X: Any, rows: Rows, labels: LabelMatrix, extra: dict[str, Any]
 ) -> MultiOutputClassifier:
     several.estimators_ = []
-    for y, told in zip(Y.T, known.T, strict=True):
-        one = clone(several.estimator)
-        several.estimators_.append(fit_with(one, subset(X, rows[told], one), y[told], **_of_rows(extra, told)))
+    for k in range(labels.shape[1]):
+        kept, one = labels.rows_knowing(k), clone(several.estimator)
+        y = labels.values[kept, k]
+        several.estimators_.append(fit_with(one, subset(X, rows[kept], one), y, **_of_rows(extra, kept)))
     several.classes_ = [one.classes_ for one in several.estimators_]
     return several
 
 
-def _of_rows(extra: dict[str, Any], told: Mask) -> dict[str, Any]:
-    """Leave out the rows that are not told from what belongs to rows: all but the trunk."""
-    return {name: value if value is None or name == "trunk" else value[told] for name, value in extra.items()}
+def _of_rows(extra: dict[str, Any], kept: Mask | slice) -> dict[str, Any]:
+    """Select the kept rows of everything that has one entry per row: all but the trunk."""
+    return {name: value if value is None or name == "trunk" else value[kept] for name, value in extra.items()}
 
 
 def fresh(estimator: Any, seed: Any) -> Any:

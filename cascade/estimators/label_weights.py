@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known, label_rows
+from cascade.data.label_matrix import LabelMatrix
+from cascade.data.labels import Labels, SparseLabels
 from cascade.errors import ConfigError
 from cascade.utils.checks import as_numbers, is_number
 from cascade.utils.types import Floats
@@ -15,18 +15,18 @@ METHODS = ("balanced", "effective")
 
 
 def label_weights(
-    Y: Labels,
+    Y: Labels | SparseLabels | LabelMatrix,
     method: str = "balanced",
     temper: float = 1.0,
     beta: float = 0.9999,
     importance: ArrayLike | None = None,
-    known: Known = None,
 ) -> Floats:
-    """Weights of each label's negatives and positives.
+    """Return the weights of each label's negatives and positives.
 
     Parameters
     ----------
-    Y : ndarray of 0/1, shape (n, L)
+    Y : ndarray or sparse matrix of 0/1, shape (n, L), or LabelMatrix
+        Only known entries count.
     method : {"balanced", "effective"}, default="balanced"
         "balanced": n / (2 n_c) for the n_c rows of class c, so that both classes weigh the same. "effective": the same
         with the effective number of rows, (1 - beta ** n_c) / (1 - beta), for n_c.
@@ -36,8 +36,6 @@ def label_weights(
         For "effective".
     importance : array-like of float > 0, shape (L,), optional
         What a label's loss counts, both classes alike: it moves what a shared network attends to, and no probability.
-    known : ndarray of bool, shape (n, L), optional
-        Entries that count; all if not given.
 
     Returns
     -------
@@ -68,8 +66,9 @@ def label_weights(
         raise ConfigError(f"`temper` must lie in [0, 1]. Received {temper!r}.")
     if not (is_number(beta) and 0 <= beta < 1):
         raise ConfigError(f"`beta` must lie in [0, 1). Received {beta!r}.")
-    positive = np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
-    rows = label_rows(Y, known)
+    labels = LabelMatrix.of(Y)
+    positive = np.asarray(labels.values.sum(axis=0), dtype=np.float64).ravel()
+    rows = labels.rows_per_label()
     counts = np.column_stack([rows - positive, positive])
     size = 1 - beta**counts if method == "effective" else counts
     both = (counts > 0).all(axis=1, keepdims=True)

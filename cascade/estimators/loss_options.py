@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.missing import Known, label_rows
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.estimators.label_weights import METHODS, label_weights
 from cascade.estimators.losses import (
@@ -112,36 +112,32 @@ ARRAYS: dict[tuple[str, str], tuple[str, Callable[[Floats], bool]]] = {
 """Options that are, or may be, arrays: what they must be."""
 
 
-def make_loss(option: LossOption, Y: Any, known: Known = None) -> Loss:
-    """Make the loss that `option` names for labels `Y`.
+def make_loss(option: LossOption, labels: LabelMatrix) -> Loss:
+    """Make the loss that `option` names for some labels.
 
     Parameters
     ----------
     option : str or mapping
         A kind, or {"kind": kind, option: value}; see `DEFAULTS`.
-    Y : ndarray or sparse matrix of 0/1, shape (n, L)
-        Gives counts only.
-    known : ndarray of bool, shape (n, L), optional
-        Entries that count; all if not given.
+    labels : LabelMatrix
+        Of n rows and L labels. Only the counts of known entries are used.
 
     Examples
     --------
     >>> Y = np.array([[1, 0], [0, 0], [0, 0], [0, 1]], np.uint8)
-    >>> make_loss({"kind": "weighted", "temper": 0.5}, Y).weights.round(3).tolist()
+    >>> make_loss({"kind": "weighted", "temper": 0.5}, LabelMatrix(Y)).weights.round(3).tolist()
     [[0.845, 1.464], [0.845, 1.464]]
     """
     kind, options = check_loss(option)
-    n, n_labels = label_rows(Y, known), Y.shape[1]
-    count = np.asarray(Y.sum(axis=0), dtype=np.float64).ravel()
+    n, n_labels = labels.rows_per_label(), labels.shape[1]
+    count = np.asarray(labels.values.sum(axis=0), dtype=np.float64).ravel()
     # Half a row more on either side keeps the prior of a label that never, or always, occurs finite.
     prior = np.log((count + 0.5) / (n - count + 0.5))
     if kind == "bce":
         return WeightedLoss(np.ones((n_labels, 2)))
     if kind == "weighted":
         given = options.pop("weights")
-        return WeightedLoss(
-            label_weights(Y, **options, known=known) if given is None else _given_weights(given, n_labels)
-        )
+        return WeightedLoss(label_weights(labels, **options) if given is None else _given_weights(given, n_labels))
     if kind == "focal":
         return FocalLoss(float(options["gamma"]), _per_label(options["alpha"], n_labels))
     if kind == "asymmetric":
@@ -149,7 +145,7 @@ def make_loss(option: LossOption, Y: Any, known: Known = None) -> Loss:
     if kind == "logit_adjusted":
         return LogitAdjustedLoss(options["temper"] * prior)
     if kind == "softmax":
-        return SoftmaxLoss(float(max(count.sum(), 1) / max(Y.shape[0], 1)))
+        return SoftmaxLoss(float(max(count.sum(), 1) / max(len(labels), 1)))
     kappa = options.pop("kappa")
     return DistributionBalancedLoss(np.maximum(count, 1.0), -kappa * prior, **options)
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_part, known_rows
 from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.errors import DataError
 from cascade.estimators.scoring import gate_log_odds, labeler_log_odds
@@ -132,8 +132,8 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
 
 def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Rows, Rows]:
     """Rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
-    rows = examples.telling()
-    _report_gate(examples)
+    rows = examples.labels.rows_with_known_label()
+    _report_gate(examples, rows)
     if wishes.gate_policy is None:
         return rows[:0], rows
     held = wishes.gate_policy.rows(examples, rows, stages.random_state)
@@ -186,20 +186,18 @@ def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
     for plan in plans[1:]:
         learned = np.intersect1d(learned, plan.learned)
     everywhere = np.unique(np.concatenate(trainings))
-    share = _plan_of(examples, everywhere).share
-    known = known_part(examples.known, everywhere)
-    plan = planned(examples.Y[everywhere], examples.any_index, learned, share, known)
-    _report_constant(examples.Y[everywhere], plan, examples.names, known)
+    share, labels = _plan_of(examples, everywhere).share, examples.labels.part(everywhere)
+    plan = planned(labels, examples.any_index, learned, share)
+    _report_constant(labels, plan, examples.names)
     return plan
 
 
 def _plan_of(examples: Examples, rows: Rows) -> LabelPlan:
-    weight, known = examples.extra(rows)["sample_weight"], known_part(examples.known, rows)
-    return plan_labels(examples.Y[rows], examples.any_index, weight, known)
+    return plan_labels(examples.labels.part(rows), examples.any_index, examples.extra(rows)["sample_weight"])
 
 
-def _report_gate(examples: Examples) -> None:
-    if examples.known is not None and examples.Y[examples.with_gate_target(examples.telling())].any(axis=1).all():
+def _report_gate(examples: Examples, rows: Rows) -> None:
+    if examples.known is not None and examples.Y[examples.with_gate_target(rows)].any(axis=1).all():
         warnings.warn("no row is known to have no label: the gate learns nothing, every row is examined.", stacklevel=6)
 
 
@@ -215,14 +213,12 @@ def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...])
         )
 
 
-def _report_constant(Y: Labels, plan: LabelPlan, names: tuple[str, ...], known: Known) -> None:
-    for k in sorted(set(range(Y.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
-        told = known_rows(known, k)
-        count, rows = int(Y[:, k].sum()), int(np.asarray(Y.any(axis=1))[told].sum())
+def _report_constant(labels: LabelMatrix, plan: LabelPlan, names: tuple[str, ...]) -> None:
+    for k in sorted(set(range(labels.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
+        has_label = labels.has_label()[labels.rows_knowing(k)]
+        count, rows = int(labels.values[:, k].sum()), int(has_label.sum())
         seldom = "never" if count == 0 else "always" if count == rows else "too seldom"
-        found = (
-            "is known on no training row" if not len(Y[told]) else f"{seldom} occurs among training rows with a label"
-        )
+        found = f"{seldom} occurs among training rows with a label" if len(has_label) else "is known on no training row"
         warnings.warn(
             f"label {names[k]!r} {found}; it is given its smoothed share {plan.share[k]:.3g} times the gate.",
             stacklevel=5,

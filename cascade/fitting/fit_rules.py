@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from cascade.data.missing import known_part, known_rows
 from cascade.fitting.fit_shifts import ready_to_shift
 from cascade.fitting.gate import GateRules, HeldOut
 from cascade.fitting.options import Wishes
@@ -49,7 +48,7 @@ def fit_rules(
     held : HeldOut
         n rows that neither model has seen.
     labeler_scores : callable
-        The labeler's log-odds (m, K) for an array of m held-out row numbers; only those needed are asked for.
+        The labeler's log-odds (m, K) for an array of m held-out row numbers; only those needed are requested.
     wishes : Wishes
 
     Returns
@@ -70,11 +69,7 @@ def fit_rules(
         negative_pool=wishes.negative_pool,
         gate_calibration=gate_rules.calibration,
         labeler_calibration=fit_calibration(
-            labeler_z[in_pool],
-            held.Y[np.ix_(in_pool, plan.learned)],
-            held.weight[in_pool],
-            wishes.calibration,
-            known_part(held.known, in_pool, plan.learned),
+            labeler_z[in_pool], held.labels.part(in_pool, plan.learned), held.weight[in_pool], wishes.calibration
         ),
         merged_calibration=Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         gate_threshold=gate_rules.threshold.value,
@@ -86,7 +81,7 @@ def fit_rules(
     rules = _calibrate_merged(rules, gate, labeler_z, held, passed, wishes)
     proba = rules.proba(gate, passed, labeler_z[passed])
     decisions = each_decision(wishes.decision, wishes.label_decisions, names)
-    thresholds = decision_thresholds(decisions, names, proba, passed, held.Y, held.weight, known=held.known)
+    thresholds = decision_thresholds(decisions, names, proba, passed, held.labels, held.weight)
     rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
     if plan.any_index is not None:
         _report_any(rules, decisions[plan.any_index], proba, passed, held)
@@ -98,12 +93,12 @@ def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, h
     index = rules.plan.any_index
     if index is None or not (isinstance(decision, Mapping) and "precision" in decision):
         return
-    rows, wanted = known_rows(held.known, index), decision["precision"]
+    rows, wanted = held.labels.rows_knowing(index), decision["precision"]
     y, weight = held.Y[rows, index], held.weight[rows]
     alone = ((proba[rows, index] >= rules.thresholds[index]) & passed[rows]).astype(np.float64)
     lifted = rules.bits(proba, passed)[rows, index].astype(np.float64)
     before, after = (weight @ (bit * y) / max(weight @ bit, 1e-12) for bit in (alone, lifted))
-    # Without a row of its own its precision is that of never being wrong.
+    # Without any row above its threshold the precision of `any` counts as 1.
     if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
         warnings.warn(
             f"label {rules.labels[index]!r} has precision {after:.3g} on held-out rows, below the wanted {wanted}, "
@@ -115,16 +110,15 @@ def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, h
 def _calibrate_merged(
     rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, wishes: Wishes
 ) -> Rules:
-    """Calibrate what the merge gives on the rows past the gate."""
+    """Calibrate the merged probabilities on the rows past the gate."""
     merged = log_odds(rules.merge(gate[passed], labeler_z[passed]))
-    Y, weight = held.Y[passed][:, rules.merged_columns], held.weight[passed]
-    known = known_part(held.known, passed, rules.merged_columns)
-    calibration = fit_calibration(merged, Y, weight, wishes.calibration, known)
+    labels, weight = held.labels.part(passed, rules.merged_columns), held.weight[passed]
+    calibration = fit_calibration(merged, labels, weight, wishes.calibration)
     rules = replace(rules, merged_calibration=calibration)
     if rules.plan.any_index is None or wishes.calibration == "none":
         return rules
-    rows = known_rows(known, -1)
-    return replace(rules, merged_calibration=_settle_any(rules, merged[rows], Y[rows, -1], weight[rows]))
+    rows = labels.rows_knowing(-1)
+    return replace(rules, merged_calibration=_settle_any(rules, merged[rows], labels.values[rows, -1], weight[rows]))
 
 
 def _settle_any(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
@@ -158,7 +152,7 @@ def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan
 
 
 def _rejected_interval(held: HeldOut, rejected: Mask) -> Floats:
-    """Interval of each label's share among the rejected rows that know it, shape (2, L)."""
+    """Return the interval of each label's share among the rejected rows on which it is known, shape (2, L)."""
 
     def interval(rows: Mask, columns: slice) -> Floats:
         return clustered_interval(held.Y[rows, columns], held.weight[rows], held.group[rows])

@@ -73,6 +73,6 @@ def _thresholds(
     decisions: list[Decision], proba: Floats, passed: Mask, weight: Floats, held: HeldOut, names: tuple[str, ...]
 ) -> Floats:
     with warnings.catch_warnings():
-        # What cannot be had was said of the training's share.
+        # The training's share has warned about these already.
         warnings.simplefilter("ignore")
-        return decision_thresholds(decisions, names, proba, passed, held.Y, weight, known=held.known)
+        return decision_thresholds(decisions, names, proba, passed, held.labels, weight)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_part
+from cascade.data.missing import Known
 from cascade.data.splits import group_numbers
 from cascade.fitting.options import Wishes
 from cascade.fitting.training_set import Examples
@@ -18,38 +19,45 @@ from cascade.utils.types import Floats, Mask, Rows
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows of natural prevalence, and what a gate that has not seen them says.
+    """Rows of natural prevalence, and the log-odds of a gate that has not seen them.
 
     Attributes
     ----------
-    Y : ndarray of 0/1, shape (n, L)
+    labels : LabelMatrix
+        Dense, n rows and L labels.
     weight : ndarray of float, shape (n,)
     group : ndarray of int, shape (n,)
         Number of each row's group; rows without groups are one each.
     gate_z : ndarray of float, shape (n,)
         The gate's log-odds.
-    known : ndarray of bool, shape (n, L), or None
-        Which labels are known; `Y` is 0 elsewhere.
     settled : ndarray of bool, shape (n,), or None
         Rows of which it is known, whatever the answer, whether they have a label: only among them has `any` its
         natural prevalence. None where all are.
     """
 
-    Y: Labels
+    labels: LabelMatrix
     weight: Floats
     group: Rows
     gate_z: Floats
-    known: Known = None
     settled: Mask | None = None
 
     @classmethod
     def of(cls, examples: Examples, rows: Rows, gate_z: Floats) -> HeldOut:
-        """Take some rows of the examples."""
+        """Select some rows of the examples."""
         weight = np.ones(len(rows)) if examples.weight is None else examples.weight[rows]
         groups = None if examples.groups is None else examples.groups[rows]
         group = group_numbers(groups, len(rows))
-        known = known_part(examples.known, rows)
-        return cls(examples.Y[rows], weight, group, gate_z, known, examples.settled(rows))
+        return cls(examples.labels.part(rows), weight, group, gate_z, examples.settled(rows))
+
+    @property
+    def Y(self) -> Labels:
+        """Labels as 0/1, shape (n, L); 0 where not known."""
+        return self.labels.values
+
+    @property
+    def known(self) -> Known:
+        """Which labels are known, bool of shape (n, L); None where all are."""
+        return self.labels.known
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,11 @@ class GateRules:
 
 def fit_gate_rules(held: HeldOut, wishes: Wishes) -> GateRules:
     """Calibrate the gate and choose who is examined."""
-    target = held.Y.max(axis=1, keepdims=True)
-    settled = None if held.settled is None else held.settled[:, None]
-    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, wishes.calibration, settled)
+    target = LabelMatrix(held.Y.max(axis=1, keepdims=True))
+    if held.settled is not None:
+        settled = held.settled[:, None]
+        target = LabelMatrix(target.values * settled, settled)
+    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, wishes.calibration)
     gate = calibrated_proba(calibration, held.gate_z)
     return GateRules(calibration, gate_threshold(gate, held.Y, wishes.gate_recall, held.weight))
 

@@ -10,7 +10,6 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
-from cascade.data.missing import known_part
 from cascade.data.rows import makes_batches, subset
 from cascade.errors import ConfigError
 from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fit_with, fresh
@@ -65,10 +64,9 @@ class Stages:
             return None
         logger.info("labeler%s: %d rows, %d labels", _named(fold), len(rows), len(plan.learned))
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
-        Y = examples.Y[np.ix_(rows, plan.learned)].astype(np.int64)
+        labels = examples.labels.part(rows, plan.learned)
         trunk = self._trunk(gate, labeler) if self.share_trunk else None
-        known = known_part(examples.known, rows, plan.learned)
-        return fit_labels(labeler, examples.X, rows, Y, known, trunk=trunk, **examples.extra(rows))
+        return fit_labels(labeler, examples.X, rows, labels, trunk=trunk, **examples.extra(rows))
 
     def _trunk(self, gate: Any, labeler: Any) -> Any:
         if not (makes_batches(gate) and makes_batches(labeler)):

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, settled_rows
+from cascade.data.missing import Known
 from cascade.utils.types import Mask, Rows
 
 
@@ -20,38 +21,43 @@ class Examples:
     Attributes
     ----------
     X : rows, n of them
-    Y : ndarray of 0/1, shape (n, L)
+    labels : LabelMatrix
+        Dense, n rows and L labels.
     names : tuple of str, length L
     any_index : int or None
         Column that equals the OR of the others.
     groups : ndarray, shape (n,), or None
     weight : ndarray of float, shape (n,), or None
-    known : ndarray of bool, shape (n, L), or None
-        Which labels are known; `Y` is 0 elsewhere. None where all are.
     """
 
     X: Any
-    Y: Labels
+    labels: LabelMatrix
     names: tuple[str, ...]
     any_index: int | None
     groups: NDArray[Any] | None
     weight: NDArray[np.float64] | None
-    known: Known = None
+
+    @property
+    def Y(self) -> Labels:
+        """Labels as 0/1, shape (n, L); 0 where not known."""
+        return self.labels.values
+
+    @property
+    def known(self) -> Known:
+        """Which labels are known, bool of shape (n, L); None where all are."""
+        return self.labels.known
 
     def extra(self, rows: Rows) -> dict[str, Any]:
-        """Give the fit arguments that belong to some rows."""
+        """Return the fit arguments that belong to some rows."""
         given = {"groups": self.groups, "sample_weight": self.weight}
         return {name: None if values is None else values[rows] for name, values in given.items()}
 
     def settled(self, rows: Rows) -> Mask | None:
         """Mark those of some rows of which it is known, whatever the answer, whether they have a label; or None."""
-        return None if self.known is None else settled_rows(self.known, self.any_index)[rows]
+        settled = self.labels.settled(self.any_index)
+        return None if settled is None else settled[rows]
 
     def with_gate_target(self, rows: Rows) -> Rows:
-        """Keep those of some rows that the gate can learn from: with a label, or known to have none."""
+        """Select those of some rows that the gate can learn from: with a label, or known to have none."""
         settled = self.settled(rows)
         return rows if settled is None else rows[settled | self.Y[rows].any(axis=1)]
-
-    def telling(self) -> Rows:
-        """Numbers of the rows of which something is known; the others say nothing and are left out of all."""
-        return np.arange(len(self.Y)) if self.known is None else np.flatnonzero(self.known.any(axis=1))

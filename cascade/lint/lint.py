@@ -1,4 +1,4 @@
-"""What is odd or dangerous in labels, found before any training."""
+"""What is unusual or dangerous in labels, found before any training."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from cascade.data.any_label import find_any_label
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, check_labels, name_labels
-from cascade.data.missing import Known, settled_rows, split_missing
+from cascade.data.missing import split_missing
 from cascade.data.splits import group_numbers
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
 from cascade.metrics.imbalance import imbalance_ratio, mean_imbalance_ratio, scumble
@@ -47,13 +48,17 @@ class Finding:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labels under examination: matrix, names, number of each row's group, column that is `any`, what is known."""
+    """Labels under examination: matrix, names, number of each row's group, column that is `any`."""
 
-    Y: Labels
+    labels: LabelMatrix
     names: tuple[str, ...]
     group: NDArray[np.intp]
     any_index: int | None
-    known: Known = None
+
+    @property
+    def Y(self) -> Labels:
+        """Labels as 0/1, shape (n, L); 0 where not known."""
+        return self.labels.values
 
     def groups_with(self, rows: NDArray[np.bool_]) -> int:
         """Count the groups that have one of the rows."""
@@ -92,10 +97,10 @@ def lint(
     (2, 'absent', "label 'label_1' never occurs.")
     """
     given, known = split_missing(Y)
-    labels = check_labels(given)
+    labels = LabelMatrix(check_labels(given), known)
     named = name_labels(names, labels.shape[1])
-    found = find_any_label(labels, named, any_label, known)
-    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index, known)
+    found = find_any_label(labels, named, any_label)
+    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index)
     findings = [finding for rule in RULES for finding in rule(labelled)]
     if found.note:
         findings.append(Finding("warning", "any", f"{found.note}."))
@@ -160,17 +165,17 @@ def _facts(data: Labelled) -> dict[str, Any]:
 
 
 def _missing_facts(data: Labelled) -> dict[str, Any]:
-    if data.known is None:
+    settled = data.labels.settled(data.any_index)
+    if settled is None:
         return {}
-    settled = settled_rows(data.known, data.any_index)
     return {
-        "labels_missing": int((~data.known).sum()),
-        "rows_without_gate_target": int((~settled & ~data.Y.any(axis=1)).sum()),
+        "labels_missing": data.labels.n_missing,
+        "rows_without_gate_target": int((~settled & ~data.labels.has_label()).sum()),
     }
 
 
 def _missing(data: Labelled) -> Iterator[Finding]:
-    if data.known is None:
+    if data.labels.known is None:
         return
     facts = _missing_facts(data)
     yield Finding(
@@ -180,7 +185,7 @@ def _missing(data: Labelled) -> Iterator[Finding]:
         f"{len(data.Y)} rows have no positive and a missing label, which the gate cannot learn from. Other figures "
         "count a missing label as a 0.",
     )
-    for k in np.flatnonzero(~data.known.any(axis=0)):
+    for k in np.flatnonzero(~data.labels.known.any(axis=0)):
         yield Finding("error", "missing", f"label {data.names[k]!r} is known on no row.")
 
 

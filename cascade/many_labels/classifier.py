@@ -103,10 +103,11 @@ class ManyLabelClassifier(MultilabelClassifier):
         """
         decoder = check_decoder(self.decoder)
         X = check_rows(self, X, reset=True, min_rows=2)
-        Y, known, self.target_form_ = read_target_as_given(y, n_rows(X))
-        if known is not None:
-            row, label = np.argwhere(~known)[0]
+        given, self.target_form_ = read_target_as_given(y, n_rows(X))
+        if given.known is not None:
+            row, label = np.argwhere(~given.known)[0]
             raise DataError(f"`Y` must hold only 0 and 1 for a flat model. Received none at row {row}, label {label}.")
+        Y = given.values
         if isinstance(decoder, Mapping) and decoder["top"] > Y.shape[1]:
             most, asked = Y.shape[1], decoder["top"]
             raise ConfigError(f"`decoder` must not ask for more labels than there are ({most}). Received {asked}.")

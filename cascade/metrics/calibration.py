@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_rows
 from cascade.metrics.metric import Columns, Metric, ratio
 from cascade.metrics.outcome import Outcome
 from cascade.utils.log_odds import log_odds
@@ -18,8 +18,9 @@ BINS = 15
 
 
 def _excess_in_bins(outcome: Outcome) -> Iterable[Columns]:
+    labels = outcome.labels
     for k, (y, p) in enumerate(zip(outcome.Y.T, outcome.proba.T, strict=True)):
-        rows = known_rows(outcome.known, k)
+        rows = labels.rows_knowing(k)
         columns = np.zeros((len(p), BINS + 1))
         columns[rows] = _bins_of_label(y[rows], p[rows])
         yield columns
@@ -49,17 +50,16 @@ more than 0, and a bootstrap of it lies too high.
 """
 
 
-def calibration_line(Y: Labels, proba: Floats, known: Known = None) -> tuple[Floats, Floats]:
-    """Slope and intercept of each label's calibration: logit P(y = 1) = intercept + slope * logit p.
+def calibration_line(Y: Labels | LabelMatrix, proba: Floats) -> tuple[Floats, Floats]:
+    """Return the slope and intercept of each label's calibration: logit P(y = 1) = intercept + slope * logit p.
 
     Fitted together, by maximum likelihood. A slope below 1 means probabilities that are too extreme.
 
     Parameters
     ----------
-    Y : ndarray of 0/1, shape (n, L)
+    Y : ndarray of 0/1, shape (n, L), or LabelMatrix
+        Only known entries count.
     proba : ndarray of float, shape (n, L)
-    known : ndarray of bool, shape (n, L), optional
-        Entries that count; all if not given.
 
     Returns
     -------
@@ -82,8 +82,9 @@ def calibration_line(Y: Labels, proba: Floats, known: Known = None) -> tuple[Flo
     >>> bool(abs(slope[0] - 1) < 0.1), bool(abs(intercept[0]) < 0.2)
     (True, True)
     """
-    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
-    lines = [_line(Y[rows, k], proba[rows, k]) for k, rows in enumerate(chosen)]
+    labels = LabelMatrix.of(Y)
+    chosen = [labels.rows_knowing(k) for k in range(labels.shape[1])]
+    lines = [_line(labels.values[rows, k], proba[rows, k]) for k, rows in enumerate(chosen)]
     slope, intercept = np.array(lines, dtype=np.float64).reshape(-1, 2).T
     return slope, intercept
 
@@ -98,7 +99,7 @@ def _line(y: NDArray[np.uint8], p: Floats) -> tuple[float, float]:
     of_positives, of_negatives = z[y > 0], z[y == 0]
     if of_positives.min() >= of_negatives.max() or of_negatives.min() >= of_positives.max():
         return np.nan, np.nan
-    # Loading a model asks for metrics at k, not for this; it need not wait.
+    # Imported here: loading a model needs metrics at k, but not this.
     from sklearn.linear_model import LogisticRegression
 
     centre = z.mean()

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_part
+from cascade.data.missing import Known
 from cascade.errors import DataError
 from cascade.utils.types import Floats, Mask
 
@@ -68,13 +69,18 @@ class Outcome:
 
     def part(self, rows: Mask | NDArray[np.intp]) -> Outcome:
         """Return the marked or numbered rows only."""
-        known = known_part(self.known, rows)
-        return Outcome(self.Y[rows], self.proba[rows], self.bits[rows], self.passed[rows], known)
+        labels = self.labels.part(rows)
+        return Outcome(labels.values, self.proba[rows], self.bits[rows], self.passed[rows], labels.known)
 
     def label(self, k: int) -> Outcome:
         """Return one label only, as the only column."""
         known = None if self.known is None else self.known[:, [k]]
         return Outcome(self.Y[:, [k]], self.proba[:, [k]], self.bits[:, [k]], self.passed, known)
+
+    @property
+    def labels(self) -> LabelMatrix:
+        """True labels with the mask of the known ones."""
+        return LabelMatrix(self.Y, self.known)
 
     @property
     def with_label(self) -> Mask:

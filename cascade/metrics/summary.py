@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cascade.data.missing import label_rows
 from cascade.metrics.calibration import CALIBRATION_ERROR, calibration_line
 from cascade.metrics.example_based import F1_NORMAL, HAMMING_LOSS, JACCARD, SAMPLES_F1, SUBSET_ACCURACY
 from cascade.metrics.label_based import COUNT_RATIO, F1, F2, GATE_RECALL
@@ -45,7 +44,7 @@ ROW_METRICS = (SUBSET_ACCURACY, HAMMING_LOSS, SAMPLES_F1, JACCARD, F1_NORMAL)
 def label_values(outcome: Outcome) -> dict[str, Floats]:
     """Every metric of each label, shape (L,), with its positives, its prevalence and its calibration line.
 
-    Where labels are missing, `known` is the number of rows that know the label.
+    Where labels are missing, `known` is the number of rows on which the label is known.
 
     Examples
     --------
@@ -55,8 +54,8 @@ def label_values(outcome: Outcome) -> dict[str, Floats]:
     (0.25, 1.0, 0.0)
     """
     true = outcome.Y.sum(axis=0, dtype=np.float64)
-    slope, intercept = calibration_line(outcome.Y, outcome.proba, outcome.known)
-    rows = label_rows(outcome.Y, outcome.known)
+    slope, intercept = calibration_line(outcome.labels, outcome.proba)
+    rows = outcome.labels.rows_per_label()
     return {
         "positives": true,
         **({} if outcome.known is None else {"known": rows}),

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.splits import group_numbers
 from cascade.metrics import (
     AUROC,
@@ -55,10 +54,9 @@ FIXED = {"with_label": frozenset({"gate_recall", "f1_normal"}), "past_gate": fro
 def evaluate(
     predictor: CascadePredictor,
     scores: Scores,
-    Y: Labels,
+    labels: LabelMatrix,
     groups: NDArray[Any] | None,
     importance: ArrayLike | None = None,
-    known: Known = None,
 ) -> dict[str, Any]:
     """Compare a cascade's predictions with labels.
 
@@ -66,19 +64,18 @@ def evaluate(
     ----------
     predictor : CascadePredictor
     scores : Scores
-        What `predictor.score` said of the rows.
-    Y : ndarray of 0/1, shape (n, L)
+        What `predictor.score` returned for the rows.
+    labels : LabelMatrix
+        Dense, n rows and L labels. Only known entries count.
     groups : ndarray, shape (n,), or None
         Intervals are drawn over them.
     importance : array-like of float >= 0, shape (L,), optional
         Weight of each label in `f2_ciw`; equal if not given.
-    known : ndarray of bool, shape (n, L), optional
-        Which labels are known; nothing else counts. All if not given.
 
     Returns
     -------
     dict
-        `labels`: one dict a label; `overall`; `undefined`: for each metric the number of labels without a value;
+        `labels`: one dict per label; `overall`; `undefined`: for each metric the number of labels without a value;
         `slices`: these three for the rows with a label and for those past the gate; `all_empty`: what predicting
         no label at all would score; `ledger`: what was found, and lost where. Undefined values are None; `_low`
         and `_high` are 95 % intervals. Of the sums of probabilities, `uncorrected` takes the labeler's raw answer
@@ -91,17 +88,17 @@ def evaluate(
     """
     rules = predictor.rules
     prediction = predictor.decide(scores)
-    outcome = Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate, known)
+    outcome = Outcome(labels.values, prediction.proba, prediction.labels, prediction.passed_gate, labels.known)
     metrics = overall_metrics(len(rules.labels), rules.plan.any_index, importance)
     report = _compare(rules, outcome, metrics)
-    group = group_numbers(groups, len(Y))
+    group = group_numbers(groups, len(labels))
     more = _sums(predictor, scores, outcome, group) | _intervals(WITH_INTERVAL, outcome, group)
     for row, added in zip(report["labels"], _rows(more, len(rules.labels)), strict=True):
         row |= added
     intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
     report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
     parts = {"with_label": outcome.with_label, "past_gate": outcome.passed}
-    nothing = replace(outcome, bits=np.zeros_like(Y))
+    nothing = replace(outcome, bits=np.zeros_like(outcome.Y))
     return report | {
         "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
         "all_empty": {metric.name: _plain(metric(nothing)[0]) for metric in metrics if metric.name in OF_BITS},
@@ -123,12 +120,12 @@ def _compare(
 
 
 def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict[str, Any]:
-    told = outcome.empty | outcome.with_label
-    has_label = outcome.with_label[told].astype(np.uint8)[:, None]
+    decided = outcome.empty | outcome.with_label
+    has_label = outcome.with_label[decided].astype(np.uint8)[:, None]
     return {
         "share_past_gate": float(outcome.passed.mean()),
         "gate_threshold": rules.served_threshold,
-        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[told, None])[0]),
+        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[decided, None])[0]),
         "undefined_labels": int((~outcome.Y.any(axis=0)).sum()),
     }
 

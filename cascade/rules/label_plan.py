@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known
 
 MOST_LABELS = 12
 """Whole vectors are weighed for up to this many labels: 2 to the power of it, for every row."""
 
 
-def varying_labels(Y: Labels, known: Known = None) -> NDArray[np.intp]:
-    """Columns that have both classes among the rows, of those that know the label."""
-    count = Y.sum(axis=0, dtype=np.int64)
-    return np.flatnonzero((count > 0) & (count < (len(Y) if known is None else known.sum(axis=0))))
+def varying_labels(labels: LabelMatrix) -> NDArray[np.intp]:
+    """Return the columns that have both classes among the rows on which the label is known."""
+    count = labels.values.sum(axis=0, dtype=np.int64)
+    return np.flatnonzero((count > 0) & (count < labels.rows_per_label()))
 
 
 @dataclass(frozen=True)
@@ -43,27 +43,24 @@ class LabelPlan:
     seen_count: NDArray[np.int64]
 
 
-def plan_labels(
-    Y: Labels, any_index: int | None, weight: NDArray[np.float64] | None = None, known: Known = None
-) -> LabelPlan:
-    """Decide which columns the labeler can learn from the training rows `Y`.
+def plan_labels(labels: LabelMatrix, any_index: int | None, weight: NDArray[np.float64] | None = None) -> LabelPlan:
+    """Decide which columns the labeler can learn from the labels of the training rows.
 
     A label that never, or always, occurs among rows with a label has nothing to learn; it gets its share there
-    with half a count added (Jeffreys), so that no probability is exactly 0 or 1. Only rows that know it count.
+    with half a count added (Jeffreys), so that no probability is exactly 0 or 1. Only rows on which it is known count.
     """
-    some = Y.any(axis=1)
-    learned = varying_labels(Y[some], None if known is None else known[some])
-    counted = some * (np.ones(len(Y)) if weight is None else weight)
-    total = counted.sum() if known is None else counted @ known
-    return planned(Y, any_index, learned[learned != any_index], (counted @ Y + 0.5) / (total + 1.0), known)
+    some = labels.has_label()
+    learned = varying_labels(labels.part(some))
+    counted = some * (np.ones(len(labels)) if weight is None else weight)
+    share = (counted @ labels.values + 0.5) / (labels.weight_per_label(counted) + 1.0)
+    return planned(labels, any_index, learned[learned != any_index], share)
 
 
 def planned(
-    Y: Labels, any_index: int | None, learned: NDArray[np.intp], share: NDArray[np.float64], known: Known = None
+    labels: LabelMatrix, any_index: int | None, learned: NDArray[np.intp], share: NDArray[np.float64]
 ) -> LabelPlan:
-    """Make a plan for columns that were chosen, with the combinations of them that occur, all known, in `Y`."""
-    kept = Y[:, learned] if len(learned) <= MOST_LABELS else Y[:0, learned]
-    if known is not None:
-        kept = kept[known[: len(kept), learned].all(axis=1)]
+    """Make a plan for columns that were chosen, with their combinations on the rows where all of them are known."""
+    part = labels.part(slice(None) if len(learned) <= MOST_LABELS else slice(0), learned)
+    kept = part.values if part.known is None else part.values[part.known.all(axis=1)]
     seen, count = np.unique(kept[kept.any(axis=1)], axis=0, return_counts=True)
     return LabelPlan(any_index, learned, share, seen, count.astype(np.int64))

@@ -57,8 +57,8 @@ def int8_loss(
 
 
 def _outcome(answer: Prediction, rows: Int8Rows) -> Outcome:
-    known = None if rows.known is None else rows.known[rows.judged]
-    return Outcome(rows.Y[rows.judged], answer.proba, answer.labels, answer.passed_gate, known)
+    judged = rows.labels.part(rows.judged)
+    return Outcome(judged.values, answer.proba, answer.labels, answer.passed_gate, judged.known)
 
 
 def _by_label(names: tuple[str, ...], before: Outcome, after: Outcome, rows: Int8Rows) -> list[dict[str, Any]]:

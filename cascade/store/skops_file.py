@@ -26,6 +26,8 @@ TRUSTED = frozenset(
 )
 """Types of scikit-learn's own that skops does not trust by default; none of them runs code from a file."""
 
+COEFFICIENTS = {"coef_", "intercept_", "coefs_", "intercepts_"}
+
 
 def save_skops(estimator: Any, path: Path, name: str) -> None:
     """Write `estimator`, or refuse it by name if it holds a type that would not be loaded again."""
@@ -84,9 +86,10 @@ def _check_finite(estimator: Any, name: str) -> None:
 
 
 def _coefficients(estimator: Any) -> Iterator[tuple[str, Any]]:
-    """Every fitted coefficient of an estimator and of those inside it."""
+    """Yield every fitted coefficient of an estimator and of those inside it."""
     for owner in objects_inside(estimator):
-        for attribute, held in vars(owner).items() if isinstance(owner, BaseEstimator) else ():
-            if attribute in ("coef_", "intercept_", "coefs_", "intercepts_"):
-                for array in held if isinstance(held, list) else [held]:
-                    yield attribute, np.asarray(array.toarray() if hasattr(array, "toarray") else array, np.float64)
+        held = vars(owner) if isinstance(owner, BaseEstimator) else {}
+        for attribute in COEFFICIENTS & held.keys():
+            values = held[attribute]
+            for array in values if isinstance(values, list) else [values]:
+                yield attribute, np.asarray(array.toarray() if hasattr(array, "toarray") else array, np.float64)

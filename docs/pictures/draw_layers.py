@@ -28,8 +28,8 @@ COLORS = ("#dbe7f3", "#f6d9c4", "#e3ecd8", "#f3ecd2", "#e6dff0", "#d9ecec", "#e8
 
 def layers() -> list[str]:
     """Packages and modules from top to bottom, as the import contract lists them."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
-    (names,) = [contract["layers"] for contract in contracts if contract.get("containers") == ["cascade"]]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (names,) = [each["layers"] for each in settings["contracts"] if each.get("containers") == ["cascade"]]
     return list(names)
 
 

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
-from cascade.data.missing import Known, known_part, split_missing
+from cascade.data.missing import Known, split_missing
 from cascade.data.readers.columns import Roles, group_column, id_column, label_columns, read_table, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
 from cascade.errors import DataError
@@ -156,7 +157,8 @@ def _labels(
     if absent:
         raise DataError(f"`{path}` has no label {absent[0]!r}; its labels are {', '.join(names)}.")
     columns = [names.index(name) for name in roles.labels]
-    return Y[:, columns], known_part(known, slice(None), columns), roles.labels
+    part = LabelMatrix(Y, known).part(slice(None), columns)
+    return part.values, part.known, roles.labels
 
 
 def _hidden(arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:

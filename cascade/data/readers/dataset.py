@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels
-from cascade.data.missing import Known, known_part
+from cascade.data.missing import Known
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.rows import RowSource, RowView, n_rows, take
+from cascade.errors import DataError
 from cascade.utils.types import Rows
 
 
@@ -53,6 +55,19 @@ class Dataset:
     def __len__(self) -> int:
         return n_rows(self.X)
 
+    @property
+    def labels(self) -> LabelMatrix:
+        """Labels with the mask of the known ones.
+
+        Raises
+        ------
+        DataError
+            If the rows have no labels.
+        """
+        if self.Y is None:
+            raise DataError("`Y` must hold labels. Received data without labels.")
+        return LabelMatrix(self.Y, self.known)
+
     def has_missing(self) -> bool:
         """Whether a feature is NaN; images have none."""
         values = self.X.data if sparse.issparse(self.X) else self.X
@@ -67,11 +82,12 @@ class Dataset:
     def part(self, rows: Rows) -> Dataset:
         """Some rows; images stay where they are."""
         X = RowView(self.X, rows) if isinstance(self.X, (np.memmap, RowSource)) else take(self.X, rows)
+        labels = None if self.Y is None else self.labels.part(rows)
         return replace(
             self,
             X=X,
-            Y=None if self.Y is None else self.Y[rows],
-            known=known_part(self.known, rows),
+            Y=None if labels is None else labels.values,
+            known=None if labels is None else labels.known,
             groups=None if self.groups is None else self.groups[rows],
             ids=self.ids[rows],
         )

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import as_dense, n_rows, take
 from cascade.data.targets import TargetForm
 from cascade.estimators.loss_options import make_loss
@@ -58,7 +59,7 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
         train(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
     counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
     counter.classes_ = counter.target_form_.classes
-    counter.loss_, counter.sampling_shift_ = make_loss("bce", np.zeros((1, 1), np.uint8)), np.zeros(1)
+    counter.loss_, counter.sampling_shift_ = make_loss("bce", LabelMatrix(np.zeros((1, 1), np.uint8))), np.zeros(1)
     return counter
 
 

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.data.image_size import at_size, check_image_size
-from cascade.data.labels import Labels, SparseLabels
-from cascade.data.missing import Known, known_part
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import as_dense, blocks, n_rows, not_finite, take
 from cascade.data.sample_weight import check_weight
 from cascade.data.splits import grouped_holdout
@@ -147,14 +146,14 @@ class KerasClassifier(LogOddsClassifier):
         """
         self._check_parameters()
         X = at_size(check_rows(self, X, reset=True), self.image_size)
-        labels, known, self.target_form_ = read_target_as_given(y, n_rows(X))
+        labels, self.target_form_ = read_target_as_given(y, n_rows(X))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
         self.classes_ = self.target_form_.classes
-        training, validation = self._split(labels, known, groups)
-        weight = _loss_weight(sample_weight, labels.shape, known)
-        batches, validating = self._batches(X, labels.astype(np.float32), weight, training, validation, known)
+        training, validation = self._split(labels, groups)
+        weight = _loss_weight(sample_weight, labels)
+        batches, validating = self._batches(X, labels, weight, training, validation)
         seed = self.random_state or 0
         with seeded(seed):
             self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
@@ -192,14 +191,13 @@ class KerasClassifier(LogOddsClassifier):
         if not 0 <= self.validation_size < 1:
             raise ConfigError(f"`validation_size` must lie in [0, 1). Received {self.validation_size}.")
 
-    def _split(self, labels: Labels | SparseLabels, known: Known, groups: ArrayLike | None) -> tuple[Rows, Rows]:
-        everything = np.arange(labels.shape[0])
-        if known is not None:
-            everything = np.flatnonzero(known.any(axis=1))
-            labels, groups = labels[everything], None if groups is None else np.asarray(groups)[everything]
+    def _split(self, labels: LabelMatrix, groups: ArrayLike | None) -> tuple[Rows, Rows]:
+        everything, Y = labels.rows_with_known_label(), labels.values
         if not self.validation_size:
             return everything, everything[:0]
-        held = grouped_holdout(labels, groups, self.validation_size, self.random_state or 0)
+        if labels.known is not None:
+            Y, groups = Y[everything], None if groups is None else np.asarray(groups)[everything]
+        held = grouped_holdout(Y, groups, self.validation_size, self.random_state or 0)
         # Very small samples may hold out nothing, or everything: then all epochs run on all rows.
         return (everything, everything[:0]) if held.all() or not held.any() else (everything[~held], everything[held])
 
@@ -211,16 +209,16 @@ class KerasClassifier(LogOddsClassifier):
     def _batches(
         self,
         X: Any,
-        target: Any,
+        labels: LabelMatrix,
         weight: NDArray[np.float32] | None,
         training: Rows,
         validation: Rows,
-        known: Known,
     ) -> tuple[IndexedBatches, IndexedBatches]:
-        """Batches to train on and to validate on; with them come the loss's numbers and the sample's shift."""
-        n_labels, size, seed = target.shape[1], self.batch_size, self.random_state or 0
+        """Make batches to train on and to validate on; set the loss and the shift that sampling causes."""
+        target, n_labels = labels.values.astype(np.float32), labels.shape[1]
+        size, seed = self.batch_size, self.random_state or 0
         if self.sampling is None:
-            self.loss_ = make_loss(self.loss, target[training], known_part(known, training))
+            self.loss_ = make_loss(self.loss, labels.part(training))
             self.sampling_shift_ = np.zeros(n_labels)
             refuse_softmax_of_one(self.loss_, n_labels)
             batches = IndexedBatches(X, target, weight, training, size, seed)
@@ -228,7 +226,7 @@ class KerasClassifier(LogOddsClassifier):
         if weight is not None and weight.ndim == 2:
             raise ConfigError("`sampling` needs every label known and one weight per row; leave `sampling` out.")
         drawn = SampledBatches(X, target, weight, training, size, seed, self.sampling)
-        self.loss_ = make_loss(self.loss, drawn.target[drawn.order])
+        self.loss_ = make_loss(self.loss, LabelMatrix(drawn.target[drawn.order]))
         refuse_unsampled(self.loss_, n_labels)
         ratios = drawn.ratios()
         self.sampling_shift_ = resampling_shift(ratios)
@@ -259,11 +257,12 @@ class KerasClassifier(LogOddsClassifier):
         return z
 
 
-def _loss_weight(sample_weight: ArrayLike | None, shape: tuple[int, int], known: Known) -> NDArray[np.float32] | None:
-    """What each row, or each of its labels, counts in the loss: a missing label nothing."""
+def _loss_weight(sample_weight: ArrayLike | None, labels: LabelMatrix) -> NDArray[np.float32] | None:
+    """Return the weight of each row, or of each of its labels, in the loss: 0 for a missing label."""
+    known = labels.known
     if sample_weight is None:
         return None if known is None else known.astype(np.float32)
-    weight = check_weight(sample_weight, *shape).astype(np.float32)
+    weight = check_weight(sample_weight, *labels.shape).astype(np.float32)
     if known is None:
         return weight
     return (weight[:, None] if weight.ndim == 1 else weight) * known

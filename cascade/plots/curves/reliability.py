@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.missing import known_rows
 from cascade.metrics import Outcome
 from cascade.metrics.intervals import clustered_interval
 from cascade.utils.types import Floats
@@ -65,7 +64,7 @@ def reliability_curve(outcome: Outcome, k: int, label: str, group: NDArray[np.in
     >>> curve.predicted.round(2).tolist(), curve.observed.round(2).tolist()
     ([0.1, 0.5], [0.1, 0.1])
     """
-    rows = known_rows(outcome.known, k)
+    rows = outcome.labels.rows_knowing(k)
     y, p, number = outcome.Y[rows, k], outcome.proba[rows, k], group[rows]
     bins = [np.flatnonzero(_bins(p) == place) for place in np.unique(_bins(p))]
     ends = [clustered_interval(y[of_bin, None], np.ones(len(of_bin)), number[of_bin])[:, 0] for of_bin in bins]

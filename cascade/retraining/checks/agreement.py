@@ -28,11 +28,9 @@ def check_agreement(
 
     `labels` and `proba` are the champion's, probabilities of shape (n, L).
     """
-    assert data.Y is not None
     columns = [k for k, label in enumerate(data.label_names) if label in record.labels]
     own = [labels.index(data.label_names[k]) for k in columns]
-    known = None if data.known is None else data.known[:, columns]
-    now = agreement(data.Y[:, columns], proba[:, own], group_numbers(data.groups, len(data)), known)
+    now = agreement(data.labels.part(slice(None), columns), proba[:, own], group_numbers(data.groups, len(data)))
     for k, found in zip(columns, now, strict=True):
         name = data.label_names[k]
         before = record.agreement[record.labels.index(name)]

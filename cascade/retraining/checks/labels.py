@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import masked
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
 from cascade.lint.lint import lint
@@ -37,7 +37,7 @@ def check_labels_alone(data: Dataset, any_label: str | None) -> Iterator[DataFin
     for k in np.flatnonzero(Y.all(axis=0)):
         sentence = f"label {data.label_names[k]!r} is on in every row; its column was filled, or negatives were lost."
         yield DataFinding("refuse", "all-positive", sentence)
-    _, findings = lint(masked(Y, data.known), data.label_names, data.groups, any_label)
+    _, findings = lint(LabelMatrix(Y, data.known).masked(), data.label_names, data.groups, any_label)
     for finding in findings:
         if finding.level != "note" and finding.code not in ANSWERED_ELSEWHERE:
             yield DataFinding("warn", f"lint-{finding.code}", finding.message)
@@ -56,7 +56,7 @@ def check_labels_against(data: Dataset, record: TrainingRecord, limits: Limits) 
     if Y.any(axis=1).all() and record.empty_rows * len(Y) >= EXPECTED * record.rows:
         sentence = "every row has a label, which the champion's data had not; were the rows without one left out?"
         yield DataFinding("refuse", "no-empty-rows", sentence)
-    shares = prevalence_of(Y, group_numbers(data.groups, len(Y)), data.known)
+    shares = prevalence_of(data.labels, group_numbers(data.groups, len(Y)))
     for k, label in enumerate(data.label_names):
         if label in record.labels:
             told = len(Y) if data.known is None else int(data.known[:, k].sum())
@@ -75,7 +75,7 @@ def check_relabelled(hashes: RowHashes, record: TrainingRecord) -> Iterator[Data
     """Find rows of the champion's data that have other labels now."""
     data = hashes.data
     before = record.keys.holds(hashes.keys)
-    changed = int((before & ~record.labelled.holds(labelled(hashes.keys, _labels(data), data.known))).sum())
+    changed = int((before & ~record.labelled.holds(labelled(hashes.keys, data.labels))).sum())
     if changed and data.label_names == record.labels:
         answer: DataAnswer = "ask" if changed > RELABELLED * before.sum() else "warn"
         sentence = f"{changed} of the {before.sum()} rows of the champion's data have other labels now."

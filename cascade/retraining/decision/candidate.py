@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cascade.data.missing import known_part
 from cascade.data.readers.dataset import Dataset
 from cascade.metrics import Outcome
 from cascade.rules.rules import Prediction
@@ -31,8 +30,8 @@ class Candidate:
         """Outcome of some labels, in their order."""
         columns = [self.labels.index(label) for label in labels]
         own = self.outcome
-        known = known_part(own.known, slice(None), columns)
-        return Outcome(own.Y[:, columns], own.proba[:, columns], own.bits[:, columns], own.passed, known)
+        true = own.labels.part(slice(None), columns)
+        return Outcome(true.values, own.proba[:, columns], own.bits[:, columns], own.passed, true.known)
 
 
 def candidate(

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.utils.types import Floats
 
@@ -71,16 +71,15 @@ class LabelAgreement:
         return cls(*(None if body[key] is None else Share(**body[key]) for key in ("found", "confirmed")))
 
 
-def agreement(Y: Labels, proba: Floats, group: NDArray[np.intp], known: Known = None) -> tuple[LabelAgreement, ...]:
+def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.intp]) -> tuple[LabelAgreement, ...]:
     """Compare labels with a model's probabilities on rows that it has not been fitted to, label by label.
 
     Parameters
     ----------
-    Y : ndarray of 0/1, shape (n, L)
+    labels : ndarray of 0/1, shape (n, L), or LabelMatrix
     proba : ndarray of float, shape (n, L)
     group : ndarray of int, shape (n,)
         Number of each row's group, from 0.
-    known : ndarray of bool, shape (n, L), optional
 
     Examples
     --------
@@ -94,8 +93,9 @@ def agreement(Y: Labels, proba: Floats, group: NDArray[np.intp], known: Known = 
     >>> abs(whole.found.value - half.found.value) < 0.05
     True
     """
-    told = np.ones(Y.shape, bool) if known is None else known
-    y, p = (Y * told).astype(np.float64), proba * told
+    matrix = LabelMatrix.of(labels)
+    known = np.ones(matrix.shape, bool) if matrix.known is None else matrix.known
+    y, p = (matrix.values * known).astype(np.float64), proba * known
     sure = p >= SURE
     found = _shares(p * y, y, group)
     confirmed = _shares(y * sure, p * sure, group)

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.missing import Known
 from cascade.data.readers.dataset import Dataset
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
@@ -154,17 +154,18 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
         int((~data.Y.any(axis=1)).sum()),
         signature_of(data),
         None if data.pixels is None else data.pixels.to_json(),
-        prevalence_of(data.Y, group_numbers(data.groups, len(data)), data.known),
-        agreement(testing.Y, proba, group, testing.known),
+        prevalence_of(data.labels, group_numbers(data.groups, len(data))),
+        agreement(testing.labels, proba, group),
         Side.of(hashes, ~held),
         Side.of(hashes, held),
         Seen.of(hashes.keys),
-        Seen.of(labelled(hashes.keys, data.Y, data.known)),
+        Seen.of(labelled(hashes.keys, data.labels)),
     )
 
 
-def prevalence_of(Y: Labels, group: NDArray[np.intp], known: Known = None) -> tuple[Share, ...]:
+def prevalence_of(labels: LabelMatrix, group: NDArray[np.intp]) -> tuple[Share, ...]:
     """Share of each label among the rows where it is known, with its interval by groups."""
+    Y, known = labels.values, labels.known
     if known is None:
         return _prevalence(Y, group, np.ones(len(Y)))
     return tuple(

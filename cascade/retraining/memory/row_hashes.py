@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known
+from cascade.data.label_matrix import LabelMatrix
 from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks, n_rows
 from cascade.errors import ModelRefusedError
@@ -180,10 +179,11 @@ def content_hashes(X: Any) -> Hashes:
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
 
-def labelled(keys: Hashes, Y: Labels, known: Known = None) -> Hashes:
-    """Hash rows with their labels; `keys` are those of the rows, `known` tells which labels are; shape (n,)."""
-    told = np.asarray(Y, np.uint8) if known is None else np.where(known, Y, UNKNOWN).astype(np.uint8)
-    return _numbers(key.tobytes() + labels.tobytes() for key, labels in zip(keys.astype("<u8"), told, strict=True))
+def labelled(keys: Hashes, labels: LabelMatrix) -> Hashes:
+    """Hash rows by their keys and labels, shape (n,)."""
+    Y, known = labels.values, labels.known
+    marked = np.asarray(Y, np.uint8) if known is None else np.where(known, Y, UNKNOWN).astype(np.uint8)
+    return _numbers(key.tobytes() + row.tobytes() for key, row in zip(keys.astype("<u8"), marked, strict=True))
 
 
 def joined(*hashes: Hashes) -> Hashes:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from cascade.data.missing import Known, known_rows
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.utils.types import Floats
 
@@ -103,7 +103,7 @@ def check_method(method: str) -> str:
 
 
 def fit_calibration(
-    z: Floats, Y: NDArray[np.uint8], weight: Floats | None = None, method: str = "platt", known: Known = None
+    z: Floats, labels: LabelMatrix, weight: Floats | None = None, method: str = "platt"
 ) -> AnyCalibration:
     """Fit one calibration per column.
 
@@ -111,17 +111,16 @@ def fit_calibration(
     ----------
     z : ndarray of float, shape (n, L)
         Log-odds on rows that no fit, sampler or early stopping has touched.
-    Y : ndarray of 0/1, shape (n, L)
+    labels : LabelMatrix
+        Of n rows and L labels. Only known entries count.
     weight : ndarray of float, shape (n,), optional
-        How many rows of the population each row stands for.
+        How many rows of the population each row represents.
     method : {"platt", "beta", "isotonic", "none"}, default="platt"
-    known : ndarray of bool, shape (n, L), optional
-        Entries that count; all if not given.
 
     Returns
     -------
     Calibration or IsotonicCalibration
-        A column without both classes is left as it is.
+        A column without both classes is left unchanged.
 
     References
     ----------
@@ -135,12 +134,12 @@ def fit_calibration(
     >>> rng = np.random.default_rng(0)
     >>> z = rng.normal(size=(20_000, 1))
     >>> Y = (rng.random((20_000, 1)) < expit(z - 1)).astype(np.uint8)
-    >>> round(float(fit_calibration(z, Y).intercept[0]), 1)
+    >>> round(float(fit_calibration(z, LabelMatrix(Y)).intercept[0]), 1)
     -1.0
     """
     weights = np.ones(len(z)) if weight is None else weight
-    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
-    columns = [(z[rows, k], Y[rows, k], weights[rows]) for k, rows in enumerate(chosen)]
+    chosen = [labels.rows_knowing(k) for k in range(labels.shape[1])]
+    columns = [(z[rows, k], labels.values[rows, k], weights[rows]) for k, rows in enumerate(chosen)]
     if method == "none" or not columns:
         return Calibration.identity(len(columns))
     if method == "isotonic":

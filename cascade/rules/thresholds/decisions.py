@@ -1,4 +1,4 @@
-"""Which bits are set: one decision a label, chosen on held-out rows of natural prevalence."""
+"""Which bits are set: one decision per label, chosen on held-out rows of natural prevalence."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known, known_rows
+from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
@@ -88,10 +87,9 @@ def decision_thresholds(
     names: Sequence[str],
     proba: Floats,
     passed: NDArray[np.bool_],
-    Y: Labels,
+    labels: LabelMatrix,
     weight: Floats | None = None,
     calibrated: bool = True,
-    known: Known = None,
 ) -> Floats:
     """Choose each label's threshold, where only rows past the gate can get a bit.
 
@@ -102,12 +100,11 @@ def decision_thresholds(
     proba : ndarray of float, shape (n, L)
         Merged probabilities.
     passed : ndarray of bool, shape (n,)
-    Y : ndarray of 0/1, shape (n, L)
+    labels : LabelMatrix
+        Of n rows and L labels. Only known entries count.
     weight : ndarray of float, shape (n,), optional
     calibrated : bool, default=True
-        Whether probabilities may be leaned on; if not, each threshold is chosen by the labels alone.
-    known : ndarray of bool, shape (n, L), optional
-        Entries that count; all if not given.
+        Whether the probabilities are used as well; if not, each threshold is chosen by the labels alone.
 
     Returns
     -------
@@ -125,12 +122,12 @@ def decision_thresholds(
     ----------
     Lipton, Elkan & Narayanaswamy (2014), Thresholding classifiers to maximize F1 score.
     """
-    weights = np.ones(len(Y)) if weight is None else weight
+    weights = np.ones(len(labels)) if weight is None else weight
     prior = PRIOR_POSITIVES if calibrated else 0.0
-    chosen = [known_rows(known, k) for k in range(Y.shape[1])]
+    chosen = [labels.rows_knowing(k) for k in range(labels.shape[1])]
     return np.array(
         [
-            _threshold(decision, name, proba[rows, k], passed[rows], Y[rows, k], weights[rows], prior)
+            _threshold(decision, name, proba[rows, k], passed[rows], labels.values[rows, k], weights[rows], prior)
             for k, (decision, name, rows) in enumerate(zip(decisions, names, chosen, strict=True))
         ]
     )

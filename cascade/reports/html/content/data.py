@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from cascade.data import Dataset
-from cascade.data.missing import masked
 from cascade.data.splits import group_numbers
 from cascade.lint.lint import lint
 from cascade.utils.types import Mask, Rows
@@ -26,7 +25,7 @@ def data_facts(data: Dataset, any_label: str | None, held_out: Rows | None = Non
         groups and labels stands on each side of the split.
     """
     assert data.Y is not None
-    facts, findings = lint(masked(data.Y, data.known), data.label_names, data.groups, any_label)
+    facts, findings = lint(data.labels.masked(), data.label_names, data.groups, any_label)
     parts = _parts(len(data), held_out)
     return {
         "facts": facts,
