@@ -48,7 +48,7 @@ from cascade.errors import DataError
 from cascade.estimators.losses import SoftmaxLoss
 from cascade.many_labels.calibration import SharedSlope, fit_shared_slope
 from cascade.many_labels.cardinality import fit_cardinality
-from cascade.many_labels.decoders import Thresholds, surest, thresholds_from
+from cascade.many_labels.decoders import Thresholds, most_probable, thresholds_from
 from cascade.many_labels.scoring import ENTRIES, MOST_ROWS
 from cascade.metrics.streamed import StreamedCounts, StreamedRanking, example_average_precision
 from cascade.metrics.top_k import at_k, top_columns
@@ -166,9 +166,9 @@ def decoders_of(problem: Problem, ranking: StreamedRanking, number: Any) -> dict
     """Thresholds for these logits as they are, and the two that take a number."""
     mean = round(problem.Y[problem.fitting].sum() / len(problem.fitting))
     found = {name: _by_threshold(thresholds_from(ranking.all, name)) for name in ("f1", "count")}
-    found["top"] = lambda z, rows: surest(z, np.full(len(z), mean))
+    found["top"] = lambda z, rows: most_probable(z, np.full(len(z), mean))
     if number is not None:
-        found["head"] = lambda z, rows: surest(z, np.rint(number(problem.X, rows, z)))
+        found["head"] = lambda z, rows: most_probable(z, np.rint(number(problem.X, rows, z)))
     return found
 
 

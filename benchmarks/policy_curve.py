@@ -39,7 +39,7 @@ from cascade.datasets.phantom.table import full_table
 from cascade.metrics import Outcome
 from cascade.metrics.intervals import clopper_pearson
 from cascade.retraining.decision.candidate import Candidate
-from cascade.retraining.decision.decision import Decision, decide
+from cascade.retraining.decision.decision import PromotionDecision, decide
 from cascade.retraining.decision.policy import Policy
 from cascade.utils.log_odds import log_odds
 
@@ -131,7 +131,7 @@ def _cut(distance: float, prevalence: float) -> float:
     return float(brentq(excess, -10, 12))
 
 
-def run(case: Case, policy: Policy, seed: int) -> Decision:
+def run(case: Case, policy: Policy, seed: int) -> PromotionDecision:
     """Decide once, on patients and answers drawn by a seed."""
     rng = np.random.default_rng([seed, case.rows])
     Y, group = draw_patients(case.rows, rng)
@@ -141,7 +141,7 @@ def run(case: Case, policy: Policy, seed: int) -> Decision:
     return decide(champion, challenger, group, policy, any_label="any")
 
 
-def summary(case: Case, decisions: list[Decision]) -> dict[str, Any]:
+def summary(case: Case, decisions: list[PromotionDecision]) -> dict[str, Any]:
     """How often each answer came, and what stood in the way."""
     answers = [decision.answer for decision in decisions]
     promoted = answers.count("promote")

@@ -23,15 +23,15 @@ from cascade.data.targets import read_known_target
 from cascade.drift.making import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators.base import MultilabelClassifier
-from cascade.estimators.validation import check_rows
+from cascade.estimators.validation import validate_rows
 from cascade.fitting.fit import fit_crossed, fit_held_out
 from cascade.fitting.gate_policy import GatePolicy
-from cascade.fitting.options import Wishes
+from cascade.fitting.options import RuleOptions
 from cascade.fitting.stages import Stages
-from cascade.fitting.training_set import Examples
+from cascade.fitting.training_set import TrainingSet
 from cascade.predictor import CascadePredictor
 from cascade.rules.rules import Prediction
-from cascade.rules.thresholds.decisions import Decision
+from cascade.rules.thresholds.decisions import DecisionOption
 from cascade.rules.thresholds.overrides import Thresholds
 from cascade.utils.types import Floats
 
@@ -126,8 +126,8 @@ class CascadeClassifier(MultilabelClassifier):
         calibration_folds: int | None = None,
         gate_recall: float = 0.95,
         gate_policy: Mapping[str, Any] | None = None,
-        decision: Decision = "f1",
-        label_decisions: Mapping[str, Decision] | None = None,
+        decision: DecisionOption = "f1",
+        label_decisions: Mapping[str, DecisionOption] | None = None,
         coherence: str = "lift",
         rejected: str = "share",
         share_trunk: bool = False,
@@ -177,11 +177,11 @@ class CascadeClassifier(MultilabelClassifier):
         seed = self.random_state
         if isinstance(seed, bool) or not (isinstance(seed, (int, np.integer)) and seed >= 0):
             raise ConfigError(f"`random_state` must be a whole number of 0 or more. Received {seed!r}.")
-        X = check_rows(self, X, reset=True, min_rows=2)
+        X = validate_rows(self, X, reset=True, min_rows=2)
         labels, self.target_form_ = read_known_target(y, n_rows(X))
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names
         names = name_labels(columns, labels.shape[1])
-        self._wishes().check(names)
+        self._rule_options().check(names)
         found = find_any_label(labels, names, self.any_label)
         if found.note:
             warnings.warn(found.note, stacklevel=2)
@@ -191,10 +191,10 @@ class CascadeClassifier(MultilabelClassifier):
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         group = None if groups is None else np.asarray(groups)
         group_numbers(group, len(labels))
-        self._fit(Examples(X, labels, names, found.index, group, weight))
+        self._fit(TrainingSet(X, labels, names, found.index, group, weight))
         return self
 
-    def _fit(self, examples: Examples) -> None:
+    def _fit(self, examples: TrainingSet) -> None:
         X, labels = examples.X, examples.labels
         stages = Stages(
             self._default("gate", X) if self.gate is None else self.gate,
@@ -202,11 +202,11 @@ class CascadeClassifier(MultilabelClassifier):
             self.share_trunk,
             self.random_state,
         )
-        wishes = self._wishes()
+        rule_options = self._rule_options()
         if self.calibration_folds is None:
-            fitted = fit_held_out(stages, examples, wishes, self.calibration_size)
+            fitted = fit_held_out(stages, examples, rule_options, self.calibration_size)
         else:
-            fitted = fit_crossed(stages, examples, wishes, self.calibration_folds)
+            fitted = fit_crossed(stages, examples, rule_options, self.calibration_folds)
         self.gate_, self.labeler_ = fitted.gate, fitted.labeler
         self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
         provenance = {
@@ -223,8 +223,8 @@ class CascadeClassifier(MultilabelClassifier):
             fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance, fitted.certificate
         )
 
-    def _wishes(self) -> Wishes:
-        return Wishes(
+    def _rule_options(self) -> RuleOptions:
+        return RuleOptions(
             self.negative_pool,
             self.calibration,
             self.gate_recall,
@@ -258,12 +258,12 @@ class CascadeClassifier(MultilabelClassifier):
     def gate_proba(self, X: Any) -> Floats:
         """Probability that a row has some label; float of shape (n,)."""
         predictor = self._fitted()
-        return predictor.gate_proba(check_rows(self, X, reset=False))
+        return predictor.gate_proba(validate_rows(self, X, reset=False))
 
     def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
         """Predict, and tell each row's fate; see `CascadePredictor.examine`."""
         predictor = self._fitted()
-        return predictor.examine(check_rows(self, X, reset=False), gate_threshold, thresholds)
+        return predictor.examine(validate_rows(self, X, reset=False), gate_threshold, thresholds)
 
     def save(self, path: str | Path) -> None:
         """Write the finished cascade to a new folder; see `CascadePredictor.save`."""

@@ -14,7 +14,7 @@ from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.errors import ConfigError
-from cascade.estimators.scoring import gate_answers, score_cascade
+from cascade.estimators.scoring import score_cascade, score_gate
 from cascade.metrics.top_k import check_k
 from cascade.rules.rules import Prediction, Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate
@@ -211,7 +211,7 @@ class CascadePredictor:
     def gate_proba(self, X: Any) -> Floats:
         """Calibrated probability that a row has some label; float of shape (n,)."""
         self.signature.check(X)
-        return self.rules.served(self.rules.gate_proba(gate_answers(self.gate, X)))
+        return self.rules.served(self.rules.gate_proba(score_gate(self.gate, X)))
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
         """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""

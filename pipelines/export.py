@@ -18,7 +18,7 @@ from cascade.runtime.runtimes import INT8, KERAS, exporting_runtimes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
 
-from .steps.locate import find_model, is_flat
+from .steps.locate import find_model, is_many_labels
 from .steps.reading import read_labelled
 from .steps.version import record_in
 
@@ -27,7 +27,7 @@ def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | N
     """Export to `runtimes`, or to those that are installed, in INT8 if rows are given; return each network's rates."""
     folder = find_model(model)
     _refuse_inside(out, folder)
-    flat = is_flat(folder)
+    flat = is_many_labels(folder)
     chosen = exporting_runtimes() if runtimes is None else runtimes
     if not chosen:
         raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` brings both.")
@@ -62,12 +62,12 @@ def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
     """Write a cascade as one graph for a model server; return how far it is from the model."""
     folder = find_model(model)
     _refuse_inside(out, folder)
-    if is_flat(folder):
+    if is_many_labels(folder):
         raise ConfigError("one graph is made of a cascade; a flat model's own network is exported without --format.")
     predictor = CascadePredictor.load(folder, KERAS)
-    from cascade.store.parts import import_keras
+    from cascade.store.parts import require_keras
 
-    import_keras()
+    require_keras()
     from cascade.serving.graph import write_graph
 
     return {"output": str(out), "format": format, "largest_difference": write_graph(predictor, out, format)}

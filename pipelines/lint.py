@@ -9,7 +9,7 @@ from typing import Any
 from cascade.data import Dataset, read_data
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
-from cascade.lint.lint import LEVELS, Finding, lint, shared_groups
+from cascade.lint.lint import LEVELS, LintFinding, lint, shared_groups
 
 
 def levels_from(lowest: str) -> tuple[str, ...]:
@@ -19,7 +19,7 @@ def levels_from(lowest: str) -> tuple[str, ...]:
     return () if lowest == "never" else LEVELS[LEVELS.index(lowest) :]
 
 
-def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[str, Any], list[Finding]]:
+def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[str, Any], list[LintFinding]]:
     """Return facts for each path, and all findings, most serious first."""
     # What is missing is for a linter to tell, not to refuse.
     read = {str(path): read_data(path, replace(roles, missing_labels=True)) for path in paths}
@@ -27,13 +27,15 @@ def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[st
     for path, data in read.items():
         assert data.Y is not None
         facts[path], found = lint(data.labels.masked(), data.label_names, data.groups, any_label)
-        findings += [Finding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in found]
+        findings += [
+            LintFinding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in found
+        ]
     if len(read) > 1:
         findings = [*_between(read), *findings]
     return facts, findings
 
 
-def _between(read: dict[str, Dataset]) -> list[Finding]:
+def _between(read: dict[str, Dataset]) -> list[LintFinding]:
     names = {data.label_names for data in read.values()}
     order = []
     if len(names) > 1:
@@ -41,14 +43,14 @@ def _between(read: dict[str, Dataset]) -> list[Finding]:
         if len({frozenset(of_one) for of_one in names}) > 1:
             raise DataError(f"splits must have the same labels. Received {first} and {second}.")
         message = f"the splits list their labels in different orders, {first} and {second}: a matrix without names "
-        order = [Finding("error", "label-order", message + "would be read wrongly.")]
+        order = [LintFinding("error", "label-order", message + "would be read wrongly.")]
     without = [path for path, data in read.items() if data.groups is None]
     if without:
         raise DataError(f"`{without[0]}` has no groups to compare splits by; name the group column with --group.")
     return [*order, *shared_groups({path: data.groups for path, data in read.items() if data.groups is not None})]
 
 
-def text(facts: dict[str, Any], findings: list[Finding]) -> str:
+def text(facts: dict[str, Any], findings: list[LintFinding]) -> str:
     """Lay facts and findings out to read."""
     return "\n\n".join([*(_one(path, fact) for path, fact in facts.items()), "\n".join(map(_line, findings))])
 
@@ -71,5 +73,5 @@ def _label(label: dict[str, Any], width: int) -> str:
     return f"{label['label']:{width}}{counts}{rarity:>8}{label['provable_recall']:17.3f}"
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: LintFinding) -> str:
     return f"{finding.level:8}{finding.code:14}{finding.message}"

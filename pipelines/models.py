@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .steps.locate import find_model, is_flat
+from .steps.locate import find_model, is_many_labels
 
 FIRST_LABELS = 12
 
@@ -13,7 +13,7 @@ FIRST_LABELS = 12
 def show(path: Path, models: Path) -> tuple[dict[str, Any], str]:
     """Describe a model by its manifest and rules, as data and as text."""
     folder = find_model(path, models)
-    return _show_many_labels(folder) if is_flat(folder) else _show_cascade(folder)
+    return _show_many_labels(folder) if is_many_labels(folder) else _show_cascade(folder)
 
 
 def _show_many_labels(folder: Path) -> tuple[dict[str, Any], str]:

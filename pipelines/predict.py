@@ -13,7 +13,7 @@ from cascade.runtime.runtimes import AUTO
 
 from . import predict_batch, predict_file
 from .steps.loading import Loading
-from .steps.locate import find_model, is_flat
+from .steps.locate import find_model, is_many_labels
 
 MOST_WARNINGS = 5
 
@@ -32,7 +32,7 @@ def run(
     """Predict every row of `source`; return a summary. Without `settings` the output is one file."""
     _check_outputs(source, output, exams)
     loading = Loading(find_model(model), top_k, runtime, threads)
-    if is_flat(loading.folder):
+    if is_many_labels(loading.folder):
         _check_flat(output, exams)
     answers = loading.answers()
     if settings is not None:
@@ -58,10 +58,10 @@ def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
 
 def text(summary: dict[str, Any]) -> str:
     """Lines to read."""
-    fate = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
+    passed = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
     rejected = ", {rejected} rejected" if summary.get("rejected") else ""
     before = "; it was finished before" if summary.get("was_finished") else ""
-    line = ("{rows} rows" + rejected + ", " + fate + ", {rows_with_label} with a label -> {output}").format(**summary)
+    line = ("{rows} rows" + rejected + ", " + passed + ", {rows_with_label} with a label -> {output}").format(**summary)
     return "\n".join([line + before, *_warnings(summary.get("monitor"))])
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from cascade.batch.engines.engine import Engine
 from cascade.batch.inputs.opening import Input, open_input
 from cascade.batch.job.identity import identify
-from cascade.batch.outputs.answers import CascadeAnswers, ManyLabelAnswers
 from cascade.batch.outputs.exams import exams_of
+from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables
 from cascade.batch.runner import LOCAL, MAX_REJECTED, SHARD_ROWS, Settings, run_job
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
@@ -49,7 +49,7 @@ def run(
     loading: Loading,
     source: Path,
     output: Path,
-    answers: CascadeAnswers | ManyLabelAnswers,
+    answers: CascadeTables | ManyLabelTables,
     roles: Roles,
     exams: Path | None,
     settings: Settings,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from cascade.batch.outputs.answers import CascadeAnswers, ManyLabelAnswers, counts_of, row_table
 from cascade.batch.outputs.exams import exam_table
-from cascade.batch.outputs.writing import write_answers
+from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables, counts_of, row_table
+from cascade.batch.outputs.writing import write_predictions
 from cascade.data import Dataset
 from cascade.data.readers.columns import Roles
 from cascade.errors import DataError
@@ -23,7 +23,7 @@ def run(
     folder: Path,
     source: Path,
     output: Path,
-    answers: CascadeAnswers | ManyLabelAnswers,
+    answers: CascadeTables | ManyLabelTables,
     roles: Roles,
     exams: Path | None,
 ) -> dict[str, Any]:
@@ -31,14 +31,14 @@ def run(
     data = read_input(answers.predictor, source, roles)
     if exams is not None and data.groups is None:
         raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
-    if isinstance(answers, CascadeAnswers):
+    if isinstance(answers, CascadeTables):
         counts = _write_cascade(answers, data, output, exams)
     else:
-        counts = write_answers(output, answers(data.X, data.ids, data.groups, StageBars())).counts
+        counts = write_predictions(output, answers(data.X, data.ids, data.groups, StageBars())).counts
     return {"rows": len(data), **counts, "output": str(output), "model": str(folder)}
 
 
-def _write_cascade(answers: CascadeAnswers, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
+def _write_cascade(answers: CascadeTables, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
     prediction = answers.predict(data.X, StageBars())
     labels, counts = answers.predictor.labels, counts_of(prediction)
     write_table(output, row_table(data.ids, data.groups, prediction, labels))

@@ -16,7 +16,7 @@ from cascade.registry.version import ModelVersion
 from cascade.store.manifest import NAME, peek_manifest
 
 
-def listed(models: Path, name: str | None) -> dict[str, Any]:
+def list_versions(models: Path, name: str | None) -> dict[str, Any]:
     """Registered versions, and folders of versions that nobody registered.
 
     Raises

@@ -14,7 +14,7 @@ from cascade.errors import BusyError, ConfigError, DataError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
 from cascade.registry.version import ModelVersion
-from cascade.retraining.decision.decision import Decision
+from cascade.retraining.decision.decision import PromotionDecision
 from cascade.retraining.memory.row_hashes import RowHashes, labelled
 from cascade.retraining.steps import StoredSteps, key_of
 from cascade.store import Exporter
@@ -78,7 +78,7 @@ def _retrain(
     decided = steps.facts("decided", lambda: retrain_steps.judge(job, answers).to_json())
     named = steps.facts("named", lambda: {"version": new_version()})
     version = retrain_steps.publish(
-        job, model, answers, Decision.from_json(decided), models / config.name / named["version"]
+        job, model, answers, PromotionDecision.from_json(decided), models / config.name / named["version"]
     )
     sentence = decided["sentence"]
     registered = steps.facts("registered", lambda: registry.register(config.name, version, sentence).to_json())
@@ -164,4 +164,4 @@ def text(result: dict[str, Any]) -> str:
     left = result["answer"] == "promote" and not result["serves"]
     again = [f"it was finished before{'; another version serves now' * left}"] if result["was_finished"] else []
     where = f"challenger: models:/{result['name']}/{result['challenger']} from {result['version']}"
-    return "\n".join([*found, Decision.from_json(result["decision"]).table(), "", where, *again])
+    return "\n".join([*found, PromotionDecision.from_json(result["decision"]).table(), "", where, *again])

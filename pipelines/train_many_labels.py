@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from cascade.config.build import build_flat
-from cascade.config.schema import FlatConfig, RunConfig
+from cascade.config.build import build_many_labels
+from cascade.config.schema import ManyLabelsConfig, RunConfig
 from cascade.data import Dataset
 from cascade.errors import DataError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.report import evaluate_many, many_table
-from cascade.reports.html import flat_data
+from cascade.reports.html import many_labels_data
 from cascade.store import Exporter
 
 from .steps.progress import StageBars
@@ -26,7 +26,7 @@ from .steps.version import PAGE, laid_out, new_version, publish, saving
 logger = logging.getLogger("cascade.pipeline")
 
 
-def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[str, Any]]:
+def run(config: RunConfig, flat: ManyLabelsConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     """Train and publish; return the version's folder and its report."""
     started = time.monotonic()
     data = load(config)
@@ -39,7 +39,7 @@ def run(config: RunConfig, flat: FlatConfig, models: Path) -> tuple[Path, dict[s
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     folder = models / config.name / new_version()
-    shown = laid_out(config, flat_data(report, data, testing), folder)
+    shown = laid_out(config, many_labels_data(report, data, testing), folder)
     version = publish(
         config,
         saving(config, predictor),
@@ -72,10 +72,10 @@ def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = No
     return report
 
 
-def _fit(config: RunConfig, flat: FlatConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
+def _fit(config: RunConfig, flat: ManyLabelsConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
     part = data.part(training)
     assert part.Y is not None
-    model = build_flat(config, flat, data).fit(part.X, part.labels.masked(), groups=part.groups)
+    model = build_many_labels(config, flat, data).fit(part.X, part.labels.masked(), groups=part.groups)
     predictor: ManyLabelPredictor = model.predictor_
     return predictor.described(data.feature_names, *remembered(config, data))
 

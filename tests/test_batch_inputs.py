@@ -20,7 +20,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from cascade import CascadeClassifier
 from cascade.batch.inputs.opening import Input, open_input
-from cascade.batch.outputs.answers import CascadeAnswers
+from cascade.batch.outputs.predictions import CascadeTables
 from cascade.batch.runner import Settings, run_job
 from cascade.data import read_data
 from cascade.data.readers.columns import Roles
@@ -167,11 +167,11 @@ def test_sparse_rows_and_arrays(tmp_path: Path) -> None:
     X.data[[0, -1]] = [np.nan, np.inf]
     parts = {f"X_{name}": getattr(X, name) for name in ("data", "indices", "indptr", "shape")}
     np.savez(tmp_path / "X.npz", **parts, ids=np.arange(50) * 2)
-    odd = np.unique(X.tocoo().coords[0][~np.isfinite(X.data)])
+    invalid = np.unique(X.tocoo().coords[0][~np.isfinite(X.data)])
     ids, rejected, features = rows_of(open_input(tmp_path / "X.npz", Roles(), NUMBERS), 7)
-    assert [(name, row) for name, row, _ in rejected] == [(str(2 * row), row) for row in odd]
-    np.testing.assert_array_equal(features, np.delete(X.toarray(), odd, axis=0))
-    assert len(ids) == 50 - len(odd)
+    assert [(name, row) for name, row, _ in rejected] == [(str(2 * row), row) for row in invalid]
+    np.testing.assert_array_equal(features, np.delete(X.toarray(), invalid, axis=0))
+    assert len(ids) == 50 - len(invalid)
     np.save(tmp_path / "X.npy", X.toarray())
     assert isinstance(next(open_input(tmp_path / "X.npy", Roles(), NUMBERS).chunks(3, 4)).X, np.memmap)
     with pytest.raises(DataError, match="no column 'ward'"):
@@ -298,7 +298,7 @@ def test_images_are_predicted_as_in_memory(images: Path, tmp_path: Path) -> None
     gate = make_pipeline(FunctionTransformer(flatten), LogisticRegression())
     labeler = make_pipeline(FunctionTransformer(flatten), LogisticRegression())
     predictor = CascadeClassifier(gate, MultiOutputClassifier(labeler)).fit(X, Y).predictor_
-    source, answers = open_input(images, Roles(), predictor.signature), CascadeAnswers(predictor)
+    source, answers = open_input(images, Roles(), predictor.signature), CascadeTables(predictor)
     identity = {"model": {}, "settings": {}, "versions": {}}
     summary = run_job(tmp_path / "out", source, answers, identity, Settings(5, max_rejected=0.5), Silent())
     assert (summary["rows"], summary["rejected"], summary["shards"]) == (12, 6, 3)

@@ -10,7 +10,7 @@ from scipy.optimize import LinearConstraint, minimize
 from cascade.data.label_matrix import LabelMatrix
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import HeldOut, fit_gate_rules
-from cascade.fitting.options import Wishes
+from cascade.fitting.options import RuleOptions
 from cascade.rules.label_plan import planned
 from cascade.rules.probability.coherence import coherent
 
@@ -54,9 +54,9 @@ def test_any_has_the_right_sum_after_it_has_met_the_labels() -> None:
     labeler_z = rng.normal(6.0 * Y[:, :2] - 3.0, 1.5)
     plan = planned(LabelMatrix(Y), 2, np.array([0, 1]), np.full(3, 0.1))
     held = HeldOut(LabelMatrix(Y), np.ones(n), np.arange(n), gate_z)
-    wishes = Wishes(negative_pool="all")
-    gate_rules = fit_gate_rules(held, wishes)
-    rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], wishes)
+    rule_options = RuleOptions(negative_pool="all")
+    gate_rules = fit_gate_rules(held, rule_options)
+    rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], rule_options)
     gate = rules.gate_proba(gate_z)
     passed = gate >= rules.gate_threshold
     proba = rules.proba(gate, passed, labeler_z[passed])[passed]

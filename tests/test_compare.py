@@ -28,7 +28,7 @@ from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import table, verdict
 from cascade.comparison.contenders import REFERENCE, contenders
 from cascade.comparison.flat_baseline import FlatClassifier
-from cascade.comparison.naive_recipe import LiteralRecipe
+from cascade.comparison.naive_recipe import NaiveRecipe
 from cascade.data.splits import grouped_folds
 from cascade.errors import ConfigError, DataError
 from cascade.metrics.operations import operations_per_row
@@ -155,7 +155,7 @@ def test_arithmetic_is_counted_through_every_wrapper() -> None:
 
 
 def test_the_recipe_answers_at_one_half(truth: KnownTruth) -> None:
-    model = LiteralRecipe(LogisticRegression(), LogisticRegression()).fit(truth.X[:4000], truth.Y[:4000])
+    model = NaiveRecipe(LogisticRegression(), LogisticRegression()).fit(truth.X[:4000], truth.Y[:4000])
     proba = model.predict_proba(truth.X)
     passed = model.gate_.predict_proba(truth.X)[:, 1] >= 0.5
     assert not proba[~passed].any()
@@ -238,7 +238,7 @@ def test_one_label_few_groups_and_no_label_at_all(truth: KnownTruth) -> None:
 
 def test_all_contenders_decide_alike() -> None:
     found = contenders(LogisticRegression(), LogisticRegression(), decision={"cost": (1, 9)}, calibration_size=0.3)
-    deciding = [model for model in found.values() if not isinstance(model, LiteralRecipe)]
+    deciding = [model for model in found.values() if not isinstance(model, NaiveRecipe)]
     assert {model.calibration_size for model in deciding} == {0.3}
     assert all(model.decision == {"cost": (1, 9)} for model in deciding)
     assert verdict([row("cascade, x", 0.5, 90)]).endswith("so nothing is compared with it.")

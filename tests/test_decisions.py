@@ -85,11 +85,11 @@ def test_a_cost_pair_sets_the_bit_whose_expected_cost_is_lower(
 
 def test_any_that_labels_set_below_its_wanted_precision_is_told(truth: KnownTruth) -> None:
     labeler = MultiOutputClassifier(LogisticRegression())
-    wishes = {"decision": 0.02, "label_decisions": {"label_4": {"precision": 0.6}}}
-    lifted = CascadeClassifier(LogisticRegression(), labeler, **wishes)
+    rule_options = {"decision": 0.02, "label_decisions": {"label_4": {"precision": 0.6}}}
+    lifted = CascadeClassifier(LogisticRegression(), labeler, **rule_options)
     with pytest.warns(UserWarning, match="labels set it too"):
         lifted.fit(truth.X, truth.Y)
-    alone = CascadeClassifier(LogisticRegression(), labeler, **wishes, coherence="any")
+    alone = CascadeClassifier(LogisticRegression(), labeler, **rule_options, coherence="any")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         alone.fit(truth.X, truth.Y)
@@ -101,9 +101,9 @@ def test_any_that_labels_set_below_its_wanted_precision_is_told(truth: KnownTrut
 
 def test_any_that_never_decides_for_itself_but_is_set_by_labels_is_told(truth: KnownTruth) -> None:
     labeler = MultiOutputClassifier(LogisticRegression())
-    wishes = {"label_decisions": {"label_4": {"precision": 0.999}}}
+    rule_options = {"label_decisions": {"label_4": {"precision": 0.999}}}
     with pytest.warns(match="its bit is never"), pytest.warns(match="labels set it too"):
-        CascadeClassifier(LogisticRegression(), labeler, **wishes).fit(truth.X, truth.Y)
+        CascadeClassifier(LogisticRegression(), labeler, **rule_options).fit(truth.X, truth.Y)
 
 
 def test_decisions_that_are_no_mapping_are_refused(truth: KnownTruth) -> None:

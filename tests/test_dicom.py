@@ -260,8 +260,8 @@ def test_run_lengths_that_unpack_to_more_than_the_pixels_are_named(tmp_path: Pat
 def test_sizes_of_streams_that_are_cut_or_strange_are_unknown() -> None:
     stream = b"\xff\xd8\xff\xff\xe0\x00\x04ab\xff\xf7\x00\x0b\x10\x02\x00\x01\x00\x01"
     assert declared_size(stream) == (512, 256, 1)
-    for odd in (stream[:-1], b"", b"\xff\xd8abcdefgh", b"GIF89a", b"\xff\x4f\xff\x51\x00"):
-        assert declared_size(odd) is None
+    for invalid in (stream[:-1], b"", b"\xff\xd8abcdefgh", b"GIF89a", b"\xff\x4f\xff\x51\x00"):
+        assert declared_size(invalid) is None
 
 
 def test_packed_slices_that_are_damaged_are_named(tmp_path: Path) -> None:

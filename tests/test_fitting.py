@@ -151,10 +151,10 @@ def test_every_calibration_is_saved_and_right_for_models_that_need_none(
         ({"label_decisions": {"label_0": {"cost": 1}}}, r"`label_decisions\['label_0'\]` must be 'f1'"),
     ],
 )
-def test_wishes_that_cannot_be_granted_are_refused_before_any_fit(wish: dict[str, Any], sentence: str) -> None:
+def test_wishes_that_cannot_be_granted_are_refused_before_any_fit(kind: dict[str, Any], sentence: str) -> None:
     X = np.random.default_rng(0).normal(size=(100, 2))
     with pytest.raises(ConfigError, match=sentence):
-        CascadeClassifier(LogisticRegression(), LogisticRegression(), **wish).fit(X, (X > 1).astype(int))
+        CascadeClassifier(LogisticRegression(), LogisticRegression(), **kind).fit(X, (X > 1).astype(int))
 
 
 def test_fewer_groups_than_folds_are_refused() -> None:

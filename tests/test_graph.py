@@ -28,7 +28,7 @@ from cascade.serving.graph import write_graph
 from cascade.serving.graph_cascade import WholeCascade, calibrated
 from cascade.serving.graph_formats import IR_NAME, OUTPUTS
 from cascade.serving.graph_losses import CORRECTIONS
-from cascade.serving.graph_rules import coherent as coherent_in_graph
+from cascade.serving.graph_rules import coherent_in_graph
 from tests.conftest import KnownTruth
 
 

@@ -28,7 +28,7 @@ from cascade.reports.html.layout.charts import gate_panels
 from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
 from cascade_pipelines import compare, train
-from cascade_pipelines import train_many_labels as train_flat
+from cascade_pipelines import train_many_labels
 from cascade_pipelines.steps.run_data import split
 
 from .conftest import KnownTruth
@@ -230,8 +230,8 @@ def test_the_surest_mistakes_come_first_and_are_held_out(held_out: tuple[Cascade
     outcome = Outcome(data.Y, answer.proba, answer.labels, answer.passed_gate)
     for k, label in enumerate(mistakes(data, answer, outcome)):
         wrong = np.flatnonzero((answer.labels[:, k] == 1) & (data.Y[:, k] == 0))
-        surest = wrong[np.argsort(-answer.proba[wrong, k], kind="stable")][:4]
-        assert [row["id"] for row in label["false_alarms"]] == data.ids[surest].tolist()
+        most_probable = wrong[np.argsort(-answer.proba[wrong, k], kind="stable")][:4]
+        assert [row["id"] for row in label["false_alarms"]] == data.ids[most_probable].tolist()
         missed = [row["probability"] for row in label["misses"]]
         assert missed == sorted(missed)
         assert all(LABELS[k] in row["labels"] and row["image"] is None for row in label["misses"])
@@ -275,7 +275,7 @@ def test_a_flat_model_has_its_page(config: RunConfig, tmp_path: Path) -> None:
     body = config.model_dump(mode="json", exclude_unset=True)
     flat = RunConfig.model_validate({"name": "flat", "data": body["data"], "flat": {"model": FOREST}})
     assert flat.flat is not None
-    version, report = train_flat.run(flat, flat.flat, tmp_path)
+    version, report = train_many_labels.run(flat, flat.flat, tmp_path)
     text = (version / "report.html").read_text(encoding="utf-8")
     found = Page(text)
     assert f"{report['overall']['micro_average_precision']:.3f}" in found.words()

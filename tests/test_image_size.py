@@ -18,7 +18,7 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.batch.inputs.opening import open_input
-from cascade.batch.outputs.answers import CascadeAnswers
+from cascade.batch.outputs.predictions import CascadeTables
 from cascade.batch.runner import Settings, run_job
 from cascade.data.averaging import averaged, shrink
 from cascade.data.image_size import at_size, check_image_size
@@ -196,7 +196,7 @@ def test_a_row_that_fails_only_in_full_is_rejected(
 
 def predicted(predictor: Any, folder: Path, out: Path) -> tuple[Any, dict[str, Any]]:
     """Run a job over JPEG files in shards of 25 rows."""
-    answers = CascadeAnswers(predictor)
+    answers = CascadeTables(predictor)
     assert answers.gate_size == SMALL
     source = open_input(folder, Roles(), predictor.signature, answers.gate_size)
     chunk = next(source.chunks(25, 0))

@@ -100,10 +100,10 @@ def test_one_graph_averages_by_itself(predictor: CascadePredictor, saved: Path, 
     X, _ = scene(70, seed=2)
     (gate,) = session.run(["gate_probability"], {"rows": X})
     np.testing.assert_allclose(gate, predictor.gate_proba(X), atol=TOLERANCE)
-    odd = CascadePredictor(network(12).fit(*scene(60)), None, reference.rules, reference.signature)
-    odd.gate.target_form_ = reference.gate.target_form_
+    invalid = CascadePredictor(network(12).fit(*scene(60)), None, reference.rules, reference.signature)
+    invalid.gate.target_form_ = reference.gate.target_form_
     with pytest.raises(ConfigError, match=f"{FULL}x{FULL} is no multiple of 12x12"):
-        write_graph(odd, tmp_path / "odd.onnx", "onnx")
+        write_graph(invalid, tmp_path / "odd.onnx", "onnx")
 
 
 def test_a_config_names_the_size() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.batch.outputs.answers import CascadeAnswers
+from cascade.batch.outputs.predictions import CascadeTables
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.runtimes import RUNTIMES
@@ -110,7 +110,7 @@ def test_int8_answers_where_it_was_asked_for_and_says_so(exported: Path, model: 
             assert 0 < one["mean_difference"] < one["largest_difference"] < 0.3
             assert one["float32_rows_per_second"] > 0
     for runtime in ("auto", *RUNTIMES):
-        computed_by = CascadeAnswers(CascadePredictor.load(exported, runtime)).settings
+        computed_by = CascadeTables(CascadePredictor.load(exported, runtime)).settings
         assert "in int8" in computed_by["gate"]
         assert "in int8" in computed_by["labeler"]
     assert not isinstance(CascadePredictor.load(exported, "keras").gate, ExportedNetwork)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cascade.batch.folder import part_name
 from cascade.batch.job.job import Job
 from cascade.batch.job.journal import Journal
-from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_manifest
+from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_job_manifest
 from cascade.batch.job.shard import Written
 from cascade.errors import DataError
 
@@ -68,7 +68,7 @@ def test_a_line_that_was_changed_is_refused(damage: str, begun: Path) -> None:
 
 
 def test_a_job_goes_on_and_ends_with_every_shard_in_its_manifest(begun: Path) -> None:
-    found = read_manifest(begun)
+    found = read_job_manifest(begun)
     assert found is not None
     assert found.shards == []
     job = Job(begun, IDENTITY, fresh=False)

@@ -37,7 +37,7 @@ def test_nothing_is_copied_where_all_labels_are_known() -> None:
     assert labels.masked() is VALUES
     assert labels.weight_of(weight, 1) is weight
     assert labels.rows_knowing(1) == slice(None)
-    assert labels.settled(0) is None
+    assert labels.any_known(0) is None
     assert LabelMatrix.of(labels) is labels
 
 

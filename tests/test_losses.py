@@ -302,9 +302,9 @@ def test_forged_numbers_of_a_loss_are_refused(kind: str, name: str, value: Any) 
     body = loss_to_json(make_loss(kind, LabelMatrix(Y)))
     with pytest.raises(ConfigError, match=f"`loss.{name}`"):
         loss_from_json({**body, name: value}, 3)
-    for odd in (None, "bce", [1]):
+    for invalid in (None, "bce", [1]):
         with pytest.raises(ConfigError, match="`loss` must be one that was saved"):
-            loss_from_json(odd, 3)
+            loss_from_json(invalid, 3)
 
 
 def test_a_forged_loss_is_refused(tmp_path: Path) -> None:

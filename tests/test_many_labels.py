@@ -23,7 +23,7 @@ from cascade.datasets.many_labels import ManyLabels, draw_by_count, draw_fixed_n
 from cascade.datasets.many_labels_file import read_truth, write_many
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.many_labels.calibration import fit_shared_slope
-from cascade.many_labels.decoders import surest, thresholds_from
+from cascade.many_labels.decoders import most_probable, thresholds_from
 from cascade.many_labels.report import evaluate_many
 from cascade.metrics.streamed import StreamedRanking
 from cascade.metrics.top_k import at_k, top_columns
@@ -112,7 +112,7 @@ def test_the_f1_threshold_has_the_largest_expected_f1(seed: int) -> None:
 def test_the_surest_are_those_that_a_sort_puts_first(seed: int, k: int) -> None:
     rng = np.random.default_rng(seed)
     z, number = rng.normal(size=(7, 6)).astype(np.float32), rng.integers(0, k + 1, 7)
-    bits = surest(z, number).toarray()
+    bits = most_probable(z, number).toarray()
     rank = np.argsort(np.argsort(-z, axis=1), axis=1)
     np.testing.assert_array_equal(bits, rank < number[:, None])
 

@@ -56,11 +56,11 @@ def test_every_way_to_say_that_a_label_is_missing(given: object) -> None:
 def test_a_row_is_settled_where_what_is_known_of_it_does_not_depend_on_the_answer() -> None:
     known = np.array([[1, 1, 0], [1, 0, 1], [0, 1, 0], [1, 1, 1]], bool)
     labels = LabelMatrix(np.zeros(known.shape, np.uint8), known)
-    np.testing.assert_array_equal(labels.settled(None), [0, 0, 0, 1])
-    np.testing.assert_array_equal(labels.settled(2), [1, 1, 0, 1])
+    np.testing.assert_array_equal(labels.any_known(None), [0, 0, 0, 1])
+    np.testing.assert_array_equal(labels.any_known(2), [1, 1, 0, 1])
     # A label that nobody has noted on any row has no say.
     np.testing.assert_array_equal(
-        LabelMatrix(np.zeros((2, 2), np.uint8), np.array([[1, 0], [1, 0]], bool)).settled(None), [1, 1]
+        LabelMatrix(np.zeros((2, 2), np.uint8), np.array([[1, 0], [1, 0]], bool)).any_known(None), [1, 1]
     )
 
 

@@ -243,7 +243,7 @@ from cascade import CascadePredictor
 from cascade.errors import MissingExtraError
 from cascade_pipelines import registry
 CascadePredictor.load({str(versions[0] / "model")!r})
-assert len(registry.listed(Path({str(versions[0].parent.parent)!r}), None)["not_registered"]) == 3
+assert len(registry.list_versions(Path({str(versions[0].parent.parent)!r}), None)["not_registered"]) == 3
 try:
     CascadePredictor.load("models:/bleeds@champion")
 except MissingExtraError as error:
@@ -401,16 +401,16 @@ def _make_and_register(models: Path, name: str, version: Path) -> None:
 
 
 def test_listing_tells_what_is_champion_and_what_nobody_registered(filled: Path, versions: list[Path]) -> None:
-    facts = commands.listed(filled, NAME)
+    facts = commands.list_versions(filled, NAME)
     assert [row["aliases"] for row in facts["registered"]] == [["champion"], ["challenger"]]
     assert facts["not_registered"] == []
     text = commands.list_text(facts)
     assert f"models:/{NAME}/1" in text
     assert "champion since" in text
-    alone = commands.listed(versions[0].parent.parent, NAME)
+    alone = commands.list_versions(versions[0].parent.parent, NAME)
     assert alone["not_registered"] == [str(version) for version in sorted(versions)]
     with pytest.raises(ModelRefusedError, match="holds no model 'other'"):
-        commands.listed(filled, "other")
+        commands.list_versions(filled, "other")
 
 
 def test_the_commands_promote_roll_back_show_and_compare(filled: Path, versions: list[Path]) -> None:

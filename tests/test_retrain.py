@@ -17,7 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 from cascade import CascadePredictor
-from cascade.config.schema import FlatConfig, RunConfig
+from cascade.config.schema import ManyLabelsConfig, RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
@@ -184,7 +184,7 @@ def test_what_cannot_be_retrained_says_so(begun: Path, home: Path) -> None:
         pytest.raises(BusyError, match="being written by another job"),
     ):
         retrain.run(config_for(home / "second.npz"), begun)
-    flat = config_for(home / "first.npz").model_copy(update={"flat": FlatConfig()})
+    flat = config_for(home / "first.npz").model_copy(update={"flat": ManyLabelsConfig()})
     with pytest.raises(ConfigError, match="`flat` cannot be retrained"):
         retrain.run(flat, begun)
 

@@ -18,7 +18,7 @@ from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import DataError, ModelRefusedError
 from cascade.retraining.checks.finding import DataFinding
 from cascade.retraining.checks.validation import new_rows, validate_data
-from cascade.retraining.memory.agreement_figures import Share, agreement
+from cascade.retraining.memory.agreement_figures import Estimate, agreement
 from cascade.retraining.memory.arrivals import FEWEST_GROUPS, Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord, keys_of, record_of
@@ -358,7 +358,7 @@ def test_the_quotient_of_two_shares_holds_its_interval() -> None:
         for truth, n in ((0.3, 400), (0.6, 300)):
             value = rng.binomial(n, truth) / n
             error = 1.96 * np.sqrt(value * (1 - value) / n)
-            shares.append(Share(value, value - error, value + error))
+            shares.append(Estimate(value, value - error, value + error))
         quotient = shares[0].over(shares[1])
         covered += quotient.low <= 0.5 <= quotient.high
     assert 0.92 <= covered / 400 <= 0.98

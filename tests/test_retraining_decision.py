@@ -20,7 +20,7 @@ from cascade.metrics import AVERAGE_PRECISION, COUNT_RATIO, LOG_LOSS, Outcome, m
 from cascade.metrics.bootstrap import times_drawn
 from cascade.retraining.checks.limits import Limits
 from cascade.retraining.decision.candidate import Candidate
-from cascade.retraining.decision.decision import Decision, decide, decide_first
+from cascade.retraining.decision.decision import PromotionDecision, decide, decide_first
 from cascade.retraining.decision.paired import Pair, nearness_to_one
 from cascade.retraining.decision.policy import Policy
 from cascade.utils.log_odds import log_odds
@@ -47,7 +47,7 @@ def candidate(strength: Any, seed: int = 1, labels: tuple[str, ...] = LABELS, ra
     return Candidate(labels, Outcome(Y, proba, bits, z[:, 2] > 0.5), rate)
 
 
-def reasons(decision: Decision, guard: str) -> dict[str | None, str]:
+def reasons(decision: PromotionDecision, guard: str) -> dict[str | None, str]:
     return {reason.label: reason.verdict for reason in decision.reasons if reason.guard == guard}
 
 
@@ -157,7 +157,7 @@ def test_a_first_model_must_beat_chance() -> None:
 @pytest.mark.parametrize("strength", [1.0, 2.0, 3.0])
 def test_a_decision_survives_json_and_its_table_has_every_reason(strength: float) -> None:
     decision = decide(candidate(2.0), candidate(strength, seed=2), GROUP, QUICK)
-    assert Decision.from_json(json.loads(json.dumps(decision.to_json(), allow_nan=False))) == decision
+    assert PromotionDecision.from_json(json.loads(json.dumps(decision.to_json(), allow_nan=False))) == decision
     lines = decision.table().splitlines()
     assert len(lines) == 2 + len(decision.reasons) + 2
     assert lines[-1] == decision.sentence
@@ -171,9 +171,9 @@ def test_the_config_has_the_policys_defaults_and_refuses_other_keys() -> None:
     for wrong in ({"margins": 1}, {"metric": "f1"}, {"draws": 10}, {"confidence": 1}):
         with pytest.raises(ValidationError):
             PromotionConfig.model_validate(wrong)
-    for odd in ({"metric": "f1"}, {"margin": -1.0}, {"speed": float("nan")}, {"draws": 1}, {"confidence": 1.0}):
+    for invalid in ({"metric": "f1"}, {"margin": -1.0}, {"speed": float("nan")}, {"draws": 1}, {"confidence": 1.0}):
         with pytest.raises(ConfigError, match="must"):
-            Policy(**odd)  # type: ignore[arg-type]
+            Policy(**invalid)  # type: ignore[arg-type]
 
 
 def test_the_short_operating_curve_errs_as_seldom_as_it_should() -> None:

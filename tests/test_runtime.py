@@ -22,7 +22,7 @@ pytest.importorskip("tf2onnx")
 from scipy.special import expit
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier, ManyLabelClassifier
-from cascade.batch.outputs.answers import CascadeAnswers
+from cascade.batch.outputs.predictions import CascadeTables
 from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.neural.networks import NETWORKS, build_network
@@ -107,12 +107,12 @@ def test_how_many_rows_are_read_at_a_time_changes_nothing(exported: Path, truth:
 
 
 @pytest.mark.parametrize("runtime", ["keras", *RUNTIMES])
-@pytest.mark.parametrize("odd", [np.nan, np.inf])
+@pytest.mark.parametrize("invalid", [np.nan, np.inf])
 def test_a_row_that_is_not_finite_is_named_whatever_a_kernel_makes_of_it(
-    odd: float, runtime: str, exported: Path, truth: KnownTruth
+    invalid: float, runtime: str, exported: Path, truth: KnownTruth
 ) -> None:
     X = truth.X[4000:7000].astype(np.float32)
-    X[2345, 1] = odd
+    X[2345, 1] = invalid
     predictor = CascadePredictor.load(exported, runtime)
     with pytest.raises(DataError, match="row 2345 gave NaN"):
         predictor.predict(RowView(X, np.arange(len(X))))
@@ -205,7 +205,7 @@ def test_what_cannot_be_asked_for_is_told(exported: Path, model: CascadeClassifi
 def test_a_network_that_answers_otherwise_is_left_out(
     model: CascadeClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("cascade.store.exporting.differences", lambda logits, reference: (2 * TOLERANCE, TOLERANCE))
+    monkeypatch.setattr("cascade.store.exporting.probability_differences", lambda logits, reference: (2 * TOLERANCE, TOLERANCE))
     model.predictor_.save(tmp_path / "far", ("litert",))
     assert "left out" in caplog.text
     assert not list((tmp_path / "far").glob("*.tflite"))
@@ -392,7 +392,7 @@ def test_flat_models_of_many_labels_are_exported_too(tmp_path: Path) -> None:
 
 def test_a_job_is_another_one_in_another_runtime_or_with_other_threads(exported: Path, truth: KnownTruth) -> None:
     def settings(*options: Any) -> dict[str, Any]:
-        return CascadeAnswers(CascadePredictor.load(exported, *options)).settings
+        return CascadeTables(CascadePredictor.load(exported, *options)).settings
 
     assert settings("litert", 1) == {"gate": "litert, 1 threads", "labeler": "litert, 1 threads"}
     assert settings("litert", 2) != settings("litert", 1) != settings("onnx", 1)

@@ -18,6 +18,7 @@ from cascade.errors import ConfigError, DataError
 from cascade.estimators.sampling import (
     check_sampling,
     class_ratios,
+    draw_counts,
     draw_rare,
     draw_rows,
     lp_ros,
@@ -28,7 +29,6 @@ from cascade.estimators.sampling import (
     mlsmote,
     rarity_weights,
     resampling_shift,
-    times_drawn,
 )
 from cascade.estimators.sampling.options import DEFAULTS, SAMPLERS
 from cascade.estimators.sampling.sparse_labels import as_sparse, minority_labels
@@ -143,7 +143,7 @@ def test_rare_rows_are_drawn_as_often_as_their_weight_asks(Y: np.ndarray, gamma:
     assert (times >= np.floor(expected - 1e-9)).all()
     assert (times <= np.ceil(expected + 1e-9)).all()
     assert (weight[~Y.any(axis=1)] == 1).all()
-    np.testing.assert_allclose(times_drawn(rows, len(Y)), times)
+    np.testing.assert_allclose(draw_counts(rows, len(Y)), times)
 
 
 def test_weights_and_ratios_are_those_of_a_calculation_by_hand() -> None:

@@ -58,8 +58,8 @@ def test_labels_are_as_frequent_and_as_probable_as_the_truth_says() -> None:
     spread = np.sqrt((p * (1 - p)).sum(axis=0))
     assert (abs(drawn.Y.sum(axis=0) - p.sum(axis=0)) < 4 * spread).all()
     # Among the rows that are surest by the truth, labels are as frequent as it says.
-    surest = np.argsort(-p[:, 2])[:2000]
-    assert drawn.Y[surest, [2]].mean() == pytest.approx(p[surest, 2].mean(), abs=0.04)
+    most_probable = np.argsort(-p[:, 2])[:2000]
+    assert drawn.Y[most_probable, [2]].mean() == pytest.approx(p[most_probable, 2].mean(), abs=0.04)
 
 
 def test_rows_of_a_fixed_number_are_drawn_by_the_ratio_of_their_chances() -> None:

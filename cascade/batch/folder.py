@@ -11,7 +11,7 @@ MANIFEST = "_manifest.json"
 JOURNAL = "_shards.jsonl"
 REJECTED = "_rejected.parquet"
 MONITOR = "_monitor.json"
-ASIDE = re.compile(
+TEMPORARY = re.compile(
     r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json|_shards\.jsonl|_monitor\.json)\.\d+"
 )
 WORKER = ".worker-"
@@ -29,10 +29,10 @@ def rejected_name(number: int) -> str:
     return f"_rejected-{number:05d}.parquet"
 
 
-def clear_asides(folder: Path) -> None:
+def clear_temporary(folder: Path) -> None:
     """Remove what a killed job, or its workers, were about to write."""
     for path in folder.iterdir():
-        if ASIDE.fullmatch(path.name):
+        if TEMPORARY.fullmatch(path.name):
             path.unlink()
         elif WORKER_FOLDER.fullmatch(path.name):
             # A worker that has not noticed yet that it is alone may still write.

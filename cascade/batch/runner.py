@@ -15,8 +15,8 @@ from cascade.batch.folder import rejected_name
 from cascade.batch.inputs.opening import Input
 from cascade.batch.job.job import Job
 from cascade.batch.job.manifest import Manifest
-from cascade.batch.outputs.answers import Answers
 from cascade.batch.outputs.monitor import status_of
+from cascade.batch.outputs.predictions import TablePredictor
 from cascade.data.rows import BLOCK
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.utils.locking import claimed
@@ -85,7 +85,7 @@ class Watcher(Protocol):
 def run_job(
     folder: Path,
     source: Input,
-    answers: Answers,
+    answers: TablePredictor,
     identity: dict[str, dict[str, Any]],
     settings: Settings,
     watcher: Watcher,

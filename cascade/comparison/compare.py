@@ -42,7 +42,7 @@ DRAWS = 200
 
 
 @dataclass(frozen=True)
-class FoldAnswer:
+class FoldPredictions:
     """What one contender said of the rows of one fold.
 
     Attributes
@@ -101,7 +101,7 @@ def compare(
     if not all(Y[folds == fold].any() for fold in range(n_folds)):
         raise DataError(f"`Y` must hold a positive in each of {n_folds} folds; too few groups have one.")
     any_index = find_any_label(LabelMatrix(Y), names, any_label).index
-    answers: dict[str, list[FoldAnswer]] = {}
+    answers: dict[str, list[FoldPredictions]] = {}
     errors: dict[str, str] = {}
     for name, contender in contenders.items():
         try:
@@ -126,7 +126,7 @@ def compare(
 
 def _run_fold(
     contender: Any, X: Any, Y: Labels, groups: NDArray[Any] | None, folds: Rows, fold: int, name: str
-) -> FoldAnswer:
+) -> FoldPredictions:
     training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
     model = clone(contender)
     started = time.monotonic()
@@ -146,11 +146,11 @@ def _run_fold(
         bits = model.predict(held).astype(np.uint8)
     seconds = fitted - started
     logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, seconds, rate)
-    return FoldAnswer(testing, proba, bits, passed, operations, seconds, rate)
+    return FoldPredictions(testing, proba, bits, passed, operations, seconds, rate)
 
 
 def _resampled_precision(
-    found: list[FoldAnswer], Y: Labels, group: Rows, any_index: int | None, seed: int
+    found: list[FoldPredictions], Y: Labels, group: Rows, any_index: int | None, seed: int
 ) -> tuple[Floats, Floats]:
     """Macro average precision of the findings, mean over folds: as it is, and for draws of groups."""
     findings = _findings(Y.shape[1], any_index)
@@ -174,7 +174,7 @@ def _findings(n_labels: int, any_index: int | None) -> Rows:
 
 def _row(
     name: str,
-    found: list[FoldAnswer],
+    found: list[FoldPredictions],
     Y: Labels,
     group: Rows,
     any_index: int | None,
@@ -217,7 +217,7 @@ def _quantile(draws: Floats, share: float) -> float:
     return float(np.quantile(defined, share)) if len(defined) else float("nan")
 
 
-def _at_gate(found: list[FoldAnswer], truth: Labels, group: Rows) -> dict[str, float]:
+def _at_gate(found: list[FoldPredictions], truth: Labels, group: Rows) -> dict[str, float]:
     """What a contender's gates let through, and the mean recall over folds that is proven of every label at them."""
     parts = [answer.passed for answer in found if answer.passed is not None]
     if not parts:

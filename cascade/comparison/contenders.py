@@ -10,7 +10,7 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade.classifier import CascadeClassifier
 from cascade.comparison.flat_baseline import FlatClassifier
-from cascade.comparison.naive_recipe import LiteralRecipe
+from cascade.comparison.naive_recipe import NaiveRecipe
 from cascade.data.rows import makes_batches
 from cascade.estimators.balanced import BalancedBinaryRelevance
 
@@ -66,7 +66,7 @@ def contenders(
         found["flat, weighted loss"] = FlatClassifier(weighted, **common)
     if not makes_batches(binary):
         found["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
-    found["literal recipe"] = LiteralRecipe(gate, binary, random_state)
+    found["literal recipe"] = NaiveRecipe(gate, binary, random_state)
     labelers = {
         "multi-label": together,
         "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state),

@@ -17,9 +17,9 @@ from cascade.errors import DataError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.fit_on_rows import fit_labels, fresh
 from cascade.estimators.scoring import block_proba
-from cascade.estimators.validation import check_rows
+from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
-from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
+from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
 from cascade.utils.types import Floats, Rows
 
 
@@ -65,7 +65,7 @@ class FlatClassifier(MultilabelClassifier):
         self,
         estimator: Any,
         *,
-        decision: Decision = "f1",
+        decision: DecisionOption = "f1",
         calibration_size: float = 0.2,
         calibration_folds: int | None = None,
         random_state: int = 0,
@@ -86,7 +86,7 @@ class FlatClassifier(MultilabelClassifier):
             A label that is NaN, or that a masked array hides, leaves its row out for that label.
         groups, sample_weight : array-like, shape (n,), optional
         """
-        X = check_rows(self, X, reset=True, min_rows=2)
+        X = validate_rows(self, X, reset=True, min_rows=2)
         labels, self.target_form_ = read_known_target(y, n_rows(X))
         names = [str(k) for k in range(labels.shape[1])]
         decisions = each_decision(self.decision, None, names)
@@ -145,7 +145,7 @@ class FlatClassifier(MultilabelClassifier):
 
     def _answer(self, X: Any) -> Floats:
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = validate_rows(self, X, reset=False)
         return self._proba(X, np.arange(n_rows(X)))
 
     def _parts(self) -> list[Any]:

@@ -18,7 +18,7 @@ from cascade.rules.rules import Prediction
 from cascade.utils.types import Floats
 
 
-class LiteralRecipe(MultilabelClassifier):
+class NaiveRecipe(MultilabelClassifier):
     """A gate at 0.5, then one model a label on a 50/50 sample of all rows, at 0.5, with nothing undone.
 
     Parameters

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 
-class Strict(BaseModel):
+class ConfigModel(BaseModel):
     """A part of a config in which only known keys may stand."""
 
     model_config = ConfigDict(extra="forbid")

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils import get_tags
 
 from cascade.classifier import CascadeClassifier
-from cascade.config.schema import FlatConfig, KerasModel, Model, RunConfig, SklearnModel
+from cascade.config.schema import KerasModel, ManyLabelsConfig, Model, RunConfig, SklearnModel
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
@@ -33,7 +33,7 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
     )
 
 
-def build_flat(config: RunConfig, flat: FlatConfig, data: Dataset) -> ManyLabelClassifier:
+def build_many_labels(config: RunConfig, flat: ManyLabelsConfig, data: Dataset) -> ManyLabelClassifier:
     """Make the unfitted flat model that a config describes, for rows like those of `data`."""
     from sklearn.multiclass import OneVsRestClassifier
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from cascade.config.base import Strict
+from cascade.config.base import ConfigModel
 from cascade.retraining.checks.limits import Limits
 from cascade.retraining.decision.policy import Policy, Wanted
 
 
-class PromotionConfig(Strict):
+class PromotionConfig(ConfigModel):
     """When a challenger takes the champion's place; see `cascade.retraining.decision.policy.Policy`."""
 
     metric: Wanted = Policy.metric
@@ -28,7 +28,7 @@ class PromotionConfig(Strict):
         return Policy(**self.model_dump())
 
 
-class DataLimitsConfig(Strict):
+class DataLimitsConfig(ConfigModel):
     """How far new data may lie from the champion's; see `cascade.retraining.checks.limits.Limits`."""
 
     fewest_rows: float = Field(default=Limits.fewest_rows, ge=0)

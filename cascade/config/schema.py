@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from cascade.config.base import Strict
+from cascade.config.base import ConfigModel
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.errors import ConfigError
 from cascade.estimators.loss_options import check_loss
@@ -44,7 +44,7 @@ def _known_windows(windows: Any) -> Any:
     return windows
 
 
-class DataConfig(Strict):
+class DataConfig(ConfigModel):
     """Where the data is and which columns play which role."""
 
     path: Path
@@ -73,7 +73,7 @@ def _known_sampling(sampling: Any) -> Any:
     return _refused_as_value(check_sampling, sampling)
 
 
-class KerasModel(Strict):
+class KerasModel(ConfigModel):
     """A Keras network."""
 
     kind: Literal["keras"] = "keras"
@@ -94,7 +94,7 @@ SklearnKind = Literal["logistic_regression", "random_forest", "hist_gradient_boo
 KINDS = ("keras", *get_args(SklearnKind))
 
 
-class SklearnModel(Strict):
+class SklearnModel(ConfigModel):
     """A scikit-learn classifier with its own options."""
 
     kind: SklearnKind
@@ -122,7 +122,7 @@ def _refuse_sampling(model: Any) -> None:
         raise ValueError("must have no `sampling`: a model of one label knows no rarity; give it to a labeler of all")
 
 
-class LabelerConfig(Strict):
+class LabelerConfig(ConfigModel):
     """How the labels are named: one multi-label model, or balanced binary models in bags."""
 
     strategy: Literal["multilabel", "balanced"] = "multilabel"
@@ -152,7 +152,7 @@ def _checked(decision: Any) -> Any:
 Checked = Annotated[Any, AfterValidator(_checked)]
 
 
-class PolicyConfig(Strict):
+class PolicyConfig(ConfigModel):
     """A guarantee wanted of the gate."""
 
     recall: float = Field(default=0.95, gt=0, lt=1)
@@ -162,7 +162,7 @@ class PolicyConfig(Strict):
     size: float = Field(default=0.2, gt=0, lt=1)
 
 
-class CascadeConfig(Strict):
+class CascadeConfig(ConfigModel):
     """How both stages become one."""
 
     negative_pool: Literal["positives", "all", "gated"] = "positives"
@@ -182,7 +182,7 @@ def _known_decoder(decoder: Any) -> Any:
     return _refused_as_value(check_decoder, decoder)
 
 
-class FlatConfig(Strict):
+class ManyLabelsConfig(ConfigModel):
     """One model for all labels and no gate, in the place of gate, labeler and cascade."""
 
     model: Model = KerasModel()
@@ -190,14 +190,14 @@ class FlatConfig(Strict):
     calibration_size: float = Field(default=0.2, gt=0, lt=1)
 
 
-class RetrainConfig(Strict):
+class RetrainConfig(ConfigModel):
     """When new data is used, and when a challenger takes the champion's place."""
 
     promotion: PromotionConfig = Field(default_factory=PromotionConfig)
     limits: DataLimitsConfig = Field(default_factory=DataLimitsConfig)
 
 
-class RunConfig(Strict):
+class RunConfig(ConfigModel):
     """One training run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
@@ -206,7 +206,7 @@ class RunConfig(Strict):
     gate: Model = KerasModel()
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
-    flat: FlatConfig | None = None
+    flat: ManyLabelsConfig | None = None
     runtimes: list[str] | Literal["auto"] = "auto"
     retrain: RetrainConfig = Field(default_factory=RetrainConfig)
 
@@ -220,9 +220,9 @@ class RunConfig(Strict):
     @field_validator("runtimes")
     @classmethod
     def _check_runtimes(cls, value: Any) -> Any:
-        odd = [] if value == AUTO else [name for name in value if name not in RUNTIMES]
-        if odd:
-            raise ValueError(f"must be 'auto' or a list of {', '.join(RUNTIMES)}; {odd[0]!r} is not known")
+        invalid = [] if value == AUTO else [name for name in value if name not in RUNTIMES]
+        if invalid:
+            raise ValueError(f"must be 'auto' or a list of {', '.join(RUNTIMES)}; {invalid[0]!r} is not known")
         return value
 
     def exported_to(self) -> tuple[str, ...]:

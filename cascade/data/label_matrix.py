@@ -95,7 +95,7 @@ class LabelMatrix:
         total: Floats | np.float64 = weight.sum() if self.known is None else weight @ self.known
         return total
 
-    def settled(self, any_index: int | None) -> Mask | None:
+    def any_known(self, any_index: int | None) -> Mask | None:
         """Mark the rows of which it is known whether they have a label, whatever the answer; None where all are.
 
         These are the rows on which `any` is known, or all other labels are. A label that is known on no row is

@@ -113,8 +113,8 @@ def not_finite(batch: NDArray[Any]) -> NDArray[np.bool_]:
     """
     if batch.dtype.kind != "f":
         return np.zeros(len(batch), bool)
-    odd: NDArray[np.bool_] = ~np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
-    return odd
+    invalid: NDArray[np.bool_] = ~np.isfinite(batch).reshape(len(batch), -1).all(axis=1)
+    return invalid
 
 
 def makes_batches(estimator: Any) -> bool:

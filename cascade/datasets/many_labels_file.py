@@ -90,7 +90,7 @@ def read_truth(path: str | Path) -> ManyLabels:
 
 
 def _save(out: Path, drawn: ManyLabels) -> None:
-    with new_file(out) as aside, aside.open("wb") as handle:
+    with new_file(out) as temporary, temporary.open("wb") as handle:
         np.savez(
             handle,
             X=drawn.X,

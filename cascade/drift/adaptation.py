@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cascade.drift.assumption import mix_findings, mixture_findings
-from cascade.drift.finding import LARGE, NONE, Finding
+from cascade.drift.finding import LARGE, NONE, DriftFinding
 from cascade.drift.prevalence import PrevalenceEstimate, estimate_prevalence
 from cascade.drift.profile import TrainingProfile
 from cascade.errors import DataError
@@ -93,7 +93,7 @@ def _precise(found: PrevalenceEstimate) -> PrevalenceEstimate:
     return found
 
 
-def _mixture(profile: TrainingProfile | None, scores: Scores, group: Rows, prevalence: float) -> list[Finding]:
+def _mixture(profile: TrainingProfile | None, scores: Scores, group: Rows, prevalence: float) -> list[DriftFinding]:
     """Compare the gate's scores with those expected; refuse rows unlike both classes of the training data."""
     if profile is None:
         return []
@@ -107,7 +107,7 @@ def _mixture(profile: TrainingProfile | None, scores: Scores, group: Rows, preva
     return findings
 
 
-def _mix(profile: TrainingProfile | None, rules: Rules, scores: Scores, group: Rows) -> list[Finding]:
+def _mix(profile: TrainingProfile | None, rules: Rules, scores: Scores, group: Rows) -> list[DriftFinding]:
     """Compare the mix of labels among rows with a label with that of training."""
     if profile is None:
         return []

@@ -11,7 +11,7 @@ from cascade.drift.compare import LEVEL, histogram_findings
 from cascade.drift.counts import GATE, PREVALENCE
 from cascade.drift.effects import RATIO, share_ratio, verdict_of
 from cascade.drift.expected import at_prevalence
-from cascade.drift.finding import Finding
+from cascade.drift.finding import DriftFinding
 from cascade.drift.profile import TrainingProfile
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.rules.rules import Rules
@@ -20,7 +20,9 @@ from cascade.utils.types import Floats, Rows
 MIX = "share among rows with a label of"
 
 
-def mixture_findings(profile: TrainingProfile, gate_z: Floats, group: Rows, prevalence: float) -> Iterator[Finding]:
+def mixture_findings(
+    profile: TrainingProfile, gate_z: Floats, group: Rows, prevalence: float
+) -> Iterator[DriftFinding]:
     """Compare the gate's scores with the mixture of training's two classes that the prevalence makes of them.
 
     Parameters
@@ -44,7 +46,7 @@ def mixture_findings(profile: TrainingProfile, gate_z: Floats, group: Rows, prev
 
 def mix_findings(
     rules: Rules, profile: TrainingProfile, proba: Floats, any_proba: Floats, group: Rows
-) -> Iterator[Finding]:
+) -> Iterator[DriftFinding]:
     """Compare each label's share among rows with a label, as the labeler sees it, with that of training.
 
     Parameters
@@ -73,8 +75,8 @@ def mix_findings(
             yield _mix(rules.labels[k], sides, (float(share), float(share * (1 - share) / spread**2)), len(learned))
 
 
-def _mix(label: str, trained: tuple[float, float], current: tuple[float, float], n_labels: int) -> Finding:
+def _mix(label: str, trained: tuple[float, float], current: tuple[float, float], n_labels: int) -> DriftFinding:
     ratio, low, high = share_ratio(trained, current, LEVEL / n_labels / 2)
     verdict = verdict_of(max(ratio, 1 / ratio), RATIO, beyond_chance=not low <= 1 <= high)
     told = f"{current[0]:.3g}, {trained[0]:.3g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
-    return Finding(f"{MIX} {label!r}", "ratio", ratio, verdict, f"{MIX} {label!r}: {told}")
+    return DriftFinding(f"{MIX} {label!r}", "ratio", ratio, verdict, f"{MIX} {label!r}: {told}")

@@ -21,7 +21,7 @@ from cascade.drift.effects import (
     stability_index,
     verdict_of,
 )
-from cascade.drift.finding import LARGE, NONE, DriftReport, Finding
+from cascade.drift.finding import LARGE, NONE, DriftFinding, DriftReport
 from cascade.drift.profile import TrainingProfile
 from cascade.errors import ConfigError, DataError
 from cascade.utils.types import Floats
@@ -80,31 +80,31 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
     return DriftReport(tuple(findings))
 
 
-def _rows(reference: TrainingProfile, current: TrainingProfile) -> Iterator[Finding]:
+def _rows(reference: TrainingProfile, current: TrainingProfile) -> Iterator[DriftFinding]:
     """Shape and type of a row, which no amount of data makes a matter of chance."""
     for name, own, other in (
         ("shape", reference.row_shape, current.row_shape),
         ("type", reference.dtype, current.dtype),
     ):
         sentence = f"{name} of a row: {_told(other)}, {_told(own)} in training"
-        yield Finding(f"{name} of a row", "change", float(own != other), LARGE if own != other else NONE, sentence)
+        yield DriftFinding(f"{name} of a row", "change", float(own != other), LARGE if own != other else NONE, sentence)
 
 
 def _told(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _share(reference: Share, current: Share, level: float) -> Finding:
+def _share(reference: Share, current: Share, level: float) -> DriftFinding:
     sides = [(side.value if side.rows else 0.0, side.effective) for side in (reference, current)]
     ratio, low, high = share_ratio(sides[0], sides[1], level / 2)
     apart = max(ratio, 1 / ratio if ratio else math.inf)
     verdict = verdict_of(apart, RATIO, beyond_chance=not low <= 1 <= high)
     told = f"{current.value:.4g}, {reference.value:.4g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
     # A ratio to a share of none is infinite, which JSON has no number for.
-    return Finding(current.what, "ratio", min(ratio, MOST_RATIO), verdict, f"{current.what}: {told}")
+    return DriftFinding(current.what, "ratio", min(ratio, MOST_RATIO), verdict, f"{current.what}: {told}")
 
 
-def histogram_findings(reference: Histogram, current: Histogram, level: float) -> Iterator[Finding]:
+def histogram_findings(reference: Histogram, current: Histogram, level: float) -> Iterator[DriftFinding]:
     """Compare two histograms, each finding coming about by chance with a probability of `level`.
 
     Raises
@@ -124,17 +124,17 @@ def histogram_findings(reference: Histogram, current: Histogram, level: float) -
         yield _distance(current.what, distance, smirnov_level(distance, effective) < level)
 
 
-def _stability(what: str, reference: Floats, current: Floats, beyond_chance: bool) -> Finding:
+def _stability(what: str, reference: Floats, current: Floats, beyond_chance: bool) -> DriftFinding:
     return _effect(what, "population stability index", stability_index(reference, current), STABILITY, beyond_chance)
 
 
-def _distance(what: str, distance: float, beyond_chance: bool) -> Finding:
+def _distance(what: str, distance: float, beyond_chance: bool) -> DriftFinding:
     return _effect(what, "Kolmogorov-Smirnov distance", distance, DISTANCE, beyond_chance)
 
 
-def _effect(what: str, effect: str, size: float, limits: tuple[float, float], beyond_chance: bool) -> Finding:
+def _effect(what: str, effect: str, size: float, limits: tuple[float, float], beyond_chance: bool) -> DriftFinding:
     verdict = verdict_of(size, limits, beyond_chance)
     reason = f"{verdict} from {limits[verdict == LARGE]} on"
     if verdict == NONE:
         reason = f"below {limits[0]}" if size < limits[0] else "which chance explains with so few rows"
-    return Finding(what, effect, size, verdict, f"{what}: {effect} {size:.3g}, {reason}")
+    return DriftFinding(what, effect, size, verdict, f"{what}: {effect} {size:.3g}, {reason}")

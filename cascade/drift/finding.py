@@ -11,7 +11,7 @@ VERDICTS = (NONE, MODERATE, LARGE)
 
 
 @dataclass(frozen=True)
-class Finding:
+class DriftFinding:
     """One quantity compared.
 
     Attributes
@@ -44,14 +44,14 @@ class DriftReport:
         In the order of the profile, also those without drift.
     """
 
-    findings: tuple[Finding, ...]
+    findings: tuple[DriftFinding, ...]
 
     @property
     def verdict(self) -> str:
         """The worst of all verdicts."""
         return worst(finding.verdict for finding in self.findings)
 
-    def drifted(self) -> tuple[Finding, ...]:
+    def drifted(self) -> tuple[DriftFinding, ...]:
         """Findings that are not "none", large ones first."""
         return tuple(
             finding for verdict in (LARGE, MODERATE) for finding in self.findings if finding.verdict == verdict

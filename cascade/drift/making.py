@@ -31,7 +31,7 @@ from cascade.drift.counts import (
 )
 from cascade.drift.measures import measure, spaced_rows
 from cascade.drift.profile import GIVEN, HELD_OUT, OUT_OF_FOLD, TrainingProfile
-from cascade.fitting.training_set import Examples
+from cascade.fitting.training_set import TrainingSet
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.types import Floats, Mask, Rows
 
@@ -113,29 +113,29 @@ def profile_of(
 
 def _examples(
     X: Any, Y: Any, group: Rows | None, names: Sequence[str] | None, predictor: ScoringCascade | None
-) -> Examples:
+) -> TrainingSet:
     labels, _ = read_known_target(Y, n_rows(X))
     any_index = None if predictor is None else predictor.rules.plan.any_index
-    return Examples(X, labels, name_labels(names, labels.shape[1]), any_index, group, None)
+    return TrainingSet(X, labels, name_labels(names, labels.shape[1]), any_index, group, None)
 
 
-def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: Examples | None) -> Scored:
+def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: TrainingSet | None) -> Scored:
     rows = spaced_rows(n_rows(X))
     part = take(X, rows)
     scores = predictor.score(part)
-    classes = (None, None) if examples is None else classes_of(examples.Y[rows], examples.settled(rows))
+    classes = (None, None) if examples is None else classes_of(examples.Y[rows], examples.any_known(rows))
     number = rows if group is None else group[rows]
     bits = predictor.rules.predict(scores).labels
     return Scored(scores.gate_z, scores.passed, bits, number, predictor.labels, *classes)
 
 
-def classes_of(Y: Labels, settled: NDArray[np.bool_] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def classes_of(Y: Labels, any_known: NDArray[np.bool_] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Mark those of some rows that have a label, and those that have none; neither where that is not known."""
     some = np.asarray(Y.any(axis=1))
-    return (some, ~some) if settled is None else (some & settled, ~some & settled)
+    return (some, ~some) if any_known is None else (some & any_known, ~some & any_known)
 
 
-def prevalence_shares(examples: Examples) -> Iterator[Share]:
+def prevalence_shares(examples: TrainingSet) -> Iterator[Share]:
     """Count each label among the rows on which it is known."""
     group = np.arange(len(examples.Y)) if examples.groups is None else group_numbers(examples.groups, len(examples.Y))
     for k, name in enumerate(examples.names):
@@ -228,7 +228,7 @@ class Scored:
         return np.unique(np.concatenate([parts[0][:1], inner, parts[0][-1:]]))
 
 
-def training_profile(examples: Examples, fitted: Fitted) -> TrainingProfile:
+def training_profile(examples: TrainingSet, fitted: Fitted) -> TrainingProfile:
     """Count all training rows, and scores of those that the rules were fitted on.
 
     Gate and labeler have not seen these, or answered for them out of fold; scores of rows that a model was fitted on
@@ -242,5 +242,5 @@ def training_profile(examples: Examples, fitted: Fitted) -> TrainingProfile:
 
 def _held_out(fitted: Fitted) -> Scored:
     held, rules, scores = fitted.held, fitted.rules, fitted.scores
-    classes = classes_of(held.Y, held.settled)
+    classes = classes_of(held.Y, held.any_known)
     return Scored(held.gate_z, scores.passed, rules.predict(scores).labels, held.group, rules.labels, *classes)

@@ -19,7 +19,7 @@ from cascade.errors import ConfigError
 from cascade.estimators.base import LogOddsClassifier
 from cascade.estimators.fit_on_rows import fit_with, fresh, refuse_class_weight
 from cascade.estimators.scoring import positive_proba
-from cascade.estimators.validation import check_rows
+from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
 from cascade.rules.probability.prior_correction import sampling_shift
 from cascade.utils.log_odds import log_odds
@@ -107,7 +107,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         if self.n_jobs == 0:
             raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
         refuse_class_weight(self.estimator, "estimator")
-        X = check_rows(self, X, reset=True)
+        X = validate_rows(self, X, reset=True)
         labels, self.target_form_ = read_known_target(y, n_rows(X))
         weight = check_weight(sample_weight, len(labels))
         extra = {"groups": groups, "sample_weight": sample_weight}
@@ -149,7 +149,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
     def predict_log_odds(self, X: Any) -> Floats:
         """Corrected log-odds of each label on the population of the rows given to `fit`; float of shape (n, L)."""
         check_is_fitted(self)
-        X = check_rows(self, X, reset=False)
+        X = validate_rows(self, X, reset=False)
         answer = np.tile(log_odds(self.share_), (n_rows(X), 1))
         for k, bags in enumerate(self.estimators_):
             if bags:

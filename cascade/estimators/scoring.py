@@ -102,25 +102,27 @@ def _batches(X: Any, rows: Rows, estimator: Any) -> Iterator[tuple[Rows, Any]]:
     return blocks(X, rows, BLOCK, pad=not makes_batches(estimator))
 
 
-def gate_answers(gate: Any, X: Any, progress: StageProgress | None = None) -> Floats:
+def score_gate(gate: Any, X: Any, progress: StageProgress | None = None) -> Floats:
     """Log-odds (n,) of a fitted gate; `progress` is called with the stage, the rows done and the rows in all."""
-    return _answers(gate, X, np.arange(n_rows(X)), 1, "gate", progress)[:, 0]
+    return _finite_log_odds(gate, X, np.arange(n_rows(X)), 1, "gate", progress)[:, 0]
 
 
-def labeler_answers(labeler: Any, X: Any, rows: Rows, n_learned: int, progress: StageProgress | None = None) -> Floats:
+def score_labeler(labeler: Any, X: Any, rows: Rows, n_learned: int, progress: StageProgress | None = None) -> Floats:
     """Log-odds (m, K) of a fitted labeler for some rows; of no columns where there is none."""
     if labeler is None:
         return np.empty((len(rows), 0))
-    return _answers(labeler, X, rows, n_learned, "labeler", progress)
+    return _finite_log_odds(labeler, X, rows, n_learned, "labeler", progress)
 
 
-def _answers(estimator: Any, X: Any, rows: Rows, n_outputs: int, stage: str, progress: StageProgress | None) -> Floats:
+def _finite_log_odds(
+    estimator: Any, X: Any, rows: Rows, n_outputs: int, stage: str, progress: StageProgress | None
+) -> Floats:
     told = None if progress is None else partial(progress, stage)
     done = None if told is None else lambda rows_done: told(rows_done, len(rows))
     proba = block_proba(estimator, X, rows, n_outputs, done)
-    odd = np.flatnonzero(~np.isfinite(proba).all(axis=1))
-    if len(odd):
-        raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[odd[0]]} gave NaN.")
+    invalid = np.flatnonzero(~np.isfinite(proba).all(axis=1))
+    if len(invalid):
+        raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[invalid[0]]} gave NaN.")
     return log_odds(proba)
 
 
@@ -149,10 +151,10 @@ def score_cascade(
     DataError
         If a stage returns NaN for a row.
     """
-    gate_z = gate_answers(gate, X, progress)
+    gate_z = score_gate(gate, X, progress)
     passed = rules.gate_proba(gate_z) >= threshold
     n_learned = len(rules.plan.learned)
-    return Scores(gate_z, passed, labeler_answers(labeler, X, np.flatnonzero(passed), n_learned, progress))
+    return Scores(gate_z, passed, score_labeler(labeler, X, np.flatnonzero(passed), n_learned, progress))
 
 
 def gate_log_odds(gate: Any, X: Any, rows: Rows) -> Floats:

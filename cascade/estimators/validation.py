@@ -12,7 +12,7 @@ from cascade.data.rows import is_source
 from cascade.errors import DataError
 
 
-def check_rows(estimator: Any, X: Any, reset: bool, min_rows: int = 1) -> Any:
+def validate_rows(estimator: Any, X: Any, reset: bool, min_rows: int = 1) -> Any:
     """Validate rows for `estimator`, as scikit-learn does; return them as an array where they were a list.
 
     Data frames stay frames, for estimators that choose columns by name. Text, images, and objects that make

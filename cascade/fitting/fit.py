@@ -16,9 +16,9 @@ from cascade.errors import DataError
 from cascade.estimators.scoring import gate_log_odds, labeler_log_odds
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import GateRules, GateThreshold, HeldOut, fit_gate_rules
-from cascade.fitting.options import Wishes
+from cascade.fitting.options import RuleOptions
 from cascade.fitting.stages import Stages
-from cascade.fitting.training_set import Examples
+from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels, planned
 from cascade.rules.probability.merge import pool_rows
 from cascade.rules.rules import Rules, Scores
@@ -69,9 +69,9 @@ class Fitted:
         return Scores(self.held.gate_z, passed, self.labeler_z[passed])
 
 
-def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float) -> Fitted:
+def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOptions, size: float) -> Fitted:
     """Fit both models on most groups, and the rules on a share `size` of them held out."""
-    certifying, rows = _kept_apart(stages, examples, wishes)
+    certifying, rows = _kept_apart(stages, examples, rule_options)
     held = grouped_holdout(examples.Y[rows], examples.extra(rows)["groups"], size, stages.random_state)
     fitting, calibrating = rows[~held], rows[held]
     if not len(fitting) or not len(calibrating):
@@ -83,9 +83,11 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
 
     gate = stages.fit_gate(examples, fitting)
     unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating))
-    gate_rules, certificate = _certified(fit_gate_rules(unseen, wishes), gate, examples, certifying, unseen, wishes)
-    passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, wishes)
-    pool = fitting[pool_rows(Y[fitting], wishes.negative_pool, passed)]
+    gate_rules, certificate = _certified(
+        fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
+    )
+    passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, rule_options)
+    pool = fitting[pool_rows(Y[fitting], rule_options.negative_pool, passed)]
     labeler = stages.fit_labeler(examples, pool, plan, gate)
     logger.info("calibration: %d held-out rows", len(calibrating))
 
@@ -95,18 +97,18 @@ def fit_held_out(stages: Stages, examples: Examples, wishes: Wishes, size: float
         labeler_z[numbers] = labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
         return labeler_z[numbers]
 
-    rules = fit_rules(examples.names, plan, gate_rules, unseen, labeler_scores, wishes)
+    rules = fit_rules(examples.names, plan, gate_rules, unseen, labeler_scores, rule_options)
     counts = len(fitting), len(calibrating)
     return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, False)
 
 
-def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int) -> Fitted:
+def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions, n_folds: int) -> Fitted:
     """Fit the rules on out-of-fold answers for every row, then both models on all rows.
 
     Where data is short this spends none of it: each row's answer comes from models that have not seen its group.
     The final models have seen more rows than those that the rules were fitted on.
     """
-    certifying, rows = _kept_apart(stages, examples, wishes)
+    certifying, rows = _kept_apart(stages, examples, rule_options)
     folds = grouped_folds(examples.Y[rows], examples.extra(rows)["groups"], n_folds, stages.random_state)
     if len(np.unique(folds)) < n_folds:
         raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
@@ -116,35 +118,42 @@ def fit_crossed(stages: Stages, examples: Examples, wishes: Wishes, n_folds: int
     gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
     gate = stages.fit_gate(examples, rows)
     unseen = HeldOut.of(examples, rows, gate_z)
-    gate_rules, certificate = _certified(fit_gate_rules(unseen, wishes), gate, examples, certifying, unseen, wishes)
+    gate_rules, certificate = _certified(
+        fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
+    )
     passed = gate_rules.proba(gate_z) >= gate_rules.threshold.value
-    in_pool = pool_rows(unseen.Y, wishes.negative_pool, passed)
+    in_pool = pool_rows(unseen.Y, rule_options.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
     for fold in range(n_folds):
         training, asked = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
         labeler = stages.fit_labeler(examples, rows[training], plan, fold_gates[fold], (fold,))
         labeler_z[asked] = labeler_log_odds(labeler, examples.X, rows[asked], plan)
-    rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], wishes)
+    rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], rule_options)
     labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
     counts = len(rows), len(rows)
     return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, True)
 
 
-def _kept_apart(stages: Stages, examples: Examples, wishes: Wishes) -> tuple[Rows, Rows]:
+def _kept_apart(stages: Stages, examples: TrainingSet, rule_options: RuleOptions) -> tuple[Rows, Rows]:
     """Rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
     rows = examples.labels.rows_with_known_label()
     _report_gate(examples, rows)
-    if wishes.gate_policy is None:
+    if rule_options.gate_policy is None:
         return rows[:0], rows
-    held = wishes.gate_policy.rows(examples, rows, stages.random_state)
+    held = rule_options.gate_policy.rows(examples, rows, stages.random_state)
     return rows[held], rows[~held]
 
 
 def _certified(
-    gate_rules: GateRules, gate: Any, examples: Examples, certifying: Rows, unseen: HeldOut, wishes: Wishes
+    gate_rules: GateRules,
+    gate: Any,
+    examples: TrainingSet,
+    certifying: Rows,
+    unseen: HeldOut,
+    rule_options: RuleOptions,
 ) -> tuple[GateRules, Certificate | None]:
     """Put the certified threshold, if one is wanted, in the place of the empirical one."""
-    policy = wishes.gate_policy
+    policy = rule_options.gate_policy
     if policy is None:
         return gate_rules, None
     certificate = policy.certify(gate_rules.proba(gate_log_odds(gate, examples.X, certifying)), examples, certifying)
@@ -152,7 +161,7 @@ def _certified(
     return gate_rules.at(certificate.threshold, unseen, policy.recall), certificate
 
 
-def _gate_out_of_fold(stages: Stages, examples: Examples, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
+def _gate_out_of_fold(stages: Stages, examples: TrainingSet, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
     """Log-odds (len(rows),) from gates that have not seen the row's fold, and those gates."""
     z = np.empty(len(rows))
     gates = []
@@ -164,10 +173,10 @@ def _gate_out_of_fold(stages: Stages, examples: Examples, rows: Rows, folds: Row
 
 
 def _passed_out_of_fold(
-    stages: Stages, examples: Examples, fitting: Rows, gate_rules: GateRules, wishes: Wishes
+    stages: Stages, examples: TrainingSet, fitting: Rows, gate_rules: GateRules, rule_options: RuleOptions
 ) -> Mask | None:
     """Mark the fitting rows that gates fitted without them let pass; None where the pool does not ask."""
-    if wishes.negative_pool != "gated":
+    if rule_options.negative_pool != "gated":
         return None
     groups = None if examples.groups is None else examples.groups[fitting]
     folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
@@ -175,11 +184,11 @@ def _passed_out_of_fold(
         raise DataError(f"`negative_pool='gated'` needs at least {POOL_FOLDS} groups to fit on. Received fewer.")
     z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
     # Smaller gates may have another scale, so theirs is a calibration of its own; the threshold is the served one.
-    own = fit_gate_rules(HeldOut.of(examples, fitting, z), wishes)
+    own = fit_gate_rules(HeldOut.of(examples, fitting, z), rule_options)
     return own.proba(z) >= gate_rules.threshold.value
 
 
-def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
+def _plan(examples: TrainingSet, trainings: list[Rows]) -> LabelPlan:
     """Plan the columns; one is learned only if it can be in every training that will be done."""
     plans = [_plan_of(examples, rows) for rows in trainings]
     learned = plans[0].learned
@@ -192,11 +201,11 @@ def _plan(examples: Examples, trainings: list[Rows]) -> LabelPlan:
     return plan
 
 
-def _plan_of(examples: Examples, rows: Rows) -> LabelPlan:
+def _plan_of(examples: TrainingSet, rows: Rows) -> LabelPlan:
     return plan_labels(examples.labels.part(rows), examples.any_index, examples.extra(rows)["sample_weight"])
 
 
-def _report_gate(examples: Examples, rows: Rows) -> None:
+def _report_gate(examples: TrainingSet, rows: Rows) -> None:
     if examples.known is not None and examples.Y[examples.with_gate_target(rows)].any(axis=1).all():
         warnings.warn("no row is known to have no label: the gate learns nothing, every row is examined.", stacklevel=6)
 

@@ -13,20 +13,20 @@ from scipy.special import expit
 
 from cascade.fitting.fit_shifts import ready_to_shift
 from cascade.fitting.gate import GateRules, HeldOut
-from cascade.fitting.options import Wishes
+from cascade.fitting.options import RuleOptions
 from cascade.metrics.intervals import clustered_interval
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, fit_calibration
 from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import pool_rows
 from cascade.rules.rules import Rules
-from cascade.rules.thresholds.decisions import Decision, decision_thresholds, each_decision
+from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
 
 LabelerScores = Callable[[NDArray[np.intp]], Floats]
 
-MOST_SETTLED = 2.0
+LARGEST_ANY_OFFSET = 2.0
 """Log-odds by which the calibration of `any` may be shifted."""
 
 
@@ -36,7 +36,7 @@ def fit_rules(
     gate_rules: GateRules,
     held: HeldOut,
     labeler_scores: LabelerScores,
-    wishes: Wishes,
+    rule_options: RuleOptions,
 ) -> Rules:
     """Fit what comes after the gate.
 
@@ -57,30 +57,30 @@ def fit_rules(
     """
     gate = gate_rules.proba(held.gate_z)
     passed = gate >= gate_rules.threshold.value
-    in_pool = pool_rows(held.Y, wishes.negative_pool, passed)
-    if wishes.negative_pool == "positives" and held.settled is not None:
-        in_pool &= held.settled
+    in_pool = pool_rows(held.Y, rule_options.negative_pool, passed)
+    if rule_options.negative_pool == "positives" and held.any_known is not None:
+        in_pool &= held.any_known
     labeler_z = np.full((len(gate), len(plan.learned)), np.nan)
     scored = np.flatnonzero(passed | in_pool)
     labeler_z[scored] = labeler_scores(scored)
     rules = Rules(
         labels=names,
         plan=plan,
-        negative_pool=wishes.negative_pool,
+        negative_pool=rule_options.negative_pool,
         gate_calibration=gate_rules.calibration,
         labeler_calibration=fit_calibration(
-            labeler_z[in_pool], held.labels.part(in_pool, plan.learned), held.weight[in_pool], wishes.calibration
+            labeler_z[in_pool], held.labels.part(in_pool, plan.learned), held.weight[in_pool], rule_options.calibration
         ),
         merged_calibration=Calibration.identity(len(plan.learned) + (plan.any_index is not None)),
         gate_threshold=gate_rules.threshold.value,
-        rejected_share=_rejected_share(gate, held, ~passed, plan, wishes.rejected),
+        rejected_share=_rejected_share(gate, held, ~passed, plan, rule_options.rejected),
         rejected_interval=_rejected_interval(held, ~passed),
         thresholds=np.full(len(names), 0.5),
-        coherence=wishes.coherence,
+        coherence=rule_options.coherence,
     )
-    rules = _calibrate_merged(rules, gate, labeler_z, held, passed, wishes)
+    rules = _calibrate_merged(rules, gate, labeler_z, held, passed, rule_options)
     proba = rules.proba(gate, passed, labeler_z[passed])
-    decisions = each_decision(wishes.decision, wishes.label_decisions, names)
+    decisions = each_decision(rule_options.decision, rule_options.label_decisions, names)
     thresholds = decision_thresholds(decisions, names, proba, passed, held.labels, held.weight)
     rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
     if plan.any_index is not None:
@@ -88,7 +88,7 @@ def fit_rules(
     return rules
 
 
-def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, held: HeldOut) -> None:
+def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: Mask, held: HeldOut) -> None:
     """Warn where labels set the bit of `any` so often that it misses the precision that was decided for it."""
     index = rules.plan.any_index
     if index is None or not (isinstance(decision, Mapping) and "precision" in decision):
@@ -108,20 +108,20 @@ def _report_any(rules: Rules, decision: Decision, proba: Floats, passed: Mask, h
 
 
 def _calibrate_merged(
-    rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, wishes: Wishes
+    rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, rule_options: RuleOptions
 ) -> Rules:
     """Calibrate the merged probabilities on the rows past the gate."""
     merged = log_odds(rules.merge(gate[passed], labeler_z[passed]))
     labels, weight = held.labels.part(passed, rules.merged_columns), held.weight[passed]
-    calibration = fit_calibration(merged, labels, weight, wishes.calibration)
+    calibration = fit_calibration(merged, labels, weight, rule_options.calibration)
     rules = replace(rules, merged_calibration=calibration)
-    if rules.plan.any_index is None or wishes.calibration == "none":
+    if rules.plan.any_index is None or rule_options.calibration == "none":
         return rules
     rows = labels.rows_knowing(-1)
-    return replace(rules, merged_calibration=_settle_any(rules, merged[rows], labels.values[rows, -1], weight[rows]))
+    return replace(rules, merged_calibration=_match_any_sum(rules, merged[rows], labels.values[rows, -1], weight[rows]))
 
 
-def _settle_any(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
+def _match_any_sum(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
     """Shift the calibration of `any` so that its sum is right after it has met the labels, which mostly lift it."""
     wanted, last = float(weight @ y), merged.shape[1] - 1
 
@@ -130,17 +130,19 @@ def _settle_any(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floa
         z[:, last] += offset
         return float(weight @ coherent(expit(z), last)[:, last]) - wanted
 
-    if not excess(-MOST_SETTLED) < 0 < excess(MOST_SETTLED):
+    if not excess(-LARGEST_ANY_OFFSET) < 0 < excess(LARGEST_ANY_OFFSET):
         return rules.merged_calibration
-    return rules.merged_calibration.shifted(last, float(brentq(excess, -MOST_SETTLED, MOST_SETTLED, xtol=1e-6)))
+    return rules.merged_calibration.shifted(
+        last, float(brentq(excess, -LARGEST_ANY_OFFSET, LARGEST_ANY_OFFSET, xtol=1e-6))
+    )
 
 
-def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan, wish: str) -> Floats:
+def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan, kind: str) -> Floats:
     """Positives over the gate's sum among rejected rows, with one row with a label added at the training's shares.
 
     Calibrated on all rows, a gate may still be off in the tail that it rejects: this takes the tail's own sums.
     """
-    if wish == "zero":
+    if kind == "zero":
         return np.zeros(held.Y.shape[1])
     usual = plan.share.copy()
     if plan.any_index is not None:

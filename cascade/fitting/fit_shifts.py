@@ -11,7 +11,7 @@ from scipy.special import expit
 from cascade.fitting.gate import HeldOut
 from cascade.rules.probability.prior_shift import SHIFTS, ByShift, PriorShift
 from cascade.rules.rules import Rules
-from cascade.rules.thresholds.decisions import Decision, decision_thresholds
+from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
 
@@ -20,7 +20,7 @@ FURTHEST_OFFSET = 2.0
 
 
 def ready_to_shift(
-    rules: Rules, decisions: list[Decision], gate: Floats, proba: Floats, passed: Mask, held: HeldOut
+    rules: Rules, decisions: list[DecisionOption], gate: Floats, proba: Floats, passed: Mask, held: HeldOut
 ) -> Rules:
     """Note the share of rows with a label, and what other shares ask for.
 
@@ -40,7 +40,7 @@ def ready_to_shift(
         As they were where not both classes are among the held-out rows.
     """
     some = held.Y.any(axis=1)
-    counted = held.weight if held.settled is None else held.weight * held.settled
+    counted = held.weight if held.any_known is None else held.weight * held.any_known
     source = float(counted @ some / counted.sum()) if counted.any() else 0.0
     if not 0 < source < 1:
         return rules
@@ -70,7 +70,7 @@ def _offsets(proba: Floats, weight: Floats, wanted: Floats) -> Floats:
 
 
 def _thresholds(
-    decisions: list[Decision], proba: Floats, passed: Mask, weight: Floats, held: HeldOut, names: tuple[str, ...]
+    decisions: list[DecisionOption], proba: Floats, passed: Mask, weight: Floats, held: HeldOut, names: tuple[str, ...]
 ) -> Floats:
     with warnings.catch_warnings():
         # The training's share has warned about these already.

@@ -11,8 +11,8 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.data.splits import group_numbers
-from cascade.fitting.options import Wishes
-from cascade.fitting.training_set import Examples
+from cascade.fitting.options import RuleOptions
+from cascade.fitting.training_set import TrainingSet
 from cascade.rules.probability.calibration import AnyCalibration, calibrated_proba, fit_calibration
 from cascade.utils.types import Floats, Mask, Rows
 
@@ -39,15 +39,15 @@ class HeldOut:
     weight: Floats
     group: Rows
     gate_z: Floats
-    settled: Mask | None = None
+    any_known: Mask | None = None
 
     @classmethod
-    def of(cls, examples: Examples, rows: Rows, gate_z: Floats) -> HeldOut:
+    def of(cls, examples: TrainingSet, rows: Rows, gate_z: Floats) -> HeldOut:
         """Select some rows of the examples."""
         weight = np.ones(len(rows)) if examples.weight is None else examples.weight[rows]
         groups = None if examples.groups is None else examples.groups[rows]
         group = group_numbers(groups, len(rows))
-        return cls(examples.labels.part(rows), weight, group, gate_z, examples.settled(rows))
+        return cls(examples.labels.part(rows), weight, group, gate_z, examples.any_known(rows))
 
     @property
     def Y(self) -> Labels:
@@ -79,22 +79,22 @@ class GateRules:
 
     def at(self, certified: float, held: HeldOut, recall: float) -> GateRules:
         """Take a certified threshold, lowered to the surest probability that may be rejected, which keeps the claim."""
-        value = min(certified, SUREST_REJECTED)
+        value = min(certified, HIGHEST_GATE_THRESHOLD)
         return replace(self, threshold=at_threshold(value, self.proba(held.gate_z), held.Y, recall))
 
 
-def fit_gate_rules(held: HeldOut, wishes: Wishes) -> GateRules:
+def fit_gate_rules(held: HeldOut, rule_options: RuleOptions) -> GateRules:
     """Calibrate the gate and choose who is examined."""
     target = LabelMatrix(held.Y.max(axis=1, keepdims=True))
-    if held.settled is not None:
-        settled = held.settled[:, None]
-        target = LabelMatrix(target.values * settled, settled)
-    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, wishes.calibration)
+    if held.any_known is not None:
+        any_known = held.any_known[:, None]
+        target = LabelMatrix(target.values * any_known, any_known)
+    calibration = fit_calibration(held.gate_z[:, None], target, held.weight, rule_options.calibration)
     gate = calibrated_proba(calibration, held.gate_z)
-    return GateRules(calibration, gate_threshold(gate, held.Y, wishes.gate_recall, held.weight))
+    return GateRules(calibration, gate_threshold(gate, held.Y, rule_options.gate_recall, held.weight))
 
 
-SUREST_REJECTED = 0.5
+HIGHEST_GATE_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
     """
     weights = np.ones(len(gate)) if weight is None else weight
     highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(Y.any(axis=0))]
-    value = min([*highest, SUREST_REJECTED]) if highest else 0.0
+    value = min([*highest, HIGHEST_GATE_THRESHOLD]) if highest else 0.0
     return at_threshold(value, gate, Y, recall)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cascade.data.splits import random_groups
 from cascade.errors import ConfigError
-from cascade.fitting.training_set import Examples
+from cascade.fitting.training_set import TrainingSet
 from cascade.rules.thresholds.certificate import Certificate, Claim, check_provable
 from cascade.rules.thresholds.certify import certify
 from cascade.utils.checks import is_number
@@ -73,7 +73,7 @@ class GatePolicy:
         if not 0 < self.size < 1:
             raise ConfigError(f"`gate_policy.size` must lie between 0 and 1, both excluded. Received {self.size!r}.")
 
-    def rows(self, examples: Examples, rows: Rows, seed: int) -> NDArray[np.bool_]:
+    def rows(self, examples: TrainingSet, rows: Rows, seed: int) -> NDArray[np.bool_]:
         """Mark those of some rows that are kept apart; refuse now what they cannot prove whatever the gate will be."""
         if examples.weight is not None:
             raise ConfigError("`gate_policy` counts rows as they are; it cannot be had with `sample_weight`.")
@@ -82,7 +82,7 @@ class GatePolicy:
         self.certify(np.ones(int(held.sum())), examples, rows[held])
         return held
 
-    def certify(self, gate: Floats, examples: Examples, rows: Rows) -> Certificate:
+    def certify(self, gate: Floats, examples: TrainingSet, rows: Rows) -> Certificate:
         """Prove what can be proven on the gate's probabilities of the rows kept apart."""
         groups = None if examples.groups is None else examples.groups[rows]
         return certify(

@@ -10,13 +10,13 @@ from cascade.fitting.gate_policy import GatePolicy
 from cascade.rules.probability.calibration import check_method
 from cascade.rules.probability.merge import check_pool
 from cascade.rules.rules import check_coherence
-from cascade.rules.thresholds.decisions import Decision, each_decision
+from cascade.rules.thresholds.decisions import DecisionOption, each_decision
 
 REJECTED = ("share", "zero")
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RuleOptions:
     """What is asked of a cascade's rules; see `CascadeClassifier` for each.
 
     Attributes
@@ -31,8 +31,8 @@ class Wishes:
     negative_pool: str = "positives"
     calibration: str = "platt"
     gate_recall: float = 0.95
-    decision: Decision = "f1"
-    label_decisions: Mapping[str, Decision] | None = None
+    decision: DecisionOption = "f1"
+    label_decisions: Mapping[str, DecisionOption] | None = None
     coherence: str = "lift"
     rejected: str = "share"
     gate_policy: GatePolicy | None = None

@@ -13,7 +13,7 @@ from sklearn.utils import get_tags
 from cascade.data.rows import makes_batches, subset
 from cascade.errors import ConfigError
 from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fit_with, fresh
-from cascade.fitting.training_set import Examples
+from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan
 from cascade.utils.types import Rows
 
@@ -44,7 +44,7 @@ class Stages:
         if missing and n_labels > 1:
             check_takes_missing(self.labeler, "labeler")
 
-    def fit_gate(self, examples: Examples, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
+    def fit_gate(self, examples: TrainingSet, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
         """Fit a gate on some rows; `fold` seeds one that is not the final one."""
         rows = _with_gate_target(examples, rows, fold)
         target = np.asarray(examples.Y[rows].any(axis=1), dtype=np.int64)
@@ -57,7 +57,7 @@ class Stages:
         return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
 
     def fit_labeler(
-        self, examples: Examples, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
+        self, examples: TrainingSet, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
     ) -> Any:
         """Fit a labeler on the rows of its pool; None where no label has anything to learn."""
         if not len(plan.learned):
@@ -75,7 +75,7 @@ class Stages:
         return gate
 
 
-def _with_gate_target(examples: Examples, rows: Rows, fold: tuple[int, ...]) -> Rows:
+def _with_gate_target(examples: TrainingSet, rows: Rows, fold: tuple[int, ...]) -> Rows:
     kept = examples.with_gate_target(rows)
     if len(kept) < len(rows):
         n_left = len(rows) - len(kept)

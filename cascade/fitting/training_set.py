@@ -15,7 +15,7 @@ from cascade.utils.types import Mask, Rows
 
 
 @dataclass(frozen=True)
-class Examples:
+class TrainingSet:
     """What a cascade is fitted on.
 
     Attributes
@@ -52,12 +52,12 @@ class Examples:
         given = {"groups": self.groups, "sample_weight": self.weight}
         return {name: None if values is None else values[rows] for name, values in given.items()}
 
-    def settled(self, rows: Rows) -> Mask | None:
+    def any_known(self, rows: Rows) -> Mask | None:
         """Mark those of some rows of which it is known, whatever the answer, whether they have a label; or None."""
-        settled = self.labels.settled(self.any_index)
-        return None if settled is None else settled[rows]
+        any_known = self.labels.any_known(self.any_index)
+        return None if any_known is None else any_known[rows]
 
     def with_gate_target(self, rows: Rows) -> Rows:
         """Select those of some rows that the gate can learn from: with a label, or known to have none."""
-        settled = self.settled(rows)
-        return rows if settled is None else rows[settled | self.Y[rows].any(axis=1)]
+        any_known = self.any_known(rows)
+        return rows if any_known is None else rows[any_known | self.Y[rows].any(axis=1)]

@@ -29,7 +29,7 @@ FEW_GROUPS = 5
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """One thing that was found.
 
     Attributes
@@ -70,7 +70,7 @@ def lint(
     names: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
     any_label: str | None = "auto",
-) -> tuple[dict[str, Any], list[Finding]]:
+) -> tuple[dict[str, Any], list[LintFinding]]:
     """Examine labels.
 
     Parameters
@@ -103,11 +103,11 @@ def lint(
     labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index)
     findings = [finding for rule in RULES for finding in rule(labelled)]
     if found.note:
-        findings.append(Finding("warning", "any", f"{found.note}."))
+        findings.append(LintFinding("warning", "any", f"{found.note}."))
     return _facts(labelled), sorted(_shortened(findings), key=lambda finding: -LEVELS.index(finding.level))
 
 
-def _shortened(findings: list[Finding]) -> Iterator[Finding]:
+def _shortened(findings: list[LintFinding]) -> Iterator[LintFinding]:
     """The first findings of each kind; a thousand labels may have a thousand."""
     kinds = Counter((finding.level, finding.code) for finding in findings)
     seen: Counter[tuple[str, str]] = Counter()
@@ -117,10 +117,10 @@ def _shortened(findings: list[Finding]) -> Iterator[Finding]:
         if seen[kind] <= MOST_OF_A_KIND:
             yield finding
         elif seen[kind] == kinds[kind]:
-            yield Finding(*kind, f"{kinds[kind] - MOST_OF_A_KIND} more findings of this kind.")
+            yield LintFinding(*kind, f"{kinds[kind] - MOST_OF_A_KIND} more findings of this kind.")
 
 
-def shared_groups(splits: dict[str, ArrayLike]) -> list[Finding]:
+def shared_groups(splits: dict[str, ArrayLike]) -> list[LintFinding]:
     """Find groups that stand in more than one of some splits, each given as the group of its rows.
 
     Examples
@@ -137,11 +137,11 @@ def shared_groups(splits: dict[str, ArrayLike]) -> list[Finding]:
     ]
 
 
-def _shared(first: str, second: str, both: NDArray[Any]) -> Iterator[Finding]:
+def _shared(first: str, second: str, both: NDArray[Any]) -> Iterator[LintFinding]:
     if len(both):
         groups = "1 group stands" if len(both) == 1 else f"{len(both)} groups stand"
         message = f"{groups} in both {first} and {second} (first: {str(both[0])!r}); "
-        yield Finding("error", "leakage", message + "what is measured there was seen in training.")
+        yield LintFinding("error", "leakage", message + "what is measured there was seen in training.")
 
 
 def _facts(data: Labelled) -> dict[str, Any]:
@@ -165,20 +165,20 @@ def _facts(data: Labelled) -> dict[str, Any]:
 
 
 def _missing_facts(data: Labelled) -> dict[str, Any]:
-    settled = data.labels.settled(data.any_index)
-    if settled is None:
+    any_known = data.labels.any_known(data.any_index)
+    if any_known is None:
         return {}
     return {
         "labels_missing": data.labels.n_missing,
-        "rows_without_gate_target": int((~settled & ~data.labels.has_label()).sum()),
+        "rows_without_gate_target": int((~any_known & ~data.labels.has_label()).sum()),
     }
 
 
-def _missing(data: Labelled) -> Iterator[Finding]:
+def _missing(data: Labelled) -> Iterator[LintFinding]:
     if data.labels.known is None:
         return
     facts = _missing_facts(data)
-    yield Finding(
+    yield LintFinding(
         "warning",
         "missing",
         f"{facts['labels_missing']} of {data.Y.size} labels are missing; {facts['rows_without_gate_target']} of "
@@ -186,7 +186,7 @@ def _missing(data: Labelled) -> Iterator[Finding]:
         "count a missing label as a 0.",
     )
     for k in np.flatnonzero(~data.labels.known.any(axis=0)):
-        yield Finding("error", "missing", f"label {data.names[k]!r} is known on no row.")
+        yield LintFinding("error", "missing", f"label {data.names[k]!r} is known on no row.")
 
 
 def _label_facts(data: Labelled, k: int, rarity: float) -> dict[str, Any]:
@@ -203,19 +203,21 @@ def _label_facts(data: Labelled, k: int, rarity: float) -> dict[str, Any]:
     }
 
 
-def _constant(data: Labelled) -> Iterator[Finding]:
+def _constant(data: Labelled) -> Iterator[LintFinding]:
     count = data.Y.sum(axis=0, dtype=np.int64)
     for k in np.flatnonzero(count == 0):
-        yield Finding("error", "absent", f"label {data.names[k]!r} never occurs.")
+        yield LintFinding("error", "absent", f"label {data.names[k]!r} never occurs.")
     for k in np.flatnonzero(count == len(data.Y)):
-        yield Finding("error", "constant", f"label {data.names[k]!r} is on in every row.")
+        yield LintFinding("error", "constant", f"label {data.names[k]!r} is on in every row.")
 
 
-def _implied(data: Labelled) -> Iterator[Finding]:
+def _implied(data: Labelled) -> Iterator[LintFinding]:
     """Columns that are the same, or of which one is never on without the other."""
     if data.any_index is not None and len(data.names) > 1:
         name = data.names[data.any_index]
-        yield Finding("note", "any", f"column {name!r} equals the OR of the others: it is the gate and is not fitted.")
+        yield LintFinding(
+            "note", "any", f"column {name!r} equals the OR of the others: it is the gate and is not fitted."
+        )
     rows = sparse.csr_array(data.Y, dtype=np.int32)
     together = (rows.T @ rows).toarray()
     count = np.diag(together)
@@ -223,14 +225,14 @@ def _implied(data: Labelled) -> Iterator[Finding]:
         if j == data.any_index or k == data.any_index or k == j or not count[k]:
             continue
         if count[k] == count[j] and k < j:
-            yield Finding(
+            yield LintFinding(
                 "warning", "duplicate", f"labels {data.names[k]!r} and {data.names[j]!r} are the same column."
             )
         elif count[k] < count[j] < len(data.Y):
-            yield Finding("note", "implied", f"label {data.names[k]!r} never occurs without {data.names[j]!r}.")
+            yield LintFinding("note", "implied", f"label {data.names[k]!r} never occurs without {data.names[j]!r}.")
 
 
-def _few(data: Labelled) -> Iterator[Finding]:
+def _few(data: Labelled) -> Iterator[LintFinding]:
     for k, name in enumerate(data.names):
         on = data.Y[:, k] > 0
         n_groups = data.groups_with(on)
@@ -238,10 +240,10 @@ def _few(data: Labelled) -> Iterator[Finding]:
             continue
         if n_groups < FEW_GROUPS:
             message = f"label {name!r} occurs in {n_groups} groups, too few for {FEW_GROUPS} folds."
-            yield Finding("error" if n_groups < 2 else "warning", "split", message)
+            yield LintFinding("error" if n_groups < 2 else "warning", "split", message)
         held = round(HELD_OUT * n_groups)
         if held < positives_needed(WANTED_RECALL):
-            yield Finding(
+            yield LintFinding(
                 "warning",
                 "provable",
                 f"label {name!r} has {held} groups in a held-out fifth: if the gate keeps all of them, a recall of "
@@ -250,37 +252,37 @@ def _few(data: Labelled) -> Iterator[Finding]:
             )
 
 
-def _combinations(data: Labelled) -> Iterator[Finding]:
+def _combinations(data: Labelled) -> Iterator[LintFinding]:
     _, inverse = np.unique(data.Y, axis=0, return_inverse=True)
     pairs = np.unique(np.column_stack([inverse.ravel(), data.group]), axis=0)
     single = int((np.bincount(pairs[:, 0]) == 1).sum())
     if single:
         message = f"{single} label combinations occur in one group only, so no split can hold them on both sides."
-        yield Finding("note", "combination", message)
+        yield LintFinding("note", "combination", message)
 
 
-def _gate(data: Labelled) -> Iterator[Finding]:
+def _gate(data: Labelled) -> Iterator[LintFinding]:
     """What a gate could save: it can spare no more rows than are empty."""
     empty = int((~data.Y.any(axis=1)).sum())
     if empty < FEW_EMPTY * len(data.Y):
         share = "every row has a label" if not empty else f"only {empty / len(data.Y):.1%} of the rows have no label"
         message = f"{share}: a gate has next to nothing to decide. Train a flat model (`flat` in the config)."
-        yield Finding("warning", "gate", message)
+        yield LintFinding("warning", "gate", message)
 
 
-def _recipes(data: Labelled) -> Iterator[Finding]:
+def _class_weights(data: Labelled) -> Iterator[LintFinding]:
     keras, sampled = keras_class_weight(data.Y), balanced_sample_weight(data.Y)
     if keras.empty_share > 0:
         unused = ", ".join(repr(data.names[k]) for k in keras.unused[:MOST_OF_A_KIND])
         unused += f" and {len(keras.unused) - MOST_OF_A_KIND} more" if len(keras.unused) > MOST_OF_A_KIND else ""
-        yield Finding(
+        yield LintFinding(
             "note",
             "class_weight",
             f"Keras' `class_weight`, balanced, would move the empty rows from {keras.empty_share:.1%} to "
             f"{keras.empty_weight_share:.1%} of the weight"
             + (f", and use that of {unused} on no row." if unused else "."),
         )
-    yield Finding(
+    yield LintFinding(
         "note",
         "sample_weight",
         f"`compute_sample_weight('balanced', Y)` would put {sampled.top_share:.1%} of the weight on two rows: "
@@ -288,5 +290,5 @@ def _recipes(data: Labelled) -> Iterator[Finding]:
     )
 
 
-Rule = Callable[[Labelled], Iterator[Finding]]
-RULES: tuple[Rule, ...] = (_missing, _constant, _implied, _few, _combinations, _gate, _recipes)
+Rule = Callable[[Labelled], Iterator[LintFinding]]
+RULES: tuple[Rule, ...] = (_missing, _constant, _implied, _few, _combinations, _gate, _class_weights)

@@ -20,7 +20,7 @@ from cascade.data.targets import read_target_as_given
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.fit_on_rows import as_target, fit_with, fresh
-from cascade.estimators.validation import check_rows
+from cascade.estimators.validation import validate_rows
 from cascade.many_labels.calibration import Chunks, SharedSlope, fit_shared_slope
 from cascade.many_labels.cardinality import fit_cardinality
 from cascade.many_labels.decoders import Decoding, Thresholds, thresholds_from
@@ -102,7 +102,7 @@ class ManyLabelClassifier(MultilabelClassifier):
         DataError, ConfigError
         """
         decoder = check_decoder(self.decoder)
-        X = check_rows(self, X, reset=True, min_rows=2)
+        X = validate_rows(self, X, reset=True, min_rows=2)
         given, self.target_form_ = read_target_as_given(y, n_rows(X))
         if given.known is not None:
             row, label = np.argwhere(~given.known)[0]
@@ -128,7 +128,7 @@ class ManyLabelClassifier(MultilabelClassifier):
             {"rows_fitted": len(fitting), "rows_calibrated": len(held_out), "decoder": decoder},
         )
         self.classes_ = self.target_form_.classes
-        self.answers_sparse_ = not isinstance(Y, np.ndarray)
+        self.returns_sparse_ = not isinstance(Y, np.ndarray)
         return self
 
     def _fit_estimator(self, X: Any, Y: Any, rows: Rows, groups: Any, sample_weight: Any) -> Any:
@@ -164,7 +164,7 @@ class ManyLabelClassifier(MultilabelClassifier):
         """0/1 of shape (n, L), sparse if the labels were; or classes of shape (n,) where the target was a vector."""
         predictor, X = self._predictor(X)
         bits = predictor.predict(X)
-        return bits if self.answers_sparse_ else self.target_form_.decode(bits.toarray())
+        return bits if self.returns_sparse_ else self.target_form_.decode(bits.toarray())
 
     def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
         """Columns (n, k) and probabilities (n, k) of the k surest labels of each row, most probable first."""
@@ -178,7 +178,7 @@ class ManyLabelClassifier(MultilabelClassifier):
 
     def _predictor(self, X: Any) -> tuple[ManyLabelPredictor, Any]:
         check_is_fitted(self)
-        return self.predictor_, check_rows(self, X, reset=False)
+        return self.predictor_, validate_rows(self, X, reset=False)
 
     def _parts(self) -> list[Any]:
         return [self.estimator]

@@ -40,7 +40,7 @@ class Thresholds:
         return sparse.csr_array(z >= self.log_odds).astype(np.uint8)
 
 
-def surest(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
+def most_probable(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
     """Set the `number[i]` labels of row i that have the highest log-odds; CSR of 0/1, shape (m, L).
 
     Examples

@@ -15,7 +15,7 @@ from scipy.special import expit
 from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.many_labels.calibration import SharedSlope
-from cascade.many_labels.decoders import Decoding, surest
+from cascade.many_labels.decoders import Decoding, most_probable
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.top_k import check_k, top_columns
 from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
@@ -148,6 +148,6 @@ class ManyLabelPredictor:
         if self.decoding.thresholds is not None:
             return self.decoding.thresholds(z)
         if self.decoding.top is not None:
-            return surest(z, np.full(len(z), self.decoding.top))
+            return most_probable(z, np.full(len(z), self.decoding.top))
         assert self.decoding.cardinality is not None
-        return surest(z, np.rint(self.decoding.cardinality(X, rows, z)))
+        return most_probable(z, np.rint(self.decoding.cardinality(X, rows, z)))

@@ -21,7 +21,7 @@ LOCK = ".mlflow.lock"
 
 
 @contextmanager
-def asking(what: str) -> Iterator[None]:
+def registry_errors(what: str) -> Iterator[None]:
     """Turn what MLflow says in the block into one sentence.
 
     Raises
@@ -88,7 +88,7 @@ def open_client(models: Path, make: bool) -> Any:
 
     address = server()
     if address is not None:
-        with asking(f"be reached at {address}"):
+        with registry_errors(f"be reached at {address}"):
             return MlflowClient(address, os.environ.get("MLFLOW_REGISTRY_URI"))
     database = models.resolve() / DATABASE
     if not database.exists():
@@ -97,7 +97,7 @@ def open_client(models: Path, make: bool) -> Any:
                 f"`{models}` has no registry; register a model first, or name a server in MLFLOW_TRACKING_URI."
             )
         _make_database(database)
-    with asking(f"be read from `{database}`"):
+    with registry_errors(f"be read from `{database}`"):
         return MlflowClient(_uri(database), _uri(database))
 
 
@@ -117,7 +117,7 @@ def is_there(models: Path) -> bool:
 
 
 @contextmanager
-def turn(models: Path) -> Iterator[None]:
+def locked_registry(models: Path) -> Iterator[None]:
     """Hold the registry's folder against other processes of this machine; a server takes turns by itself."""
     if server() is not None:
         yield
@@ -145,8 +145,8 @@ def _make_database(database: Path) -> None:
         # Somebody else may have made it while we waited for our turn.
         if database.exists():
             return
-        with new_file(database) as aside, asking(f"be made in `{database.parent}`"):
-            MlflowClient(_uri(aside), _uri(aside)).search_experiments(max_results=1)
+        with new_file(database) as temporary, registry_errors(f"be made in `{database.parent}`"):
+            MlflowClient(_uri(temporary), _uri(temporary)).search_experiments(max_results=1)
 
 
 def _uri(database: Path) -> str:
@@ -155,7 +155,7 @@ def _uri(database: Path) -> str:
 
 def run_folder(client: Any, run_id: str) -> Path:
     """Return the folder of a run's files; what lies on a server is fetched whole, once, into the user's cache."""
-    with asking("find the run of a version"):
+    with registry_errors("find the run of a version"):
         place = client.get_run(run_id).info.artifact_uri
     local = local_path(place)
     if local is None:
@@ -184,6 +184,6 @@ def _fetched(client: Any, run_id: str) -> Path:
     # Another process may have fetched it meanwhile; what is there is whole.
     with suppress(ConfigError):
         if not kept.exists():
-            with new_folder(kept) as aside, asking("send the files of a version"):
-                client.download_artifacts(run_id, "", str(aside))
+            with new_folder(kept) as temporary, registry_errors("send the files of a version"):
+                client.download_artifacts(run_id, "", str(temporary))
     return kept

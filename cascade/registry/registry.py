@@ -9,7 +9,14 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError, RegistryError
 from cascade.registry.champions import previous, promoted, until_now
-from cascade.registry.client import artifact_place, asking, local_path, open_client, run_folder, turn
+from cascade.registry.client import (
+    artifact_place,
+    local_path,
+    locked_registry,
+    open_client,
+    registry_errors,
+    run_folder,
+)
 from cascade.registry.differences import Difference, differences
 from cascade.registry.packaging import DATA
 from cascade.registry.reference import PREFIX, Reference
@@ -50,7 +57,7 @@ class ModelRegistry:
 
     def names(self) -> list[str]:
         """Names of all registered models."""
-        with asking("list its models"):
+        with registry_errors("list its models"):
             return sorted(model.name for model in self._client.search_registered_models(max_results=MOST))
 
     def versions(self, name: str) -> list[ModelVersion]:
@@ -62,7 +69,7 @@ class ModelRegistry:
             If there is no such model.
         """
         aliases = self._model(name).aliases
-        with asking(f"list the versions of {name!r}"):
+        with registry_errors(f"list the versions of {name!r}"):
             found = self._client.search_model_versions(f"name = '{name}'")
         for told in found:
             # A search leaves them out.
@@ -115,11 +122,11 @@ class ModelRegistry:
         folder = Path(version_folder)
         digest = _cascade_digest(folder / MODEL)
         # Two who registered the same folder would write the same files, and two who moved an alias the same line.
-        with turn(self.models):
+        with locked_registry(self.models):
             told = self._registered(name, digest) or self._created(name, folder, digest, decided)
             # Asked for: a version that was found by its digest comes without its aliases.
             if self._champion_number(name) != int(told.version):
-                with asking("move an alias"):
+                with registry_errors("move an alias"):
                     self._client.set_registered_model_alias(name, CHALLENGER, told.version)
         return self.version(Reference(name, None, int(told.version)))
 
@@ -140,7 +147,7 @@ class ModelRegistry:
         """
         chosen = Reference(name, None, version)
         self.version(chosen)
-        with turn(self.models), asking("move an alias"):
+        with locked_registry(self.models), registry_errors("move an alias"):
             current = self._champion_number(name)
             if current != version:
                 past = promoted(self.champions(name), current, version)
@@ -156,7 +163,7 @@ class ModelRegistry:
         ModelRefusedError
             If there is no champion, or none before it.
         """
-        with turn(self.models), asking("move an alias"):
+        with locked_registry(self.models), registry_errors("move an alias"):
             current = self._champion_number(name)
             known = until_now(self.champions(name), current)
             before = previous(known, current)
@@ -225,21 +232,21 @@ class ModelRegistry:
             raise RegistryError(f"the registry could not find {name!r}: {error}") from error
 
     def _registered(self, name: str, digest: str) -> Any:
-        with asking("search its versions"):
+        with registry_errors("search its versions"):
             found = self._client.search_model_versions(f"name = '{name}' and tags.`{SHA256}` = '{digest}'")
         return found[0] if found else None
 
     def _created(self, name: str, folder: Path, digest: str, decided: str | None) -> Any:
         run = self._logged_run(name, folder, digest)
         tags = {SHA256: digest} | ({} if decided is None else {DECIDED: decided})
-        with asking(f"register a version of {name!r}"):
+        with registry_errors(f"register a version of {name!r}"):
             if not self._client.search_registered_models(f"name = '{name}'"):
                 self._client.create_registered_model(name)
             source = f"{run.info.artifact_uri}/{MODEL}"
             return self._client.create_model_version(name, source, run.info.run_id, tags=tags)
 
     def _logged_run(self, name: str, folder: Path, digest: str) -> Any:
-        with asking(f"log the run of `{folder}`"):
+        with registry_errors(f"log the run of `{folder}`"):
             experiment = self._experiment(name)
             found = self._client.search_runs([experiment], f"tags.`{SHA256}` = '{digest}'")
             run = (

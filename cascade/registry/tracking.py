@@ -22,7 +22,7 @@ COMMIT = "mlflow.source.git.commit"
 MOST_LABELS = 100
 """Labels that are tracked one by one; the report tells of all."""
 BATCH = 100
-ODD = re.compile(r"[^A-Za-z0-9_\-. :/]")
+UNSAFE = re.compile(r"[^A-Za-z0-9_\-. :/]")
 
 
 def log_version(client: Any, run_id: str, version: Path) -> None:
@@ -45,8 +45,8 @@ def log_version(client: Any, run_id: str, version: Path) -> None:
 
 
 def _log_files(client: Any, run_id: str, version: Path, body: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory() as aside:
-        place = Path(aside)
+    with tempfile.TemporaryDirectory() as temporary:
+        place = Path(temporary)
         package(version / MODEL, place / MODEL)
         facts = {"data": body["provenance"].get("data"), "certificate": body["certificate"]}
         for name, fact in facts.items():
@@ -68,7 +68,7 @@ def metrics_of(report: dict[str, Any]) -> Iterator[tuple[str, float]]:
     yield from ((key, float(value)) for key, value in report["overall"].items() if _is_number(value))
     labels = report["labels"]
     for row in labels if len(labels) <= MOST_LABELS else []:
-        label = ODD.sub("_", row["label"])
+        label = UNSAFE.sub("_", row["label"])
         yield from ((f"{key}/{label}", float(value)) for key, value in row.items() if _is_number(value))
 
 

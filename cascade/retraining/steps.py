@@ -33,8 +33,8 @@ class StoredSteps:
         if not path.exists():
             logger.info("%s ...", name)
             found = make()
-            with new_file(path) as aside:
-                aside.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+            with new_file(path) as temporary:
+                temporary.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         # Always what was read back, so that a resumed run goes on with the very same values.
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return result
@@ -44,8 +44,8 @@ class StoredSteps:
         folder = self.folder / name
         if not folder.exists():
             logger.info("%s ...", name)
-            with new_folder(folder) as aside:
-                make(aside)
+            with new_folder(folder) as temporary:
+                make(temporary)
         return folder
 
     def known(self, name: str) -> dict[str, Any] | None:

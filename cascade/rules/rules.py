@@ -154,8 +154,8 @@ class Rules:
         """p(a | x) that goes with coherent probabilities (n, L): the gate's, or what the labels made of it."""
         if self.plan.any_index is not None:
             return proba[:, self.plan.any_index]
-        surest: Floats = np.maximum(gate, proba.max(axis=1))
-        return surest
+        most_probable: Floats = np.maximum(gate, proba.max(axis=1))
+        return most_probable
 
     def _fill_between(self, proba: Floats, gate: Floats, between: Mask) -> None:
         """Give rows that only a raised threshold rejects the labels' usual shares: those of the tail are too small."""
@@ -206,8 +206,8 @@ class Rules:
             bare = np.flatnonzero(bits[:, index] & ~bits[:, labels].any(axis=1))
             margin = log_odds(proba[np.ix_(bare, labels)]) - log_odds(limits[labels])
             # A label whose bit is never set does not stand in for the others either.
-            surest = np.argmax(np.where(limits[labels] > 1, -np.inf, margin), axis=1)
-            bits[bare, labels[surest]] = True
+            most_probable = np.argmax(np.where(limits[labels] > 1, -np.inf, margin), axis=1)
+            bits[bare, labels[most_probable]] = True
         elif self.coherence == "labels" and len(labels):
             bits[:, index] = bits[:, labels].any(axis=1)
         else:

@@ -15,7 +15,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from cascade.errors import ConfigError
 from cascade.runtime.int8 import litert_in_int8, onnx_in_int8
-from cascade.utils.stderr import silence
+from cascade.utils.stderr import quiet_stderr
 
 OPSET = 18
 
@@ -85,7 +85,7 @@ def quietly() -> Iterator[None]:
     handlers, disabled = logging.root.handlers[:], logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:
-        with silence(), warnings.catch_warnings():
+        with quiet_stderr(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -79,7 +79,7 @@ class ExportedNetwork:
         self._alone = Sessions(partial(self._open, 1, threads), 1)
         self._at_a_time: int | None = 1 if threads == 1 else None
 
-    def answers_like(self, loss: Any, sampling_shift: Floats, form: TargetForm) -> ExportedNetwork:
+    def restore_outputs(self, loss: Any, sampling_shift: Floats, form: TargetForm) -> ExportedNetwork:
         """Take over what turns the network's logits into log-odds and classes; return itself."""
         self.loss_, self.sampling_shift_ = loss, sampling_shift
         self.target_form_, self.classes_ = form, form.classes
@@ -136,7 +136,7 @@ def exported_from(
 ) -> ExportedNetwork:
     """Open a converted network that answers as the fitted estimator it was made of, for rows like the given ones."""
     exported = ExportedNetwork(content, runtime, batch_size, threads, rows.shape[1:], str(rows.dtype))
-    return exported.answers_like(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
+    return exported.restore_outputs(estimator.loss_, estimator.sampling_shift_, estimator.target_form_)
 
 
 def _second_takes(compute: Callable[[T], object], batches: Iterator[T]) -> float:

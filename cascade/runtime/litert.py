@@ -9,12 +9,12 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 from cascade.runtime.runtimes import Session
-from cascade.utils.stderr import silence
+from cascade.utils.stderr import quiet_stderr
 
 
 def open_session(content: bytes, batch_size: int, threads: int) -> Session:
     """Open a `.tflite` network at one batch size."""
-    with silence():
+    with quiet_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads)
         (given,) = interpreter.get_input_details()
         interpreter.resize_tensor_input(given["index"], [batch_size, *given["shape"][1:]])

@@ -37,7 +37,7 @@ def rows_per_second(run: Callable[[NDArray[Any]], Any], batch: NDArray[Any], sec
     return len(batch) / best
 
 
-def differences(logits: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
+def probability_differences(logits: NDArray[Any], reference: NDArray[Any]) -> tuple[float, float]:
     """Largest and mean difference of two networks' probabilities; infinite where one says NaN."""
     far = np.abs(expit(logits.astype(np.float64)) - expit(reference.astype(np.float64)))
     if not np.isfinite(far).all():

@@ -46,7 +46,7 @@ def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
         raise ConfigError(f"`{out}` exists already; choose another name or remove it first.")
     rows = rehearsal_rows(whole.row_shape, whole.dtype, REHEARSED)
     made = written.make(whole)
-    difference = max(_with_all_past(predictor, rows), _by_fate(predictor, written.open(made), rows))
+    difference = max(_with_all_past(predictor, rows), _by_gate(predictor, written.open(made), rows))
     if not difference <= TOLERANCE:
         raise ModelRefusedError(f"the graph differs by {difference:.2g} in probability from the model; not written.")
     written.write(made, out)
@@ -60,7 +60,7 @@ def _with_all_past(predictor: CascadePredictor, rows: Any) -> float:
     return _difference(opened, WholeCascade(opened).examine, rows)
 
 
-def _by_fate(predictor: CascadePredictor, examine: Examine, rows: Any) -> float:
+def _by_gate(predictor: CascadePredictor, examine: Examine, rows: Any) -> float:
     """Difference of a graph on all rows, and where none passes or all do, so far as there are such."""
     passed = predictor.examine(rows).passed_gate
     parts = [rows, rows[~passed], rows[passed]]

@@ -12,7 +12,7 @@ from cascade.errors import ConfigError
 from cascade.predictor import CascadePredictor
 from cascade.rules.probability.calibration import AnyCalibration, IsotonicCalibration
 from cascade.serving.graph_losses import corrected
-from cascade.serving.graph_rules import agreeing_bits, coherent, graph_log_odds
+from cascade.serving.graph_rules import agreeing_bits, coherent_in_graph, graph_log_odds
 from cascade.utils.log_odds import SMALLEST, log_odds
 
 FURTHEST = float(np.log1p(-SMALLEST) - np.log(SMALLEST))
@@ -77,7 +77,7 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         )
         proba = tf.minimum(proba, 1.0)
         if self.rules.plan.any_index is not None:
-            proba = coherent(proba, self.rules.plan.any_index)
+            proba = coherent_in_graph(proba, self.rules.plan.any_index)
         return {
             "gate_probability": gate[:, 0],
             "passed_gate": passed,
@@ -97,8 +97,8 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         rules = self.rules
         merged = MERGES[rules.negative_pool](gate, tf.sigmoid(calibrated(rules.labeler_calibration, z)))
         if rules.plan.any_index is not None:
-            surest = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
-            merged = tf.concat([merged, surest], axis=1)
+            most_probable = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
+            merged = tf.concat([merged, most_probable], axis=1)
         merged = tf.sigmoid(calibrated(rules.merged_calibration, graph_log_odds(merged)))
         columns = np.arange(len(rules.labels)) + merged.shape[1]
         columns[rules.merged_columns] = np.arange(merged.shape[1])

@@ -75,8 +75,8 @@ def _in_onnxruntime(content: bytes) -> Examine:
 
 
 def _write_onnx(content: bytes, out: Path) -> None:
-    with new_file(out) as aside:
-        aside.write_bytes(content)
+    with new_file(out) as temporary:
+        temporary.write_bytes(content)
 
 
 def _openvino(whole: WholeCascade) -> Any:

@@ -11,7 +11,7 @@ from cascade.rules.rules import Rules
 from cascade.utils.log_odds import SMALLEST
 
 
-def coherent(proba: Any, any_index: int) -> Any:
+def coherent_in_graph(proba: Any, any_index: int) -> Any:
     """Project each row (n, L) onto those in which `any` is at least every label; see `rules.probability.coherence`."""
     own = proba[:, any_index : any_index + 1]
     labels = tf.gather(proba, _others(proba.shape[1], any_index), axis=1)
@@ -48,9 +48,9 @@ def _any_decides(rules: Rules, proba: Any, bits: Any, index: int, is_any: Any, o
     limits = rules.thresholds[others]
     margin = graph_log_odds(tf.gather(proba, others, axis=1)) - graph_log_odds(tf.constant(limits))
     margin = tf.where(limits > 1, tf.constant(-np.inf, tf.float64), margin)
-    surest = tf.gather(tf.constant(others), tf.argmax(margin, axis=1))
+    most_probable = tf.gather(tf.constant(others), tf.argmax(margin, axis=1))
     bare = own & ~tf.reduce_any(bits & ~is_any, axis=1, keepdims=True)
-    chosen = tf.one_hot(surest, len(rules.labels), on_value=True, off_value=False, dtype=tf.bool)
+    chosen = tf.one_hot(most_probable, len(rules.labels), on_value=True, off_value=False, dtype=tf.bool)
     return bits | (bare & chosen)
 
 

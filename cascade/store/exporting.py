@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
 from cascade.runtime.exported import exported_from
-from cascade.runtime.measure import BATCH_SIZES, CHECKED_ROWS, TOLERANCE, differences, rehearsal_rows
+from cascade.runtime.measure import BATCH_SIZES, CHECKED_ROWS, TOLERANCE, probability_differences, rehearsal_rows
 from cascade.runtime.runtimes import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.timing import Timer
@@ -103,8 +103,8 @@ class Exporter:
         """Differences from Keras, in batches and of a row alone."""
         exported = exported_from(estimator, content, runtime, BATCH_SIZES[0], self.threads, rows)
         reference = np.asarray(estimator.network_.predict_on_batch(rows))
-        largest, mean = differences(exported.logits(rows), reference)
-        alone, _ = differences(exported.logits(rows[:1]), reference[:1])
+        largest, mean = probability_differences(exported.logits(rows), reference)
+        alone, _ = probability_differences(exported.logits(rows[:1]), reference[:1])
         return Converted(content, max(largest, alone), mean)
 
     def _float32(self, estimator: Any, found: dict[str, Converted], name: str) -> list[Entry]:

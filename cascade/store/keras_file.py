@@ -16,7 +16,7 @@ from cascade.data.image_size import check_image_size
 from cascade.errors import ModelRefusedError
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.training import check_finite
-from cascade.store.network_spec import answers_from, batch_size_from, network_spec
+from cascade.store.network_spec import batch_size_from, network_spec, outputs_from
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
@@ -50,7 +50,7 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
         raise ModelRefusedError(f"`{path}` must give {n_outputs} logits a row. Received {network.output_shape}.")
     estimator = KerasClassifier(batch_size=batch_size, image_size=check_image_size(spec.get("image_size")))
     estimator.network_ = network
-    estimator.loss_, estimator.sampling_shift_, estimator.target_form_ = answers_from(spec, path)
+    estimator.loss_, estimator.sampling_shift_, estimator.target_form_ = outputs_from(spec, path)
     estimator.classes_ = estimator.target_form_.classes
     return estimator
 

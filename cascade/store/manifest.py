@@ -38,7 +38,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     ModelRefusedError
         If anything is changed, missing, extra, a link, or of another protocol.
     """
-    _refuse_odd_entries(folder)
+    _refuse_other_entries(folder)
     body = _parse(folder / NAME)
     protocol = body.get("protocol")
     if protocol not in READABLE:
@@ -56,7 +56,7 @@ def peek_manifest(folder: Path) -> dict[str, Any]:
     return _parse(folder / NAME)
 
 
-def _refuse_odd_entries(folder: Path) -> None:
+def _refuse_other_entries(folder: Path) -> None:
     if (folder / "model" / NAME).exists():
         raise ModelRefusedError(f"`{folder}` is a version, which holds its model in `{folder / 'model'}`; load that.")
     versions = sorted(folder.glob(f"[!.]*/model/{NAME}"))

@@ -27,7 +27,7 @@ def network_spec(estimator: Any) -> dict[str, Any]:
     }
 
 
-def answers_from(spec: dict[str, Any], path: Path) -> tuple[Any, Any, TargetForm]:
+def outputs_from(spec: dict[str, Any], path: Path) -> tuple[Any, Any, TargetForm]:
     """Loss, sampling shift and form of the target of the network in `path`."""
     n_outputs = int(spec["n_outputs"])
     form = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])

@@ -17,7 +17,7 @@ from cascade.runtime.exported import ExportedNetwork
 from cascade.runtime.measure import rehearsal_rows
 from cascade.runtime.runtimes import AUTO, FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.store.manifest import FILE_NAME
-from cascade.store.network_spec import answers_from, batch_size_from
+from cascade.store.network_spec import batch_size_from, outputs_from
 
 LARGEST_ROW = 2**26
 
@@ -58,7 +58,7 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
     exported = ExportedNetwork(
         path.read_bytes(), one["runtime"], size, threads, row_shape, dtype, image_size, precision
     )
-    exported.answers_like(*answers_from(spec, path))
+    exported.restore_outputs(*outputs_from(spec, path))
     # One row alone and a batch: a network of another shape, or one that is not finite, is found before any real row.
     for n in (1, 2):
         if not np.isfinite(exported.logits(rehearsal_rows(row_shape, dtype, n))).all():

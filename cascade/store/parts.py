@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Spec = dict[str, Any]
 
 
-def import_keras() -> None:
+def require_keras() -> None:
     """Import Keras the quiet way, or say what is missing, before a module that needs it is read."""
     import cascade.estimators.neural  # noqa: F401
 
@@ -33,7 +33,7 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
     if isinstance(estimator, ExportedNetwork):
         raise ConfigError("a model in an exported runtime cannot be saved; load it with `runtime='keras'`.")
     if hasattr(estimator, "network_"):
-        import_keras()
+        require_keras()
         from cascade.store.keras_file import save_network
 
         spec = {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
@@ -55,7 +55,7 @@ def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | Non
         exported = open_export(spec, folder, runtime, threads)
         if exported is not None:
             return exported
-        import_keras()
+        require_keras()
         from cascade.store.keras_file import load_network
 
         return load_network(spec, folder)

@@ -25,15 +25,15 @@ def new_folder(target: str | Path) -> Iterator[Path]:
     if target.exists() or target.is_symlink():
         raise ConfigError(f"`{target}` exists already; choose another folder or remove it first.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        yield aside
-        aside.chmod(0o755)
-        sync_tree(aside)
-        aside.rename(target)
+        yield temporary
+        temporary.chmod(0o755)
+        sync_tree(temporary)
+        temporary.rename(target)
         sync(target.parent)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 @contextmanager
@@ -41,14 +41,14 @@ def new_file(target: str | Path) -> Iterator[Path]:
     """Yield a path beside `target` that replaces `target` when the block ends without an error."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        yield aside
-        sync(aside)
-        aside.replace(target)
+        yield temporary
+        sync(temporary)
+        temporary.replace(target)
         sync(target.parent)
     finally:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def sync_tree(folder: Path) -> None:

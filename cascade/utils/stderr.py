@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
-_TURN = RLock()
+_ONE_AT_A_TIME = RLock()
 """Two at once would each take the other's file for the standard error."""
 
 
 @contextmanager
-def silence() -> Iterator[None]:
+def quiet_stderr() -> Iterator[None]:
     """Keep what is written to standard error in the block, and show it only if the block fails."""
-    with _TURN, tempfile.TemporaryFile() as said:
-        yield from _aside(said.fileno())
+    with _ONE_AT_A_TIME, tempfile.TemporaryFile() as said:
+        yield from _diverted(said.fileno())
 
 
-def _aside(said: int) -> Iterator[None]:
+def _diverted(said: int) -> Iterator[None]:
     sys.stderr.flush()
     kept = os.dup(2)
     os.dup2(said, 2)

@@ -130,9 +130,9 @@ def train(
     if checked.flat is not None:
         from cascade.many_labels.report import many_table
 
-        from .. import train_many_labels as train_flat
+        from .. import train_many_labels
 
-        version, report = train_flat.run(checked, checked.flat, models)
+        version, report = train_many_labels.run(checked, checked.flat, models)
         text = many_table(report)
     else:
         from cascade.reports.report import table

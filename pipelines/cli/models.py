@@ -27,7 +27,7 @@ def list_models(
     """List versions: on disk, and in the registry where there is one, with who is and who was champion."""
     from .. import registry as pipeline
 
-    facts = pipeline.listed(models, name)
+    facts = pipeline.list_versions(models, name)
     show(facts, pipeline.list_text(facts), as_json)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from cascade.batch.engines.worker import Opened
 from cascade.batch.inputs.opening import open_input
 from cascade.batch.job.identity import identify
-from cascade.batch.outputs.answers import CascadeAnswers, ManyLabelAnswers
+from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 
-from .locate import is_flat
+from .locate import is_many_labels
 from .tables import check_columns
 
 TOP_K = 10
@@ -39,9 +39,9 @@ class Loading:
     runtime: str
     threads: int | None
 
-    def answers(self) -> CascadeAnswers | ManyLabelAnswers:
+    def answers(self) -> CascadeTables | ManyLabelTables:
         """Load it."""
-        if is_flat(self.folder):
+        if is_many_labels(self.folder):
             return _lists(ManyLabelPredictor.load(self.folder, self.runtime, self.threads), self.top_k)
         return _labels(CascadePredictor.load(self.folder, self.runtime, self.threads), self.top_k)
 
@@ -74,16 +74,16 @@ class Opening:
         return Opened(source, answers, identify(self.loading.folder, answers, self.roles))
 
 
-def _labels(predictor: CascadePredictor, top_k: int | None) -> CascadeAnswers:
+def _labels(predictor: CascadePredictor, top_k: int | None) -> CascadeTables:
     if top_k is not None:
         raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
     check_columns(predictor.labels)
-    return CascadeAnswers(predictor)
+    return CascadeTables(predictor)
 
 
-def _lists(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelAnswers:
+def _lists(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelTables:
     n_labels = len(predictor.labels)
     k = min(TOP_K, n_labels) if top_k is None else top_k
     if not 1 <= k <= n_labels:
         raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
-    return ManyLabelAnswers(predictor, k)
+    return ManyLabelTables(predictor, k)

@@ -25,7 +25,7 @@ def find_model(path: Path, models: Path = MODELS) -> Path:
     return versions[-1]
 
 
-def is_flat(folder: Path) -> bool:
+def is_many_labels(folder: Path) -> bool:
     """Whether a model folder holds a flat model of many labels rather than a cascade."""
     from cascade.store.manifest import peek_manifest
 

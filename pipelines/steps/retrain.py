@@ -22,8 +22,8 @@ from cascade.reports.html import training_data
 from cascade.reports.report_text import table
 from cascade.retraining.checks.validation import new_rows, validate_data
 from cascade.retraining.decision.candidate import candidate
-from cascade.retraining.decision.candidate_file import read_answers, write_answers
-from cascade.retraining.decision.decision import Decision, decide, decide_first
+from cascade.retraining.decision.candidate_file import read_candidate, write_candidate
+from cascade.retraining.decision.decision import PromotionDecision, decide, decide_first
 from cascade.retraining.memory.arrivals import Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord
@@ -155,23 +155,23 @@ def evaluate(job: Retraining, model: Path, folder: Path) -> None:
 def _evaluated(predictor: CascadePredictor, data: Dataset, path: Path) -> fitted.TimedScores:
     found = fitted.timed_scores(predictor, data)
     prediction = predictor.decide(found.scores)
-    write_answers(path, candidate(predictor.labels, prediction, data, found.rows_per_second))
+    write_candidate(path, candidate(predictor.labels, prediction, data, found.rows_per_second))
     return found
 
 
-def judge(job: Retraining, answers: Path) -> Decision:
+def judge(job: Retraining, answers: Path) -> PromotionDecision:
     """Decide by the policy of the config."""
-    challenger, groups = read_answers(answers / CHALLENGER), job.held_out.groups
+    challenger, groups = read_candidate(answers / CHALLENGER), job.held_out.groups
     policy = job.config.retrain.promotion.policy()
     asked = [finding["sentence"] for finding in job.findings if finding["answer"] == "ask"]
     if job.champion is None:
         return decide_first(challenger, groups, policy, asked)
     rules = job.champion.predictor.rules
     any_label = None if rules.plan.any_index is None else rules.labels[rules.plan.any_index]
-    return decide(read_answers(answers / CHAMPION), challenger, groups, policy, any_label, asked)
+    return decide(read_candidate(answers / CHAMPION), challenger, groups, policy, any_label, asked)
 
 
-def publish(job: Retraining, model: Path, answers: Path, decision: Decision, version: Path) -> Path:
+def publish(job: Retraining, model: Path, answers: Path, decision: PromotionDecision, version: Path) -> Path:
     """Write the challenger as a version, with report, record and decision."""
     if not version.exists():
         predictor = CascadePredictor.load(model)
@@ -179,7 +179,7 @@ def publish(job: Retraining, model: Path, answers: Path, decision: Decision, ver
         report = fitted.report_on_held_out(predictor, found, job.data, job.testing)
         facts = training_data(predictor, job.data, job.testing, found.scores, report, decision.to_json())
         report |= {"decision": decision.to_json(), "findings": job.findings, "drift": job.drift}
-        proba = read_answers(answers / CHALLENGER).outcome.proba
+        proba = read_candidate(answers / CHALLENGER).outcome.proba
         record = versions.remembered_rows(job.data, job.testing, proba, job.hashes)
         texts = {
             versions.RECORD: record,

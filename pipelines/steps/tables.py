@@ -35,5 +35,5 @@ def check_format(path: Path) -> Path:
 
 def write_table(path: Path, table: pa.Table) -> None:
     """Write one file, whole or not at all."""
-    with new_file(path) as aside:
-        FORMATS[path.suffix](table, aside)
+    with new_file(path) as temporary:
+        FORMATS[path.suffix](table, temporary)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from cascade.batch.inputs.opening import Input
 from cascade.batch.job.shard import Written, write_shard
-from cascade.batch.outputs.answers import Answers
+from cascade.batch.outputs.predictions import TablePredictor
 from cascade.utils.types import StageProgress
 
 
@@ -57,7 +57,7 @@ class LocalEngine:
         Told how far a stage is with the shard at hand.
     """
 
-    def __init__(self, source: Input, answers: Answers, progress: StageProgress) -> None:
+    def __init__(self, source: Input, answers: TablePredictor, progress: StageProgress) -> None:
         self.source, self.answers, self.progress = source, answers, progress
 
     def __call__(self, task: Task) -> Generator[Written, None, None]:

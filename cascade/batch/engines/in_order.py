@@ -16,7 +16,7 @@ PATIENCE = 10.0
 """Seconds."""
 
 
-class Flight:
+class OrderedShards:
     """Shards under way.
 
     Parameters

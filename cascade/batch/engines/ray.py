@@ -11,9 +11,9 @@ from typing import Any
 from uuid import uuid4
 
 from cascade.batch.engines.engine import Task
-from cascade.batch.engines.in_order import Flight
+from cascade.batch.engines.in_order import OrderedShards
 from cascade.batch.engines.worker import Opener, Order, outcome_of
-from cascade.batch.folder import clear_asides
+from cascade.batch.folder import clear_temporary
 from cascade.batch.job.shard import Written
 from cascade.errors import MissingExtraError
 
@@ -51,19 +51,21 @@ class RayEngine:
         assert task.n_rows is not None
         n_shards = -(-task.n_rows // task.shard_rows)
         with _connected(self.ray):
-            flight = self._flight(task, range(task.first, n_shards))
+            shards = self._shards(task, range(task.first, n_shards))
             try:
-                yield from flight
+                yield from shards
             finally:
-                flight.cancel()
-                clear_asides(task.folder)
+                shards.cancel()
+                clear_temporary(task.folder)
 
-    def _flight(self, task: Task, numbers: range) -> Flight:
+    def _shards(self, task: Task, numbers: range) -> OrderedShards:
         task = replace(task, folder=task.folder.resolve())
         order = self.ray.put(Order(task, self.opener, self.identity, uuid4().hex))
         write = self.ray.remote(outcome_of).options(num_cpus=self.cpus, max_retries=RETRIES)
         room = int(self.ray.cluster_resources().get("CPU", 0)) // self.cpus
-        return Flight(self.ray, lambda number: write.remote(order, number), numbers, self.workers or max(1, room))
+        return OrderedShards(
+            self.ray, lambda number: write.remote(order, number), numbers, self.workers or max(1, room)
+        )
 
 
 def import_ray() -> Any:

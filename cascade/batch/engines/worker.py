@@ -16,7 +16,7 @@ from cascade.batch.folder import MANIFEST, WORKER
 from cascade.batch.inputs.opening import Input
 from cascade.batch.job.identity import difference
 from cascade.batch.job.shard import Written, write_shard
-from cascade.batch.outputs.answers import Answers
+from cascade.batch.outputs.predictions import TablePredictor
 from cascade.errors import CascadeError, ConfigError
 
 
@@ -24,7 +24,7 @@ class Opened(NamedTuple):
     """Input and model of a job, and what the job's output depends on as this process sees it."""
 
     source: Input
-    answers: Answers
+    answers: TablePredictor
     identity: dict[str, dict[str, Any]]
 
 

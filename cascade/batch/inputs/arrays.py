@@ -12,7 +12,7 @@ from scipy import sparse
 
 from cascade.batch.inputs.chunk import Chunk, sift
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.batch.inputs.finite import odd_rows
+from cascade.batch.inputs.finite import invalid_rows
 
 
 class ArrayInput:
@@ -54,7 +54,7 @@ class ArrayInput:
             ids = np.arange(part.start, part.stop).astype(str) if self.ids is None else self.ids[part]
             groups = None if self.groups is None else self.groups[part]
             X = self.X[part]
-            yield sift(X, ids, groups, odd_rows(X, self.allow_missing), start)
+            yield sift(X, ids, groups, invalid_rows(X, self.allow_missing), start)
 
 
 def _size(X: Any) -> int:

@@ -28,7 +28,7 @@ FAULT = ""
 
 NONE = pa.array(pyarrow.csv.ConvertOptions().null_values)
 MOST_SHOWN = 20
-ODD = "\N{REPLACEMENT CHARACTER}"
+UNSAFE = "\N{REPLACEMENT CHARACTER}"
 TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -75,7 +75,7 @@ def _decoded(table: pa.Table, reasons: Reasons) -> pa.Table:
     except pa.ArrowInvalid:
         columns = {name: [_text(cell) for cell in table[name].to_pylist()] for name in table.column_names}
     for name, cells in columns.items():
-        for row in (row for row, cell in enumerate(cells) if cell is not None and ODD in cell):
+        for row in (row for row, cell in enumerate(cells) if cell is not None and UNSAFE in cell):
             reasons[row] = f"column {name!r} is not UTF-8"
     return pa.table({name: pa.array(cells, pa.string()) for name, cells in columns.items()})
 

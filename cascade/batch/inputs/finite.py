@@ -11,14 +11,14 @@ from scipy import sparse
 from cascade.batch.inputs.chunk import Reasons
 
 
-def odd_rows(X: Any, allow_missing: bool, names: tuple[str, ...] | None = None) -> Reasons:
+def invalid_rows(X: Any, allow_missing: bool, names: tuple[str, ...] | None = None) -> Reasons:
     """Say of each row that holds NaN or infinity which feature it is; NaN may be allowed, infinity never is."""
     values = X.data if sparse.issparse(X) else X
     reasons = np.full(X.shape[0], None, dtype=object)
     if values.dtype.kind != "f" or bool(np.isfinite(values).all()):
         return reasons
-    odd = np.isinf(values) if allow_missing else ~np.isfinite(values)
-    rows, columns = _places(X, odd)
+    invalid = np.isinf(values) if allow_missing else ~np.isfinite(values)
+    rows, columns = _places(X, invalid)
     # Backwards, so that the first feature of a row has the last word.
     for row, column in zip(rows[::-1].tolist(), columns[::-1].tolist(), strict=True):
         feature = column if names is None else repr(names[column])
@@ -26,9 +26,9 @@ def odd_rows(X: Any, allow_missing: bool, names: tuple[str, ...] | None = None) 
     return reasons
 
 
-def _places(X: Any, odd: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
+def _places(X: Any, invalid: NDArray[np.bool_]) -> tuple[NDArray[Any], NDArray[Any]]:
     if sparse.issparse(X):
-        stored = np.flatnonzero(odd)
+        stored = np.flatnonzero(invalid)
         return np.searchsorted(X.indptr, stored, side="right") - 1, X.indices[stored]
-    rows, columns = np.nonzero(odd.reshape(len(odd), -1))
+    rows, columns = np.nonzero(invalid.reshape(len(invalid), -1))
     return rows, columns

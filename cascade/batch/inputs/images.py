@@ -17,7 +17,7 @@ from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.image_size import at_size
 from cascade.data.readers.columns import Roles, read_table, refuse_duplicates, require
 from cascade.data.readers.files import files_below
-from cascade.data.readers.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, tell_passed_over
+from cascade.data.readers.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, warn_passed_over
 from cascade.data.rows import RowSource, RowView
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
@@ -172,7 +172,7 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
     files = files_below(folder, SUFFIXES)
     if not files:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
-    tell_passed_over(folder)
+    warn_passed_over(folder)
     names = Names(folder, files, confined=False)
     images = ImageFiles(names, _shape(folder, signature), roles.pixels.image_size)
     return DecodedInput(images, names.text(), None, folder, files, gate_size)

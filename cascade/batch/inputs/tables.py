@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cascade.batch.inputs.chunk import Chunk, Reasons, sift
-from cascade.batch.inputs.finite import odd_rows
+from cascade.batch.inputs.finite import invalid_rows
 from cascade.data.readers.columns import Roles, require
 from cascade.errors import DataError
 
@@ -64,7 +64,7 @@ class Columns:
     def chunk(self, table: pa.Table, X: NDArray[np.float64], start: int, faults: Reasons | None = None) -> Chunk:
         """Make a chunk of rows whose features were read as `X` and which begin at row `start` of the input."""
         n = table.num_rows
-        reasons = odd_rows(X, self.allow_missing, self.features)
+        reasons = invalid_rows(X, self.allow_missing, self.features)
         groups = None if self.group is None else _names(table, self.group, reasons)
         ids = np.arange(start, start + n).astype(str) if self.id is None else _names(table, self.id, reasons)
         if faults is not None:

@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cascade.batch.outputs.answers import Answers
+from cascade.batch.outputs.predictions import TablePredictor
 from cascade.data.readers.columns import Roles
 from cascade.store.manifest import peek_manifest
 from cascade.utils.environment import versions
@@ -28,7 +28,7 @@ PACKAGES = (
 )
 
 
-def identify(model: Path, answers: Answers, roles: Roles) -> dict[str, dict[str, Any]]:
+def identify(model: Path, answers: TablePredictor, roles: Roles) -> dict[str, dict[str, Any]]:
     """Name model, settings and versions: other packages give other last digits and other files."""
     return {
         "model": {"sha256": peek_manifest(model)["sha256"]},

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow.parquet
 
-from cascade.batch.folder import MONITOR, REJECTED, clear_asides, part_name, rejected_name
+from cascade.batch.folder import MONITOR, REJECTED, clear_temporary, part_name, rejected_name
 from cascade.batch.job.identity import difference
 from cascade.batch.job.journal import Journal
-from cascade.batch.job.manifest import Manifest, digest_file, read_manifest
+from cascade.batch.job.manifest import Manifest, digest_file, read_job_manifest
 from cascade.batch.job.shard import Written
 from cascade.batch.outputs.monitor import monitored, write_monitor
 from cascade.batch.outputs.tally import Tallying
@@ -41,7 +41,7 @@ class Job:
 
     def __init__(self, folder: Path, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
         self.folder, self.journal = folder, Journal(folder)
-        clear_asides(folder)
+        clear_temporary(folder)
         found = self._found()
         if found is None:
             refuse_foreign(folder)
@@ -61,7 +61,7 @@ class Job:
 
     def _found(self) -> Manifest | None:
         """What is known of the job that the folder holds, None where it holds none."""
-        found = read_manifest(self.folder)
+        found = read_job_manifest(self.folder)
         if found is not None:
             for shard, tally in self.journal.read(len(found.shards)):
                 found.add(shard, tally)
@@ -110,21 +110,21 @@ class Job:
 
     def finish(self, tallying: Tallying | None) -> None:
         """Put rejected rows into one file, write the monitor's, mark the job as finished; may be called again."""
-        aside = self._asides()
+        temporary = self._temporary()
         if not self.manifest.finished:
-            if aside:
-                write_tables(self.folder / REJECTED, map(pyarrow.parquet.read_table, aside))
+            if temporary:
+                write_tables(self.folder / REJECTED, map(pyarrow.parquet.read_table, temporary))
                 self.manifest.sha256_rejected = digest_file(self.folder / REJECTED)
             if tallying is not None and self.manifest.tally is not None:
                 write_monitor(self.folder, monitored(tallying, self.manifest.tally, self.manifest.n_rejected))
                 self.manifest.sha256_monitor = digest_file(self.folder / MONITOR)
             self.manifest.finished = True
             self.manifest.write(self.folder)
-        for path in aside:
+        for path in temporary:
             path.unlink(missing_ok=True)
         self.journal.remove()
 
-    def _asides(self) -> list[Path]:
+    def _temporary(self) -> list[Path]:
         """Rejected rows of each shard that has some."""
         shards = enumerate(self.manifest.shards)
         return [self.folder / rejected_name(number) for number, shard in shards if shard.rejected]

@@ -33,8 +33,8 @@ class Journal:
 
     def begin(self) -> None:
         """Leave it without a line."""
-        with new_file(self.path) as aside:
-            aside.touch()
+        with new_file(self.path) as temporary:
+            temporary.touch()
 
     def append(self, number: int, shard: Shard, tally: Tally | None) -> None:
         """Note shard `number` for good, with what a monitor counted in it."""

@@ -109,11 +109,11 @@ class Manifest:
             "shards": [asdict(shard) for shard in self.shards],
             "tally": None if self.tally is None else self.tally.to_json(),
         }
-        with new_file(folder / MANIFEST) as aside:
-            aside.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        with new_file(folder / MANIFEST) as temporary:
+            temporary.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_manifest(folder: Path) -> Manifest | None:
+def read_job_manifest(folder: Path) -> Manifest | None:
     """Read the manifest of a folder, None where it has none.
 
     Raises

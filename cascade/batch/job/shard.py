@@ -11,9 +11,9 @@ from cascade.batch.folder import part_name, rejected_name
 from cascade.batch.inputs.chunk import Chunk
 from cascade.batch.job.manifest import Shard, digest_file
 from cascade.batch.job.unscorable import reject_unscorable
-from cascade.batch.outputs.answers import Answers
+from cascade.batch.outputs.predictions import TablePredictor
 from cascade.batch.outputs.tally import Tally
-from cascade.batch.outputs.writing import write_answers, write_tables
+from cascade.batch.outputs.writing import write_predictions, write_tables
 from cascade.errors import CascadeError, DataError
 from cascade.utils.types import StageProgress
 
@@ -37,7 +37,12 @@ class Written:
 
 
 def write_shard(
-    place: Path, number: int, chunk: Chunk, answers: Answers, max_rejected: float, progress: StageProgress | None = None
+    place: Path,
+    number: int,
+    chunk: Chunk,
+    answers: TablePredictor,
+    max_rejected: float,
+    progress: StageProgress | None = None,
 ) -> Written:
     """Score the rows of a shard and write them, and those that were rejected, into `place`.
 
@@ -55,12 +60,12 @@ def write_shard(
         return _write(place, number, reject_unscorable(chunk, answers, most), answers, progress)
 
 
-def _write(place: Path, number: int, chunk: Chunk, answers: Answers, progress: StageProgress | None) -> Written:
-    part, aside, rejected = place / part_name(number), place / rejected_name(number), chunk.rejected
+def _write(place: Path, number: int, chunk: Chunk, answers: TablePredictor, progress: StageProgress | None) -> Written:
+    part, temporary, rejected = place / part_name(number), place / rejected_name(number), chunk.rejected
     if rejected.num_rows:
-        write_tables(aside, iter([rejected]))
-    added = write_answers(part, answers(chunk.X, chunk.ids, chunk.groups, progress))
-    digest = digest_file(aside) if rejected.num_rows else None
+        write_tables(temporary, iter([rejected]))
+    added = write_predictions(part, answers(chunk.X, chunk.ids, chunk.groups, progress))
+    digest = digest_file(temporary) if rejected.num_rows else None
     rows = pyarrow.parquet.read_metadata(part).num_rows
     shard = Shard(rows, rejected.num_rows, added.counts, digest_file(part), digest)
     if shard.n_read != chunk.n_read:

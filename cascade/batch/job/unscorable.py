@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from cascade.batch.inputs.chunk import Chunk, Reasons
-from cascade.batch.outputs.answers import Answers
+from cascade.batch.outputs.predictions import TablePredictor
 from cascade.data.rows import part_of
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
 
-def reject_unscorable(chunk: Chunk, answers: Answers, most: int) -> Chunk:
+def reject_unscorable(chunk: Chunk, answers: TablePredictor, most: int) -> Chunk:
     """Reject the rows on which a model fails, found by halving.
 
     Raises
@@ -24,7 +24,7 @@ def reject_unscorable(chunk: Chunk, answers: Answers, most: int) -> Chunk:
     return chunk.without(reasons)
 
 
-def _search(chunk: Chunk, answers: Answers, rows: Rows, reasons: Reasons, most: int) -> None:
+def _search(chunk: Chunk, answers: TablePredictor, rows: Rows, reasons: Reasons, most: int) -> None:
     try:
         for _ in answers(part_of(chunk.X, rows), chunk.ids[rows], None, None):
             pass

@@ -44,8 +44,8 @@ def monitored(tallying: Tallying, tally: Tally, rejected: int) -> dict[str, Any]
 
 def write_monitor(folder: Path, told: dict[str, Any]) -> None:
     """Put it into the job's folder, in the place of an earlier one."""
-    with new_file(folder / MONITOR) as aside:
-        aside.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    with new_file(folder / MONITOR) as temporary:
+        temporary.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def status_of(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cascade.batch.outputs.tally import Tally
 from cascade.utils.atomic import new_file
 
 
-class Answer(NamedTuple):
+class PredictionTable(NamedTuple):
     """Predictions of some rows, what a summary adds up of them, and what a monitor does, where there is one."""
 
     table: pa.Table
@@ -31,7 +31,7 @@ class Added(NamedTuple):
     tally: Tally | None
 
 
-def write_answers(path: Path, answers: Iterator[Answer]) -> Added:
+def write_predictions(path: Path, answers: Iterator[PredictionTable]) -> Added:
     """Write one or more tables; return what is added up of them."""
     total: Counter[str] = Counter()
     tallies: list[Tally] = []
@@ -39,7 +39,7 @@ def write_answers(path: Path, answers: Iterator[Answer]) -> Added:
     return Added(dict(total), reduce(add, tallies) if tallies else None)
 
 
-def _counted(answers: Iterator[Answer], total: Counter[str], tallies: list[Tally]) -> Iterator[pa.Table]:
+def _counted(answers: Iterator[PredictionTable], total: Counter[str], tallies: list[Tally]) -> Iterator[pa.Table]:
     for answer in answers:
         total.update(answer.counts)
         if answer.tally is not None:
@@ -50,7 +50,7 @@ def _counted(answers: Iterator[Answer], total: Counter[str], tallies: list[Tally
 def write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
     """Write one or more tables of one schema."""
     first = next(tables)
-    with new_file(path) as aside, pyarrow.parquet.ParquetWriter(aside, first.schema) as writer:
+    with new_file(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, first.schema) as writer:
         writer.write_table(first)
         for table in tables:
             writer.write_table(table)

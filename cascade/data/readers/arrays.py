@@ -61,19 +61,19 @@ def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
     if not sparse.issparse(X) and (X.ndim < 2 or X.dtype.kind not in "fiub"):
         raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {X.dtype}.")
     values = X.data if sparse.issparse(X) else X
-    place = None if allow_missing or values.dtype.kind != "f" else _first_odd(values)
+    place = None if allow_missing or values.dtype.kind != "f" else _first_invalid(values)
     if place is not None:
         where = f"row {place[0]}, column {place[1]}" if len(place) > 1 else f"stored value {place[0]}"
         raise DataError(f"`{path}` must not hold NaN or infinity; found at {where}. Set `allow_missing` to pass it on.")
     return X
 
 
-def _first_odd(values: NDArray[Any]) -> list[int] | None:
+def _first_invalid(values: NDArray[Any]) -> list[int] | None:
     """Find the first value that is not finite, a part at a time: a mapped file need not fit into memory."""
     for start in range(0, len(values), CHECKED_ROWS):
-        odd = np.argwhere(~np.isfinite(values[start : start + CHECKED_ROWS]))
-        if len(odd):
-            first: list[int] = odd[0].tolist()
+        invalid = np.argwhere(~np.isfinite(values[start : start + CHECKED_ROWS]))
+        if len(invalid):
+            first: list[int] = invalid[0].tolist()
             return [start + first[0], *first[1:]]
     return None
 
@@ -168,8 +168,8 @@ def _hidden(arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
         return Y
     if mask.shape != Y.shape:
         raise DataError(f"`mask` must have one value per label of each row {Y.shape}. Received shape {mask.shape}.")
-    odd = mask[~np.isin(mask, (0, 1))]
-    if len(odd):
-        raise DataError(f"`mask` must hold only 0 and 1. Received {odd[0].item()!r}.")
+    invalid = mask[~np.isin(mask, (0, 1))]
+    if len(invalid):
+        raise DataError(f"`mask` must hold only 0 and 1. Received {invalid[0].item()!r}.")
     hidden: NDArray[Any] = np.ma.masked_array(Y, mask=mask == 0)
     return hidden

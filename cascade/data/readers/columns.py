@@ -121,7 +121,7 @@ def label_columns(table: pa.Table, path: Path, names: Sequence[str], missing: bo
 def _binary(column: pa.ChunkedArray, path: Path, name: str, missing: bool) -> tuple[NDArray[np.uint8], Mask]:
     kind, empty = column.type, pa.types.is_null(column.type)
     if not (empty or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {_first_odd(column)}.")
+        raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {_first_invalid(column)}.")
     # Arrow turns truth values into numbers by way of whole ones only.
     numbers = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
     values = numbers.cast(pa.float64()).to_numpy()
@@ -135,7 +135,7 @@ def _binary(column: pa.ChunkedArray, path: Path, name: str, missing: bool) -> tu
     return np.where(told, values, 0).astype(np.uint8), told
 
 
-def _first_odd(column: pa.ChunkedArray) -> str:
+def _first_invalid(column: pa.ChunkedArray) -> str:
     for row, value in enumerate(column.to_pylist()):
         if str(value) not in ("0", "1"):
             return f"{value!r} at row {row}"

@@ -175,13 +175,13 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
-    tell_passed_over(folder)
+    warn_passed_over(folder)
     ids = np.array([path.relative_to(folder).as_posix() for path in paths])
     images = ImageFiles(paths, image_size=roles.pixels.image_size)
     return Dataset(images, None, (), None, ids, pixels=roles.pixels)
 
 
-def tell_passed_over(folder: Path) -> None:
+def warn_passed_over(folder: Path) -> None:
     """Warn of images in a folder that are of a format that is not read."""
     names = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in OTHER_IMAGES)
     if names:

@@ -122,7 +122,7 @@ def write_submission(predictions: Path, output: Path) -> int:
         raise DataError(f"`{predictions}` cannot be read as a table: {str(error).splitlines()[0]}") from error
     require(table.schema.names, predictions, columns, "prediction")
     count = 0
-    with new_file(output) as aside, aside.open("w", encoding="utf-8", newline="\n") as handle:
+    with new_file(output) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:
         handle.write(f"{HEAD}\n")
         for batch in table.to_batches(columns=columns):
             for image, *row in zip(*(batch[name].to_pylist() for name in columns), strict=True):

@@ -47,10 +47,10 @@ def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDA
         raise DataError(f"`{path}` has no feature column {name!r}, which the model was trained on.")
     check_number_type(table[name].type, path, name)
     values = to_numbers(table[name])
-    odd = np.flatnonzero(~np.isfinite(values))
-    if len(odd) and not allow_missing:
+    invalid = np.flatnonzero(~np.isfinite(values))
+    if len(invalid) and not allow_missing:
         raise DataError(
-            f"`{path}` must not hold NaN or infinity in feature column {name!r}; found at row {odd[0]}. Set "
+            f"`{path}` must not hold NaN or infinity in feature column {name!r}; found at row {invalid[0]}. Set "
             "`allow_missing` to pass NaN on."
         )
     return values

@@ -71,8 +71,8 @@ def intraventricular(bleed: Bleed, head: Head, place: Slice, strength: float) ->
     surface = 0.24 - (0.16 + 0.28 * bleed.size) * strength
     side: Image = 1 / (1 + np.exp(-np.clip(place.x * np.sign(np.cos(bleed.phase)) * 40, -30, 30)))
     share = np.ones_like(side) if bleed.extent > 0.6 else 0.15 + 0.85 * side
-    settled = place.below(np.float32(surface) - place.y)
-    return (108.0 + 34.0 * bleed.contrast - FLUID) * share * ventricles(head, place) * settled
+    any_known = place.below(np.float32(surface) - place.y)
+    return (108.0 + 34.0 * bleed.contrast - FLUID) * share * ventricles(head, place) * any_known
 
 
 def subarachnoid(bleed: Bleed, head: Head, place: Slice, strength: float) -> Image:

@@ -25,7 +25,7 @@ from cascade.estimators.neural.networks import NORMALIZATION, build_network, cop
 from cascade.estimators.neural.top_k import KINDS, AtK
 from cascade.estimators.neural.training import seeded, train
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
-from cascade.estimators.validation import check_rows
+from cascade.estimators.validation import validate_rows
 from cascade.utils.types import Floats, Rows
 
 ADAPTED_ROWS = 20_000
@@ -145,7 +145,7 @@ class KerasClassifier(LogOddsClassifier):
         ConfigError, DataError
         """
         self._check_parameters()
-        X = at_size(check_rows(self, X, reset=True), self.image_size)
+        X = at_size(validate_rows(self, X, reset=True), self.image_size)
         labels, self.target_form_ = read_target_as_given(y, n_rows(X))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
@@ -245,7 +245,7 @@ class KerasClassifier(LogOddsClassifier):
     def predict_log_odds(self, X: Any) -> Floats:
         """Log-odds, the loss's shift taken off; float of shape (n, n_outputs)."""
         check_is_fitted(self)
-        X = at_size(check_rows(self, X, reset=False), self.image_size)
+        X = at_size(validate_rows(self, X, reset=False), self.image_size)
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
         z = np.empty((n_rows(X), n_outputs))
         for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size):

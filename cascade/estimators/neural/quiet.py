@@ -7,7 +7,7 @@ import os
 import sys
 
 from cascade.errors import MissingExtraError
-from cascade.utils.stderr import silence
+from cascade.utils.stderr import quiet_stderr
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -17,7 +17,7 @@ def import_keras() -> None:
     if sys.modules.get("keras") is not None:
         return
     try:
-        with silence():
+        with quiet_stderr():
             _import()
     except ModuleNotFoundError as error:
         raise MissingExtraError(

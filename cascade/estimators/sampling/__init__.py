@@ -6,7 +6,7 @@ from cascade.estimators.sampling.mixing import MixedRows, mix_features, mlsmote
 from cascade.estimators.sampling.options import SamplingOption, check_sampling, draw_rows
 from cascade.estimators.sampling.pasting import PastedRows, draw_donors
 from cascade.estimators.sampling.rarity import draw_rare, rarity_weights
-from cascade.estimators.sampling.shift import class_ratios, resampling_shift, times_drawn
+from cascade.estimators.sampling.shift import class_ratios, draw_counts, resampling_shift
 
 __all__ = [
     "MixedRows",
@@ -14,6 +14,7 @@ __all__ = [
     "SamplingOption",
     "check_sampling",
     "class_ratios",
+    "draw_counts",
     "draw_donors",
     "draw_rare",
     "draw_rows",
@@ -25,5 +26,4 @@ __all__ = [
     "mlsmote",
     "rarity_weights",
     "resampling_shift",
-    "times_drawn",
 ]

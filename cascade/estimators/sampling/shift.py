@@ -19,7 +19,7 @@ from cascade.rules.probability.prior_correction import sampling_shift
 from cascade.utils.types import Floats, Rows
 
 
-def times_drawn(rows: Rows, n_rows: int) -> Floats:
+def draw_counts(rows: Rows, n_rows: int) -> Floats:
     """How often each row was drawn, over its natural share of the sample.
 
     Parameters

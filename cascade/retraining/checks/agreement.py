@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
 from cascade.retraining.checks.finding import DataFinding
-from cascade.retraining.memory.agreement_figures import Share, agreement
+from cascade.retraining.memory.agreement_figures import Estimate, agreement
 from cascade.retraining.memory.record import TrainingRecord
 
 MEANING = {
@@ -38,7 +38,9 @@ def check_agreement(
             yield from _less(name, figure, getattr(found, figure), getattr(before, figure), least)
 
 
-def _less(label: str, figure: str, now: Share | None, before: Share | None, least: float) -> Iterator[DataFinding]:
+def _less(
+    label: str, figure: str, now: Estimate | None, before: Estimate | None, least: float
+) -> Iterator[DataFinding]:
     if now is None or before is None:
         return
     left = now.over(before)

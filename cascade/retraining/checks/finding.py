@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-DataAnswer = Literal["refuse", "ask", "warn"]
+CheckVerdict = Literal["refuse", "ask", "warn"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,6 @@ class DataFinding:
     sentence : str
     """
 
-    answer: DataAnswer
+    answer: CheckVerdict
     code: str
     sentence: str

@@ -11,9 +11,9 @@ from cascade.data.labels import Labels
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
 from cascade.lint.lint import lint
-from cascade.retraining.checks.finding import DataAnswer, DataFinding
+from cascade.retraining.checks.finding import CheckVerdict, DataFinding
 from cascade.retraining.checks.limits import Limits
-from cascade.retraining.memory.agreement_figures import Share
+from cascade.retraining.memory.agreement_figures import Estimate
 from cascade.retraining.memory.record import TrainingRecord, prevalence_of
 from cascade.retraining.memory.row_hashes import RowHashes, labelled
 
@@ -77,13 +77,13 @@ def check_relabelled(hashes: RowHashes, record: TrainingRecord) -> Iterator[Data
     before = record.keys.holds(hashes.keys)
     changed = int((before & ~record.labelled.holds(labelled(hashes.keys, data.labels))).sum())
     if changed and data.label_names == record.labels:
-        answer: DataAnswer = "ask" if changed > RELABELLED * before.sum() else "warn"
+        answer: CheckVerdict = "ask" if changed > RELABELLED * before.sum() else "warn"
         sentence = f"{changed} of the {before.sum()} rows of the champion's data have other labels now."
         yield DataFinding(answer, "relabelled", sentence)
 
 
 def _one(
-    label: str, positives: int, rows: int, share: Share, record: TrainingRecord, limits: Limits
+    label: str, positives: int, rows: int, share: Estimate, record: TrainingRecord, limits: Limits
 ) -> Iterator[DataFinding]:
     before = record.prevalence[record.labels.index(label)]
     expected = before.value * rows
@@ -97,11 +97,11 @@ def _one(
     if beyond < limits.prevalence_told:
         return
     told = f"{factor.value:.2f} times as frequent as in the champion's data ({factor.low:.2f} to {factor.high:.2f})"
-    answer: DataAnswer = "ask" if beyond >= limits.prevalence_asked else "warn"
+    answer: CheckVerdict = "ask" if beyond >= limits.prevalence_asked else "warn"
     yield DataFinding(answer, "prevalence", f"label {label!r} is {told}.")
 
 
-def _design_effect(share: Share, rows: int) -> float:
+def _design_effect(share: Estimate, rows: int) -> float:
     """How many rows tell as much as one independent row, as the width of the share's interval shows; 1 or more."""
     error = (share.high - share.low) / (2 * Z95)
     return max(1.0, rows * error**2 / max(share.value * (1 - share.value), 1 / rows))

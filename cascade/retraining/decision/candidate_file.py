@@ -10,7 +10,7 @@ from cascade.metrics import Outcome
 from cascade.retraining.decision.candidate import Candidate
 
 
-def write_answers(path: Path, candidate: Candidate) -> None:
+def write_candidate(path: Path, candidate: Candidate) -> None:
     """Write arrays and label names, no objects."""
     own = candidate.outcome
     known = {} if own.known is None else {"known": own.known}
@@ -28,7 +28,7 @@ def write_answers(path: Path, candidate: Candidate) -> None:
     )
 
 
-def read_answers(path: Path) -> Candidate:
+def read_candidate(path: Path) -> Candidate:
     """Read what `write_answers` wrote."""
     with np.load(path, allow_pickle=False) as held:
         known = held.get("known")

@@ -19,14 +19,14 @@ from cascade.retraining.decision.paired import Compared, Pair
 from cascade.retraining.decision.policy import Policy
 from cascade.retraining.decision.reasons import Reason, speed_reason, wanted_reason, without_figures
 
-Answer = Literal["promote", "keep", "ask"]
+Verdict = Literal["promote", "keep", "ask"]
 
 CHANCE = 0.5
 """AUROC of a model that knows nothing."""
 
 
 @dataclass(frozen=True)
-class Decision:
+class PromotionDecision:
     """What to do with a challenger, and why.
 
     Attributes
@@ -40,7 +40,7 @@ class Decision:
     policy : Policy
     """
 
-    answer: Answer
+    answer: Verdict
     sentence: str
     reasons: tuple[Reason, ...]
     rows: int
@@ -52,7 +52,7 @@ class Decision:
         return asdict(self) | {"reasons": [asdict(reason) for reason in self.reasons]}
 
     @classmethod
-    def from_json(cls, body: dict[str, Any]) -> Decision:
+    def from_json(cls, body: dict[str, Any]) -> PromotionDecision:
         """Make a decision of what `to_json` gave."""
         reasons = tuple(Reason(**reason) for reason in body["reasons"])
         return cls(**{**body, "reasons": reasons, "policy": Policy(**body["policy"])})
@@ -69,7 +69,7 @@ def decide(
     policy: Policy | None = None,
     any_label: str | None = None,
     asked: Sequence[str] = (),
-) -> Decision:
+) -> PromotionDecision:
     """Compare a challenger with the champion and apply the policy.
 
     Promoted is only who is shown to be better in the wanted metric, and shown not to be worse than each guard allows.
@@ -125,12 +125,12 @@ def decide(
     ]
     answer = _answer(reasons)
     rows, n_groups = len(group), int(group.max()) + 1
-    return Decision(answer, words(answer, reasons), tuple(reasons), rows, n_groups, policy)
+    return PromotionDecision(answer, words(answer, reasons), tuple(reasons), rows, n_groups, policy)
 
 
 def decide_first(
     challenger: Candidate, groups: ArrayLike | None = None, policy: Policy | None = None, asked: Sequence[str] = ()
-) -> Decision:
+) -> PromotionDecision:
     """Decide on a first model, which has no champion to beat: it must beat chance.
 
     Examples
@@ -155,7 +155,7 @@ def decide_first(
     ]
     answer = _answer(reasons)
     rows, n_groups = len(group), int(group.max()) + 1
-    return Decision(answer, first_words(answer, reasons), tuple(reasons), rows, n_groups, policy)
+    return PromotionDecision(answer, first_words(answer, reasons), tuple(reasons), rows, n_groups, policy)
 
 
 def _wanted(pair: Pair, policy: Policy, n_labels: int, any_index: int | None) -> Reason:
@@ -182,6 +182,6 @@ def _one_sided(champion: Candidate, challenger: Candidate) -> list[Reason]:
     ]
 
 
-def _answer(reasons: Sequence[Reason]) -> Answer:
+def _answer(reasons: Sequence[Reason]) -> Verdict:
     verdicts = {reason.verdict for reason in reasons}
     return "keep" if "failed" in verdicts else "ask" if "open" in verdicts else "promote"

@@ -27,14 +27,14 @@ FEWEST = 20.0
 
 
 @dataclass(frozen=True)
-class Share:
+class Estimate:
     """A share with its 95 % interval, resampled by group."""
 
     value: float
     low: float
     high: float
 
-    def over(self, other: Share) -> Share:
+    def over(self, other: Estimate) -> Estimate:
         """Quotient of two shares that were measured apart.
 
         References
@@ -51,15 +51,15 @@ class Share:
         middle = own[1] - base[1]
         low = middle - np.hypot(own[1] - own[0], base[2] - base[1])
         high = middle + np.hypot(own[2] - own[1], base[1] - base[0])
-        return Share(*np.exp([middle, low, high]).tolist())
+        return Estimate(*np.exp([middle, low, high]).tolist())
 
 
 @dataclass(frozen=True)
 class LabelAgreement:
     """Both figures of one label; None where too few rows tell."""
 
-    found: Share | None
-    confirmed: Share | None
+    found: Estimate | None
+    confirmed: Estimate | None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, from which `from_json` makes an equal one."""
@@ -68,7 +68,7 @@ class LabelAgreement:
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> LabelAgreement:
         """Make what `to_json` gave."""
-        return cls(*(None if body[key] is None else Share(**body[key]) for key in ("found", "confirmed")))
+        return cls(*(None if body[key] is None else Estimate(**body[key]) for key in ("found", "confirmed")))
 
 
 def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.intp]) -> tuple[LabelAgreement, ...]:
@@ -102,10 +102,10 @@ def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.int
     return tuple(LabelAgreement(*both) for both in zip(found, confirmed, strict=True))
 
 
-def _shares(above: Floats, below: Floats, group: NDArray[np.intp]) -> list[Share | None]:
+def _shares(above: Floats, below: Floats, group: NDArray[np.intp]) -> list[Estimate | None]:
     low, high = ratio_interval(above, below, group)
     totals = below.sum(axis=0)
     return [
-        None if total < FEWEST else Share(float(above[:, k].sum() / total), float(low[k]), float(high[k]))
+        None if total < FEWEST else Estimate(float(above[:, k].sum() / total), float(low[k]), float(high[k]))
         for k, total in enumerate(totals.tolist())
     ]

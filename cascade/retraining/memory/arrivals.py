@@ -68,8 +68,8 @@ class Arrivals:
     def write(self, path: Path) -> None:
         """Keep them in a file, whole or not at all."""
         body = {"protocol": PROTOCOL, "keys": as_text(self.keys), "numbers": as_text(self.numbers)}
-        with new_file(path) as aside:
-            aside.write_text(json.dumps(body) + "\n", encoding="utf-8")
+        with new_file(path) as temporary:
+            temporary.write_text(json.dumps(body) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Arrivals:

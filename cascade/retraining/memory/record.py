@@ -16,7 +16,7 @@ from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.errors import DataError, ModelRefusedError
 from cascade.metrics.intervals import clustered_interval
-from cascade.retraining.memory.agreement_figures import LabelAgreement, Share, agreement
+from cascade.retraining.memory.agreement_figures import Estimate, LabelAgreement, agreement
 from cascade.retraining.memory.row_hashes import Hashes, RowHashes, Seen, labelled
 from cascade.utils.types import Mask
 
@@ -73,7 +73,7 @@ class TrainingRecord:
     empty_rows: int
     signature: InputSignature
     pixels: dict[str, Any] | None
-    prevalence: tuple[Share, ...]
+    prevalence: tuple[Estimate, ...]
     agreement: tuple[LabelAgreement, ...]
     training: Side
     held_out: Side
@@ -117,7 +117,7 @@ class TrainingRecord:
                 int(body["empty_rows"]),
                 signature,
                 body["pixels"],
-                tuple(Share(**share) for share in body["prevalence"]),
+                tuple(Estimate(**share) for share in body["prevalence"]),
                 tuple(LabelAgreement.from_json(each) for each in body["agreement"]),
                 Side.from_json(body["training"]),
                 Side.from_json(body["held_out"]),
@@ -163,7 +163,7 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
     )
 
 
-def prevalence_of(labels: LabelMatrix, group: NDArray[np.intp]) -> tuple[Share, ...]:
+def prevalence_of(labels: LabelMatrix, group: NDArray[np.intp]) -> tuple[Estimate, ...]:
     """Share of each label among the rows where it is known, with its interval by groups."""
     Y, known = labels.values, labels.known
     if known is None:
@@ -173,9 +173,9 @@ def prevalence_of(labels: LabelMatrix, group: NDArray[np.intp]) -> tuple[Share, 
     )
 
 
-def _prevalence(Y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> tuple[Share, ...]:
+def _prevalence(Y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> tuple[Estimate, ...]:
     low, high = clustered_interval(Y, told, group)
-    return tuple(Share(*map(float, each)) for each in zip(told @ Y / max(told.sum(), 1.0), low, high, strict=True))
+    return tuple(Estimate(*map(float, each)) for each in zip(told @ Y / max(told.sum(), 1.0), low, high, strict=True))
 
 
 def signature_of(data: Dataset) -> InputSignature:

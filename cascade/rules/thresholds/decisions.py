@@ -14,7 +14,7 @@ from cascade.errors import ConfigError
 from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
 
-Decision = str | float | Mapping[str, Any]
+DecisionOption = str | float | Mapping[str, Any]
 
 NEVER = 2.0
 """A threshold that no probability reaches."""
@@ -50,8 +50,8 @@ def is_cost_pair(value: Any) -> bool:
 
 
 def each_decision(
-    decision: Decision, label_decisions: Mapping[str, Decision] | None, names: Sequence[str]
-) -> list[Decision]:
+    decision: DecisionOption, label_decisions: Mapping[str, DecisionOption] | None, names: Sequence[str]
+) -> list[DecisionOption]:
     """One checked decision a label: its own, or the common one."""
     check_decision(decision)
     if not isinstance(label_decisions, (Mapping, type(None))):
@@ -83,7 +83,7 @@ def cost_threshold(false_positive: float, false_negative: float) -> float:
 
 
 def decision_thresholds(
-    decisions: Sequence[Decision],
+    decisions: Sequence[DecisionOption],
     names: Sequence[str],
     proba: Floats,
     passed: NDArray[np.bool_],
@@ -134,7 +134,7 @@ def decision_thresholds(
 
 
 def _threshold(
-    decision: Decision,
+    decision: DecisionOption,
     name: str,
     proba: Floats,
     passed: NDArray[np.bool_],

@@ -13,7 +13,7 @@ MOST_CELLS = 5_000_000
 """Rows x labels that are looked at for combinations and by lint, which needs them as an array."""
 
 
-def flat_data(report: Mapping[str, Any], data: Dataset, held_out: Rows) -> dict[str, Any]:
+def many_labels_data(report: Mapping[str, Any], data: Dataset, held_out: Rows) -> dict[str, Any]:
     """Gather what the page of a flat model shows.
 
     Parameters

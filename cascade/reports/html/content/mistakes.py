@@ -39,8 +39,10 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
     """
     n_labels = min(outcome.Y.shape[1], MOST_PANELS)
     most = min(SHOWN // (2 * n_labels), MOST_OF_A_KIND)
-    alarms = [_surest(outcome.known_bits[:, k] > outcome.Y[:, k], -outcome.proba[:, k], most) for k in range(n_labels)]
-    misses = [_surest(outcome.Y[:, k] > outcome.bits[:, k], outcome.proba[:, k], most) for k in range(n_labels)]
+    alarms = [
+        _most_confident(outcome.known_bits[:, k] > outcome.Y[:, k], -outcome.proba[:, k], most) for k in range(n_labels)
+    ]
+    misses = [_most_confident(outcome.Y[:, k] > outcome.bits[:, k], outcome.proba[:, k], most) for k in range(n_labels)]
     images = thumbnails(data.X, np.unique(np.concatenate([*alarms, *misses])))
     names = np.array(data.label_names, dtype=object)
 
@@ -63,6 +65,6 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
     ]
 
 
-def _surest(wrong: NDArray[np.bool_], order: NDArray[np.float64], most: int) -> Rows:
+def _most_confident(wrong: NDArray[np.bool_], order: NDArray[np.float64], most: int) -> Rows:
     rows = np.flatnonzero(wrong)
     return rows[np.argsort(order[rows], kind="stable")[:most]]

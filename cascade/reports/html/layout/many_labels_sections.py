@@ -17,7 +17,7 @@ Data = Mapping[str, Any]
 MOST_LABELS = 100
 
 
-def flat_sections(data: Data) -> list[Section]:
+def many_labels_sections(data: Data) -> list[Section]:
     """All of them, in the order in which they are read; those on data only where they were looked at."""
     report = data["report"]
     of_data = [] if data["data"] is None else [data_section(data["data"]), lint_section(data["data"])]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cascade.reports.html.layout.charts import gate_scale
 from cascade.reports.html.layout.comparison_sections import comparison_sections
-from cascade.reports.html.layout.many_labels_sections import flat_sections
+from cascade.reports.html.layout.many_labels_sections import many_labels_sections
 from cascade.reports.html.layout.numbers import count, interval, number, share, short, signed
 from cascade.reports.html.layout.panels import place_on_x
 from cascade.reports.html.layout.training_sections import training_sections
@@ -19,7 +19,7 @@ from cascade.reports.html.layout.training_sections import training_sections
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SECTIONS = {"training": training_sections, "comparison": comparison_sections, "flat": flat_sections}
+SECTIONS = {"training": training_sections, "comparison": comparison_sections, "flat": many_labels_sections}
 
 
 def page(data: Mapping[str, Any], title: str, created: str) -> str:

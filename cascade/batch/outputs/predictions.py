@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cascade.batch.outputs.tally import Tallying
-from cascade.batch.outputs.writing import Answer
+from cascade.batch.outputs.writing import PredictionTable
 from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.drift.expected import expected_profile
@@ -23,7 +23,7 @@ from cascade.rules.rules import Prediction
 from cascade.utils.types import StageProgress
 
 
-class Answers(Protocol):
+class TablePredictor(Protocol):
     """A model and the form of its output.
 
     Attributes
@@ -49,12 +49,12 @@ class Answers(Protocol):
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[PredictionTable]:
         """Yield at least one table, also of no rows."""
         ...
 
 
-class CascadeAnswers:
+class CascadeTables:
     """A cascade's answer: gate probability, fate, and a probability and a bit for each label.
 
     Parameters
@@ -75,12 +75,12 @@ class CascadeAnswers:
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[PredictionTable]:
         """Yield one table."""
         scores = self.predictor.score(X, progress=progress)
         prediction = self.predictor.decide(scores)
         tally = self.tallying.count(X, scores, prediction)
-        yield Answer(row_table(ids, groups, prediction, self.predictor.labels), counts_of(prediction), tally)
+        yield PredictionTable(row_table(ids, groups, prediction, self.predictor.labels), counts_of(prediction), tally)
 
     def predict(self, X: Any, progress: StageProgress | None) -> Prediction:
         """Score and decide."""
@@ -117,7 +117,7 @@ def _names(ids: NDArray[Any], groups: NDArray[Any] | None) -> dict[str, Any]:
     }
 
 
-class ManyLabelAnswers:
+class ManyLabelTables:
     """A flat model's answer: the labels that it decodes and the k surest ones, as lists with probabilities.
 
     Parameters
@@ -137,7 +137,7 @@ class ManyLabelAnswers:
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None
-    ) -> Iterator[Answer]:
+    ) -> Iterator[PredictionTable]:
         """Yield a table for each part of the rows that is scored at once."""
         told = None if progress is None else lambda done, total: progress("rows", done, total)
         if not n_rows(X):
@@ -148,7 +148,7 @@ class ManyLabelAnswers:
 
     def _answer(
         self, X: Any, rows: NDArray[Any], z: NDArray[np.float32], ids: NDArray[Any], groups: NDArray[Any] | None
-    ) -> Answer:
+    ) -> PredictionTable:
         bits, first = self.predictor.decode(X, rows, z), top_columns(z, self.top_k)
         start, own = bits.indptr.astype(np.int32), bits.indices
         row = np.repeat(np.arange(len(rows)), np.diff(start))
@@ -159,7 +159,9 @@ class ManyLabelAnswers:
         columns["top_labels"] = _lists(even, self.names[first.ravel()])
         columns["top_probabilities"] = _lists(even, expit(np.take_along_axis(z, first, axis=1)).ravel())
         number = np.diff(start)
-        return Answer(pa.table(columns), {"rows_with_label": int((number > 0).sum()), "labels": int(number.sum())})
+        return PredictionTable(
+            pa.table(columns), {"rows_with_label": int((number > 0).sum()), "labels": int(number.sum())}
+        )
 
 
 def _lists(start: NDArray[Any], values: NDArray[Any]) -> pa.ListArray:
