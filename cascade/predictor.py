@@ -76,9 +76,14 @@ class CascadePredictor:
         self.certificate = certificate
 
     @property
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels in column order."""
+        return self.rules.label_names
+
+    @property
     def labels(self) -> tuple[str, ...]:
-        """Label names in column order."""
-        return self.rules.labels
+        """The same as `label_names`."""
+        return self.label_names
 
     @property
     def gate_threshold(self) -> float:
@@ -232,7 +237,7 @@ class CascadePredictor:
 
     def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
         """Columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
-        check_k(k, len(self.labels))
+        check_k(k, len(self.label_names))
         return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
 
     def predict_joint(
@@ -260,7 +265,7 @@ class CascadePredictor:
         some = answer.gate_proba[answer.passed_gate] if index is None else answer.proba[answer.passed_gate, index]
         bits = np.zeros(answer.labels.shape, dtype=np.uint8)
         bits[np.ix_(answer.passed_gate, learned)] = best_vectors(
-            self.rules.plan, self.labels, proba, some, costs, joint
+            self.rules.plan, self.label_names, proba, some, costs, joint
         )
         if index is not None:
             bits[:, index] = bits.any(axis=1)

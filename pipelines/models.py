@@ -38,7 +38,7 @@ def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
 
     described = describe_cascade(folder)
     rules, provenance, certificate = described.rules, described.provenance, described.certificate
-    names, adapted = rules.labels, provenance.get("adapted")
+    names, adapted = rules.label_names, provenance.get("adapted")
     intervals = rules.rejected_interval.T.tolist()
     facts = {
         "model": str(folder),

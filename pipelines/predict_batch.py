@@ -64,7 +64,7 @@ def run(
     with closing(JobBar()) as bar:
         summary = run_job(output, rows, answers, identity, settings, bar, engine)
     if exams is not None:
-        table = exams_of(output, answers.predictor.labels)
+        table = exams_of(output, answers.predictor.label_names)
         write_table(exams, table)
         summary["exams"] = table.num_rows
     return {**summary, "output": str(output), "model": str(loading.folder)}

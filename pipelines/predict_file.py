@@ -40,7 +40,7 @@ def run(
 
 def _write_cascade(answers: CascadeTables, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
     prediction = answers.predict(data.X, StageBars())
-    labels, counts = answers.predictor.labels, counts_of(prediction)
+    labels, counts = answers.predictor.label_names, counts_of(prediction)
     write_table(output, row_table(data.ids, data.groups, prediction, labels))
     if exams is not None:
         table = exam_table(data.groups, prediction, labels)

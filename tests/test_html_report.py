@@ -27,8 +27,7 @@ from cascade.reports.html.content.thumbnails import LARGEST, thumbnails
 from cascade.reports.html.layout.charts import gate_panels
 from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
-from cascade_pipelines import compare, train
-from cascade_pipelines import train_many_labels
+from cascade_pipelines import compare, train, train_many_labels
 from cascade_pipelines.steps.run_data import split
 
 from .conftest import KnownTruth

@@ -76,7 +76,11 @@ def test_a_record_survives_json_and_holds_no_name(record: TrainingRecord) -> Non
     text = json.dumps(record.to_json(), allow_nan=False)
     again = TrainingRecord.from_json(json.loads(text))
     assert again.to_json() == record.to_json()
-    assert (again.labels, again.signature, again.prevalence) == (record.labels, record.signature, record.prevalence)
+    assert (again.labels, again.signature, again.prevalence) == (
+        record.label_names,
+        record.signature,
+        record.prevalence,
+    )
     assert '"0-17"' not in text
     assert len(text) < 50 * ROWS
 

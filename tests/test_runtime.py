@@ -205,7 +205,9 @@ def test_what_cannot_be_asked_for_is_told(exported: Path, model: CascadeClassifi
 def test_a_network_that_answers_otherwise_is_left_out(
     model: CascadeClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("cascade.store.exporting.probability_differences", lambda logits, reference: (2 * TOLERANCE, TOLERANCE))
+    monkeypatch.setattr(
+        "cascade.store.exporting.probability_differences", lambda logits, reference: (2 * TOLERANCE, TOLERANCE)
+    )
     model.predictor_.save(tmp_path / "far", ("litert",))
     assert "left out" in caplog.text
     assert not list((tmp_path / "far").glob("*.tflite"))

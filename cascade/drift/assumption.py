@@ -68,11 +68,13 @@ def mix_findings(
     above = proba[:, learned]
     bounds = ratio_interval(above, below, group)
     for k, low, high, share in zip(learned, *bounds, above.sum(axis=0) / below.sum(axis=0), strict=True):
-        trained = profile.share(PREVALENCE, rules.labels[k])
+        trained = profile.share(PREVALENCE, rules.label_names[k])
         if trained is not None and 0 < share < 1 and high > low:
             spread = (high - low) / (2 * 1.96)
             sides = (float(rules.plan.share[k]), trained.effective * rules.prior_shift().source)
-            yield _mix(rules.labels[k], sides, (float(share), float(share * (1 - share) / spread**2)), len(learned))
+            yield _mix(
+                rules.label_names[k], sides, (float(share), float(share * (1 - share) / spread**2)), len(learned)
+            )
 
 
 def _mix(label: str, trained: tuple[float, float], current: tuple[float, float], n_labels: int) -> DriftFinding:

@@ -43,8 +43,8 @@ class ScoringCascade(Protocol):
     """A cascade whose scores can be profiled, such as `CascadePredictor`."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """Label names in column order."""
+    def label_names(self) -> tuple[str, ...]:
+        """In column order."""
         ...
 
     rules: Rules
@@ -104,7 +104,10 @@ def profile_of(
     count = n_rows(X)
     group = None if groups is None else group_numbers(groups, count)
     if predictor is not None:
-        label_names, feature_names = label_names or predictor.labels, feature_names or predictor.signature.feature_names
+        label_names, feature_names = (
+            label_names or predictor.label_names,
+            feature_names or predictor.signature.feature_names,
+        )
     examples = None if Y is None else _examples(X, Y, group, label_names, predictor)
     scored = None if predictor is None else _scored(predictor, X, group, examples)
     prevalences = () if examples is None else tuple(prevalence_shares(examples))
@@ -126,7 +129,7 @@ def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: Tra
     classes = (None, None) if examples is None else classes_of(examples.Y[rows], examples.any_known(rows))
     number = rows if group is None else group[rows]
     bits = predictor.rules.predict(scores).labels
-    return Scored(scores.gate_z, scores.passed, bits, number, predictor.labels, *classes)
+    return Scored(scores.gate_z, scores.passed, bits, number, predictor.label_names, *classes)
 
 
 def classes_of(Y: Labels, any_known: NDArray[np.bool_] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -243,4 +246,4 @@ def training_profile(examples: TrainingSet, fitted: Fitted) -> TrainingProfile:
 def _held_out(fitted: Fitted) -> Scored:
     held, rules, scores = fitted.held, fitted.rules, fitted.scores
     classes = classes_of(held.Y, held.any_known)
-    return Scored(held.gate_z, scores.passed, rules.predict(scores).labels, held.group, rules.labels, *classes)
+    return Scored(held.gate_z, scores.passed, rules.predict(scores).labels, held.group, rules.label_names, *classes)

@@ -64,7 +64,7 @@ def fit_rules(
     scored = np.flatnonzero(passed | in_pool)
     labeler_z[scored] = labeler_scores(scored)
     rules = Rules(
-        labels=names,
+        label_names=names,
         plan=plan,
         negative_pool=rule_options.negative_pool,
         gate_calibration=gate_rules.calibration,
@@ -101,8 +101,8 @@ def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: M
     # Without any row above its threshold the precision of `any` counts as 1.
     if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
         warnings.warn(
-            f"label {rules.labels[index]!r} has precision {after:.3g} on held-out rows, below the wanted {wanted}, "
-            f"since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for itself.",
+            f"label {rules.label_names[index]!r} has precision {after:.3g} on held-out rows, below the wanted "
+            f"{wanted}, since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for itself.",
             stacklevel=5,
         )
 

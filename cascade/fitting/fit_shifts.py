@@ -45,7 +45,7 @@ def ready_to_shift(
     if not 0 < source < 1:
         return rules
     still = PriorShift(source, source)
-    found = ByShift(np.tile(rules.thresholds, (len(SHIFTS), 1)), np.zeros((len(SHIFTS), len(rules.labels))))
+    found = ByShift(np.tile(rules.thresholds, (len(SHIFTS), 1)), np.zeros((len(SHIFTS), len(rules.label_names))))
     for k, offset in enumerate(SHIFTS):
         shift = PriorShift(source, float(expit(log_odds(source) + offset)))
         weight = held.weight * np.where(some, *shift.weights)
@@ -54,7 +54,7 @@ def ready_to_shift(
             moved = shift.label_proba(proba, rules.any_of(proba, gate))
             found.offsets[k] = _offsets(moved[passed], weight[passed], wanted)
             shifted = replace(rules, shift=shift, by_shift=found).proba_at(proba, gate, passed)
-            found.thresholds[k] = _thresholds(decisions, shifted, passed, weight, held, rules.labels)
+            found.thresholds[k] = _thresholds(decisions, shifted, passed, weight, held, rules.label_names)
     return replace(rules, shift=still, by_shift=found)
 
 

@@ -29,8 +29,8 @@ class StoredManyLabels:
     Attributes
     ----------
     estimator : fitted multi-label classifier
-    labels : tuple of str
-        Label names in column order.
+    label_names : tuple of str
+        In column order.
     calibration : SharedSlope
     decoding : Decoding
     signature : InputSignature
@@ -38,7 +38,7 @@ class StoredManyLabels:
     """
 
     estimator: Any
-    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
     calibration: SharedSlope
     decoding: Decoding
     signature: InputSignature
@@ -60,7 +60,7 @@ def save_many(model: StoredManyLabels, path: Path, exporter: Exporter | None = N
             "kind": KIND,
             "versions": versions(),
             "signature": signature_to_json(model.signature),
-            "labels": list(model.labels),
+            "labels": list(model.label_names),
             "calibration": {"slope": calibration.slope, "intercept": calibration.intercept.tolist()},
             "decoding": {"thresholds": limits, "top": decoding.top, "cardinality": cardinality},
             "provenance": model.provenance,

@@ -28,7 +28,7 @@ class ManyLabelPredictor:
     Parameters
     ----------
     estimator : fitted multi-label classifier
-    labels : tuple of str, length L
+    label_names : tuple of str, length L
     calibration : SharedSlope
     decoding : Decoding
     signature : InputSignature
@@ -49,18 +49,23 @@ class ManyLabelPredictor:
     def __init__(
         self,
         estimator: Any,
-        labels: tuple[str, ...],
+        label_names: tuple[str, ...],
         calibration: SharedSlope,
         decoding: Decoding,
         signature: InputSignature,
         provenance: dict[str, Any] | None = None,
     ) -> None:
         self.estimator = estimator
-        self.labels = labels
+        self.label_names = label_names
         self.calibration = calibration
         self.decoding = decoding
         self.signature = signature
         self.provenance = provenance or {}
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The same as `label_names`."""
+        return self.label_names
 
     def described(
         self,
@@ -71,7 +76,9 @@ class ManyLabelPredictor:
         """Return the same model that also knows how its data was read: columns, which are group and id, pixels."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
         provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
-        return ManyLabelPredictor(self.estimator, self.labels, self.calibration, self.decoding, signature, provenance)
+        return ManyLabelPredictor(
+            self.estimator, self.label_names, self.calibration, self.decoding, signature, provenance
+        )
 
     @classmethod
     def load(cls, path: str | Path, runtime: str = AUTO, threads: int | None = None) -> ManyLabelPredictor:
@@ -95,19 +102,19 @@ class ManyLabelPredictor:
         from cascade.store import Exporter
 
         stored = StoredManyLabels(
-            self.estimator, self.labels, self.calibration, self.decoding, self.signature, self.provenance
+            self.estimator, self.label_names, self.calibration, self.decoding, self.signature, self.provenance
         )
         save_many(stored, Path(path), Exporter(runtimes) if len(runtimes) else None)
 
     def predict_proba(self, X: Any) -> Floats32:
         """Calibrated probabilities of shape (n, L), all at once: for many rows use `chunks`."""
         parts = [expit(z) for _, z in self.chunks(X)]
-        return np.concatenate([np.empty((0, len(self.labels)), np.float32), *parts])
+        return np.concatenate([np.empty((0, len(self.label_names)), np.float32), *parts])
 
     def predict(self, X: Any) -> sparse.csr_array:
         """Labels of each row as the model decodes them; CSR of 0/1, shape (n, L)."""
         parts = [self.decode(X, rows, z) for rows, z in self.chunks(X)]
-        return sparse.vstack([sparse.csr_array((0, len(self.labels)), dtype=np.uint8), *parts], format="csr")
+        return sparse.vstack([sparse.csr_array((0, len(self.label_names)), dtype=np.uint8), *parts], format="csr")
 
     def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], Floats32]:
         """The k surest labels of each row.
@@ -118,7 +125,7 @@ class ManyLabelPredictor:
             Most probable first.
         proba : ndarray of float32, shape (n, k)
         """
-        check_k(k, len(self.labels))
+        check_k(k, len(self.label_names))
         columns, proba = [np.empty((0, k), np.intp)], [np.empty((0, k), np.float32)]
         for _, z in self.chunks(X):
             columns.append(top_columns(z, k))
@@ -137,7 +144,7 @@ class ManyLabelPredictor:
         self.signature.check(X)
         asked = np.arange(n_rows(X))
         done = 0
-        for part, z in raw_chunks(self.estimator, X, asked, len(self.labels)):
+        for part, z in raw_chunks(self.estimator, X, asked, len(self.label_names)):
             yield part, self.calibration(z)
             done += len(part)
             if progress is not None:

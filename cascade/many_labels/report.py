@@ -47,7 +47,7 @@ def evaluate_many(
         that is possible; `labels`: for each figure a list with one value a label. Undefined values are None.
     """
     rows = sparse.csr_array(Y)
-    seen = _Seen(len(predictor.labels))
+    seen = _Seen(len(predictor.label_names))
     for part, z in predictor.chunks(X, progress=progress):
         seen.add(predictor, z, rows[part], predictor.decode(X, part, z))
     counts = seen.counts
@@ -59,7 +59,7 @@ def evaluate_many(
         "count_ratio": counts.count_ratio(),
         "f1": counts.f1(),
     }
-    labels = {"label": list(predictor.labels), **{name: list(map(_plain, v)) for name, v in by_label.items()}}
+    labels = {"label": list(predictor.label_names), **{name: list(map(_plain, v)) for name, v in by_label.items()}}
     overall = {name: _plain(value) for name, value in _overall(seen, by_label).items()}
     propensity = propensities(np.asarray(share) * counts.rows, counts.rows)
     return {"overall": overall, "top_k": _top(rows, np.concatenate(seen.first), propensity), "labels": labels}

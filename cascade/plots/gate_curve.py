@@ -68,7 +68,7 @@ class GateCurveDisplay:
         """
         model = finished(predictor)
         return cls.from_scores(
-            model.gate_proba(X), Y, model.labels, groups, model.rules.gate_threshold, labels=labels, ax=ax
+            model.gate_proba(X), Y, model.label_names, groups, model.rules.gate_threshold, labels=labels, ax=ax
         )
 
     @classmethod

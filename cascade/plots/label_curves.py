@@ -59,7 +59,7 @@ class LabelCurvesDisplay:
         ax : matplotlib Axes, optional
         """
         model = finished(predictor)
-        return cls.from_scores(model.predict_proba(X), Y, model.labels, groups, labels, ax)
+        return cls.from_scores(model.predict_proba(X), Y, model.label_names, groups, labels, ax)
 
     @classmethod
     def from_scores(

@@ -43,7 +43,7 @@ def _signature(cascade: StoredCascade) -> Any:
     from mlflow.types import ColSpec, Schema
 
     columns = [ColSpec("double", "gate_probability"), ColSpec("boolean", "passed_gate")]
-    for label in cascade.rules.labels:
+    for label in cascade.rules.label_names:
         columns += [ColSpec("double", f"{label}_probability"), ColSpec("long", label)]
     return ModelSignature(_inputs(cascade.signature), Schema(columns))
 

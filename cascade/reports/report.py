@@ -89,11 +89,11 @@ def evaluate(
     rules = predictor.rules
     prediction = predictor.decide(scores)
     outcome = Outcome(labels.values, prediction.proba, prediction.labels, prediction.passed_gate, labels.known)
-    metrics = overall_metrics(len(rules.labels), rules.plan.any_index, importance)
+    metrics = overall_metrics(len(rules.label_names), rules.plan.any_index, importance)
     report = _compare(rules, outcome, metrics)
     group = group_numbers(groups, len(labels))
     more = _sums(predictor, scores, outcome, group) | _intervals(WITH_INTERVAL, outcome, group)
-    for row, added in zip(report["labels"], _rows(more, len(rules.labels)), strict=True):
+    for row, added in zip(report["labels"], _rows(more, len(rules.label_names)), strict=True):
         row |= added
     intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
     report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
@@ -110,7 +110,7 @@ def _compare(
     rules: Rules, outcome: Outcome, metrics: Iterable[Metric], fixed: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     columns = {key: values for key, values in label_values(outcome).items() if key not in fixed}
-    names = [{"label": name} for name in rules.labels]
+    names = [{"label": name} for name in rules.label_names]
     values = {metric.name: _plain(metric(outcome)[0]) for metric in metrics if metric.name not in fixed}
     return {
         "labels": [name | row for name, row in zip(names, _rows(columns, len(names)), strict=True)],
@@ -140,8 +140,8 @@ def _intervals(metrics: Iterable[Metric], outcome: Outcome, group: NDArray[np.in
 def _ledger(rules: Rules, outcome: Outcome) -> dict[str, Any]:
     counts = asdict(ledger(outcome))
     columns = {key: value for key, value in counts.items() if not isinstance(value, int)}
-    rows = [{key: int(values[k]) for key, values in columns.items()} for k in range(len(rules.labels))]
-    labels = [{"label": name} | row for name, row in zip(rules.labels, rows, strict=True)]
+    rows = [{key: int(values[k]) for key, values in columns.items()} for k in range(len(rules.label_names))]
+    labels = [{"label": name} | row for name, row in zip(rules.label_names, rows, strict=True)]
     return {"labels": labels} | {key: value for key, value in counts.items() if key not in columns}
 
 
@@ -160,7 +160,7 @@ def _sums(predictor: CascadePredictor, scores: Scores, outcome: Outcome, group: 
 def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
     """What the models say if nothing is undone: the labeler's raw answer on rows past the gate, 0 elsewhere."""
     rules = predictor.rules
-    proba = np.zeros((len(scores.passed), len(rules.labels)))
+    proba = np.zeros((len(scores.passed), len(rules.label_names)))
     shift = getattr(predictor.labeler, "prior_shift_", getattr(predictor.labeler, "sampling_shift_", 0.0))
     proba[np.ix_(scores.passed, rules.plan.learned)] = expit(scores.labeler_z - shift)
     if rules.plan.any_index is not None:

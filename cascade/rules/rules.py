@@ -35,8 +35,8 @@ class Rules:
 
     Attributes
     ----------
-    labels : tuple of str
-        Names in column order.
+    label_names : tuple of str
+        In column order.
     plan : LabelPlan
         Which columns are `any`, learned, or constant.
     negative_pool : str
@@ -61,7 +61,7 @@ class Rules:
         What follows a shift besides the formula.
     """
 
-    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
     plan: LabelPlan
     negative_pool: str
     gate_calibration: AnyCalibration
@@ -200,7 +200,7 @@ class Rules:
 
     def _agree(self, bits: Mask, proba: Floats, limits: Floats, index: int) -> None:
         """Make `any`, which is column `index`, and the labels agree, in place."""
-        labels = np.flatnonzero(np.arange(len(self.labels)) != index)
+        labels = np.flatnonzero(np.arange(len(self.label_names)) != index)
         if self.coherence == "any" and len(labels):
             bits[:, labels] &= bits[:, [index]]
             bare = np.flatnonzero(bits[:, index] & ~bits[:, labels].any(axis=1))

@@ -100,7 +100,7 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
             most_probable = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
             merged = tf.concat([merged, most_probable], axis=1)
         merged = tf.sigmoid(calibrated(rules.merged_calibration, graph_log_odds(merged)))
-        columns = np.arange(len(rules.labels)) + merged.shape[1]
+        columns = np.arange(len(rules.label_names)) + merged.shape[1]
         columns[rules.merged_columns] = np.arange(merged.shape[1])
         return tf.gather(tf.concat([merged, gate * rules.plan.share], axis=1), columns, axis=1)
 

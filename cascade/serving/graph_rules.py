@@ -31,10 +31,10 @@ def agreeing_bits(rules: Rules, proba: Any, passed: Any) -> Any:
     """Bits (n, L) as truth values: only rows that passed get one, and `any` agrees with the labels."""
     bits = (proba >= rules.thresholds) & passed[:, None]
     index = rules.plan.any_index
-    others = None if index is None else _others(len(rules.labels), index)
+    others = None if index is None else _others(len(rules.label_names), index)
     if index is None or others is None or not len(others):
         return bits
-    is_any = _is_column(index, len(rules.labels))
+    is_any = _is_column(index, len(rules.label_names))
     if rules.coherence == "any":
         return _any_decides(rules, proba, bits, index, is_any, others)
     asked = tf.gather(bits, others, axis=1) if rules.coherence == "labels" else bits
@@ -50,7 +50,7 @@ def _any_decides(rules: Rules, proba: Any, bits: Any, index: int, is_any: Any, o
     margin = tf.where(limits > 1, tf.constant(-np.inf, tf.float64), margin)
     most_probable = tf.gather(tf.constant(others), tf.argmax(margin, axis=1))
     bare = own & ~tf.reduce_any(bits & ~is_any, axis=1, keepdims=True)
-    chosen = tf.one_hot(most_probable, len(rules.labels), on_value=True, off_value=False, dtype=tf.bool)
+    chosen = tf.one_hot(most_probable, len(rules.label_names), on_value=True, off_value=False, dtype=tf.bool)
     return bits | (bare & chosen)
 
 

@@ -42,7 +42,7 @@ class Served:
 
         answer = self.predictor.examine(self._ordered(rows))
         columns: dict[str, Any] = {"gate_probability": answer.gate_proba, "passed_gate": answer.passed_gate}
-        for k, label in enumerate(self.predictor.labels):
+        for k, label in enumerate(self.predictor.label_names):
             columns[f"{label}_probability"] = answer.proba[:, k]
             columns[label] = answer.labels[:, k].astype("int64")
         return pd.DataFrame(columns)

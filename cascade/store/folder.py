@@ -38,7 +38,7 @@ def save_cascade(cascade: StoredCascade, path: Path, exporter: Exporter | None =
     """Write `cascade` atomically to a new folder, with exported networks where an exporter is given."""
     int8 = None if exporter is None else exporter.int8
     if int8 is not None:
-        int8.check(cascade.signature, len(cascade.rules.labels))
+        int8.check(cascade.signature, len(cascade.rules.label_names))
     with new_folder(path) as folder:
         content = {
             "versions": versions(),
@@ -64,7 +64,7 @@ def _int8_loss(cascade: StoredCascade, folder: Path, content: dict[str, Any], ro
         _predicted(*pair, cascade.rules, judged) for pair in ((cascade.gate, cascade.labeler), (gate, labeler))
     )
     return int8_loss(
-        before, after, rows, cascade.rules.labels, {"gate": computed_by(gate), "labeler": computed_by(labeler)}
+        before, after, rows, cascade.rules.label_names, {"gate": computed_by(gate), "labeler": computed_by(labeler)}
     )
 
 
@@ -147,6 +147,8 @@ def _own_parts(*stages: Any) -> Iterator[Any]:
 
 def _rules_to_json(rules: Rules) -> dict[str, Any]:
     body = asdict(rules)
+    # The key that every protocol has.
+    body["labels"] = body.pop("label_names")
     body["plan"]["learned"] = rules.plan.learned.tolist()
     for name in ("share", "seen", "seen_count"):
         body["plan"][name] = getattr(rules.plan, name).tolist()
@@ -179,7 +181,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         raise ModelRefusedError("the manifest's columns must be whole numbers; the model was not written by `save`.")
     learned = np.array(plan["learned"], dtype=np.intp)
     return Rules(
-        labels=tuple(map(str, body["labels"])),
+        label_names=tuple(map(str, body["labels"])),
         plan=LabelPlan(
             None if any_index is None else int(any_index),
             learned,

@@ -25,7 +25,7 @@ def is_certificate(certificate: Certificate, rules: Rules) -> bool:
         and certificate.claim in get_args(Claim)
         and certificate.unit in get_args(Unit)
         and _is_count(certificate.rows)
-        and tuple(row.label for row in certificate.labels) == rules.labels
+        and tuple(row.label for row in certificate.labels) == rules.label_names
         and all(_is_proof(row, certificate) for row in certificate.labels)
     )
 
@@ -49,13 +49,13 @@ def _is_count(value: Any) -> bool:
 
 def check_rules(rules: Rules) -> None:
     """Refuse rules whose lengths, columns or numbers cannot be those of a fitted cascade."""
-    n, learned, any_index = len(rules.labels), rules.plan.learned.tolist(), rules.plan.any_index
+    n, learned, any_index = len(rules.label_names), rules.plan.learned.tolist(), rules.plan.any_index
     columns = [*learned, *([] if any_index is None else [any_index])]
     calibrations = [(rules.gate_calibration, 1), (rules.labeler_calibration, len(learned))]
     pairs = [*calibrations, (rules.merged_calibration, len(columns))]
     sound = (
         n > 0
-        and len(set(rules.labels)) == n
+        and len(set(rules.label_names)) == n
         and len(set(columns)) == len(columns)
         and all(0 <= column < n for column in columns)
         and all(c.n_columns == width and _is_calibration(c) for c, width in pairs)

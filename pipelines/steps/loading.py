@@ -77,12 +77,12 @@ class Opening:
 def _labels(predictor: CascadePredictor, top_k: int | None) -> CascadeTables:
     if top_k is not None:
         raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
-    check_columns(predictor.labels)
+    check_columns(predictor.label_names)
     return CascadeTables(predictor)
 
 
 def _lists(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelTables:
-    n_labels = len(predictor.labels)
+    n_labels = len(predictor.label_names)
     k = min(TOP_K, n_labels) if top_k is None else top_k
     if not 1 <= k <= n_labels:
         raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")

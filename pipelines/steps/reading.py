@@ -23,9 +23,9 @@ def read_labelled(predictor: CascadePredictor | ManyLabelPredictor, source: Path
     """Read rows with the model's labels; the training's group and identifier columns must be there."""
     trained = predictor.provenance.get("columns", {})
     group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
-    if roles.labels is not None and set(roles.labels) != set(predictor.labels):
-        raise DataError(f"`--labels` must name the model's labels {list(predictor.labels)}.")
-    known = replace(roles, labels=predictor.labels, group=group, id=row_id, pixels=pixels_of(predictor))
+    if roles.labels is not None and set(roles.labels) != set(predictor.label_names):
+        raise DataError(f"`--labels` must name the model's labels {list(predictor.label_names)}.")
+    known = replace(roles, labels=predictor.label_names, group=group, id=row_id, pixels=pixels_of(predictor))
     return read_data(source, known, features=predictor.signature.feature_names)
 
 

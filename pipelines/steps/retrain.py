@@ -123,7 +123,7 @@ def compare(hashes: RowHashes, champion: Champion | None) -> dict[str, Any]:
         return {"drift": None}
     part = data.part(fresh)
     assert part.Y is not None
-    same_labels = data.label_names == champion.predictor.labels
+    same_labels = data.label_names == champion.predictor.label_names
     current = profile_of(
         part.X,
         part.labels.masked() if same_labels else None,
@@ -155,7 +155,7 @@ def evaluate(job: Retraining, model: Path, folder: Path) -> None:
 def _evaluated(predictor: CascadePredictor, data: Dataset, path: Path) -> fitted.TimedScores:
     found = fitted.timed_scores(predictor, data)
     prediction = predictor.decide(found.scores)
-    write_candidate(path, candidate(predictor.labels, prediction, data, found.rows_per_second))
+    write_candidate(path, candidate(predictor.label_names, prediction, data, found.rows_per_second))
     return found
 
 
@@ -167,7 +167,7 @@ def judge(job: Retraining, answers: Path) -> PromotionDecision:
     if job.champion is None:
         return decide_first(challenger, groups, policy, asked)
     rules = job.champion.predictor.rules
-    any_label = None if rules.plan.any_index is None else rules.labels[rules.plan.any_index]
+    any_label = None if rules.plan.any_index is None else rules.label_names[rules.plan.any_index]
     return decide(read_candidate(answers / CHAMPION), challenger, groups, policy, any_label, asked)
 
 

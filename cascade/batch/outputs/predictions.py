@@ -65,11 +65,11 @@ class CascadeTables:
     def __init__(self, predictor: CascadePredictor) -> None:
         self.predictor, self.signature = predictor, predictor.signature
         self.gate_size = size_of(predictor.gate)
-        self.row_bytes = 32 * len(predictor.labels)
+        self.row_bytes = 32 * len(predictor.label_names)
         self.settings: dict[str, Any] = {"gate": computed_by(predictor.gate), "labeler": computed_by(predictor.labeler)}
         self.tallying = Tallying(
             expected_profile(predictor.profile, predictor.rules.shift),
-            predictor.labels,
+            predictor.label_names,
             predictor.signature.feature_names,
         )
 
@@ -80,7 +80,9 @@ class CascadeTables:
         scores = self.predictor.score(X, progress=progress)
         prediction = self.predictor.decide(scores)
         tally = self.tallying.count(X, scores, prediction)
-        yield PredictionTable(row_table(ids, groups, prediction, self.predictor.labels), counts_of(prediction), tally)
+        yield PredictionTable(
+            row_table(ids, groups, prediction, self.predictor.label_names), counts_of(prediction), tally
+        )
 
     def predict(self, X: Any, progress: StageProgress | None) -> Prediction:
         """Score and decide."""
@@ -131,7 +133,7 @@ class ManyLabelTables:
     def __init__(self, predictor: ManyLabelPredictor, top_k: int) -> None:
         self.predictor, self.signature, self.top_k = predictor, predictor.signature, top_k
         self.gate_size = size_of(predictor.estimator)
-        self.names = np.array(predictor.labels)
+        self.names = np.array(predictor.label_names)
         self.row_bytes = 64 * top_k
         self.settings: dict[str, Any] = {"top_k": top_k, "model": computed_by(predictor.estimator)}
 

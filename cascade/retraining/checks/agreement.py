@@ -28,12 +28,12 @@ def check_agreement(
 
     `labels` and `proba` are the champion's, probabilities of shape (n, L).
     """
-    columns = [k for k, label in enumerate(data.label_names) if label in record.labels]
+    columns = [k for k, label in enumerate(data.label_names) if label in record.label_names]
     own = [labels.index(data.label_names[k]) for k in columns]
     now = agreement(data.labels.part(slice(None), columns), proba[:, own], group_numbers(data.groups, len(data)))
     for k, found in zip(columns, now, strict=True):
         name = data.label_names[k]
-        before = record.agreement[record.labels.index(name)]
+        before = record.agreement[record.label_names.index(name)]
         for figure in MEANING:
             yield from _less(name, figure, getattr(found, figure), getattr(before, figure), least)
 

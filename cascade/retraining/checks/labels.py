@@ -58,7 +58,7 @@ def check_labels_against(data: Dataset, record: TrainingRecord, limits: Limits) 
         yield DataFinding("refuse", "no-empty-rows", sentence)
     shares = prevalence_of(data.labels, group_numbers(data.groups, len(Y)))
     for k, label in enumerate(data.label_names):
-        if label in record.labels:
+        if label in record.label_names:
             told = len(Y) if data.known is None else int(data.known[:, k].sum())
             yield from _one(label, int(Y[:, k].sum()), told, shares[k], record, limits)
 
@@ -66,7 +66,11 @@ def check_labels_against(data: Dataset, record: TrainingRecord, limits: Limits) 
 def check_label_gone(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
     """Find labels without a positive in all data where the champion's had some."""
     for name, label in zip(data.label_names, _labels(data).T, strict=True):
-        if name in record.labels and not label.any() and record.prevalence[record.labels.index(name)].value > 0:
+        if (
+            name in record.label_names
+            and not label.any()
+            and record.prevalence[record.label_names.index(name)].value > 0
+        ):
             sentence = f"label {name!r} vanished: no row has it, and the champion's data had it."
             yield DataFinding("refuse", "label-vanished", sentence)
 
@@ -76,7 +80,7 @@ def check_relabelled(hashes: RowHashes, record: TrainingRecord) -> Iterator[Data
     data = hashes.data
     before = record.keys.holds(hashes.keys)
     changed = int((before & ~record.labelled.holds(labelled(hashes.keys, data.labels))).sum())
-    if changed and data.label_names == record.labels:
+    if changed and data.label_names == record.label_names:
         answer: CheckVerdict = "ask" if changed > RELABELLED * before.sum() else "warn"
         sentence = f"{changed} of the {before.sum()} rows of the champion's data have other labels now."
         yield DataFinding(answer, "relabelled", sentence)
@@ -85,7 +89,7 @@ def check_relabelled(hashes: RowHashes, record: TrainingRecord) -> Iterator[Data
 def _one(
     label: str, positives: int, rows: int, share: Estimate, record: TrainingRecord, limits: Limits
 ) -> Iterator[DataFinding]:
-    before = record.prevalence[record.labels.index(label)]
+    before = record.prevalence[record.label_names.index(label)]
     expected = before.value * rows
     if not positives:
         if expected >= EXPECTED * _design_effect(before, record.rows):

@@ -11,12 +11,12 @@ from cascade.retraining.memory.record import TrainingRecord, signature_of
 
 def check_schema(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
     """Find what makes the champion and the new data strangers to each other."""
-    for label in record.labels:
+    for label in record.label_names:
         if label not in data.label_names:
             sentence = f"label {label!r} of the champion is not in the data; restore it, or train under another name."
             yield DataFinding("refuse", "label-removed", sentence)
     for label in data.label_names:
-        if label not in record.labels:
+        if label not in record.label_names:
             sentence = f"label {label!r} is new: it is trained, and cannot be compared with the champion."
             yield DataFinding("ask", "label-added", sentence)
     yield from _rows(data, record)

@@ -116,7 +116,7 @@ def _disagreements(
     proba = champion.predict_proba(new.X)
     findings: list[DataFinding] = []
     for rows in parts:
-        found = check_agreement(new.part(rows), champion.labels, proba[rows], record, least)
+        found = check_agreement(new.part(rows), champion.label_names, proba[rows], record, least)
         findings += _told(found, new, rows)
     return findings
 

@@ -16,33 +16,33 @@ class Candidate:
 
     Attributes
     ----------
-    labels : tuple of str, length L
+    label_names : tuple of str, length L
     outcome : Outcome
         Of n rows and L labels.
     rows_per_second : float, optional
     """
 
-    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
     outcome: Outcome
     rows_per_second: float | None = None
 
-    def of(self, labels: Sequence[str]) -> Outcome:
+    def of(self, names: Sequence[str]) -> Outcome:
         """Outcome of some labels, in their order."""
-        columns = [self.labels.index(label) for label in labels]
+        columns = [self.label_names.index(label) for label in names]
         own = self.outcome
         true = own.labels.part(slice(None), columns)
         return Outcome(true.values, own.proba[:, columns], own.bits[:, columns], own.passed, true.known)
 
 
 def candidate(
-    labels: tuple[str, ...], prediction: Prediction, data: Dataset, rows_per_second: float | None = None
+    label_names: tuple[str, ...], prediction: Prediction, data: Dataset, rows_per_second: float | None = None
 ) -> Candidate:
     """Pair a model's predictions of held-out rows with their labels, for the labels that model and data share.
 
     Parameters
     ----------
-    labels : tuple of str
-        Label names of the model, whose order is kept.
+    label_names : tuple of str
+        Of the model, whose order is kept.
     prediction : Prediction
         Of all rows of `data`.
     data : Dataset
@@ -54,8 +54,8 @@ def candidate(
     Candidate
     """
     assert data.Y is not None
-    shared = tuple(label for label in labels if label in data.label_names)
-    own = [labels.index(label) for label in shared]
+    shared = tuple(label for label in label_names if label in data.label_names)
+    own = [label_names.index(label) for label in shared]
     given = [data.label_names.index(label) for label in shared]
     known = None if data.known is None else data.known[:, given]
     outcome = Outcome(

@@ -17,7 +17,7 @@ def write_candidate(path: Path, candidate: Candidate) -> None:
     rate = np.nan if candidate.rows_per_second is None else candidate.rows_per_second
     np.savez(
         path,
-        labels=np.array(candidate.labels, dtype=np.str_),
+        labels=np.array(candidate.label_names, dtype=np.str_),
         Y=own.Y,
         proba=own.proba,
         bits=own.bits,

@@ -109,7 +109,7 @@ def decide(
     'promote'
     """
     policy = policy or Policy()
-    shared = tuple(label for label in champion.labels if label in challenger.labels)
+    shared = tuple(label for label in champion.label_names if label in challenger.label_names)
     if not shared:
         raise DataError("champion and challenger must share a label to be compared by. Received none in common.")
     group = group_numbers(groups, len(champion.outcome))
@@ -171,8 +171,8 @@ def _speed(champion: Candidate, challenger: Candidate, policy: Policy) -> list[R
 
 
 def _one_sided(champion: Candidate, challenger: Candidate) -> list[Reason]:
-    new = [label for label in challenger.labels if label not in champion.labels]
-    gone = [label for label in champion.labels if label not in challenger.labels]
+    new = [label for label in challenger.label_names if label not in champion.label_names]
+    gone = [label for label in champion.label_names if label not in challenger.label_names]
     return [
         *(
             without_figures("labels", name, "open", f"label {name!r} is new: no champion to compare by.")

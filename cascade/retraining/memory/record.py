@@ -53,7 +53,7 @@ class TrainingRecord:
 
     Attributes
     ----------
-    labels : tuple of str
+    label_names : tuple of str
     rows, empty_rows : int
         In all, and without a label.
     signature : InputSignature
@@ -68,7 +68,7 @@ class TrainingRecord:
         All rows, see `keys_of`, and all rows with their labels.
     """
 
-    labels: tuple[str, ...]
+    label_names: tuple[str, ...]
     rows: int
     empty_rows: int
     signature: InputSignature
@@ -84,7 +84,7 @@ class TrainingRecord:
         """Plain data, from which `from_json` makes an equal record."""
         return {
             "protocol": PROTOCOL,
-            "labels": list(self.labels),
+            "labels": list(self.label_names),
             "rows": self.rows,
             "empty_rows": self.empty_rows,
             "signature": asdict(self.signature),

@@ -63,14 +63,14 @@ def decision_limits(given: Thresholds, rules: Rules) -> Floats:
     if given is None:
         return rules.thresholds
     if isinstance(given, Mapping):
-        unknown = sorted(set(given) - set(rules.labels))
+        unknown = sorted(set(given) - set(rules.label_names))
         if unknown:
-            raise ConfigError(f"`thresholds` must name labels of {list(rules.labels)}. Received {unknown[0]!r}.")
-        given = [given.get(label, own) for label, own in zip(rules.labels, rules.thresholds, strict=True)]
+            raise ConfigError(f"`thresholds` must name labels of {list(rules.label_names)}. Received {unknown[0]!r}.")
+        given = [given.get(label, own) for label, own in zip(rules.label_names, rules.thresholds, strict=True)]
     wrong = [value for value in np.ravel(np.asarray(given, dtype=object)) if not is_number(value) or value < 0]
     if wrong:
         raise ConfigError(f"`thresholds` must be numbers of 0 or more; above 1 is never. Received {wrong[0]!r}.")
-    values, n_labels = np.asarray(given, dtype=np.float64), len(rules.labels)
+    values, n_labels = np.asarray(given, dtype=np.float64), len(rules.label_names)
     if values.ndim and values.shape != (n_labels,):
         raise ConfigError(f"`thresholds` must have one value per label ({n_labels}). Received {values.size}.")
     return np.broadcast_to(values, (n_labels,)).copy()

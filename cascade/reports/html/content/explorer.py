@@ -70,7 +70,7 @@ def explorer(predictor: CascadePredictor, examined: Scores, outcome: Outcome, gr
         "own": int(np.searchsorted(grid, rules.gate_threshold)),
         "gate_share": _gate_share(predictor),
         **_of_rows(told, count),
-        "labels": _of_labels(told, count, gate_curve(answer.gate_proba, outcome.Y, rules.labels, grid, groups)),
+        "labels": _of_labels(told, count, gate_curve(answer.gate_proba, outcome.Y, rules.label_names, grid, groups)),
     }
 
 

@@ -56,7 +56,7 @@ def training_data(
     test = data.part(held_out)
     assert test.Y is not None
     any_index = predictor.rules.plan.any_index
-    any_label = None if any_index is None else predictor.labels[any_index]
+    any_label = None if any_index is None else predictor.label_names[any_index]
     prediction = predictor.decide(scores)
     outcome = Outcome(test.Y, prediction.proba, prediction.labels, prediction.passed_gate, test.known)
     examined = examined_everywhere(predictor, test.X, scores)
@@ -65,7 +65,7 @@ def training_data(
         "report": report,
         "data": data_facts(data, any_label, held_out),
         "explorer": explorer(predictor, examined, outcome, test.groups),
-        **_curves(outcome, predictor.labels, test.groups),
+        **_curves(outcome, predictor.label_names, test.groups),
         "mistakes": mistakes(test, prediction, outcome),
         "decision": decision,
     }
