@@ -102,7 +102,8 @@ def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: M
     if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
         warnings.warn(
             f"label {rules.label_names[index]!r} has precision {after:.3g} on held-out rows, below the wanted "
-            f"{wanted}, since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for itself.",
+            f"{wanted}, since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for "
+            "itself.",
             stacklevel=5,
         )
 

@@ -17,8 +17,7 @@ from cascade.errors import ConfigError, DataError
 from cascade.metrics import Outcome
 from cascade.plots import CalibrationDisplay, GateCurveDisplay, PrecisionRecallDisplay
 from cascade.plots.curves import gate_curve, precision_recall_curve, reliability_curve, threshold_grid
-
-from .conftest import KnownTruth
+from tests.conftest import KnownTruth
 
 LABELS = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "any")
 

@@ -31,7 +31,7 @@ from cascade_pipelines import predict
 from cascade_pipelines.predict_batch import settings_for
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FEATURES = ("f0", "f1", "f2", "f3")
 N = 3000
 SHARD = 700

@@ -35,7 +35,7 @@ from cascade.runtime.runtimes import RUNTIMES, Runtime
 from cascade.runtime.sessions import Sessions
 from cascade.store.timing import AS_FAST, worth
 from tests.conftest import KnownTruth
-from tests.test_store import forge
+from tests.store.test_store import forge
 
 SHAPES = {"mlp": ((9,), "float32"), "cnn": ((40, 32, 1), "uint8")}
 IMAGE = ((32, 32, 3), "uint8")

@@ -25,8 +25,8 @@ from cascade.estimators.scoring import size_of
 from cascade.runtime.measure import TOLERANCE
 from cascade.serving.graph import write_graph
 from cascade.store.int8_rows import Int8Rows
-from tests.test_image_size import FULL, scene
-from tests.test_store import forge
+from tests.data.test_image_size import FULL, scene
+from tests.store.test_store import forge
 
 SMALL = 16
 

@@ -29,7 +29,7 @@ from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.scoring import size_of
 from cascade.utils.threads import ahead
-from tests.test_batch_inputs import Silent
+from tests.batch.test_batch_inputs import Silent
 
 FULL, SMALL = 32, 8
 

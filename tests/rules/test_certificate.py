@@ -128,7 +128,7 @@ def test_one_miss_more_would_not_prove_it(units: int, recall: float, confidence:
 
 
 def test_the_table_in_the_documentation_is_right() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "understand" / "guarantee.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "understand" / "guarantee.md").read_text(encoding="utf-8")
     rows = [
         list(map(float, row)) for row in re.findall(r"^\| (0\.\d+)" + r" \| (\d+)" * 4 + r" \|$", page, re.MULTILINE)
     ]

@@ -40,7 +40,7 @@ from cascade.data.readers.rsna import LABELS  # noqa: E402
 from cascade.datasets.phantom import write_phantom  # noqa: E402
 from cascade.errors import ConfigError, DataError, MissingExtraError  # noqa: E402
 
-CONFIG = Path(__file__).parents[1] / "configs" / "rsna.yaml"
+CONFIG = Path(__file__).parents[2] / "configs" / "rsna.yaml"
 ONE = np.array([0])
 WINDOW = st.tuples(st.floats(-500, 500), st.floats(1, 3000))
 UNITS = st.lists(st.floats(-4000, 4000, width=32), min_size=1, max_size=30)

@@ -209,7 +209,7 @@ def test_the_command_publishes_its_table(truth: KnownTruth, tmp_path: Path) -> N
         "gated",
         "--json",
     ]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

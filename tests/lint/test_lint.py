@@ -18,7 +18,7 @@ from cascade.lint.class_weights import balanced_sample_weight, keras_class_weigh
 from cascade.lint.lint import lint, shared_groups
 from cascade.metrics.imbalance import imbalance_ratio, scumble
 from cascade.rules.thresholds.certificate import positives_needed, recall_bound
-from tests.test_cli import run
+from tests.pipelines.test_cli import run
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ from cascade.errors import ConfigError
 from cascade_pipelines.cli.app import main
 
 CASCADE = str(Path(sys.executable).with_name("cascade"))
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 Done = subprocess.CompletedProcess[str]

@@ -27,7 +27,7 @@ from cascade.runtime.runtimes import RUNTIMES
 from cascade.store.int8_rows import MOST, Int8Rows
 from cascade_pipelines import export
 from tests.conftest import KnownTruth
-from tests.test_store import forge
+from tests.store.test_store import forge
 
 LABELS = ("a", "b", "c", "d", "any")
 

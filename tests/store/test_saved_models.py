@@ -12,7 +12,7 @@ import pytest
 
 from cascade import CascadePredictor, ManyLabelPredictor
 
-RELEASES = sorted(file.parent for file in (Path(__file__).parent / "saved_models").glob("*/expected.npz"))
+RELEASES = sorted(file.parent for file in (Path(__file__).parents[1] / "saved_models").glob("*/expected.npz"))
 CASCADES = ["linear", "trees", "balanced_bags", "keras"]
 NEEDED = {"keras": ["keras"], "litert": ["ai_edge_litert"], "onnx": ["onnxruntime"]}
 # Rows are float32, and processors add in another order.

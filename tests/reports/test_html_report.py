@@ -29,9 +29,8 @@ from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
 from cascade_pipelines import compare, train, train_many_labels
 from cascade_pipelines.steps.run_data import split
-
-from .conftest import KnownTruth
-from .pages import Page, contrast, opened_in_chromium
+from tests.conftest import KnownTruth
+from tests.reports.pages import Page, contrast, opened_in_chromium
 
 HOSTILE = "<script>alert(1)</script>"
 LABELS = [HOSTILE, "intraparenchymal", "intraventricular", "subarachnoid", "any"]

@@ -14,8 +14,7 @@ from cascade import CascadeClassifier
 from cascade.data.label_matrix import LabelMatrix
 from cascade.metrics import Outcome, label_values
 from cascade.reports.report import evaluate, table
-
-from .conftest import KnownTruth
+from tests.conftest import KnownTruth
 
 
 @pytest.fixture(scope="module")
