@@ -1,4 +1,4 @@
-"""Metrics of the k labels ranked first on each row, from sparse labels: no array of rows x labels is ever made."""
+"""Metrics of the k labels ranked first per row, from sparse labels, without a dense array of rows x labels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cascade.data.labels import check_sparse_labels
 from cascade.errors import ConfigError, DataError
 from cascade.utils.types import Floats
 
@@ -17,20 +18,20 @@ Columns = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class TopK:
-    """How good the first k labels of each row are, in means over the rows that have a label.
+    """Quality of the first k labels per row, as means over the rows that have a label.
 
     Attributes
     ----------
     k, rows : int
-        Rows that have a label; the others have no right answer, and are left out.
+        `rows` have a label; empty rows have no correct ranking and are left out.
     precision, recall : float
-        Share of the k that are right, and of the row's labels that are among the k.
+        Share of the k that are correct, and share of the row's labels that are among the k.
     best_precision, best_recall : float
-        What a perfect ranking scores: less than 1 where rows have fewer labels than k, or more.
+        Values of a perfect ranking: precision is below 1 if a row has fewer labels than k, recall if it has more.
     ndcg : float
         Normalised discounted cumulative gain, 1 for a perfect ranking.
     propensity_precision : float
-        Precision in which a label counts by the inverse of its propensity, over that of the best ranking.
+        Precision weighted by inverse propensities of labels, over that of a perfect ranking.
     """
 
     k: int
@@ -44,13 +45,14 @@ class TopK:
 
 
 def check_k(k: Any, n_labels: int) -> None:
-    """Refuse a number of labels that cannot be listed."""
+    """Raise if `k` is not a whole number between 1 and the number of labels."""
+    # True is an int in Python, but hardly meant as 1.
     if isinstance(k, bool) or not (isinstance(k, (int, np.integer)) and 1 <= k <= n_labels):
         raise ConfigError(f"`k` must be a whole number between 1 and the number of labels ({n_labels}). Received {k}.")
 
 
 def top_columns(scores: NDArray[Any], k: int) -> Columns:
-    """Columns of the k highest scores of each row, highest first; int of shape (n, k).
+    """Return the columns of the k highest scores per row, highest first; int of shape (n, k).
 
     Examples
     --------
@@ -58,14 +60,16 @@ def top_columns(scores: NDArray[Any], k: int) -> Columns:
     [[1, 2]]
     """
     n_labels = scores.shape[1]
+    # A partition is linear in the number of labels; only the k that it selects are sorted.
     first = np.argpartition(-scores, min(k, n_labels) - 1, axis=1)[:, :k]
+    # In column order before the stable sort, so that equal scores are listed by column, in any order of the partition.
     first.sort(axis=1)
     order = np.argsort(-np.take_along_axis(scores, first, axis=1), axis=1, kind="stable")
     return np.take_along_axis(first, order, axis=1)
 
 
 def propensities(count: NDArray[Any], n_rows: int, a: float = 0.55, b: float = 1.5) -> Floats:
-    """Chance that a label which holds is also noted, by the number of rows that have it.
+    """Return the probability that a true label is also annotated, from the number of rows that have it.
 
     References
     ----------
@@ -77,6 +81,7 @@ def propensities(count: NDArray[Any], n_rows: int, a: float = 0.55, b: float = 1
     >>> propensities(np.array([1, 100, 10_000]), 20_000).round(2).tolist()
     [0.1, 0.46, 0.91]
     """
+    # At least 3 rows, so that c stays positive and a propensity in (0, 1].
     c = (np.log(max(n_rows, 3)) - 1) * (b + 1) ** a
     return np.asarray(1 / (1 + c * (np.asarray(count) + b) ** -a), dtype=np.float64)
 
@@ -88,9 +93,9 @@ def at_k(Y: Any, columns: Columns, propensity: Floats | None = None) -> TopK:
     ----------
     Y : sparse matrix or ndarray of 0/1, shape (n, L)
     columns : ndarray of int, shape (n, k)
-        Labels, surest first; see `top_columns`.
+        Labels, most probable first; see `top_columns`.
     propensity : ndarray of float in (0, 1], shape (L,), optional
-        Of `propensities` on the training rows; those of `Y` if not given.
+        Result of `propensities` on the training rows; computed from `Y` if not given.
 
     Raises
     ------
@@ -103,51 +108,55 @@ def at_k(Y: Any, columns: Columns, propensity: Floats | None = None) -> TopK:
 
     Examples
     --------
-    >>> found = at_k(np.array([[1, 0, 1], [0, 0, 0]]), np.array([[0, 1], [0, 1]]))
-    >>> found.rows, found.precision, found.recall, found.best_precision
+    >>> top = at_k(np.array([[1, 0, 1], [0, 0, 0]]), np.array([[0, 1], [0, 1]]))
+    >>> top.rows, top.precision, top.recall, top.best_precision
     (1, 0.5, 0.5, 1.0)
     """
-    labels = sparse.csr_array(Y)
-    labels.sum_duplicates()
+    # A checked copy has sorted columns, which the search for hits relies on, and no stored zeros.
+    labels = check_sparse_labels(sparse.csr_array(Y))
     if columns.ndim != 2 or len(columns) != labels.shape[0]:
         raise DataError(f"`columns` must have one row per row of `Y` ({labels.shape[0]}). Received {columns.shape}.")
     if columns.size and not (columns.min() >= 0 and columns.max() < labels.shape[1]):
-        raise DataError(f"`columns` must be numbers of labels, below {labels.shape[1]}.")
+        raise DataError(f"`columns` must be numbers of labels, from 0 to {labels.shape[1] - 1}.")
     n_true = np.diff(labels.indptr)
-    some = np.flatnonzero(n_true)
+    labelled = np.flatnonzero(n_true)
     k = columns.shape[1]
-    hits = _hits(labels, columns)[some]
-    reachable = np.minimum(n_true[some], k)
+    hits = _hits(labels, columns)[labelled]
+    reachable = np.minimum(n_true[labelled], k)
+    # The ideal gain of a row is the sum of the first discounts, as many as it has labels among k.
     discount = 1 / np.log2(np.arange(2, k + 2))
     if propensity is None:
         propensity = propensities(labels.sum(axis=0), labels.shape[0])
     inverse = 1 / propensity
-    gained = float((hits * inverse[columns[some]]).sum())
+    gained = float((hits * inverse[columns[labelled]]).sum())
     return TopK(
         k=k,
-        rows=len(some),
+        rows=len(labelled),
         precision=_mean(hits.sum(axis=1) / k),
         best_precision=_mean(reachable / k),
-        recall=_mean(hits.sum(axis=1) / n_true[some]),
-        best_recall=_mean(reachable / n_true[some]),
+        recall=_mean(hits.sum(axis=1) / n_true[labelled]),
+        best_recall=_mean(reachable / n_true[labelled]),
         ndcg=_mean(hits @ discount / np.cumsum(discount)[reachable - 1]),
         propensity_precision=gained / max(_best_gain(labels, inverse, k), np.finfo(float).tiny),
     )
 
 
 def _hits(labels: sparse.csr_array, columns: Columns) -> NDArray[np.bool_]:
-    """Whether each of `columns` is a label of its row: one search in the sorted places of all labels."""
+    """Mark the `columns` that are labels of their row, by one search in the sorted positions of all labels."""
     n_rows, n_labels = labels.shape
-    places = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(labels.indptr)) * n_labels + labels.indices
-    asked = np.arange(n_rows, dtype=np.int64)[:, None] * n_labels + columns
-    at = np.searchsorted(places, asked)
-    return np.asarray(np.append(places, -1)[np.minimum(at, len(places))] == asked)
+    # Row and column as one int64: the position of a label in the flattened matrix, ascending in CSR order.
+    positions = np.repeat(np.arange(n_rows, dtype=np.int64), np.diff(labels.indptr)) * n_labels + labels.indices
+    wanted = np.arange(n_rows, dtype=np.int64)[:, None] * n_labels + columns
+    at = np.searchsorted(positions, wanted)
+    # The appended -1 equals no position: it is read where the search ends after the last label.
+    return np.asarray(np.append(positions, -1)[at] == wanted)
 
 
 def _best_gain(labels: sparse.csr_array, inverse: Floats, k: int) -> float:
-    """Sum over the rows of their k largest inverse propensities."""
+    """Sum the k largest inverse propensities of each row's labels, over all rows."""
     gain = inverse[labels.indices]
     row = np.repeat(np.arange(labels.shape[0]), np.diff(labels.indptr))
+    # Sorting by row first keeps the rows where they are in the CSR arrays, so `rank` is valid before and after.
     order = np.lexsort((-gain, row))
     rank = np.arange(len(gain)) - labels.indptr[row]
     return float(gain[order][rank < k].sum())

@@ -78,3 +78,10 @@ def test_counts_are_those_of_problem_c() -> None:
     assert count.min() == 900
     assert count.max() == 12_000
     assert count.sum() / 80_000 == pytest.approx(130, abs=0.1)
+
+
+def test_a_stored_zero_of_a_sparse_matrix_is_no_label_in_the_ranking_of_a_row() -> None:
+    stored = sparse.csr_array((np.array([1, 0]), np.array([0, 1]), np.array([0, 2])), shape=(1, 3))
+    proba = np.array([[0.2, 0.9, 0.1]])
+    assert example_average_precision(proba, stored).tolist() == [0.5]
+    assert example_average_precision(proba, stored.toarray()).tolist() == [0.5]

@@ -66,3 +66,12 @@ def test_what_does_not_fit_is_refused() -> None:
         at_k(np.eye(3), np.zeros((2, 1), dtype=int))
     with pytest.raises(DataError, match="numbers of labels"):
         at_k(np.eye(3), np.full((3, 1), 3))
+
+
+def test_a_stored_zero_of_a_sparse_matrix_is_no_label() -> None:
+    stored = sparse.csr_array((np.array([0, 1, 1]), np.array([2, 0, 1]), np.array([0, 2, 3])), shape=(2, 3))
+    columns = np.array([[2, 0], [1, 0]])
+    assert at_k(stored, columns) == at_k(stored.toarray(), columns)
+    assert at_k(stored, columns).precision == 0.5
+    # The caller's matrix keeps its order and its zero.
+    assert (stored.indices.tolist(), stored.data.tolist()) == ([2, 0, 1], [0, 1, 1])
