@@ -39,7 +39,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first used: the command line's --help must not wait for scikit-learn.
+    # Imported on first use: `import cascade` and --help must not wait for scikit-learn.
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'cascade' has no attribute {name!r}")

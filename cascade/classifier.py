@@ -44,26 +44,27 @@ class CascadeClassifier(MultilabelClassifier):
     Parameters
     ----------
     gate : estimator, optional
-        Binary classifier with `predict_proba`: is any label present? Default: a Keras network suited to X.
+        Binary classifier with `predict_proba` for "some label is present". Default: a Keras network suited to X.
     labeler : estimator, optional
         Multi-label classifier with `predict_proba`, such as `BalancedBinaryRelevance`. Default: a Keras
-        network suited to X, trained on rows with a label.
+        network suited to X. It is trained on the rows of `negative_pool`.
     any_label : str or None, default="auto"
-        Which column equals the OR of the others; it is given by the gate and not fitted.
+        Column that equals the OR of the others. It is predicted by the gate and not by the labeler. "auto" detects
+        it, None means that there is none.
     label_names : sequence of str, optional
         Default: the columns of a data frame `y`, else label_0, label_1, ...
     negative_pool : {"positives", "all", "gated"}, default="positives"
         Rows the labeler is trained on: those with a label, all, or those with a label and the false alarms of
-        gates that have not seen them. Recorded, and decides the merge.
+        gates that have not seen them. It is recorded in the model and determines the merge.
     calibration : {"platt", "beta", "isotonic", "none"}, default="platt"
         How gate, labeler and merged probabilities are calibrated on rows that no fit has seen.
     calibration_size : float, default=0.2
         Share of the rows, whole groups, held out of both fits for calibration and thresholds.
     calibration_folds : int, optional
-        Instead of holding rows out, calibrate on out-of-fold answers for all rows; both models are then fitted
-        on everything. For short data; costs that many more fits.
+        Instead of holding rows out, calibrate on out-of-fold probabilities of all rows in this many folds. Both final
+        models are then fitted on all rows. For short data; each fold costs another fit of both models.
     gate_recall : float, default=0.95
-        Recall of every label wanted at the gate on the held-out rows.
+        Recall of every label at the gate that its threshold keeps on the held-out rows.
     gate_policy : mapping, optional
         A guarantee instead: {"recall": 0.95, "confidence": 0.95}, proven for every label on groups that nothing
         else uses; see `cascade.fitting.gate_policy.GatePolicy`.
@@ -71,26 +72,28 @@ class CascadeClassifier(MultilabelClassifier):
         How bits are set: "f1", a threshold, {"cost": (false positive, false negative)}, {"precision": share}
         or {"recall": share}.
     label_decisions : mapping from label name to decision, optional
-        For labels that are decided otherwise.
+        Decisions of single labels, instead of `decision`.
     coherence : {"lift", "labels", "any"}, default="lift"
-        Where the bits disagree: a label sets `any`, which may stand alone; or `any` is exactly the OR of the
-        labels; or `any` decides, clears labels and sets the surest one.
+        What decides where the bits disagree. "lift": a label sets `any`, which may also be 1 alone. "labels": `any` is
+        exactly the OR of the labels. "any": its own decision clears labels, or sets the label nearest to its threshold.
     rejected : {"share", "zero"}, default="share"
         Probabilities of rows that the gate rejects: the gate's times the label's share among such rows, or 0.
     share_trunk : bool, default=False
-        Start the labeler from the gate's trunk, where both are Keras networks of one kind.
+        Start the labeler from the gate's trunk. Both must be Keras networks of one kind.
     random_state : int, default=0
+        Seed of the splits and of every `random_state` in gate and labeler that is not set.
 
     Attributes
     ----------
     predictor_ : CascadePredictor
-        The finished cascade, which answers all predictions.
+        The fitted cascade, which makes all predictions.
     gate_, labeler_ : fitted estimators
     gate_threshold_ : GateThreshold
         The gate's threshold with positives and kept positives of each label.
     certificate_ : Certificate or None
-        What `gate_policy` proved.
+        The proof that `gate_policy` requires; None without a policy.
     any_label_ : str or None
+        Name of the column `any`.
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
     n_features_in_ : int
@@ -156,10 +159,10 @@ class CascadeClassifier(MultilabelClassifier):
         Parameters
         ----------
         X : rows, n of them
-            Anything scikit-learn can index, or an object with a length that returns a batch for row numbers.
+            Anything that scikit-learn can index, or an object with a length that returns a batch for row numbers.
         y : array-like, data frame or sparse matrix of 0/1, shape (n, L), or of two classes, shape (n,)
             A label may be missing: NaN, or hidden by a masked array. Each label is fitted, calibrated and decided on
-            the rows on which it is known. A row that has no positive and a missing label is not used for the gate.
+            the rows on which it is known. A row with a missing label and no positive is not used for the gate.
         groups : array-like, shape (n,), optional
             Rows of one group are never on both sides of a split.
         sample_weight : array-like of float >= 0, shape (n,), optional
@@ -169,11 +172,13 @@ class CascadeClassifier(MultilabelClassifier):
         ------
         DataError, ConfigError
         CertificateError
-            If `gate_policy` requires more than the data can prove; the message holds the table.
+            If `gate_policy` requires more than the data can prove. The message contains the table.
         """
+        # Everything that can be checked is checked before the first fit, which may take hours.
         folds = self.calibration_folds
         if folds is not None and not (isinstance(folds, (int, np.integer)) and folds >= 2):
             raise ConfigError(f"`calibration_folds` must be a whole number of 2 or more, or None. Received {folds!r}.")
+        # An integer is required: one seed is used in several places, where None would give a different one each time.
         seed = self.random_state
         if isinstance(seed, bool) or not (isinstance(seed, (int, np.integer)) and seed >= 0):
             raise ConfigError(f"`random_state` must be a whole number of 0 or more. Received {seed!r}.")
@@ -182,16 +187,19 @@ class CascadeClassifier(MultilabelClassifier):
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names
         names = name_labels(columns, labels.shape[1])
         self._rule_options().check(names)
-        found = find_any_label(labels, names, self.any_label)
-        if found.note:
-            warnings.warn(found.note, stacklevel=2)
-        logger.info("any: %s", "no column" if found.index is None else f"column {names[found.index]!r} is the gate")
-        self.any_label_ = None if found.index is None else names[found.index]
+        # On all rows, before any split, so that every fold and every part has the same column `any`.
+        detected = find_any_label(labels, names, self.any_label)
+        if detected.note:
+            warnings.warn(detected.note, stacklevel=2)
+        self.any_label_ = None if detected.index is None else names[detected.index]
+        by_gate = f"column {self.any_label_!r} is predicted by the gate"
+        logger.info("any: %s", "no column" if detected.index is None else by_gate)
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         group = None if groups is None else np.asarray(groups)
+        # Called for its errors only. The groups keep their values, which the fingerprint of the data is made from.
         group_numbers(group, len(labels))
-        self._fit(TrainingSet(X, labels, names, found.index, group, weight))
+        self._fit(TrainingSet(X, labels, names, detected.index, group, weight))
         return self
 
     def _fit(self, examples: TrainingSet) -> None:
@@ -209,6 +217,7 @@ class CascadeClassifier(MultilabelClassifier):
             fitted = fit_crossed(stages, examples, rule_options, self.calibration_folds)
         self.gate_, self.labeler_ = fitted.gate, fitted.labeler
         self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
+        # Recorded at once, as only here both the data and the scores of rows that no model was fitted on exist.
         provenance = {
             "data": fingerprint(X, labels, examples.groups),
             "rows_fitted": fitted.rows_fitted,
@@ -236,37 +245,41 @@ class CascadeClassifier(MultilabelClassifier):
         )
 
     def _default(self, role: str, X: Any) -> Any:
+        # Imported here since only the default needs Keras; other estimators work without the extra.
         from cascade.estimators.neural import suited_classifier
 
         return suited_classifier(role, X)
 
     def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[Any]:
-        """0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
-        answer = self.examine(X, gate_threshold, thresholds)
-        return self.target_form_.decode(answer.labels)
+        """Return 0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        prediction = self.examine(X, gate_threshold, thresholds)
+        return self.target_form_.decode(prediction.labels)
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
-        """Coherent probabilities of shape (n, L), or (n, 2) where the target was a vector."""
-        answer = self.examine(X, gate_threshold)
-        return self.target_form_.proba(answer.proba)
+        """Return coherent probabilities of shape (n, L), or (n, 2) where the target was a vector."""
+        prediction = self.examine(X, gate_threshold)
+        return self.target_form_.proba(prediction.proba)
 
     def decision_function(self, X: Any) -> Floats:
-        """Log-odds above the decision threshold, positive where `predict` gives a 1; (n, L), or (n,) for a vector."""
-        answer = self.examine(X)
-        return self.target_form_.decision(self.predictor_.rules.margin(answer.proba, answer.passed_gate))
+        """Return log-odds above the decision threshold, positive where `predict` returns a 1.
+
+        The shape is (n, L), or (n,) where the target was a vector.
+        """
+        prediction = self.examine(X)
+        return self.target_form_.decision(self.predictor_.rules.margin(prediction.proba, prediction.passed_gate))
 
     def gate_proba(self, X: Any) -> Floats:
-        """Probability that a row has some label; float of shape (n,)."""
+        """Return the probability that a row has some label; float of shape (n,)."""
         predictor = self._fitted()
         return predictor.gate_proba(validate_rows(self, X, reset=False))
 
     def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
-        """Predict, and tell each row's fate; see `CascadePredictor.examine`."""
+        """Predict, and return whether each row passed the gate; see `CascadePredictor.examine`."""
         predictor = self._fitted()
         return predictor.examine(validate_rows(self, X, reset=False), gate_threshold, thresholds)
 
     def save(self, path: str | Path) -> None:
-        """Write the finished cascade to a new folder; see `CascadePredictor.save`."""
+        """Write the fitted cascade to a new folder; see `CascadePredictor.save`."""
         self._fitted().save(path)
 
     def _parts(self) -> list[Any]:

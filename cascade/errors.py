@@ -4,23 +4,24 @@ from __future__ import annotations
 
 
 class CascadeError(Exception):
-    """Base of the errors that end in one sentence instead of a traceback."""
+    """Base class of errors that the command line prints as one sentence, without a traceback."""
 
     exit_status = 1
 
 
 class ConfigError(CascadeError, ValueError):
-    """A config file or an option is wrong."""
+    """A config file or an option is invalid."""
 
+    # The status that argparse and most other parsers return for invalid options.
     exit_status = 2
 
 
 class MissingExtraError(ConfigError, ImportError):
-    """An optional part of the installation is needed and not there."""
+    """A required extra of the package is not installed."""
 
 
 class DataError(CascadeError, ValueError):
-    """The data cannot be used as it is; the sentence names file, row and column."""
+    """The data is invalid; the message names file, row and column."""
 
     exit_status = 3
 
@@ -32,16 +33,17 @@ class ModelRefusedError(CascadeError, ValueError):
 
 
 class RegistryError(CascadeError):
-    """The registry cannot be reached, or does not do what it was asked for."""
+    """The registry cannot be reached, or refuses a request."""
 
 
 class CertificateError(CascadeError, ValueError):
-    """The rows cannot prove what was asked for: finished, but the answer is no."""
+    """The rows cannot prove the requested guarantee, though the computation finished."""
 
     exit_status = 5
 
 
 class BusyError(CascadeError):
-    """Another process holds the output."""
+    """Another process is writing the output."""
 
+    # EX_TEMPFAIL of sysexits.h: schedulers may try again later.
     exit_status = 75

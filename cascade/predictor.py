@@ -1,4 +1,4 @@
-"""Predict, save and load: two fitted models and the rules between them, for inference only."""
+"""Predict, save and load: two fitted models and their rules, for inference only."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ class CascadePredictor:
     ----------
     gate : fitted estimator
     labeler : fitted estimator or None
-        None where no label has anything to learn.
+        None where there was no label to learn.
     rules : Rules
     signature : InputSignature
     provenance : dict, optional
-        What is known of the training: data fingerprint, versions.
+        Facts about the training, such as the fingerprint and profile of the data.
     certificate : Certificate, optional
-        What is proven of the gate's recall.
+        The proof of the gate's recall.
 
     Examples
     --------
@@ -87,12 +87,12 @@ class CascadePredictor:
 
     @property
     def gate_threshold(self) -> float:
-        """Gate probability from which on rows are examined."""
+        """Gate probability from which rows are examined."""
         return self.rules.served_threshold
 
     @property
     def profile(self) -> TrainingProfile | None:
-        """What is kept of the training data; None in a model of an earlier version."""
+        """Counts of the training data; None in a model of an earlier version."""
         from cascade.drift.profile import TrainingProfile
 
         body = self.provenance.get("profile")
@@ -103,15 +103,14 @@ class CascadePredictor:
     ) -> CascadePredictor:
         """Return the same cascade for a site where another share of rows has a label.
 
-        Who is examined stays the same, row for row; probabilities and decision thresholds follow. Assumes that rows
-        with a label look as in training, and rows without one too, so that the mix of labels among the former is the
-        same.
+        The same rows are examined; probabilities and decision thresholds follow the new share. Assumes that rows with a
+        label look as in training, and rows without one too, so that the mix of labels among the former is the same.
 
         Parameters
         ----------
         X : rows, n of them, optional
-            Of the new site, without labels: the share is estimated from them, and the assumption checked as far as
-            it can be.
+            Of the new site, without labels. The share is estimated from them, and the assumption is checked as far as
+            possible.
         prevalence : float in (0, 1), optional
             The share, where it is known. Either this or `X`.
         groups : array-like, shape (n,), optional
@@ -120,19 +119,19 @@ class CascadePredictor:
         Returns
         -------
         CascadePredictor
-            `provenance["adapted"]` tells to which share, with its interval and what the checks found.
+            `provenance["adapted"]` holds the share, its interval and the results of the checks.
 
         Raises
         ------
         ConfigError
-            If not exactly one of `X` and `prevalence` is given, or the model cannot follow.
+            If not exactly one of `X` and `prevalence` is given, or the model cannot be adapted to this share.
         DataError
-            If the rows cannot tell the share, or do not look as the assumption says.
+            If the rows leave the share too uncertain, or clearly violate the assumption.
 
         Warns
         -----
         UserWarning
-            If the rows speak against the assumption.
+            If the rows contradict the assumption.
 
         See Also
         --------
@@ -145,9 +144,11 @@ class CascadePredictor:
         if prevalence is not None:
             return self._adapted(adapt_to_prevalence(self.rules, prevalence))
         group = group_numbers(groups, n_rows(X))
+        # Scores are log-odds before any rule, so a cascade that was adapted before gives the same estimate.
         return self._adapted(adapt_to_rows(self.rules, self.profile, self.score(X), group))
 
     def _adapted(self, adapted: Adapted) -> CascadePredictor:
+        # The certificate stays: it is about the gate's raw scores, and the same rows pass.
         provenance = self.provenance | {"adapted": adapted.record}
         return CascadePredictor(self.gate, self.labeler, adapted.rules, self.signature, provenance, self.certificate)
 
@@ -157,7 +158,7 @@ class CascadePredictor:
         columns: dict[str, str | None],
         pixels: dict[str, Any] | None = None,
     ) -> CascadePredictor:
-        """Return the same cascade that also knows how its data was read: columns, which are group and id, pixels."""
+        """Return the same cascade with a record of how its data was read: features, group and id columns, pixels."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
         provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
         if feature_names is not None and self.profile is not None:
@@ -166,16 +167,16 @@ class CascadePredictor:
 
     @classmethod
     def load(cls, path: str | Path, runtime: str = AUTO, threads: int | None = None) -> CascadePredictor:
-        """Load what `save` wrote; nothing in the folder is run.
+        """Load a folder that `save` wrote; no code in the folder is run.
 
         Parameters
         ----------
         path : path or str
-            Folder of a model, or of a registered one `models:/NAME@ALIAS` or `models:/NAME/VERSION`: in the registry
-            that `MLFLOW_TRACKING_URI` names, else in that of the folder `models`.
+            Folder of a model, or the name of a registered one, `models:/NAME@ALIAS` or `models:/NAME/VERSION`: in the
+            registry that `MLFLOW_TRACKING_URI` names, else in that of the folder `models`.
         runtime : {"auto", "keras", "litert", "onnx"}, default="auto"
-            What computes networks. "auto" takes for each the one that was fastest when it was exported and is
-            installed here, Keras where none was exported.
+            Runtime of networks. "auto" takes for each network the one that was fastest when it was exported and is
+            installed, and Keras where none was exported.
         threads : int, optional
             Threads of an exported runtime; default all cores that the process may use.
 
@@ -184,8 +185,9 @@ class CascadePredictor:
         ModelRefusedError
             If a file is changed, missing, extra, or not what it declares to be.
         ConfigError
-            If a runtime was asked for by name and cannot answer.
+            If a requested runtime cannot run the model.
         """
+        # Imported here, as in other methods: `import cascade` and models in memory need no store or registry.
         from cascade.registry.resolve import model_folder
         from cascade.store import load_cascade
 
@@ -193,20 +195,20 @@ class CascadePredictor:
         return cls(**vars(stored))
 
     def save(self, path: str | Path, runtimes: Sequence[str] = (), int8: Int8Rows | None = None) -> None:
-        """Write a new folder that `load` reads; whole or not at all.
+        """Write a new folder that `load` reads, atomically.
 
         Parameters
         ----------
         path : path
         runtimes : sequence of {"litert", "onnx"}, default=()
-            Also export networks to these, each compared with Keras and timed on this machine.
+            Also export networks to these runtimes. Each export is compared with Keras and timed on this machine.
         int8 : Int8Rows, optional
             Held-out labelled rows (`cascade.store.int8_rows`): quantise the exported networks and record the loss.
 
         Raises
         ------
         ModelRefusedError
-            If a part could not be loaded safely again.
+            If a part could not be loaded again safely.
         """
         from cascade.store import Exporter, StoredCascade, save_cascade
 
@@ -214,16 +216,16 @@ class CascadePredictor:
         save_cascade(stored, Path(path), Exporter(runtimes, int8=int8) if len(runtimes) or int8 else None)
 
     def gate_proba(self, X: Any) -> Floats:
-        """Calibrated probability that a row has some label; float of shape (n,)."""
+        """Return the calibrated probability that a row has some label; float of shape (n,)."""
         self.signature.check(X)
         return self.rules.served(self.rules.gate_proba(score_gate(self.gate, X)))
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
-        """Coherent probabilities of shape (n, L): `any` is at least each label, and every row is finite."""
+        """Return finite, coherent probabilities of shape (n, L): `any` is at least each label."""
         return self.examine(X, gate_threshold).proba
 
     def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[np.uint8]:
-        """0/1 of shape (n, L).
+        """Return 0/1 of shape (n, L).
 
         Parameters
         ----------
@@ -236,72 +238,74 @@ class CascadePredictor:
         return self.examine(X, gate_threshold, thresholds).labels
 
     def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
-        """Columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
+        """Return the columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""
         check_k(k, len(self.label_names))
+        # A stable sort puts equal probabilities in column order, so the same input has the same top k everywhere.
         return np.argsort(-self.predict_proba(X), axis=1, kind="stable")[:, :k]
 
     def predict_joint(
         self, X: Any, costs: Mapping[str, tuple[float, float]] | str = "vector", joint: str = "independent"
     ) -> NDArray[np.uint8]:
-        """The feasible vector of least expected cost, `any` being on exactly if some label is; 0/1 of shape (n, L).
+        """Return the feasible vector of least expected cost, with `any` as the OR of the labels; 0/1 of shape (n, L).
 
         Parameters
         ----------
         X : rows, n of them
         costs : "vector" or mapping from label name to (false positive, false negative), default="vector"
-            "vector": any vector but the true one costs the same, so the most probable one is best; for up to 12
-            labels. A mapping: costs of single mistakes add up, (1, 1) for labels not named.
+            "vector": every wrong vector costs the same, so the most probable one is best; for up to 12 labels. A
+            mapping: costs of single mistakes add up, with (1, 1) for labels that are not named.
         joint : {"independent", "seen"}, default="independent"
-            How labels go together given that some label is present, which "vector" depends on: as if independent,
-            conditioned on at least one, or as in training, where vectors never seen are impossible.
+            Dependence of the labels given that some label is present, for "vector": independent, conditioned on at
+            least one, or as in training, where vectors that were never seen are impossible.
 
         See Also
         --------
         cascade.rules.thresholds.joint : the formulas.
         """
-        answer = self.examine(X)
-        learned, index = self.rules.plan.learned, self.rules.plan.any_index
-        proba = answer.proba[np.ix_(answer.passed_gate, learned)]
-        some = answer.gate_proba[answer.passed_gate] if index is None else answer.proba[answer.passed_gate, index]
-        bits = np.zeros(answer.labels.shape, dtype=np.uint8)
-        bits[np.ix_(answer.passed_gate, learned)] = best_vectors(
-            self.rules.plan, self.label_names, proba, some, costs, joint
-        )
+        prediction = self.examine(X)
+        passed, (learned, index) = prediction.passed_gate, (self.rules.plan.learned, self.rules.plan.any_index)
+        proba = prediction.proba[np.ix_(passed, learned)]
+        # The coherent `any` where there is one: it is at least each label, as the formulas for vectors require.
+        any_proba = prediction.gate_proba[passed] if index is None else prediction.proba[passed, index]
+        # Rejected rows and constant labels stay 0: the labeler has not predicted them.
+        bits = np.zeros(prediction.labels.shape, dtype=np.uint8)
+        bits[np.ix_(passed, learned)] = best_vectors(self.rules.plan, self.label_names, proba, any_proba, costs, joint)
         if index is not None:
             bits[:, index] = bits.any(axis=1)
         return bits
 
     def triage(self, X: Any, low: ArrayLike, high: ArrayLike) -> NDArray[np.int8]:
-        """0 certainly not, 1 certainly, -1 for a human: by probabilities below `low`, from `high` on, or between.
+        """Return 0 for probabilities below `low`, 1 from `high` on, and -1, for a human, in between.
 
         Parameters
         ----------
         X : rows, n of them
         low, high : float or array-like, shape (L,)
-            `cascade.rules.thresholds.triage.refer_band` gives both from costs.
+            `cascade.rules.thresholds.triage.refer_band` computes both from costs.
 
         Returns
         -------
         ndarray of int8, shape (n, L)
-            The gate's threshold does not set anything here: a rejected row has its small probability.
+            The gate threshold sets no outcome: a rejected row is judged by its small probability.
         """
         return triage(self.predict_proba(X), low, high)
 
     def examine(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> Prediction:
-        """Predict, and tell each row's fate: gate probability, whether it passed, probabilities and bits."""
+        """Predict, and return per row the gate probability, whether the row passed the gate, probabilities and bits."""
         return self.decide(self.score(X, gate_threshold), thresholds)
 
     def score(self, X: Any, gate_threshold: float | None = None, progress: StageProgress | None = None) -> Scores:
-        """Run both models, and only them: what the rules then turn into a prediction.
+        """Run both models without the rules that turn their scores into a prediction.
 
-        Rows go through in blocks of one shape, those past the gate in the order in which they came; so how
-        many rows are read at a time never changes the answer. `progress` is called with the stage, the rows
-        done and the rows in all.
+        Both models run on blocks of one shape, and rows past the gate keep their order, so the prediction does not
+        depend on how many rows are read at a time. `progress` is called with the stage, the rows done and the rows in
+        all.
         """
         self.signature.check(X)
+        # Validated before any row is scored: a job should not fail on its threshold after hours of the gate.
         threshold = fitted_threshold(gate_threshold, self.rules, self.certificate)
         return score_cascade(self.gate, self.labeler, self.rules, X, threshold, progress)
 
     def decide(self, scores: Scores, thresholds: Thresholds = None) -> Prediction:
-        """Turn both stages' scores into coherent probabilities and bits."""
+        """Turn the scores of gate and labeler into coherent probabilities and bits."""
         return self.rules.predict(scores, decision_limits(thresholds, self.rules))

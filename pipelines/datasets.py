@@ -12,11 +12,11 @@ from .steps.progress import bar
 
 
 def phantom(out: Path, rows: int, size: int, seed: int, format: str, n_jobs: int) -> dict[str, Any]:
-    """Draw the phantom into the new folder `out`; return its facts."""
+    """Write the phantom to the new folder `out`; return its facts."""
     with bar(rows, "images") as progress:
         return write_phantom(out, rows, size, seed, format, n_jobs, progress)
 
 
 def many_labels(out: Path, problem: str, rows: int | None, labels: int | None, seed: int) -> dict[str, Any]:
-    """Draw a problem of many labels into the new file `out`; return its facts."""
+    """Write a problem of many labels to the new file `out`; return its facts."""
     return write_many(out, problem, rows, labels, seed)

@@ -1,4 +1,4 @@
-"""Evaluate a saved cascade on labelled data."""
+"""Evaluate a saved model on labelled data."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from .steps.reading import read_labelled
 
 
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
-    """Return the report of a model on labelled data; label names must be the model's."""
+    """Return the report of a model on labelled data, which must have the model's label names."""
     folder = find_model(model)
     if is_many_labels(folder):
-        flat = ManyLabelPredictor.load(folder)
-        return train_many_labels.evaluate(flat, read_labelled(flat, data_path, roles))
+        many_label = ManyLabelPredictor.load(folder)
+        return train_many_labels.evaluate(many_label, read_labelled(many_label, data_path, roles))
     predictor = CascadePredictor.load(folder)
+    # Labels of thousands of columns stay sparse above; metrics of a cascade need an array.
     data = read_labelled(predictor, data_path, roles).with_dense_labels()
     return report_on(predictor, timed_scores(predictor, data), data)

@@ -1,4 +1,4 @@
-"""Write a model again with its networks exported, each compared with Keras and timed on this machine."""
+"""Write a model again with exported networks, each compared with Keras and timed on this machine."""
 
 from __future__ import annotations
 
@@ -24,25 +24,48 @@ from .steps.version import record_in
 
 
 def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | None = None) -> dict[str, Any]:
-    """Export to `runtimes`, or to those that are installed, in INT8 if rows are given; return each network's rates."""
+    """Export the networks of a model.
+
+    Parameters
+    ----------
+    model : path
+        Version, model folder, or reference to the registry.
+    out : path
+        New model folder to write.
+    runtimes : tuple of str or None
+        Runtimes to export to; None means those that are installed.
+    int8 : path, optional
+        Labelled rows to export in INT8 with.
+
+    Returns
+    -------
+    dict
+        `output`; `networks`, the rates of each network; with `int8` also the loss.
+
+    Raises
+    ------
+    ConfigError, DataError
+    """
     folder = find_model(model)
     _refuse_inside(out, folder)
-    flat = is_many_labels(folder)
+    many_labels = is_many_labels(folder)
     chosen = exporting_runtimes() if runtimes is None else runtimes
     if not chosen:
-        raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` brings both.")
+        raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` installs both.")
     if not list(_networks(read_manifest(folder))):
-        raise ConfigError(f"`{folder}` has no network to export; scikit-learn's models answer as they are.")
-    if flat and int8 is not None:
-        raise ConfigError("`--int8` tells what a cascade loses by it; a flat model's network is exported in float32.")
-    if flat:
+        raise ConfigError(f"`{folder}` has no network to export; scikit-learn models need no export.")
+    if many_labels and int8 is not None:
+        raise ConfigError("`--int8` needs a cascade; the network of the many-label model is exported in float32.")
+    # Loaded with Keras, since a network that was exported before cannot be converted again.
+    if many_labels:
         ManyLabelPredictor.load(folder, KERAS).save(out, chosen)
     else:
         _export_cascade(folder, out, chosen, int8)
+    # The rates were measured while the networks were written, and are stored in the manifest.
     written = read_manifest(out)
-    found = {spec["file"]: spec["exports"]["networks"] for spec in _networks(written) if "exports" in spec}
+    rates = {spec["file"]: spec["exports"]["networks"] for spec in _networks(written) if "exports" in spec}
     loss = {"int8": written["int8"]} if "int8" in written else {}
-    return {"output": str(out), "networks": found, **loss}
+    return {"output": str(out), "networks": rates, **loss}
 
 
 def _export_cascade(folder: Path, out: Path, runtimes: tuple[str, ...], int8: Path | None) -> None:
@@ -52,21 +75,22 @@ def _export_cascade(folder: Path, out: Path, runtimes: tuple[str, ...], int8: Pa
         return
     data = read_labelled(predictor, int8, Roles()).with_dense_labels()
     assert data.Y is not None
-    # Beside the model, or, where the registry keeps it, beside the packages that it lies in.
-    remembered = next(filter(None, map(record_in, folder.parents[:3])), None)
-    _refuse_trained_on(data, remembered)
+    # The record is beside the model folder in a version, and two folders further up in the registry's copy.
+    record = next(filter(None, map(record_in, folder.parents[:3])), None)
+    _refuse_trained_on(data, record)
     predictor.save(out, runtimes, Int8Rows(data.X, data.Y, data.groups, data.known))
 
 
 def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
-    """Write a cascade as one graph for a model server; return how far it is from the model."""
+    """Write a cascade as one graph for a model server; return its largest difference from the model."""
     folder = find_model(model)
     _refuse_inside(out, folder)
     if is_many_labels(folder):
-        raise ConfigError("one graph is made of a cascade; a flat model's own network is exported without --format.")
+        raise ConfigError("`--format` needs a cascade; export the network of the many-label model without it.")
     predictor = CascadePredictor.load(folder, KERAS)
     from cascade.store.parts import require_keras
 
+    # A sentence that names the missing extra, before the import below fails with a traceback.
     require_keras()
     from cascade.serving.graph import write_graph
 
@@ -74,22 +98,24 @@ def run_graph(model: Path, out: Path, format: str) -> dict[str, Any]:
 
 
 def _refuse_inside(out: Path, folder: Path) -> None:
-    """A model folder with anything else in it is refused when it is loaded."""
+    """Refuse an output within the model folder: a folder with unknown files is not loaded any more."""
+    # Resolved, since a relative path or a symbolic link may hide where the output is.
     if folder.resolve() in out.resolve().parents:
-        raise ConfigError(f"`OUT` must not lie in the model's own folder `{folder}`. Received `{out}`.")
+        raise ConfigError(f"`OUT` must be outside of the model's folder `{folder}`. Received `{out}`.")
 
 
 def _refuse_trained_on(data: Dataset, record: TrainingRecord | None) -> None:
-    """Rows that the model was trained on tell too little of what INT8 loses; a version remembers which they were."""
+    """Refuse rows that the model was trained on, on which the measured loss of INT8 would be too small."""
     seen = 0 if record is None else int(rows_of(RowHashes(data), record.training).sum())
-    # Rows that are known by their content alone may be alike by chance.
-    alike = 0.1 * len(data) if data.groups is None and data.numbered else 0
-    if seen > alike:
+    # Rows without names or groups are compared by content, and some may be equal by chance.
+    allowed = 0.1 * len(data) if data.groups is None and data.numbered else 0
+    if seen > allowed:
         raise DataError(f"`--int8` needs rows that the model was not trained on. Received {seen} that it was.")
 
 
 def _networks(body: Any) -> Iterator[dict[str, Any]]:
-    """Every network in a manifest, at any depth."""
+    """Yield the description of every network in a manifest, at any depth."""
+    # Gate and labeler may contain networks themselves, such as bags of balanced models.
     if isinstance(body, dict):
         if body.get("kind") == "keras":
             yield body
@@ -101,27 +127,28 @@ def _networks(body: Any) -> Iterator[dict[str, Any]]:
 
 
 def text(result: dict[str, Any]) -> str:
-    """The rates as a table, fastest first; of INT8 also what it loses."""
+    """Return the rates as a table, fastest first; with INT8 also the loss."""
     lines = [f"{'network':24} {'runtime':12} {'rows/s':>12} {'batch':>6} {'largest difference':>19}"]
     lines += [_rate(name, one) for name, networks in result["networks"].items() for one in networks]
-    lost = [] if "int8" not in result else ["", *_lost(result["int8"])]
+    lost = [] if "int8" not in result else ["", *_loss(result["int8"])]
     return "\n".join([*lines, *lost, "", f"model: {result['output']}"])
 
 
 def _rate(name: str, one: dict[str, Any]) -> str:
-    far = f"{one['largest_difference']:.1e}" if "largest_difference" in one else "reference"
+    # Keras has no difference: the others are compared with it.
+    difference = f"{one['largest_difference']:.1e}" if "largest_difference" in one else "reference"
     in_int8 = one.get("precision") == INT8
     runtime = f"{one['runtime']} int8" if in_int8 else one["runtime"]
     times = f"  {one['rows_per_second'] / one['float32_rows_per_second']:.2f} times float32" if in_int8 else ""
-    return f"{name:24} {runtime:12} {one['rows_per_second']:12,.0f} {one['batch_size']:6d} {far:>19}{times}"
+    return f"{name:24} {runtime:12} {one['rows_per_second']:12,.0f} {one['batch_size']:6d} {difference:>19}{times}"
 
 
-def _lost(loss: dict[str, Any]) -> list[str]:
-    """What INT8 costs, label by label."""
+def _loss(loss: dict[str, Any]) -> list[str]:
+    """Return the loss of INT8, in total and for each label."""
     lines = [
         f"INT8 on {loss['rows']:,} rows: probabilities differ by {loss['mean_difference']:.1e} on average and "
         f"{loss['largest_difference']:.1e} at most; {loss['bits_changed']:.2%} of the bits change, "
-        f"and whether a row is examined on {loss['fates_changed']:.2%}.",
+        f"and {loss['fates_changed']:.2%} of the rows pass the gate in only one of both.",
         f"{'label':24} {'AP':>6} {'change (95 %)':>24} {'gate recall':>12} {'change (95 %)':>24} {'sum ratio':>13}",
     ]
     for label in loss["labels"]:
@@ -134,10 +161,11 @@ def _lost(loss: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _change(found: dict[str, float | None]) -> str:
-    if found["change"] is None:
+def _change(figure: dict[str, float | None]) -> str:
+    # Undefined, such as the recall of a label without a positive among the rows.
+    if figure["change"] is None:
         return "-"
-    return f"{found['change']:+.3f} ({_number(found['low'], '+.3f')} to {_number(found['high'], '+.3f')})"
+    return f"{figure['change']:+.3f} ({_number(figure['low'], '+.3f')} to {_number(figure['high'], '+.3f')})"
 
 
 def _number(value: float | None, form: str = ".3f") -> str:

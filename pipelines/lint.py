@@ -1,4 +1,4 @@
-"""Examine the labels of one data set, or of several that are splits of one another."""
+"""Check the labels of one data set, or of several that are its splits."""
 
 from __future__ import annotations
 
@@ -13,34 +13,36 @@ from cascade.lint.lint import LEVELS, LintFinding, lint, shared_groups
 
 
 def levels_from(lowest: str) -> tuple[str, ...]:
-    """Levels that are at least as serious as `lowest`; none for "never"."""
+    """Return the levels that are at least as serious as `lowest`; none for "never"."""
     if lowest not in (*LEVELS, "never"):
         raise ConfigError(f"`--fail-on` must be one of {[*LEVELS, 'never']}. Received {lowest!r}.")
     return () if lowest == "never" else LEVELS[LEVELS.index(lowest) :]
 
 
 def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[str, Any], list[LintFinding]]:
-    """Return facts for each path, and all findings, most serious first."""
-    # What is missing is for a linter to tell, not to refuse.
+    """Return facts for each path, and all findings, most serious first per path."""
+    # Missing labels are a finding here, while training refuses them unless the config allows them.
     read = {str(path): read_data(path, replace(roles, missing_labels=True)) for path in paths}
     facts, findings = {}, []
     for path, data in read.items():
         assert data.Y is not None
-        facts[path], found = lint(data.labels.masked(), data.label_names, data.groups, any_label)
+        facts[path], of_path = lint(data.labels.masked(), data.label_names, data.groups, any_label)
         findings += [
-            LintFinding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in found
+            LintFinding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in of_path
         ]
+    # First, since a leak between splits makes every figure on the second one worthless.
     if len(read) > 1:
         findings = [*_between(read), *findings]
     return facts, findings
 
 
 def _between(read: dict[str, Dataset]) -> list[LintFinding]:
-    names = {data.label_names for data in read.values()}
+    orders = {data.label_names for data in read.values()}
     order = []
-    if len(names) > 1:
-        first, second, *_ = sorted(names)
-        if len({frozenset(of_one) for of_one in names}) > 1:
+    if len(orders) > 1:
+        first, second, *_ = sorted(orders)
+        # Other labels end the run: there is nothing to compare. Another order is a finding.
+        if len({frozenset(names) for names in orders}) > 1:
             raise DataError(f"splits must have the same labels. Received {first} and {second}.")
         message = f"the splits list their labels in different orders, {first} and {second}: a matrix without names "
         order = [LintFinding("error", "label-order", message + "would be read wrongly.")]
@@ -51,7 +53,7 @@ def _between(read: dict[str, Dataset]) -> list[LintFinding]:
 
 
 def text(facts: dict[str, Any], findings: list[LintFinding]) -> str:
-    """Lay facts and findings out to read."""
+    """Return facts and findings as text."""
     return "\n\n".join([*(_one(path, fact) for path, fact in facts.items()), "\n".join(map(_line, findings))])
 
 
@@ -68,6 +70,7 @@ def _one(path: str, fact: dict[str, Any]) -> str:
 
 
 def _label(label: dict[str, Any], width: int) -> str:
+    # The imbalance ratio of a label without positives is infinite, which JSON has no number for.
     rarity = "-" if label["imbalance_ratio"] is None else f"{label['imbalance_ratio']:.1f}"
     counts = f"{label['positives']:8d}{label['groups']:8d}{label['prevalence']:8.4f}"
     return f"{label['label']:{width}}{counts}{rarity:>8}{label['provable_recall']:17.3f}"

@@ -1,4 +1,4 @@
-"""Find a model: a registered one, a model folder, a version, a name whose newest is meant; and tell what it is."""
+"""Describe a model: its labels, decision rules and certificate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from typing import Any
 from .steps.locate import find_model, is_many_labels
 
 FIRST_LABELS = 12
+"""Names that are shown of a many-label model, which may have thousands."""
 
 
 def show(path: Path, models: Path) -> tuple[dict[str, Any], str]:
-    """Describe a model by its manifest and rules, as data and as text."""
+    """Return the description of a model, as data and as text."""
+    # Only the manifest is read: no network is loaded, so Keras need not be installed.
     folder = find_model(path, models)
     return _show_many_labels(folder) if is_many_labels(folder) else _show_cascade(folder)
 
@@ -39,6 +41,7 @@ def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
     described = describe_cascade(folder)
     rules, provenance, certificate = described.rules, described.provenance, described.certificate
     names, adapted = rules.label_names, provenance.get("adapted")
+    # One pair of ends per label; tuples, which `_plain` prints as "low to high".
     intervals = rules.rejected_interval.T.tolist()
     facts = {
         "model": str(folder),
@@ -62,13 +65,13 @@ def _show_cascade(folder: Path) -> tuple[dict[str, Any], str]:
 
 
 def _reachable(threshold: float) -> float | str:
-    """A threshold above 1 is that of a bit which is never set."""
+    """Return a threshold, or "never set" for one above 1, which no probability reaches."""
     return threshold if threshold <= 1 else "never set"
 
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_plain(held)}" for name, held in value.items())
+        return ", ".join(f"{name} {_plain(item)}" for name, item in value.items())
     if isinstance(value, list):
         return ", ".join(map(str, value))
     if isinstance(value, tuple):

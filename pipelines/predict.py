@@ -1,4 +1,4 @@
-"""Predict an input with a saved model: into a folder shard by shard, or into one file."""
+"""Predict an input with a saved model, to a folder shard by shard or to one file."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .steps.loading import Loading
 from .steps.locate import find_model, is_many_labels
 
 MOST_WARNINGS = 5
+"""Drift warnings that are printed; all are in the file of the monitor."""
 
 
 def run(
@@ -29,26 +30,50 @@ def run(
     runtime: str = AUTO,
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """Predict every row of `source`; return a summary. Without `settings` the output is one file."""
+    """Predict every row of `source` and return a summary.
+
+    Parameters
+    ----------
+    model : path
+        Version, model folder, name or reference to the registry.
+    source, output : path
+    roles : Roles
+        Columns of the input.
+    exams : path, optional
+        File with one row per group.
+    top_k : int, optional
+        Number of most probable labels that a many-label model lists.
+    settings : Settings, optional
+        Settings of a batch job; without them the output is one file.
+    runtime : str
+    threads : int, optional
+
+    Returns
+    -------
+    dict
+    """
+    # Paths and options first: loading a model takes seconds, and a job may take hours.
     _check_outputs(source, output, exams)
+    # The alias of a registered model is looked up once, so that all shards come from one version.
     loading = Loading(find_model(model), top_k, runtime, threads)
     if is_many_labels(loading.folder):
-        _check_flat(output, exams)
-    answers = loading.answers()
+        _check_many_labels(output, exams)
+    tables = loading.load()
     if settings is not None:
-        return predict_batch.run(loading, source, output, answers, roles, exams, settings)
-    return predict_file.run(loading.folder, source, output, answers, roles, exams)
+        return predict_batch.run(loading, source, output, tables, roles, exams, settings)
+    return predict_file.run(loading.folder, source, output, tables, roles, exams)
 
 
-def _check_flat(output: Path, exams: Path | None) -> None:
+def _check_many_labels(output: Path, exams: Path | None) -> None:
     if exams is not None:
-        raise ConfigError("`--exams` needs a cascade; the model is a flat one. Leave it out.")
+        raise ConfigError("`--exams` needs a cascade. Received a many-label model; leave `--exams` out.")
     if output.suffix == ".csv":
-        raise ConfigError(f"a flat model's answers are lists, which only .parquet holds. Received `{output}`.")
+        raise ConfigError(f"`--output` of the many-label model must be .parquet, for its lists. Received `{output}`.")
 
 
 def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
-    """Refuse to write over the input, inside of it, or one output over the other."""
+    """Refuse to overwrite the input, to write into it, or to write one output over the other."""
+    # Resolved, since two paths may name one file.
     for path in (output, exams):
         if path is not None and path.resolve().is_relative_to(source.resolve()):
             raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another place.")
@@ -57,7 +82,8 @@ def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
 
 
 def text(summary: dict[str, Any]) -> str:
-    """Lines to read."""
+    """Return the summary as text, with warnings of the monitor."""
+    # Only a cascade has a gate; a many-label model counts the labels that it gave.
     passed = "{rows_past_gate} past the gate" if "rows_past_gate" in summary else "{labels} labels"
     rejected = ", {rejected} rejected" if summary.get("rejected") else ""
     before = "; it was finished before" if summary.get("was_finished") else ""
@@ -66,7 +92,7 @@ def text(summary: dict[str, Any]) -> str:
 
 
 def _warnings(monitor: dict[str, Any] | None) -> list[str]:
-    """What the monitor found, the largest first."""
+    """Return the first warnings of the monitor, which are sorted by effect, and how many there are more."""
     drifted = [] if monitor is None else monitor["drifted"]
     more = [f"warning: {len(drifted) - MOST_WARNINGS} more, see {MONITOR}"] if len(drifted) > MOST_WARNINGS else []
     return [*(f"warning: {sentence}" for sentence in drifted[:MOST_WARNINGS]), *more]

@@ -1,4 +1,4 @@
-"""Predict an input that fits into memory into one file, and one row for each exam into another if asked."""
+"""Predict an input that fits into memory to one file, and optionally one row per exam to another."""
 
 from __future__ import annotations
 
@@ -23,27 +23,29 @@ def run(
     folder: Path,
     source: Path,
     output: Path,
-    answers: CascadeTables | ManyLabelTables,
+    tables: CascadeTables | ManyLabelTables,
     roles: Roles,
     exams: Path | None,
 ) -> dict[str, Any]:
-    """Predict every row of `source`, none of which may be bad; return a summary."""
-    data = read_input(answers.predictor, source, roles)
+    """Predict every row of `source`, of which none may be invalid; return a summary."""
+    data = read_input(tables.predictor, source, roles)
     if exams is not None and data.groups is None:
         raise DataError(f"`{source}` has no groups to make exams of; name the group column with --group.")
-    if isinstance(answers, CascadeTables):
-        counts = _write_cascade(answers, data, output, exams)
+    if isinstance(tables, CascadeTables):
+        counts = _write_cascade(tables, data, output, exams)
     else:
-        counts = write_predictions(output, answers(data.X, data.ids, data.groups, StageBars())).counts
+        # Written in chunks, so that the lists of all rows are not in memory at once.
+        counts = write_predictions(output, tables(data.X, data.ids, data.groups, StageBars())).counts
     return {"rows": len(data), **counts, "output": str(output), "model": str(folder)}
 
 
-def _write_cascade(answers: CascadeTables, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
-    prediction = answers.predict(data.X, StageBars())
-    labels, counts = answers.predictor.label_names, counts_of(prediction)
-    write_table(output, row_table(data.ids, data.groups, prediction, labels))
+def _write_cascade(tables: CascadeTables, data: Dataset, output: Path, exams: Path | None) -> dict[str, int]:
+    # One prediction for both files, so that rows and exams cannot disagree.
+    prediction = tables.predict(data.X, StageBars())
+    label_names, counts = tables.predictor.label_names, counts_of(prediction)
+    write_table(output, row_table(data.ids, data.groups, prediction, label_names))
     if exams is not None:
-        table = exam_table(data.groups, prediction, labels)
+        table = exam_table(data.groups, prediction, label_names)
         write_table(exams, pa.table(table))
         counts["exams"] = len(table["group"])
     return counts

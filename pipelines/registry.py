@@ -17,36 +17,37 @@ from cascade.store.manifest import NAME, peek_manifest
 
 
 def list_versions(models: Path, name: str | None) -> dict[str, Any]:
-    """Registered versions, and folders of versions that nobody registered.
+    """Return registered versions, and the folders of versions that are not registered.
 
     Raises
     ------
     ModelRefusedError
-        If there is nothing of that name.
+        If there is no version of that name.
     """
     versions = _registered(models, name)
+    # Compared by content: a registered version is a copy, and its folder may have been moved or renamed.
     known = {version.sha256 for version in versions}
-    found = {folder: peek_manifest(folder / "model")["sha256"] for folder in _folders(models, name)}
-    alone = [str(folder) for folder, digest in found.items() if digest not in known]
-    if name is not None and not versions and not alone:
+    digests = {folder: peek_manifest(folder / "model")["sha256"] for folder in _folders(models, name)}
+    unregistered = [str(folder) for folder, digest in digests.items() if digest not in known]
+    if name is not None and not versions and not unregistered:
         raise ModelRefusedError(f"`{models}` holds no model {name!r}, and neither does the registry.")
-    return {"registered": [version.to_json() for version in versions], "not_registered": alone}
+    return {"registered": [version.to_json() for version in versions], "not_registered": unregistered}
 
 
 def list_text(facts: dict[str, Any]) -> str:
-    """A line a version."""
+    """Return the versions as text, one line per version."""
     lines = [_line(version) for version in facts["registered"]]
     lines += [f"{folder}  not registered" for folder in facts["not_registered"]]
     return "\n".join(lines) or "no models"
 
 
 def register(models: Path, version: Path, name: str | None) -> dict[str, Any]:
-    """Register the folder of a version under its config's name, or another one."""
+    """Register the folder of a version, under the name in its config or another one."""
     return ModelRegistry(models, make=True).register(name or _name_of(version), version).to_json()
 
 
 def diff(models: Path, a: Path, b: Path) -> list[Difference]:
-    """Compare two versions, registered or not."""
+    """Return the differences of two versions, registered or not."""
     return differences(_version_folder(models, a), _version_folder(models, b))
 
 
@@ -55,21 +56,24 @@ def _version_folder(models: Path, version: Path) -> Path:
 
 
 def _registered(models: Path, name: str | None) -> list[ModelVersion]:
+    # Without a registry nothing is registered, and MLflow need not be installed to list folders.
     if not is_there(models):
         return []
     registry = ModelRegistry(models)
-    wanted = [each for each in registry.names() if name in (None, each)]
-    return [version for each in wanted for version in registry.versions(each)]
+    names = [each for each in registry.names() if name in (None, each)]
+    return [version for each in names for version in registry.versions(each)]
 
 
 def _folders(models: Path, name: str | None) -> list[Path]:
-    found = models.glob(f"{name or '[!.]*'}/[!.]*/model/{NAME}")
-    return sorted(path.parent.parent for path in found)
+    # Names with a leading dot are temporary folders, or steps of a retraining.
+    manifests = models.glob(f"{name or '[!.]*'}/[!.]*/model/{NAME}")
+    return sorted(path.parent.parent for path in manifests)
 
 
 def _line(version: dict[str, Any]) -> str:
     aliases = ", ".join(version["aliases"]) or "-"
     past = "" if version["decided"] is None else f"  {version['decided']}"
+    # A promotion replaces the sentence of the decision: its reason is the later one.
     if version["promoted"] is not None:
         since = "champion since" if "champion" in version["aliases"] else "was champion from"
         past = f"  {since} {version['promoted']}: {version['reason']}"
@@ -77,8 +81,9 @@ def _line(version: dict[str, Any]) -> str:
 
 
 def _name_of(version: Path) -> str:
+    # The folder may have been written or changed by hand, so nothing of its config is assumed.
     try:
         name: str = yaml.safe_load((version / "config.yaml").read_text(encoding="utf-8"))["name"]
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise ModelRefusedError(f"`{version}` is no version that train wrote: it has no readable config.") from error
+        raise ModelRefusedError(f"`{version}` must be a version that train wrote, with its `config.yaml`.") from error
     return name

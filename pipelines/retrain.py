@@ -1,4 +1,4 @@
-"""Train a challenger on new data and let it take the champion's place if it is shown to be better: step by step."""
+"""Train a challenger on new data and promote it if it is shown to be better than the champion, step by step."""
 
 from __future__ import annotations
 
@@ -28,29 +28,47 @@ from .steps.version import new_version
 logger = logging.getLogger("cascade.pipeline")
 
 HOME = ".retrain"
+"""Folder of stored steps within a model's folder; the dot keeps it out of the list of versions."""
 
 
 def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
-    """Retrain and return what came of it; the same data, config, code and champion are not done twice.
+    """Retrain and return the result; a finished run with the same data, config, code and champion is not repeated.
+
+    Parameters
+    ----------
+    config : RunConfig
+    models : path
+        Folder of all models.
+    fresh : bool
+        Start over instead of resuming or returning a finished run.
+
+    Returns
+    -------
+    dict
+        Among others `answer` ("promote", "keep" or "ask"), `sentence`, the numbers of `champion` and `challenger`,
+        `was_finished`, and whether the challenger `serves` now.
 
     Raises
     ------
     BusyError
-        If another process retrains a model of this name, or another champion came meanwhile.
+        If another process retrains a model of this name, or another version became champion meanwhile.
     DataError
-        If the data is refused; the champion stays.
+        If the data is refused; the champion continues to serve.
     """
     if config.flat is not None:
-        raise ConfigError("`flat` cannot be retrained: the policy judges cascades. Train and register it by hand.")
+        raise ConfigError("`flat` cannot be retrained: the promotion policy compares cascades. Use `cascade train`.")
+    # Raises for a runtime that is not installed, which would otherwise end the run after the training.
     Exporter(config.exported_to())
     registry = ModelRegistry(models, make=True)
+    # One run per name: two would write the same steps and decide against the same champion.
     with claimed(models / config.name / HOME):
         data = load(config).with_dense_labels()
-        # One pass over the rows, which may be files, serves every step.
+        # Shared by all steps, since hashing reads every row, and rows may be files.
         hashes = RowHashes(data)
-        steps, before = _begun(config, data, hashes, registry, models / config.name / HOME, fresh)
+        steps, before = _stored_run(config, data, hashes, registry, models / config.name / HOME, fresh)
         finished = steps.known("finished")
         result = finished or _retrain(config, data, hashes, registry, steps, before, models)
+        # Looked up each time: after a finished run a person may have promoted or rolled back a version.
         serving = registry.champion(config.name)
         serves = serving is not None and serving.number == result["challenger"]
         return {**result, "was_finished": finished is not None, "serves": serves}
@@ -67,34 +85,38 @@ def _retrain(
 ) -> dict[str, Any]:
     champion = None if before is None else retrain_steps.champion_of(registry, before)
     home = models / config.name / HOME
-    validated = steps.facts("validated", lambda: retrain_steps.validate(config, hashes, champion, home))
+    # Each step is stored when it ends; a step that a killed run left unfinished is done again from its start.
+    validated = steps.facts("validated", lambda: retrain_steps.validate_step(config, hashes, champion, home))
     _refuse(validated["findings"])
-    drift = steps.facts("compared", lambda: retrain_steps.compare(hashes, champion))["drift"]
+    drift = steps.facts("compared", lambda: retrain_steps.compare_step(hashes, champion))["drift"]
     job = retrain_steps.Retraining(
         config, hashes, champion, np.array(validated["testing"]), validated["findings"], drift
     )
-    model = steps.files("trained", lambda folder: retrain_steps.fit(job, folder)) / "model"
-    answers = steps.files("evaluated", lambda folder: retrain_steps.evaluate(job, model, folder))
-    decided = steps.facts("decided", lambda: retrain_steps.judge(job, answers).to_json())
+    model = steps.files("trained", lambda folder: retrain_steps.fit_step(job, folder)) / "model"
+    evaluated = steps.files("evaluated", lambda folder: retrain_steps.evaluate_step(job, model, folder))
+    decided = steps.facts("decided", lambda: retrain_steps.judge_step(job, evaluated).to_json())
+    # The name is a time. It is stored before the version is written, so a resumed run does not write a second one.
     named = steps.facts("named", lambda: {"version": new_version()})
-    version = retrain_steps.publish(
-        job, model, answers, PromotionDecision.from_json(decided), models / config.name / named["version"]
+    version = retrain_steps.publish_step(
+        job, model, evaluated, PromotionDecision.from_json(decided), models / config.name / named["version"]
     )
     sentence = decided["sentence"]
+    # A run killed between registration and this file registers again, which returns the same version by its digest.
     registered = steps.facts("registered", lambda: registry.register(config.name, version, sentence).to_json())
+    # Last of all: until the alias moves, the champion serves, and everything before can be repeated.
     if decided["answer"] == "promote":
         _refuse_another(registry.champion(config.name), before, registered["number"])
         registry.promote(config.name, registered["number"], sentence)
-    result = steps.facts("finished", lambda: _told(job, registered, decided, version))
-    # The version has them.
+    result = steps.facts("finished", lambda: _result(job, registered, decided, version))
+    # Model and predictions are the largest files, and the version has a copy of what is needed.
     steps.drop("trained", "evaluated")
     return result
 
 
-def _begun(
+def _stored_run(
     config: RunConfig, data: Dataset, hashes: RowHashes, registry: ModelRegistry, home: Path, fresh: bool
 ) -> tuple[StoredSteps, ModelVersion | None]:
-    """Steps of this run, and the champion that it began with: its own challenger may have been promoted already."""
+    """Return the steps of this run, and the champion at its start."""
     depends = [config.model_dump(mode="json"), _rows_digest(data, hashes), code_version()]
     current = registry.champion(config.name)
     steps = _steps_from(home, depends, current)
@@ -102,6 +124,8 @@ def _begun(
         steps.forget()
     if current is None or fresh or steps.folder.exists():
         return steps, current
+    # The key contains the champion at the start. If this run has promoted its challenger already, that is the
+    # champion now, and the stored steps have the key of the champion before it.
     before = _champion_before(registry, current)
     earlier = _steps_from(home, depends, before)
     promoted = (earlier.known("registered") or {}).get("number") == current.number
@@ -118,14 +142,15 @@ def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVer
 
 
 def _rows_digest(data: Dataset, hashes: RowHashes) -> str:
-    """Digest of every row with its labels and group."""
+    """Return a digest of every row with its labels and group."""
     assert data.Y is not None
     rows = labelled(hashes.keys, data.labels).tolist()
     return key_of(rows, hashes.groups.tolist(), list(data.label_names), data.feature_names)
 
 
 def _refuse(findings: list[dict[str, Any]]) -> None:
-    """The most serious finding comes first; the others are told."""
+    """Log the findings, and raise the most serious one if it is a refusal."""
+    # Findings are sorted, so a refusal is first; it becomes the error and is not logged as well.
     refused = bool(findings) and findings[0]["answer"] == "refuse"
     for finding in findings[refused:]:
         logger.warning("%s: %s", finding["answer"], finding["sentence"])
@@ -134,13 +159,14 @@ def _refuse(findings: list[dict[str, Any]]) -> None:
 
 
 def _refuse_another(current: ModelVersion | None, before: ModelVersion | None, challenger: int) -> None:
-    """Who became champion while the challenger was trained has not been compared with it."""
+    """Refuse to promote if another version became champion during the run: it was not compared with the challenger."""
+    # The challenger itself is the champion if a killed run had promoted it already.
     known = (None if before is None else before.number, challenger)
     if (None if current is None else current.number) not in known:
         raise BusyError(f"`{current}` became champion meanwhile; start again to compare the challenger with it.")
 
 
-def _told(
+def _result(
     job: retrain_steps.Retraining, registered: dict[str, Any], decided: dict[str, Any], version: Path
 ) -> dict[str, Any]:
     return {
@@ -157,11 +183,12 @@ def _told(
 
 
 def text(result: dict[str, Any]) -> str:
-    """Table of reasons, the answer and where the challenger is."""
-    found = [f"{finding['answer']}: {finding['sentence']}" for finding in result["findings"]]
+    """Return findings, drift, the table of reasons with the decision, and the place of the challenger as text."""
+    findings = [f"{finding['answer']}: {finding['sentence']}" for finding in result["findings"]]
     drifted = [] if result["drift"] is None else result["drift"]["drifted"]
-    found += [f"drift, {one['verdict']}: {one['sentence']}" for one in drifted]
-    left = result["answer"] == "promote" and not result["serves"]
-    again = [f"it was finished before{'; another version serves now' * left}"] if result["was_finished"] else []
+    findings += [f"drift, {one['verdict']}: {one['sentence']}" for one in drifted]
+    # Promoted by that run, and replaced or rolled back since: the reader must not take it for the champion.
+    replaced = result["answer"] == "promote" and not result["serves"]
+    again = [f"it was finished before{'; another version serves now' * replaced}"] if result["was_finished"] else []
     where = f"challenger: models:/{result['name']}/{result['challenger']} from {result['version']}"
-    return "\n".join([*found, PromotionDecision.from_json(result["decision"]).table(), "", where, *again])
+    return "\n".join([*findings, PromotionDecision.from_json(result["decision"]).table(), "", where, *again])

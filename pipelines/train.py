@@ -1,4 +1,4 @@
-"""Train a cascade from a config, evaluate it on held-out groups, publish it as a version."""
+"""Train a cascade from a config, evaluate it on held-out groups, and publish it as a version."""
 
 from __future__ import annotations
 
@@ -14,33 +14,34 @@ from cascade.store import Exporter
 
 from .steps.fitted import fit, report_on_held_out, timed_scores
 from .steps.run_data import load, split
-from .steps.version import PAGE, RECORD, laid_out, new_version, publish, remembered_rows, saving
+from .steps.version import PAGE, RECORD, new_version, publish, record_text, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
 
 
 def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
-    """Train and publish; return the version's folder and its report."""
+    """Train and publish; return the folder of the version and its report."""
     started = time.monotonic()
     data = load(config).with_dense_labels()
-    # An output that cannot be written must not be found out after the training.
+    # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())
     training, testing = split(config, data)
     predictor = fit(config, data, training)
     fitted = time.monotonic()
-    found = timed_scores(predictor, data.part(testing))
-    report = report_on_held_out(predictor, found, data, testing)
+    timed = timed_scores(predictor, data.part(testing))
+    report = report_on_held_out(predictor, timed, data, testing)
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    record = remembered_rows(data, testing, predictor.decide(found.scores).proba)
+    # Report, record and page are all made from one scoring of the held-out rows.
+    record = record_text(data, testing, predictor.decide(timed.scores).proba)
     folder = models / config.name / new_version()
-    shown = laid_out(config, training_data(predictor, data, testing, found.scores, report), folder)
+    html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
     save = saving(config, predictor)
-    return publish(config, save, report, table(report), folder, texts={RECORD: record, PAGE: shown}), report
+    return publish(config, save, report, table(report), folder, texts={RECORD: record, PAGE: html}), report
 
 
 def proven(report: dict[str, Any]) -> str:
-    """What the report's certificate says, to print below its table; empty where none was asked for."""
+    """Return the report's certificate as text to print below its table; empty without a `gate_policy`."""
     from cascade.rules.thresholds.certificate import Certificate
 
     if report["certificate"] is None:

@@ -1,4 +1,4 @@
-"""Train a flat model from a config, evaluate it on held-out groups, publish it as a version."""
+"""Train a many-label model from a config, evaluate it on held-out groups, and publish it as a version."""
 
 from __future__ import annotations
 
@@ -21,25 +21,27 @@ from cascade.store import Exporter
 
 from .steps.progress import StageBars
 from .steps.run_data import load, remembered, split
-from .steps.version import PAGE, laid_out, new_version, publish, saving
+from .steps.version import PAGE, new_version, publish, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
 
 
-def run(config: RunConfig, flat: ManyLabelsConfig, models: Path) -> tuple[Path, dict[str, Any]]:
-    """Train and publish; return the version's folder and its report."""
+def run(config: RunConfig, part: ManyLabelsConfig, models: Path) -> tuple[Path, dict[str, Any]]:
+    """Train and publish the model of a config's part `flat`; return the folder of the version and its report."""
     started = time.monotonic()
+    # Labels stay sparse: a dense array of rows x labels may not fit into memory.
     data = load(config)
-    # An output that cannot be written must not be found out after the training.
+    # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())
     training, testing = split(config, data)
-    predictor = _fit(config, flat, data, training)
+    predictor = _fit(config, part, data, training)
     fitted = time.monotonic()
+    # Propensities are defined by the prevalence in training, not by that of the held-out rows.
     report = evaluate(predictor, data.part(testing), _shares(data, training))
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     folder = models / config.name / new_version()
-    shown = laid_out(config, many_labels_data(report, data, testing), folder)
+    html = run_page(config, many_labels_data(report, data, testing), folder)
     version = publish(
         config,
         saving(config, predictor),
@@ -47,13 +49,13 @@ def run(config: RunConfig, flat: ManyLabelsConfig, models: Path) -> tuple[Path, 
         many_table(report),
         folder,
         plots_of(report),
-        {PAGE: shown},
+        {PAGE: html},
     )
     return version, report
 
 
 def plots_of(report: dict[str, Any]) -> dict[str, Any]:
-    """Figures by file name; none where matplotlib is not installed."""
+    """Return figures by file name; none if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         logger.info("plots: none, matplotlib is not installed (extra `plots`)")
         return {}
@@ -63,23 +65,24 @@ def plots_of(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def evaluate(predictor: ManyLabelPredictor, data: Dataset, label_share: Any = None) -> dict[str, Any]:
-    """Report on labelled rows, with how many of them were scored in a second."""
+    """Return the report on labelled rows, with the rows scored per second."""
     if data.known is not None:
-        raise DataError("a flat model is evaluated on labels that are all known. Received missing ones.")
+        raise DataError("the many-label model must be evaluated on labels that are all known. Received missing ones.")
     bars, started = StageBars(), time.monotonic()
     report = evaluate_many(predictor, data.X, data.Y, label_share, lambda done, total: bars("rows", done, total))
     report["overall"]["rows_per_second"] = len(data) / (time.monotonic() - started)
     return report
 
 
-def _fit(config: RunConfig, flat: ManyLabelsConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
-    part = data.part(training)
-    assert part.Y is not None
-    model = build_many_labels(config, flat, data).fit(part.X, part.labels.masked(), groups=part.groups)
+def _fit(config: RunConfig, part: ManyLabelsConfig, data: Dataset, training: Any) -> ManyLabelPredictor:
+    rows = data.part(training)
+    assert rows.Y is not None
+    model = build_many_labels(config, part, data).fit(rows.X, rows.labels.masked(), groups=rows.groups)
     predictor: ManyLabelPredictor = model.predictor_
     return predictor.described(data.feature_names, *remembered(config, data))
 
 
 def _shares(data: Dataset, training: Any) -> Any:
     assert data.Y is not None
+    # The sum of a sparse matrix has two dimensions, that of an array has one.
     return np.asarray(data.Y[training].sum(axis=0), dtype=np.float64).ravel() / len(training)

@@ -1,4 +1,4 @@
-"""Run a job: read a shard, score it, write it, until nothing is left."""
+"""Run a batch job: read, score and write one shard after the other, from the first that is not done."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ MAX_REJECTED = 0.1
 LOCAL = "local"
 ENGINES = (LOCAL, "ray")
 ENOUGH_ROWS = 1000
-"""Fewer rows than that do not tell whether too many are bad; the end of the input does."""
+"""Rows before the share of bad rows is judged; at the end of the input it is judged in any case."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a job is run.
+    """Options of a job.
 
     Attributes
     ----------
     shard_rows : int
-        Most rows of a shard; fewer where they would take more than 256 MB.
+        Most rows per shard; fewer if they would take more than 256 MB.
     max_rejected : float
         Share of bad rows above which the job stops.
     fresh : bool
-        Whether to start over what was begun.
+        Whether to start over instead of resuming.
     engine : {"local", "ray"}
-        Who makes the shards: this process, or a cluster's.
+        Where shards are computed: in this process or on a cluster.
     workers : int, optional
-        Most shards that a cluster makes at the same time.
+        Most shards that a cluster computes at the same time.
     """
 
     shard_rows: int = SHARD_ROWS
@@ -55,11 +55,11 @@ class Settings:
     workers: int | None = None
 
     def check(self) -> None:
-        """Refuse numbers that make no sense."""
+        """Refuse options that are out of range."""
         if self.shard_rows < 1:
             raise ConfigError(f"`--shard-rows` must be 1 or more. Received {self.shard_rows}.")
         if not 0 <= self.max_rejected <= 1:
-            raise ConfigError(f"`--max-rejected` must lie between 0 and 1. Received {self.max_rejected}.")
+            raise ConfigError(f"`--max-rejected` must be between 0 and 1. Received {self.max_rejected}.")
         if self.engine not in ENGINES:
             raise ConfigError(f"`--engine` must be one of {', '.join(ENGINES)}. Received {self.engine!r}.")
         if self.workers is not None and (self.workers < 1 or self.engine == LOCAL):
@@ -67,49 +67,50 @@ class Settings:
 
 
 class Watcher(Protocol):
-    """What is told how far a job is."""
+    """Receive the progress of a job."""
 
     def begin(self, done: int, total: int | None) -> None:
-        """Rows done by earlier starts, and rows of the input where that is known."""
+        """Report the rows done by earlier starts, and the rows of the input if known."""
         ...
 
     def stage(self, stage: str, done: int, total: int) -> None:
-        """How far a stage is with the shard at hand."""
+        """Report the progress of a stage within the current shard."""
         ...
 
     def advance(self, rows: int) -> None:
-        """Rows that are done, and safe."""
+        """Report rows of a shard that was committed."""
         ...
 
 
 def run_job(
     folder: Path,
     source: Input,
-    answers: TablePredictor,
+    predictor: TablePredictor,
     identity: dict[str, dict[str, Any]],
     settings: Settings,
     watcher: Watcher,
     engine: Engine | None = None,
 ) -> dict[str, Any]:
-    """Predict every row of `source` into `folder`, going on where an earlier start of the same job ended.
+    """Predict every row of `source` into `folder`, resuming where an earlier start of the same job ended.
 
     Parameters
     ----------
     folder : path
     source : Input
-    answers : Answers
+    predictor : TablePredictor
     identity : dict of dict
-        `model`, `settings` and `versions`, which an earlier start must have had too.
+        `model`, `settings` and `versions`; an earlier start must have had the same.
     settings : Settings
     watcher : Watcher
     engine : Engine, optional
-        Who makes the shards; default this process. No part of the identity: a job may change it on its way.
+        Engine that computes the shards; by default in this process. It is not part of the identity, so a job may be
+        resumed with another engine.
 
     Returns
     -------
     dict
-        `rows` of the input, `rejected` of them, the answers' counts, `shards`, `seconds`, `rows_per_second` (of this
-        start), whether the job `was_finished` before, and what its `monitor` says, where there is one.
+        `rows` of the input, `rejected` rows among them, counts of the predictions, `shards`, `seconds`,
+        `rows_per_second` (of this start), whether the job `was_finished` before, and the status of its `monitor`.
 
     Raises
     ------
@@ -117,34 +118,38 @@ def run_job(
     """
     settings.check()
     started = time.monotonic()
-    size = _shard_size(settings, source.row_bytes + answers.row_bytes)
-    begun = source.fingerprint()
-    identity = {**identity, "input": begun, "settings": {**identity["settings"], "shard_rows": size}}
+    size = _shard_size(settings, source.row_bytes + predictor.row_bytes)
+    before = source.fingerprint()
+    # The shard size decides which rows a file holds, so a resumed job must have the same one.
+    identity = {**identity, "input": before, "settings": {**identity["settings"], "shard_rows": size}}
     with claimed(folder):
         job = Job(folder, identity, settings.fresh)
         was_finished, done = job.manifest.finished, job.manifest.n_read
         if not was_finished:
             watcher.begin(done, source.n_rows)
             task = Task(folder, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
-            _run(job, engine or LocalEngine(source, answers, watcher.stage), task, watcher)
-            _check_end(job, source, begun)
-        job.finish(answers.tallying)
-        monitor = {} if answers.tallying is None else {"monitor": status_of(folder)}
+            _run(job, engine or LocalEngine(source, predictor, watcher.stage), task, watcher)
+            _check_end(job, source, before)
+        # Also for a finished job: an earlier start may have ended before it removed its temporary files.
+        job.finish(predictor.tallying)
+        monitor = {} if predictor.tallying is None else {"monitor": status_of(folder)}
     seconds = time.monotonic() - started
     rate = (job.manifest.n_read - done) / seconds
-    told = {"seconds": seconds, "rows_per_second": rate, "was_finished": was_finished}
-    return {**_summary(job.manifest), **told, **monitor}
+    run = {"seconds": seconds, "rows_per_second": rate, "was_finished": was_finished}
+    return {**_summary(job.manifest), **run, **monitor}
 
 
 def _shard_size(settings: Settings, row_bytes: int) -> int:
     most = max(1, SHARD_BYTES // max(1, row_bytes))
-    # Whole blocks, where there is room for one, leave none half empty.
+    # Estimators compute blocks of a fixed size; a multiple of it, if one fits, pads no block of the shard.
     most = most // BLOCK * BLOCK or most
     return min(settings.shard_rows, most)
 
 
 def _run(job: Job, engine: Engine, task: Task, watcher: Watcher) -> None:
+    # Shards of an earlier start count as well: a job that was stopped for bad rows stops again at once.
     _judge(job, task.max_rejected, ENOUGH_ROWS)
+    # Closed also on an error or Ctrl-C, so that an engine cancels its running shards before the lock is released.
     with closing(engine(task)) as shards:
         for written in shards:
             job.commit(written)
@@ -154,7 +159,7 @@ def _run(job: Job, engine: Engine, task: Task, watcher: Watcher) -> None:
 
 
 def _judge(job: Job, most: float, enough: int) -> None:
-    """Stop where too many of the rows seen are bad, and say what is wrong with the first one."""
+    """Raise if too many of the rows so far are bad; the sentence shows the first bad row and its reason."""
     seen, rejected = job.manifest.n_read, job.manifest.n_rejected
     if seen < enough or rejected <= most * seen:
         return
@@ -167,12 +172,13 @@ def _judge(job: Job, most: float, enough: int) -> None:
     )
 
 
-def _check_end(job: Job, source: Input, begun: dict[str, Any]) -> None:
-    """Every row of the input must have come out, or be among the rejected, and the input must be the same still."""
+def _check_end(job: Job, source: Input, before: dict[str, Any]) -> None:
+    """Check that every row of the input was predicted or rejected, and that the input has not changed meanwhile."""
     n_read = job.manifest.n_read
     if not n_read:
         raise DataError("the input must hold at least one row. Received none.")
-    if source.fingerprint() != begun:
+    # Before the row count: a file that changed is the likelier cause of a wrong count.
+    if source.fingerprint() != before:
         raise DataError("the input changed while it was read; start over with --fresh.")
     if source.n_rows not in (None, n_read):
         raise CascadeError(f"the output must account for {source.n_rows} rows. Received {n_read}; please report this.")

@@ -1,1 +1,1 @@
-"""Is the cascade worth it? Contenders, the flat baseline and a verdict, on the same grouped folds."""
+"""Is a cascade better than a flat model? Contenders, the flat baseline and a verdict, on the same grouped folds."""

@@ -1,4 +1,4 @@
-"""The honest comparison: contenders on the same grouped folds, paired, with what each costs."""
+"""Paired comparison of contenders on the same grouped folds, with the cost of each."""
 
 from __future__ import annotations
 
@@ -37,13 +37,12 @@ from cascade.utils.types import Floats, Rows
 
 logger = logging.getLogger(__name__)
 
-
 DRAWS = 200
 
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """What one contender said of the rows of one fold.
+    """Predictions of one contender for the rows of one fold, and their cost.
 
     Attributes
     ----------
@@ -51,9 +50,9 @@ class FoldPredictions:
     proba : ndarray of float, shape (m, L)
     bits : ndarray of 0/1, shape (m, L)
     passed : ndarray of bool, shape (m,), or None
-        None where it has no gate.
+        Whether the gate passed each row; None for a contender without a gate.
     operations, fit_seconds, rows_per_second : float
-        NaN where its arithmetic is not known.
+        `operations` are per row, and NaN if the arithmetic of the model is not known.
     """
 
     rows: Rows
@@ -75,7 +74,7 @@ def compare(
     seed: int = 0,
     any_label: str | None = "auto",
 ) -> dict[str, Any]:
-    """Fit every contender on the same folds and put them side by side.
+    """Fit every contender on the same folds and compare their predictions.
 
     Parameters
     ----------
@@ -90,8 +89,15 @@ def compare(
     Returns
     -------
     dict
-        `contenders`: one dict each, undefined values None, a contender that failed with its `error`;
-        `verdict`: which to use, and why.
+        `contenders`: one dict per contender, with None for undefined values; a contender that failed has its `error`.
+        `verdict`: which contender to use, and why.
+
+    Raises
+    ------
+    DataError
+        If the labels or groups do not allow this many folds, or no contender could be fitted.
+    ConfigError
+        If an option of a contender is invalid.
     """
     if not Y.any():
         raise DataError("`Y` must hold at least one positive to compare models on. Received none.")
@@ -101,27 +107,28 @@ def compare(
     if not all(Y[folds == fold].any() for fold in range(n_folds)):
         raise DataError(f"`Y` must hold a positive in each of {n_folds} folds; too few groups have one.")
     any_index = find_any_label(LabelMatrix(Y), names, any_label).index
-    answers: dict[str, list[FoldPredictions]] = {}
+    predictions: dict[str, list[FoldPredictions]] = {}
     errors: dict[str, str] = {}
     for name, contender in contenders.items():
+        # A contender that fails on these data is a result; an invalid option is a mistake of the caller.
         try:
-            answers[name] = [_run_fold(contender, X, Y, groups, folds, fold, name) for fold in range(n_folds)]
+            predictions[name] = [_run_fold(contender, X, Y, groups, folds, fold, name) for fold in range(n_folds)]
         except ConfigError:
             raise
         except (CascadeError, ValueError) as error:
             errors[name] = str(error).splitlines()[0]
             logger.warning("%s failed: %s", name, errors[name])
-    if not answers:
+    if not predictions:
         raise DataError(f"no contender could be fitted; the first failed with: {next(iter(errors.values()))}")
     group = group_numbers(groups, len(Y))
-    quality = {name: _resampled_precision(found, Y, group, any_index, seed) for name, found in answers.items()}
-    rows = [_row(name, found, Y, group, any_index, quality) for name, found in answers.items()]
-    _mind_the_choice(rows, quality)
+    quality = {name: _resampled_precision(parts, Y, group, any_index, seed) for name, parts in predictions.items()}
+    rows = [_row(name, parts, Y, group, any_index, quality) for name, parts in predictions.items()]
+    _add_selection_bound(rows, quality)
     rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
-    found = {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
+    result = {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
     if Y.any(axis=1).all():
-        found["verdict"] = f"Every row has a label, so a gate has nothing to decide. {found['verdict']}"
-    return found
+        result["verdict"] = f"Every row has a label, so a gate has nothing to decide. {result['verdict']}"
+    return result
 
 
 def _run_fold(
@@ -135,12 +142,14 @@ def _run_fold(
     fitted = time.monotonic()
     held = subset(X, testing, model)
     if hasattr(model, "examine"):
-        answer = model.examine(held)
-        proba, bits, passed = answer.proba, answer.labels, answer.passed_gate
+        prediction = model.examine(held)
+        proba, bits, passed = prediction.proba, prediction.labels, prediction.passed_gate
+        # Expected cost per row: every row costs the gate, and only rows that pass cost the labeler.
         operations = operations_per_row(model.gate_) + passed.mean() * operations_per_row(model.labeler_)
     else:
         proba, bits, passed = model.predict_proba(held), None, None
         operations = operations_per_row(model)
+    # Measured before `predict`, which would compute the probabilities of a flat model a second time.
     rate = len(testing) / (time.monotonic() - fitted)
     if bits is None:
         bits = model.predict(held).astype(np.uint8)
@@ -150,41 +159,45 @@ def _run_fold(
 
 
 def _resampled_precision(
-    found: list[FoldPredictions], Y: Labels, group: Rows, any_index: int | None, seed: int
+    parts: list[FoldPredictions], Y: Labels, group: Rows, any_index: int | None, seed: int
 ) -> tuple[Floats, Floats]:
-    """Macro average precision of the findings, mean over folds: as it is, and for draws of groups."""
+    """Return the macro average precision of the findings, mean over folds: of all rows, and per draw of groups."""
     findings = _findings(Y.shape[1], any_index)
     metric = macro(AVERAGE_PRECISION)
     points, draws = [], []
-    for number, answer in enumerate(found):
-        cells = np.ix_(answer.rows, findings)
-        every = np.ones(len(answer.rows), dtype=bool)
-        outcome = Outcome(Y[cells], answer.proba[:, findings], answer.bits[:, findings], every)
-        own = np.unique(group[answer.rows], return_inverse=True)[1]
+    # Per fold, then averaged: each fold has a separate model, whose scores need not rank with those of the others.
+    for fold, part in enumerate(parts):
+        cells = np.ix_(part.rows, findings)
+        passed = np.ones(len(part.rows), dtype=bool)
+        outcome = Outcome(Y[cells], part.proba[:, findings], part.bits[:, findings], passed)
+        # Renumbered from 0, so that a bootstrap draws only groups of this fold.
+        group_in_fold = np.unique(group[part.rows], return_inverse=True)[1]
         points.append(metric(outcome))
-        # The same draws for every contender: their differences are paired.
-        draws.append(metric_draws(metric, outcome, own, DRAWS, (seed, number))[:, 0])
+        # The seed does not depend on the contender: all have the same draws, so their differences are paired.
+        draws.append(metric_draws(metric, outcome, group_in_fold, DRAWS, (seed, fold))[:, 0])
     return np.mean(points, axis=0), np.mean(draws, axis=0)
 
 
 def _findings(n_labels: int, any_index: int | None) -> Rows:
-    """Columns but `any`; where that is the only one, it."""
+    """Return all columns except `any`, or the only column if there is one label."""
     return np.arange(n_labels) if n_labels == 1 else np.flatnonzero(np.arange(n_labels) != any_index)
 
 
 def _row(
     name: str,
-    found: list[FoldPredictions],
+    parts: list[FoldPredictions],
     Y: Labels,
     group: Rows,
     any_index: int | None,
     quality: dict[str, tuple[Floats, Floats]],
 ) -> dict[str, Any]:
-    order = np.concatenate([answer.rows for answer in found])
+    """Return the figures of one contender as plain data."""
+    order = np.concatenate([part.rows for part in parts])
     truth = Y[order]
-    proba, bits = np.concatenate([a.proba for a in found]), np.concatenate([a.bits for a in found])
+    proba, bits = np.concatenate([part.proba for part in parts]), np.concatenate([part.bits for part in parts])
     findings = _findings(Y.shape[1], any_index)
     true = truth[:, findings].sum(axis=0)
+    # Sum ratios of the rarer half of the labels are mostly noise, so their extremes would say little.
     common = true >= np.median(true)
     ratio = proba[:, findings].sum(axis=0) / np.maximum(true, 1)
     point, draws = quality[name]
@@ -198,54 +211,58 @@ def _row(
         "sum_ratio_smallest": ratio[common].min(),
         "sum_ratio_largest": ratio[common].max(),
         "incoherent_share": _incoherent(proba, bits, findings, any_index),
-        **_at_gate(found, truth, group[order]),
-        "operations_per_row": np.mean([answer.operations for answer in found]),
-        "fit_seconds": np.mean([answer.fit_seconds for answer in found]),
-        "rows_per_second": np.mean([answer.rows_per_second for answer in found]),
+        **_at_gate(parts, truth, group[order]),
+        "operations_per_row": np.mean([part.operations for part in parts]),
+        "fit_seconds": np.mean([part.fit_seconds for part in parts]),
+        "rows_per_second": np.mean([part.rows_per_second for part in parts]),
     }
     if REFERENCE in quality and name != REFERENCE:
-        own, (flat, flat_draws) = draws, quality[REFERENCE]
+        flat, flat_draws = quality[REFERENCE]
         values["difference"] = point[0] - flat[0]
-        values["difference_low"], values["difference_high"] = (_quantile(own - flat_draws, q) for q in (0.025, 0.975))
+        values["difference_low"], values["difference_high"] = (_quantile(draws - flat_draws, q) for q in (0.025, 0.975))
+    # JSON has neither NaN nor infinity.
     plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
     return {"contender": name, **plain}
 
 
 def _quantile(draws: Floats, share: float) -> float:
-    """Quantile of the draws in which a figure is defined; NaN where it is so in none."""
+    """Return the quantile of the draws in which a figure is defined; NaN if there are none."""
     defined = draws[np.isfinite(draws)]
     return float(np.quantile(defined, share)) if len(defined) else float("nan")
 
 
-def _at_gate(found: list[FoldPredictions], truth: Labels, group: Rows) -> dict[str, float]:
-    """What a contender's gates let through, and the mean recall over folds that is proven of every label at them."""
-    parts = [answer.passed for answer in found if answer.passed is not None]
-    if not parts:
+def _at_gate(parts: list[FoldPredictions], truth: Labels, group: Rows) -> dict[str, float]:
+    """Return the share of rows that pass the gates, and the mean recall over folds that is proven for every label."""
+    gates = [part.passed for part in parts if part.passed is not None]
+    if not gates:
         return {"share_past_gate": float("nan"), "certified_recall": float("nan")}
-    passed = np.concatenate(parts)
+    passed = np.concatenate(gates)
     return {"share_past_gate": float(passed.mean()), "certified_recall": certified_recall(passed, truth, group)}
 
 
-def _mind_the_choice(rows: list[dict[str, Any]], quality: dict[str, tuple[Floats, Floats]]) -> None:
-    """Give each row the lower bound that holds for whichever contender turns out best: the best of many is lucky.
+def _add_selection_bound(rows: list[dict[str, Any]], quality: dict[str, tuple[Floats, Floats]]) -> None:
+    """Add a lower bound of the difference to the flat model that stays valid after choosing the best contender.
 
-    The bound leaves room for the largest error among all contenders' differences, draw by draw.
+    The margin is a quantile of the largest error among all contenders' differences in each draw.
     """
     others = [name for name in quality if name != REFERENCE]
     if REFERENCE not in quality or not others:
         return
     flat, flat_draws = quality[REFERENCE]
+    # A draw minus the estimate behaves like the estimate minus the truth. The best of many contenders is chosen partly
+    # for its error, so the maximum over all of them bounds the error of whichever is chosen.
     errors = [(quality[name][1] - flat_draws) - (quality[name][0] - flat) for name in others]
-    room = _quantile(np.max(errors, axis=0), 0.975)
+    margin = _quantile(np.max(errors, axis=0), 0.975)
     for row in rows:
         if row["contender"] != REFERENCE:
-            row["difference_least"] = row["difference"] - room
+            row["difference_least"] = row["difference"] - margin
 
 
 def _incoherent(proba: Floats, bits: Labels, findings: Rows, any_index: int | None) -> float:
-    """Share of rows on which `any` is less probable than a label, or a label's bit is set without that of `any`."""
+    """Return the share of rows where `any` is less probable than a label, or a label's bit is set without `any`."""
     if any_index is None or any_index in findings:
         return float("nan")
+    # The tolerance allows for rounding where both probabilities are equal by construction.
     less = proba[:, any_index] < proba[:, findings].max(axis=1) - 1e-12
     without = (bits[:, any_index] == 0) & bits[:, findings].any(axis=1)
     return float((less | without).mean())

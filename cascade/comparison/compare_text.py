@@ -1,4 +1,4 @@
-"""A comparison in words: the verdict, and the table."""
+"""Text of a comparison: the verdict and the table."""
 
 from __future__ import annotations
 
@@ -8,18 +8,20 @@ from cascade.comparison.contenders import REFERENCE
 
 
 def verdict(rows: list[dict[str, Any]]) -> str:
-    """One sentence: which contender to use, and why."""
+    """Return the verdict: one sentence with the contender to use, and why."""
     sound = {row["contender"]: row for row in rows if "error" not in row}
     best = max(sound.values(), key=lambda row: row["macro_average_precision"])
     flat = sound.get(REFERENCE)
     if flat is None:
         return f"Use {best['contender']} with care: the flat model could not be fitted, so nothing is compared with it."
+    # Before any quality: a verdict for the flat model would hide that no cascade was compared.
     failed = [row["contender"] for row in rows if "error" in row and row["contender"].startswith("cascade")]
     if failed and not any(name.startswith("cascade") for name in sound):
         return f"No cascade could be fitted, so none is compared; {best['contender']} is the best of the others."
     if best is flat:
         cheaper = _cheaper(sound, flat)
         return f"Use {best['contender']}: no contender has a higher macro average precision{cheaper}."
+    # `difference_least` holds after choosing the best; the interval of a single difference would be too optimistic.
     gain, least = best["difference"], best["difference_least"]
     if least > 0:
         return (
@@ -33,9 +35,10 @@ def verdict(rows: list[dict[str, Any]]) -> str:
 
 
 def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
-    """Name a cascade that is not worse and needs less than two thirds of the arithmetic, if there is one."""
+    """Name a cascade that is not clearly worse with less than two thirds of the arithmetic, if there is one."""
     if flat["operations_per_row"] is None:
         return ""
+    # Not clearly worse: the interval of the difference to the flat model reaches above 0.
     equal = [
         row
         for row in sound.values()
@@ -49,7 +52,9 @@ def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
         return ""
     least = min(equal, key=lambda row: row["operations_per_row"])
     times = flat["operations_per_row"] / least["operations_per_row"]
-    return f"; where compute counts, {least['contender']} is not clearly worse at 1/{times:.1f} of the arithmetic a row"
+    return (
+        f"; where compute counts, {least['contender']} is not clearly worse at 1/{times:.1f} of the arithmetic per row"
+    )
 
 
 COLUMNS = (
@@ -68,7 +73,7 @@ COLUMNS = (
 
 
 def table(result: dict[str, Any]) -> str:
-    """Lay a comparison out as a Markdown table and its verdict."""
+    """Return a comparison as a Markdown table followed by its verdict."""
     head = ["contender", *(title for _, title, _ in COLUMNS), "sums"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in result["contenders"]:

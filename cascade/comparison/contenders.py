@@ -1,4 +1,4 @@
-"""The models that `compare` puts beside each other, made of one base learner."""
+"""The models that `compare` fits, all made from the same base learners."""
 
 from __future__ import annotations
 
@@ -36,54 +36,56 @@ def contenders(
     Parameters
     ----------
     gate, binary : binary classifiers with `predict_proba`
-        Gate of the cascades and the recipe, and base learner of all models of one label.
+        Gate of the cascades and of the literal recipe, and base learner of all models of a single label.
     multilabel : multi-label classifier, optional
-        Base learner of the flat model and of one labeler. Default: one `binary` a label.
+        Base learner of the flat model and of one labeler. Default: one `binary` per label.
     n_bags : int, default=10
     n_jobs : int, optional
-        Balanced models fitted at a time.
+        Number of balanced models that are fitted in parallel.
     calibration_folds : int, optional
     any_label : str or None, default="auto"
     random_state : int, default=0
     pools : tuple of str
-        Negative pools that each labeler is tried with.
+        Negative pools to combine with each labeler.
     **cascade_options
         Further parameters of `CascadeClassifier`.
 
     Returns
     -------
     dict
-        Flat; flat with balanced class weights, where the base learner has them; the peer stack, where rows can be
-        copied; the literal recipe; a cascade for each labeler and pool.
+        The flat model; the flat model with balanced class weights, if the base learner has them; the peer stack, if
+        rows can be copied; the literal recipe; a cascade per labeler and pool.
     """
     together = MultiOutputClassifier(clone(binary)) if multilabel is None else multilabel
     common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
-    # All choose bits in the same way, or F1 and coherence would compare decisions rather than models.
+    # Options of decisions are shared: otherwise F1 and coherence would compare decisions instead of models.
     common |= {name: cascade_options.pop(name) for name in SHARED & set(cascade_options)}
-    found: dict[str, Any] = {REFERENCE: FlatClassifier(together, **common)}
+    models: dict[str, Any] = {REFERENCE: FlatClassifier(together, **common)}
     weighted = _weighted(binary) if multilabel is None else None
     if weighted is not None:
-        found["flat, weighted loss"] = FlatClassifier(weighted, **common)
+        models["flat, weighted loss"] = FlatClassifier(weighted, **common)
+    # Undersampling indexes and copies rows; a learner that fetches its batches by row number is given no rows to copy.
     if not makes_batches(binary):
-        found["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
-    found["literal recipe"] = NaiveRecipe(gate, binary, random_state)
+        models["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
+    models["literal recipe"] = NaiveRecipe(gate, binary, random_state)
     labelers = {
         "multi-label": together,
         "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state),
     }
     if weighted is not None:
-        # Its shift is not known in advance; the cascade's calibration takes it off.
+        # Class weights shift log-odds by an unknown amount, which the calibration of the cascade corrects.
         labelers["weighted"] = weighted
     for pool in pools:
         for kind, labeler in labelers.items():
-            found[f"cascade, {kind}, {pool}"] = CascadeClassifier(
+            models[f"cascade, {kind}, {pool}"] = CascadeClassifier(
                 gate, labeler, any_label=any_label, negative_pool=pool, **common, **cascade_options
             )
-    return found
+    return models
 
 
 def _weighted(binary: Any) -> Any:
-    """One model a label with balanced class weights; None where neither the learner nor a step of it has any."""
+    """Return one model per label with balanced class weights; None if neither the learner nor a step of it has them."""
+    # The last part of a nested name, so that the classifier within a pipeline is covered.
     names = [name for name in binary.get_params() if name.split("__")[-1] == "class_weight"]
     if not names:
         return None
@@ -91,8 +93,10 @@ def _weighted(binary: Any) -> Any:
 
 
 def _peer_stack(binary: Any, random_state: int) -> Any:
+    # An optional extra, imported only if this contender is made.
     from imblearn.pipeline import make_pipeline
     from imblearn.under_sampling import RandomUnderSampler
 
     stack = make_pipeline(RandomUnderSampler(random_state=random_state), clone(binary))
+    # Calibration around the sampler undoes its shift of log-odds: folds are sampled for fitting, not for calibration.
     return MultiOutputClassifier(CalibratedClassifierCV(stack, cv=3))

@@ -1,4 +1,4 @@
-"""The flat model: every label from every row, without a gate; what a cascade has to be better than."""
+"""The flat model: all labels of every row from one model without a gate; the baseline of a cascade."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from cascade.utils.types import Floats, Rows
 
 
 class FlatClassifier(MultilabelClassifier):
-    """A multi-label model as it is, with decision thresholds from rows that it has not seen.
+    """A multi-label model without a gate, with decision thresholds fitted on rows that it has not seen.
 
     Parameters
     ----------
@@ -33,18 +33,19 @@ class FlatClassifier(MultilabelClassifier):
     decision : decision, default="f1"
         As in `CascadeClassifier`.
     calibration_size : float, default=0.2
-        Share of the rows, whole groups, held out for the thresholds.
+        Share of the rows, in whole groups, held out for the thresholds.
     calibration_folds : int, optional
-        Choose the thresholds on out-of-fold answers for all rows instead.
+        If given, fit the thresholds on out-of-fold probabilities of all rows instead.
     random_state : int, default=0
 
     Attributes
     ----------
     estimator_ : fitted estimator, or None where no label varies
     learned_ : ndarray of int
-        Columns that the estimator answers for; a label without both classes among the fitting rows is given its
+        Columns that the estimator predicts. A label without both classes among the fitting rows is predicted as its
         smoothed share.
     share_ : ndarray of float, shape (L,)
+        Smoothed share of each label among the fitting rows.
     thresholds_ : ndarray of float, shape (L,)
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
@@ -77,13 +78,13 @@ class FlatClassifier(MultilabelClassifier):
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model, and the thresholds on rows that it has not seen.
+        """Fit the model, and fit the thresholds on rows that it has not seen.
 
         Parameters
         ----------
         X : rows, n of them
         y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
-            A label that is NaN, or that a masked array hides, leaves its row out for that label.
+            A row is left out for a label that is NaN or masked.
         groups, sample_weight : array-like, shape (n,), optional
         """
         X = validate_rows(self, X, reset=True, min_rows=2)
@@ -92,6 +93,7 @@ class FlatClassifier(MultilabelClassifier):
         decisions = each_decision(self.decision, None, names)
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         given = {"groups": None if groups is None else np.asarray(groups), "sample_weight": weight}
+        # A row without any known label can neither fit the model nor a threshold.
         rows = labels.rows_with_known_label()
         if self.calibration_folds is None:
             group = _of(given["groups"], rows)
@@ -99,8 +101,10 @@ class FlatClassifier(MultilabelClassifier):
             self._fit_on(X, labels, rows[~held], given)
             unseen, proba = rows[held], self._proba(X, rows[held])
         else:
+            # The folds come first: each of their fits overwrites `estimator_`, and the last fit has to be on all rows.
             unseen, proba = rows, self._out_of_fold(X, labels, rows, self.calibration_folds, given)
             self._fit_on(X, labels, rows, given)
+        # Without a gate, every row passes.
         passed, unseen_weight = np.ones(len(unseen), dtype=bool), _of(weight, unseen)
         self.thresholds_ = decision_thresholds(
             decisions, names, proba, passed, labels.part(unseen), unseen_weight, calibrated=False
@@ -113,10 +117,13 @@ class FlatClassifier(MultilabelClassifier):
             raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
         extra = {name: _of(values, rows) for name, values in given.items()}
         weight, fitting = check_weight(extra["sample_weight"], len(rows)), labels.part(rows)
+        # Half a count added to each class (Jeffreys), so that no constant probability is exactly 0 or 1.
         self.share_ = (weight @ fitting.values + 0.5) / (fitting.weight_per_label(weight) + 1.0)
         self.learned_ = varying_labels(fitting)
+        # Most learners raise for a target with one class, so only labels that vary are fitted.
         self.estimator_ = None
         if len(self.learned_):
+            # Gate and labeler of a cascade are seeded with 0 and 1; the 2 makes an independent stream.
             estimator = fresh(self.estimator, [self.random_state, 2])
             self.estimator_ = fit_labels(estimator, X, rows, labels.part(rows, self.learned_), **extra)
 
@@ -135,15 +142,15 @@ class FlatClassifier(MultilabelClassifier):
         return proba
 
     def predict_proba(self, X: Any) -> Floats:
-        """The model's probabilities as they are; float of shape (n, L), or (n, 2) where the target was a vector."""
-        return self.target_form_.proba(self._answer(X))
+        """Return the probabilities of the model; float of shape (n, L), or (n, 2) if the target was a vector."""
+        return self.target_form_.proba(self._label_proba(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""
-        bits = self._answer(X) >= self.thresholds_
+        """Return 0/1 of shape (n, L), or classes of shape (n,) if the target was a vector."""
+        bits = self._label_proba(X) >= self.thresholds_
         return self.target_form_.decode(bits.astype(np.int64))
 
-    def _answer(self, X: Any) -> Floats:
+    def _label_proba(self, X: Any) -> Floats:
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
         return self._proba(X, np.arange(n_rows(X)))

@@ -1,4 +1,4 @@
-"""The recipe that circulates with the problem, taken to the letter, so that it can be measured beside the rest."""
+"""The literal recipe: a gate and balanced models without corrections, as a contender of the comparison."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cascade.utils.types import Floats
 
 
 class NaiveRecipe(MultilabelClassifier):
-    """A gate at 0.5, then one model a label on a 50/50 sample of all rows, at 0.5, with nothing undone.
+    """A gate at 0.5, then one model per label on a 50/50 sample of all rows, at 0.5, without prior correction.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ class NaiveRecipe(MultilabelClassifier):
     --------
     >>> from sklearn.linear_model import LogisticRegression
     >>> X = np.random.default_rng(0).normal(size=(500, 2))
-    >>> model = LiteralRecipe(LogisticRegression(), LogisticRegression()).fit(X, (X > 1).astype(int))
+    >>> model = NaiveRecipe(LogisticRegression(), LogisticRegression()).fit(X, (X > 1).astype(int))
     >>> model.predict([[3.0, 0.0]]).shape
     (1, 2)
     """
@@ -42,6 +42,7 @@ class NaiveRecipe(MultilabelClassifier):
 
     def fit(self, X: Any, y: Any, groups: ArrayLike | None = None) -> Self:
         """Fit gate and labeler on all rows."""
+        # All rows, although the labeler predicts only those that pass: the recipe ignores this difference.
         Y, self.target_form_ = read_target(y, n_rows(X))
         given = {"groups": None if groups is None else np.asarray(groups)}
         gate = fresh(self.gate, [self.random_state, 0])
@@ -53,20 +54,21 @@ class NaiveRecipe(MultilabelClassifier):
         return self
 
     def examine(self, X: Any) -> Prediction:
-        """Predict, and tell which rows passed the gate."""
+        """Predict, and report which rows passed the gate."""
         rows = np.arange(n_rows(X))
         gate = block_proba(self.gate_, X, rows, 1)[:, 0]
         passed = gate >= 0.5
         proba = np.zeros((len(rows), len(self.labeler_.prior_shift_)))
         if passed.any():
             z = self.labeler_.predict_log_odds(subset(X, rows[passed], self.labeler_))
+            # The balanced labeler adds the prior shift to correct its log-odds; the recipe does not, so it is removed.
             proba[passed] = expit(z - self.labeler_.prior_shift_)
         return Prediction(gate, passed, proba, (proba >= 0.5).astype(np.uint8))
 
     def predict_proba(self, X: Any) -> Floats:
-        """Raw answers of the balanced models, 0 where the gate says no; float of shape (n, L)."""
+        """Return raw probabilities of the balanced models, 0 where the gate rejects; float of shape (n, L)."""
         return self.examine(X).proba
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """0/1 at 0.5; shape (n, L)."""
+        """Return 0/1 at a threshold of 0.5; shape (n, L)."""
         return self.target_form_.decode(self.examine(X).labels)

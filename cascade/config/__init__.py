@@ -1,1 +1,1 @@
-"""What does a run say? The schema of config files, and the estimators that are built from it."""
+"""What does a config contain? The schema of config files, and the estimators that are built from it."""

@@ -1,4 +1,4 @@
-"""The base of every part of a config."""
+"""The base class of every part of a config."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class ConfigModel(BaseModel):
-    """A part of a config in which only known keys may stand."""
+    """A part of a config that accepts known keys only."""
 
+    # pydantic ignores unknown keys by default, so that a misspelt key would train with a default value.
     model_config = ConfigDict(extra="forbid")

@@ -1,4 +1,4 @@
-"""From a config's words to estimators; only the kinds named here can be made."""
+"""From a config to estimators; a config can name only the kinds that are listed here."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from cascade.many_labels.classifier import ManyLabelClassifier
 
 
 def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
-    """Make the unfitted cascade that a config describes, for rows like those of `data`."""
-    labeler = config.labeler
-    if labeler.strategy == "balanced":
-        named: Any = BalancedBinaryRelevance(
-            build_model(labeler.model, data), n_bags=labeler.n_bags, n_jobs=labeler.n_jobs, random_state=config.seed
+    """Build the unfitted cascade that a config describes, for rows like those of `data`."""
+    part = config.labeler
+    if part.strategy == "balanced":
+        labeler: Any = BalancedBinaryRelevance(
+            build_model(part.model, data), n_bags=part.n_bags, n_jobs=part.n_jobs, random_state=config.seed
         )
     else:
-        named = _multilabel(labeler.model, data)
+        labeler = _multilabel(part.model, data)
     return CascadeClassifier(
         build_model(config.gate, data),
-        named,
+        labeler,
         any_label=config.data.any_label,
         label_names=data.label_names,
         random_state=config.seed,
@@ -33,37 +33,46 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
     )
 
 
-def build_many_labels(config: RunConfig, flat: ManyLabelsConfig, data: Dataset) -> ManyLabelClassifier:
-    """Make the unfitted flat model that a config describes, for rows like those of `data`."""
+def build_many_labels(config: RunConfig, part: ManyLabelsConfig, data: Dataset) -> ManyLabelClassifier:
+    """Build the unfitted many-label model of a config's part `flat`, for rows like those of `data`."""
     from sklearn.multiclass import OneVsRestClassifier
 
-    model = build_model(flat.model, data)
-    # Of scikit-learn's wrappers this one takes sparse labels.
+    model = build_model(part.model, data)
+    # Of scikit-learn's wrappers, OneVsRestClassifier is the one that takes sparse labels.
     return ManyLabelClassifier(
-        model if isinstance(flat.model, KerasModel) else OneVsRestClassifier(model),
-        decoder=flat.decoder,
+        model if isinstance(part.model, KerasModel) else OneVsRestClassifier(model),
+        decoder=part.decoder,
         label_names=data.label_names,
-        calibration_size=flat.calibration_size,
+        calibration_size=part.calibration_size,
         random_state=config.seed,
     )
 
 
 def build_model(model: Model, data: Dataset) -> Any:
-    """Make one estimator."""
+    """Build one unfitted estimator, for rows like those of `data`.
+
+    Raises
+    ------
+    ConfigError
+        If the estimator does not take such rows or the options of the config.
+    """
     if isinstance(model, KerasModel):
         _refuse_missing(data, "a network")
+        # Keras is an optional extra, which a config without a network must not require.
         from cascade.estimators.neural import KerasClassifier
 
         options = model.model_dump(exclude={"kind"})
         options["network"] = model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
         return KerasClassifier(**options)
     if len(data.X.shape) > 2:
-        raise ConfigError(f"{model.kind} takes vectors, and the data holds images; use `kind: keras`.")
+        raise ConfigError(f"{model.kind} takes vectors, and the data has images; use `kind: keras`.")
     try:
         estimator = _sklearn_class(model)(**model.options)
+        # scikit-learn validates options in `fit` only: a labeler's would be rejected after the gate was trained.
         estimator._validate_params()
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
+    # The tag is read from the instance: whether an estimator takes NaN may depend on its options.
     if not get_tags(estimator).input_tags.allow_nan:
         _refuse_missing(data, model.kind)
     return estimator
@@ -78,6 +87,7 @@ def _multilabel(model: Model, data: Dataset) -> Any:
     from sklearn.multioutput import MultiOutputClassifier
 
     estimator = build_model(model, data)
+    # A network has one output per label already.
     return estimator if isinstance(model, KerasModel) else MultiOutputClassifier(estimator)
 
 
@@ -85,6 +95,7 @@ def _sklearn_class(model: SklearnModel) -> Any:
     from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
     from sklearn.linear_model import LogisticRegression
 
+    # A fixed table instead of an import by name: a config file from elsewhere must not choose what is imported.
     return {
         "logistic_regression": LogisticRegression,
         "random_forest": RandomForestClassifier,

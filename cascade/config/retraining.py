@@ -1,4 +1,4 @@
-"""The parts of a run's config that a retraining reads."""
+"""The parts of a run's config for `cascade retrain`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cascade.retraining.decision.policy import Policy, Wanted
 class PromotionConfig(ConfigModel):
     """When a challenger takes the champion's place; see `cascade.retraining.decision.policy.Policy`."""
 
+    # Defaults are those of the library, read from its class, so that config and Python cannot differ.
     metric: Wanted = Policy.metric
     margin: float = Field(default=Policy.margin, ge=0)
     confidence: float = Field(default=Policy.confidence, gt=0, lt=1)
@@ -24,19 +25,20 @@ class PromotionConfig(ConfigModel):
     draws: int = Field(default=Policy.draws, ge=100)
 
     def policy(self) -> Policy:
-        """Policy that the config describes."""
+        """Return the policy that the config describes."""
         return Policy(**self.model_dump())
 
 
 class DataLimitsConfig(ConfigModel):
-    """How far new data may lie from the champion's; see `cascade.retraining.checks.limits.Limits`."""
+    """How far new data may differ from the champion's; see `cascade.retraining.checks.limits.Limits`."""
 
     fewest_rows: float = Field(default=Limits.fewest_rows, ge=0)
+    # Factors of 1 or more hold in both directions: 2 means twice as frequent, or half.
     prevalence_told: float = Field(default=Limits.prevalence_told, ge=1)
     prevalence_asked: float = Field(default=Limits.prevalence_asked, ge=1)
     agreement: float = Field(default=Limits.agreement, ge=0, le=1)
     constant_rows: float = Field(default=Limits.constant_rows, ge=0, le=1)
 
     def limits(self) -> Limits:
-        """Limits that the config describes."""
+        """Return the limits that the config describes."""
         return Limits(**self.model_dump())

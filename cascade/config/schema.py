@@ -1,4 +1,4 @@
-"""What a run is: its keys, their defaults and what they may hold, checked by pydantic."""
+"""The schema of a run: its keys, their defaults and valid values, validated by pydantic."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
     try:
         check(value)
     except ConfigError as error:
-        # pydantic collects values that do not fit from ValueError alone; the sentence begins with the key already.
+        # The sentence begins with the parameter and ends with the received value. `load_config` adds both for the key
+        # of the config, so both are removed here; the name of an option within the value is kept.
         name, sentence = str(error).split(" Received ")[0].rstrip(".").split(" ", 1)
         option = name.strip("`").partition(".")[2]
         raise ValueError(f"`{option}` {sentence}" if option else sentence) from error
@@ -37,7 +38,7 @@ def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
 
 
 def _known_windows(windows: Any) -> Any:
-    # What reads data brings more than a config without windows needs.
+    # Imported late: the readers import more packages than a config without windows needs.
     from cascade.data.readers.pixels import check_windows
 
     _refused_as_value(check_windows, windows)
@@ -45,7 +46,7 @@ def _known_windows(windows: Any) -> Any:
 
 
 class DataConfig(ConfigModel):
-    """Where the data is and which columns play which role."""
+    """Where the data is, and the roles of its columns."""
 
     path: Path
     label_file: Path | None = None
@@ -67,7 +68,7 @@ def _known_loss(loss: Any) -> Any:
 def _known_sampling(sampling: Any) -> Any:
     if sampling is None:
         return None
-    # Samplers bring scikit-learn, which a config without them does not need.
+    # Imported late: samplers import scikit-learn, which a config without them does not need.
     from cascade.estimators.sampling import check_sampling
 
     return _refused_as_value(check_sampling, sampling)
@@ -95,18 +96,20 @@ KINDS = ("keras", *get_args(SklearnKind))
 
 
 class SklearnModel(ConfigModel):
-    """A scikit-learn classifier with its own options."""
+    """A scikit-learn classifier and the options of its constructor."""
 
     kind: SklearnKind
     options: dict[str, Any] = {}
 
 
 def _family(model: Any) -> str:
-    """Which of the two models a part of a config describes; a network where nothing is said."""
+    """Return the tag of the model that a part of a config describes; without `kind` it is a network."""
+    # pydantic calls this with the mapping of a file, or with an instance if the config is made in Python.
     kind = model.get("kind", "keras") if isinstance(model, dict) else getattr(model, "kind", "keras")
     return "keras" if kind == "keras" else "sklearn" if kind in KINDS else "unknown"
 
 
+# A discriminator instead of a plain union: with the latter, one wrong key gives the errors of both classes.
 Model = Annotated[
     Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")],
     Discriminator(
@@ -119,11 +122,11 @@ Model = Annotated[
 
 def _refuse_sampling(model: Any) -> None:
     if getattr(model, "sampling", None) is not None:
-        raise ValueError("must have no `sampling`: a model of one label knows no rarity; give it to a labeler of all")
+        raise ValueError("must have no `sampling`: it needs several labels; set it in a labeler of `multilabel`")
 
 
 class LabelerConfig(ConfigModel):
-    """How the labels are named: one multi-label model, or balanced binary models in bags."""
+    """How labels are predicted: by one multi-label model, or by bagged balanced binary models."""
 
     strategy: Literal["multilabel", "balanced"] = "multilabel"
     model: Model = KerasModel(epochs=40)
@@ -133,6 +136,7 @@ class LabelerConfig(ConfigModel):
     @field_validator("model")
     @classmethod
     def _check_model(cls, value: Any, info: ValidationInfo) -> Any:
+        # `data` has the fields that were validated before, so `strategy` must be declared above `model`.
         if info.data.get("strategy") == "balanced":
             _refuse_sampling(value)
         return value
@@ -140,20 +144,21 @@ class LabelerConfig(ConfigModel):
     @field_validator("n_jobs")
     @classmethod
     def _check_n_jobs(cls, value: int | None) -> int | None:
+        # As in joblib: negative numbers count from all cores down, and 0 has no meaning.
         if value == 0:
-            raise ValueError("must not be 0; -1 takes all cores")
+            raise ValueError("must not be 0; -1 uses all cores")
         return value
 
 
-def _checked(decision: Any) -> Any:
+def _known_decision(decision: Any) -> Any:
     return _refused_as_value(check_decision, decision)
 
 
-Checked = Annotated[Any, AfterValidator(_checked)]
+Decision = Annotated[Any, AfterValidator(_known_decision)]
 
 
 class PolicyConfig(ConfigModel):
-    """A guarantee wanted of the gate."""
+    """The recall that the gate must be proven to have."""
 
     recall: float = Field(default=0.95, gt=0, lt=1)
     confidence: float = Field(default=0.95, gt=0, lt=1)
@@ -163,7 +168,7 @@ class PolicyConfig(ConfigModel):
 
 
 class CascadeConfig(ConfigModel):
-    """How both stages become one."""
+    """How the predictions of gate and labeler are combined."""
 
     negative_pool: Literal["positives", "all", "gated"] = "positives"
     calibration: Literal["platt", "beta", "isotonic", "none"] = "platt"
@@ -171,8 +176,8 @@ class CascadeConfig(ConfigModel):
     calibration_folds: int | None = Field(default=None, ge=2)
     gate_recall: float = Field(default=0.95, gt=0, le=1)
     gate_policy: PolicyConfig | None = None
-    decision: Checked = "f1"
-    label_decisions: dict[str, Checked] | None = None
+    decision: Decision = "f1"
+    label_decisions: dict[str, Decision] | None = None
     coherence: Literal["lift", "labels", "any"] = "lift"
     rejected: Literal["share", "zero"] = "share"
     share_trunk: bool = False
@@ -183,7 +188,7 @@ def _known_decoder(decoder: Any) -> Any:
 
 
 class ManyLabelsConfig(ConfigModel):
-    """One model for all labels and no gate, in the place of gate, labeler and cascade."""
+    """A many-label model: one model for all labels and no gate, instead of gate, labeler and cascade."""
 
     model: Model = KerasModel()
     decoder: Annotated[Any, AfterValidator(_known_decoder)] = "f1"
@@ -200,6 +205,7 @@ class RetrainConfig(ConfigModel):
 class RunConfig(ConfigModel):
     """One training run."""
 
+    # The name becomes a folder and a name in the registry: no separators, and no leading dot.
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
     data: DataConfig
@@ -212,9 +218,10 @@ class RunConfig(ConfigModel):
 
     @model_validator(mode="after")
     def _one_strategy(self) -> RunConfig:
-        beside = sorted(self.model_fields_set & {"gate", "labeler", "cascade"})
-        if self.flat is not None and beside:
-            raise ValueError(f"`flat` must stand without `{beside[0]}`: a flat model has no stages")
+        # The keys that were given; `gate` and the others always have a default.
+        given = sorted(self.model_fields_set & {"gate", "labeler", "cascade"})
+        if self.flat is not None and given:
+            raise ValueError(f"`flat` must be given without `{given[0]}`: a many-label model has no stages")
         return self
 
     @field_validator("runtimes")
@@ -226,7 +233,7 @@ class RunConfig(ConfigModel):
         return value
 
     def exported_to(self) -> tuple[str, ...]:
-        """Runtimes that the model's networks are exported to: as asked, or those that are installed."""
+        """Return the runtimes that networks are exported to: those of the config, or all that are installed."""
         return exporting_runtimes() if self.runtimes == AUTO else tuple(self.runtimes)
 
     @field_validator("gate")

@@ -1,4 +1,4 @@
-"""Whole runs as YAML files: an unknown key is an error that names the nearest valid one."""
+"""Config files in YAML: an unknown key is an error that names the nearest valid one."""
 
 from __future__ import annotations
 
@@ -24,17 +24,19 @@ from cascade.config.schema import (
 from cascade.errors import ConfigError
 
 LARGEST = 2**20
+"""Size of a config file in bytes."""
 
 
 class UniqueKeys(yaml.SafeLoader):
-    """YAML without tags, in which a key stands once in a mapping."""
+    """Loader of YAML without tags, in which a key occurs once per mapping."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Refuse a repeated key; the last one would win without a word."""
+        """Refuse a repeated key; PyYAML would silently use the last one."""
+        # Before `super` merges `<<`: a mapping may override the keys that it merges.
         seen: set[Any] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} stands twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key.value!r} occurs twice", key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
         return super().construct_mapping(node, deep)
 
@@ -47,23 +49,31 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> RunConf
     path : path
         YAML without tags.
     overrides : list of str, optional
-        ``key.key=value`` each, the value in YAML.
+        Each is ``key.key=value``, with the value in YAML.
+
+    Returns
+    -------
+    RunConfig
 
     Raises
     ------
     ConfigError
+        If the file cannot be read, or a key or value is not valid.
     """
     path = Path(path)
     if not path.is_file():
         raise ConfigError(f"`{path}` is not a config file; give the path of a YAML file.")
-    if path.stat().st_size > LARGEST:
-        raise ConfigError(f"`{path}` is larger than {LARGEST} bytes, which no config needs.")
+    # Before the file is read: a model or an archive that was named by mistake may have gigabytes.
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise ConfigError(f"`{path}` must have at most {LARGEST} bytes to be a config. Received {size}.")
     try:
+        # PyYAML raises ValueError for text such as an impossible date, and so does text that is not UTF-8.
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=UniqueKeys)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"`{path}` is not plain YAML: {str(error).splitlines()[0]}.") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"`{path}` must hold keys and values. Received {type(content).__name__}.")
+        raise ConfigError(f"`{path}` must be a mapping of keys to values. Received {type(content).__name__}.")
     for override in overrides or []:
         _override(content, override)
     try:
@@ -80,30 +90,34 @@ def _override(content: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"`--set {key}` must be given a plain YAML value. Received {text!r}.") from error
+    # Whether the key exists is left to the validation, whose error names the nearest valid key.
     *parents, last = key.split(".")
     place = content
     for parent in parents:
-        held = place.get(parent, {})
-        if not isinstance(held, dict):
-            raise ConfigError(f"`--set {key}` does not name a key: {parent!r} holds a value.")
-        # A copy: with YAML's anchors two keys may share one mapping, and only this one is meant.
-        place[parent] = dict(held)
+        mapping = place.get(parent, {})
+        if not isinstance(mapping, dict):
+            raise ConfigError(f"`--set {key}` does not name a key: {parent!r} has a value, not keys.")
+        # A copy, since YAML's anchors let two keys share one mapping, of which only this one is changed.
+        place[parent] = dict(mapping)
         place = place[parent]
     place[last] = value
 
 
 def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
-    # A misspelt key is the cause where another one is then missing.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    # An unknown key comes first: if it is a misspelt one, another error says that the right one is missing.
+    first = min(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
     sentence = first["msg"].removeprefix("Value error, ")
+    # Errors of the whole run, such as `flat` beside `gate`, have no place and name their keys themselves.
     if not first["loc"]:
         return f"{sentence}."
+    # pydantic adds the tag of a union to the place, which is no key. A top-level key is kept whatever its name.
     where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in ("keras", "sklearn")]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(error, where[:-1])
         if where[-1] in known:
             return f"key `{key}` belongs to another `kind` of model than `{'.'.join(where[:-1])}.kind` names."
+        # Without a cutoff the nearest key is named however different it is: it shows at least where to look.
         near = difflib.get_close_matches(where[-1], known, n=1, cutoff=0.0)
         return f"unknown key `{key}`; did you mean `{'.'.join([*where[:-1], *near])}`?"
     if first["type"] == "missing":
@@ -113,7 +127,8 @@ def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
 
 
 def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
-    homes: dict[str, list[type[BaseModel]]] = {
+    # Both classes of a model: which one is meant is unknown if `kind` itself is misspelt.
+    classes: dict[str, list[type[BaseModel]]] = {
         "": [RunConfig],
         "data": [DataConfig],
         "gate": [KerasModel, SklearnModel],
@@ -127,4 +142,4 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
         "retrain.limits": [DataLimitsConfig],
         "flat.model": [KerasModel, SklearnModel],
     }
-    return [name for model in homes.get(".".join(parents), []) for name in model.model_fields]
+    return [name for model in classes.get(".".join(parents), []) for name in model.model_fields]

@@ -10,7 +10,7 @@ __all__ = ["Dataset", "read_data"]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first used: readers need pyarrow and Pillow, rows in memory do not.
+    # Imported on first use: readers need pyarrow and Pillow, rows in memory do not.
     if name == "Dataset":
         from cascade.data.readers.dataset import Dataset
 

@@ -12,6 +12,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 
 STRAY_SHARE = 0.01
+"""Largest share of stray rows among a column's positives at which the column is reported as nearly `any`."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,12 @@ def find_any_label(labels: LabelMatrix, names: Sequence[str], any_label: str | N
         decide is not taken.
     names : sequence of str, length L
     any_label : str or None
-        "auto" searches, a name decides, None says that there is none. An only label is always `any`.
+        "auto" searches, a name decides, None means that there is none. A single label is always `any`.
 
     Returns
     -------
     AnyLabel
-        A column that fits but for a few stray rows is not taken; the note names the first such row.
+        A column that fits except for a few stray rows is not taken; the note names the first such row.
 
     Examples
     --------
@@ -47,31 +48,35 @@ def find_any_label(labels: LabelMatrix, names: Sequence[str], any_label: str | N
     2
     """
     Y, known = labels.values, labels.known
+    # Summed in 64 bits: the labels' uint8 would overflow on a row with more than 255 labels.
     others = Y.sum(axis=1, dtype=np.int64)[:, None] - Y > 0
     differs = others != Y.astype(bool)
     often_known = np.ones(Y.shape[1], dtype=bool)
     if known is not None:
-        # A label that is known on no row is ignored, as in `LabelMatrix.settled`.
+        # A label that is known on no row is ignored, as in `LabelMatrix.any_known`.
         hidden = ~known & known.any(axis=0)
+        # The OR of the others is certain where one of them is on, or where none of them is hidden.
         decided = others | (hidden.sum(axis=1, dtype=np.int64)[:, None] - hidden == 0)
         differs &= decided & known
-        # A few rows agree by chance.
+        # A column that is known on few of these rows may agree by chance.
         often_known = 2 * (decided & known).sum(axis=0) > decided.sum(axis=0)
     strays = differs.sum(axis=0)
     if any_label is None:
         return AnyLabel(None)
     if any_label == "auto" and Y.shape[1] == 1:
-        # The only label is present exactly where some label is.
+        # A single label is present exactly where some label is.
         return AnyLabel(0)
     if any_label != "auto":
         return _named_any_label(names, any_label, differs)
+    # Without positives every column would equal the OR of the others.
     exact = np.flatnonzero((strays == 0) & Y.any(axis=0) & often_known)
     if len(exact) == 1:
         return AnyLabel(int(exact[0]))
     if len(exact) > 1:
         twins = ", ".join(names[index] for index in exact.tolist())
         return AnyLabel(None, f"several columns equal the OR of the others ({twins}), so none is taken as `any`")
-    # A column that is `any` holds all positives of the others, so only the fullest one can be meant.
+    # `any` is on wherever another label is, so only the column with the most positives can be meant. Of two columns,
+    # each is the OR of the other, so their similarity shows nothing.
     nearest = int(np.argmax(Y.sum(axis=0)))
     if Y.shape[1] > 2 and 0 < strays[nearest] <= max(STRAY_SHARE * int(Y[:, nearest].sum()), 1):
         return AnyLabel(None, _stray_note(names, nearest, differs) + ", so it is not taken as `any`")

@@ -1,4 +1,4 @@
-"""Images made smaller by averaging areas."""
+"""Reduce images by averaging areas."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from numpy.typing import NDArray
 from PIL import Image
 
 LARGEST_AREA = 256
-"""Pixels whose sum 16 bits hold."""
+"""Largest number of pixels per area whose sum fits in 16 bits."""
 AT_A_TIME = 32
-"""Images whose sums stay near the processor."""
+"""Images per pass, so that their sums stay in the processor's cache."""
 
 
 def reduced_side(side: int, size: int) -> int:
-    """Side at which a codec should decode what is averaged down to `size`: that itself, or twice as much.
+    """Return the side at which a codec should decode an image that is averaged down to `size`: `size` or twice that.
 
-    A codec halves up to three times. Averages of areas of one to two pixels would show patterns that are not there.
+    A codec reduces by 2, 4 or 8. Below twice the size, areas would cover one to two pixels, and averages show aliasing.
     """
     return size if side in (2 * size, 4 * size, 8 * size) else 2 * size
 
 
 def shrunk(image: Image.Image, size: int, box: tuple[float, float, float, float] | None = None) -> Image.Image:
-    """Average areas down to `size` x `size`; what is not square is made so with black.
+    """Average areas down to `size` x `size`, with black borders if the image is not square.
 
-    `box` is the part of `image` to take: left, upper, right, lower; default all of it.
+    `box` is the part of `image` to use: left, upper, right, lower; default all of it.
     """
     left, upper, right, lower = box or (0, 0, *image.size)
     width, height = right - left, lower - upper
     share = size / max(width, height)
+    # The shorter side of a very long image may round to 0.
     inner = max(1, round(width * share)), max(1, round(height * share))
     factor = image.width // inner[0]
     if box is None and image.size == (inner[0] * factor, inner[1] * factor):
-        # Whole factors are averaged as they are; others need soft edges, or patterns come up that are not there.
+        # Plain means suffice for whole factors; areas that cut pixels need a filter with soft edges against aliasing.
         image = image.reduce(factor)
     elif inner != image.size or box is not None:
         image = image.resize(inner, Image.Resampling.HAMMING, (left, upper, right, lower))
@@ -43,13 +44,14 @@ def shrunk(image: Image.Image, size: int, box: tuple[float, float, float, float]
 
 
 def shrink(channels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Do what `shrunk` does to each channel of an array (height, width, channels)."""
+    """Apply `shrunk` to each channel of an array (height, width, channels)."""
+    # One channel at a time, since Pillow has no mode for most numbers of channels.
     planes = [np.asarray(shrunk(Image.fromarray(channels[..., k]), size)) for k in range(channels.shape[2])]
     return np.stack(planes, axis=-1)
 
 
 def averaged(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Average areas down to `size` x `size`; what is not square is made so with black.
+    """Average areas down to `size` x `size`, with black borders if the images are not square.
 
     >>> averaged(np.array([[0, 10], [20, 31]], dtype=np.uint8).reshape(1, 2, 2, 1), 1).ravel()
     array([15], dtype=uint8)
@@ -57,26 +59,28 @@ def averaged(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     height, width = images.shape[1:3]
     factor = width // size
     if height != width or factor * size != width or factor**2 > LARGEST_AREA:
-        return np.stack([shrink(image, size) for image in images]) if len(images) else _none_of(images, size)
-    answer = np.empty((len(images), size, size, images.shape[3]), np.uint8)
+        return np.stack([shrink(image, size) for image in images]) if len(images) else _empty(images, size)
+    reduced = np.empty((len(images), size, size, images.shape[3]), np.uint8)
     for start in range(0, len(images), AT_A_TIME):
-        answer[start : start + AT_A_TIME] = _means(images[start : start + AT_A_TIME], size, factor)
-    return answer
+        reduced[start : start + AT_A_TIME] = _means(images[start : start + AT_A_TIME], size, factor)
+    return reduced
 
 
 def _means(images: NDArray[np.uint8], size: int, factor: int) -> NDArray[np.uint16]:
-    """Rounded means of whole areas: rows of pixels first, which lie together."""
+    """Return rounded means of whole areas."""
     n, _, width, channels = images.shape
+    # Lines of pixels are added first: they are contiguous, and leave fewer values for the sums across.
     lines = images.reshape(n, size, factor, width * channels)
     sums = lines[:, :, 0].astype(np.uint16)
     for line in range(1, factor):
         sums += lines[:, :, line]
     columns = sums.reshape(n, size, size, factor, channels)
+    # Half of the divisor makes the whole-number division round to the nearest value.
     total = columns[:, :, :, 0] + np.uint16(factor**2 // 2)
     for column in range(1, factor):
         total += columns[:, :, :, column]
     return total // np.uint16(factor**2)
 
 
-def _none_of(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def _empty(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.empty((0, size, size, images.shape[3]), np.uint8)

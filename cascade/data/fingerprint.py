@@ -1,4 +1,4 @@
-"""A fingerprint of training data: it shows whether two runs used the same rows."""
+"""Fingerprint of training data, to check whether two runs used the same rows."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ def fingerprint(X: Any, labels: LabelMatrix, groups: NDArray[Any] | None) -> dic
         `rows`, `label_counts`, `sha256_labels`, `sha256_groups` (or None), `sha256_sampled_rows`; where labels are
         missing `sha256_known`.
     """
+    # Of X only a sample is hashed, since rows may be files that take hours to decode.
     sampled = np.unique(np.linspace(0, n_rows(X) - 1, SAMPLED_ROWS).astype(np.intp))
     Y, known = labels.values, labels.known
     missing = {} if known is None else {"sha256_known": _digest(np.packbits(known, axis=1).tobytes())}
@@ -42,6 +43,7 @@ def _content(batch: Any) -> bytes:
     if hasattr(batch, "to_numpy"):
         batch = batch.to_numpy()
     values = np.asarray(batch)
+    # The bytes of an object array are addresses, which differ from run to run.
     return repr(values.tolist()).encode() if values.dtype.hasobject else np.ascontiguousarray(values).tobytes()
 
 

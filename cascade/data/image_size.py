@@ -1,4 +1,4 @@
-"""Images at the size that a network looks at: a gate may see a smaller image than the labeler.
+"""Images at the input size of a network: a gate may take smaller images than the labeler.
 
 Files are decoded at that size, JPEG at a reduced scale by the codec itself; arrays are averaged.
 """
@@ -17,15 +17,15 @@ from cascade.utils.types import Rows
 
 @runtime_checkable
 class Resizable(Protocol):
-    """Rows that can be had at a smaller size for less than it costs to average them."""
+    """Rows that can be read at a smaller size at less cost than by averaging."""
 
     def at_size(self, size: int) -> RowSource:
-        """The same rows, `size` pixels high and wide."""
+        """Return the same rows, `size` pixels high and wide."""
         ...
 
 
 class Averaged(RowSource):
-    """Square images in memory, averaged down when they are asked for.
+    """Images averaged down to squares on access.
 
     Parameters
     ----------
@@ -40,21 +40,22 @@ class Averaged(RowSource):
         self.shape = (len(X), size, size, X.shape[3])
 
     def __getitem__(self, rows: Rows) -> NDArray[np.uint8]:
-        # Brings the image library, which models of other rows do not wait for.
+        # Imported here: it loads Pillow, which models of other rows do not need.
         from cascade.data.averaging import averaged
 
         return averaged(np.asarray(take(self.X, rows)), self.size)
 
 
 def check_image_size(size: Any) -> int | None:
-    """Refuse what is neither None nor a number of pixels."""
+    """Return `size` if it is None or a number of pixels; raise otherwise."""
+    # YAML's true and false are integers for Python.
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
         raise ConfigError(f"`image_size` must be a number of pixels, 1 or more. Received {size!r}.")
     return size
 
 
 def at_size(X: Any, size: int | None) -> Any:
-    """The images of `X` at a size; `X` itself where that is None or the size that it has.
+    """Return the images of `X` at a size; `X` itself if that is None or already its size.
 
     Parameters
     ----------
@@ -71,8 +72,10 @@ def at_size(X: Any, size: int | None) -> Any:
         return X
     if len(shape) != 4 or X.dtype != np.uint8:
         raise DataError(f"`image_size` needs images of 8 bits. Received rows of shape {shape[1:]}.")
+    # The longer side counts, since the shorter one is filled up to a square.
     if max(shape[1:3]) < size:
         raise DataError(f"`X` must hold images of at least {size} pixels. Received {shape[2]}x{shape[1]}.")
+    # Files under a view should be decoded at the smaller size, so it is the view's source that is resized.
     if isinstance(X, RowView):
         return RowView(at_size(X.X, size), X.rows)
     return X.at_size(size) if isinstance(X, Resizable) else Averaged(X, size)

@@ -64,12 +64,14 @@ class LabelMatrix:
         values = _select(self.values, rows, columns)
         if self.known is None:
             return LabelMatrix(values)
+        # None instead of a mask of ones, so that all code takes its faster path for known labels.
         known: Mask = _select(self.known, rows, columns)
         return LabelMatrix(values, None if known.all() else known)
 
     def has_label(self) -> Mask:
         """Mark the rows that have a label, shape (n,)."""
         if sparse.issparse(self.values):
+            # Sums of a sparse matrix have shape (n, 1), those of a sparse array (n,).
             return np.asarray(self.values.sum(axis=1)).ravel() > 0
         return np.asarray(self.values.any(axis=1))
 
@@ -87,34 +89,36 @@ class LabelMatrix:
         return np.full(n_labels, float(n_rows)) if self.known is None else self.known.sum(axis=0, dtype=np.float64)
 
     def weight_of(self, weight: Floats, k: int) -> Floats:
-        """Weights (n,) of the rows for label `k`: 0 where it is not known."""
+        """Return the weights (n,) of the rows for label `k`: 0 where it is not known."""
         return weight if self.known is None else weight * self.known[:, k]
 
     def weight_per_label(self, weight: Floats) -> Floats | np.float64:
-        """Sum of the weights (n,) of the rows on which each label is known, shape (L,), or () where all are known."""
+        """Sum the weights (n,) of the rows on which each label is known: shape (L,), or () where all are known."""
         total: Floats | np.float64 = weight.sum() if self.known is None else weight @ self.known
         return total
 
     def any_known(self, any_index: int | None) -> Mask | None:
-        """Mark the rows of which it is known whether they have a label, whatever the answer; None where all are.
+        """Mark the rows for which it is known whether they have a label; None if that holds for all rows.
 
         These are the rows on which `any` is known, or all other labels are. A label that is known on no row is
-        ignored. A row that is known only for a positive would be undecided without it. Such rows raise a prevalence;
-        the rows marked here do not.
+        ignored. A row with a positive and a missing label is not marked: without its positive it would be undecided,
+        so counting such rows would raise the prevalence.
 
         Examples
         --------
         >>> known = np.array([[True, True], [True, False]])
-        >>> LabelMatrix(np.zeros((2, 2), np.uint8), known).settled(any_index=None).tolist()
+        >>> LabelMatrix(np.zeros((2, 2), np.uint8), known).any_known(any_index=None).tolist()
         [True, False]
         """
         if self.known is None:
             return None
-        noted = np.asarray(self.known.any(axis=0))
+        # Otherwise a single label without any known entry would leave no row marked.
+        recorded = np.asarray(self.known.any(axis=0))
         if any_index is None:
-            return np.asarray(self.known.all(axis=1, where=noted))
-        noted[any_index] = False
-        return np.asarray(self.known[:, any_index] | (self.known.all(axis=1, where=noted) & noted.any()))
+            return np.asarray(self.known.all(axis=1, where=recorded))
+        recorded[any_index] = False
+        # `all` over no columns is true, which would mark every row where only `any` is recorded.
+        return np.asarray(self.known[:, any_index] | (self.known.all(axis=1, where=recorded) & recorded.any()))
 
     def masked(self) -> Any:
         """Return the values, as a masked array where labels are missing: the form that `fit` takes."""
@@ -124,4 +128,5 @@ class LabelMatrix:
 def _select(matrix: Any, rows: Any, columns: Any) -> Any:
     if columns is None:
         return matrix[rows]
+    # numpy pairs two index arrays element by element; `ix_` selects their grid instead.
     return matrix[rows, columns] if isinstance(rows, slice) else matrix[np.ix_(rows, columns)]

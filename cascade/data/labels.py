@@ -1,4 +1,4 @@
-"""The label matrix: what it must look like, which column is `any`, and which columns need a model."""
+"""Validate label matrices and label names."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
     array([[0, 1],
            [0, 0]], dtype=uint8)
     """
+    # `asarray` would drop the mask and show the values that it hides.
     if np.ma.is_masked(Y):
         raise DataError("`Y` must hold only 0 and 1. Received a masked array that hides labels.")
     dense = Y.toarray() if sparse.issparse(Y) else np.asarray(Y)  # type: ignore[union-attr]
@@ -49,6 +50,7 @@ def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
         raise DataError(f"`Y` must be of shape (rows, labels). Received shape {dense.shape}.")
     if n_rows is not None and len(dense) != n_rows:
         raise DataError(f"`Y` must have one row per row of `X` ({n_rows}). Received {len(dense)}.")
+    # NaN is not in the set either, so this refuses missing labels as well.
     wrong = ~np.isin(dense, (0, 1))
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
@@ -58,7 +60,7 @@ def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
 
 
 def check_sparse_labels(Y: Any, n_rows: int | None = None) -> SparseLabels:
-    """Validate a sparse label matrix without making it dense: whole rows in order, each 1 named once.
+    """Validate a sparse label matrix without making it dense; return canonical CSR without stored zeros.
 
     Raises
     ------
@@ -75,24 +77,27 @@ def check_sparse_labels(Y: Any, n_rows: int | None = None) -> SparseLabels:
     if n_rows is not None and Y.shape[0] != n_rows:
         raise DataError(f"`Y` must have one row per row of `X` ({n_rows}). Received {Y.shape[0]}.")
     rows = sparse.csr_array(Y)
-    if rows is Y or not rows.has_canonical_format:
+    if not rows.has_canonical_format:
+        # `sum_duplicates` works in place, on arrays that may be the caller's. A label given twice becomes a 2.
         rows = rows.copy()
         rows.sum_duplicates()
     wrong = np.flatnonzero(~np.isin(rows.data, (0, 1)))
     if len(wrong):
+        # From the right, since empty rows repeat a position in `indptr`.
         row = int(np.searchsorted(rows.indptr, wrong[0], side="right")) - 1
         value, column = rows.data[wrong[0]], rows.indices[wrong[0]]
         raise DataError(f"`Y` must hold only 0 and 1. Received {value!r} at row {row}, label {column}.")
+    # `astype` copies, so zeros are removed from a copy.
     checked = rows.astype(np.uint8)
     checked.eliminate_zeros()
     return checked
 
 
 def name_labels(names: Sequence[str] | None, n_labels: int) -> tuple[str, ...]:
-    """Check label names, or make them up: label_0, label_1, ..."""
+    """Check label names, or number the labels: label_0, label_1, ..."""
     chosen = tuple(str(name) for name in (names if names is not None else [f"label_{k}" for k in range(n_labels)]))
     if len(chosen) != n_labels:
         raise DataError(f"`label_names` must have one name per label ({n_labels}). Received {len(chosen)}.")
     if len(set(chosen)) != n_labels:
-        raise DataError(f"`label_names` must differ from each other. Received {list(chosen)}.")
+        raise DataError(f"`label_names` must be distinct. Received {list(chosen)}.")
     return chosen

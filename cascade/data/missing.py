@@ -1,4 +1,4 @@
-"""Labels that are not known: where a given label matrix has none, and its values with 0 in their place."""
+"""Missing labels: split a label matrix into values and a mask of the known entries."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def split_missing(Y: Any) -> tuple[Any, Known]:
     Parameters
     ----------
     Y : array-like, data frame, masked array or sparse matrix, shape (n, L)
-        Missing is NaN, None, a data frame's own mark, or what a masked array hides. Sparse labels are all known.
+        Missing is NaN, None, pandas' NA, or what a masked array hides. Sparse labels are all known.
 
     Returns
     -------
@@ -35,18 +35,20 @@ def split_missing(Y: Any) -> tuple[Any, Known]:
     """
     if sparse.issparse(Y):
         return Y, None
+    # The mask has to be read before `asarray`, which drops it.
     missing = np.ma.getmaskarray(Y) if np.ma.is_masked(Y) else None
     values = np.asarray(Y)
+    # Integers and booleans have no value for missing, so only floats and objects are searched.
     if values.dtype.kind in "fO":
-        own = np.isnan(values) if values.dtype.kind == "f" else np.asarray(_IS_MISSING(values), dtype=bool)
-        missing = own if missing is None else missing | own
+        empty = np.isnan(values) if values.dtype.kind == "f" else np.asarray(_IS_MISSING(values), dtype=bool)
+        missing = empty if missing is None else missing | empty
     if missing is None or not missing.any():
         return values, None
     return np.where(missing, 0, values), ~missing
 
 
 def _is_missing(value: Any) -> bool:
-    # pandas' NA equals nothing and is no number; its name is known without importing pandas.
+    # Comparing with pandas' NA gives NA, so it is recognised by its type's name; pandas need not be installed for that.
     is_nan = isinstance(value, (float, np.floating)) and value != value
     return value is None or is_nan or type(value).__name__ == "NAType"
 

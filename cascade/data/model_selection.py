@@ -1,4 +1,4 @@
-"""scikit-learn's cross-validation over grouped, evenly labelled folds."""
+"""Splitter for scikit-learn's cross-validation: grouped folds that spread every label evenly."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
     ----------
     n_splits : int, default=5
     tolerance : float, default=0.05
-        Labels whose share in some fold is further than this from 1 / n_splits are named in a warning, as are
-        labels found in fewer groups than there are folds.
+        A warning names the labels whose share in some fold is further than this from 1 / n_splits. It also names labels
+        found in fewer groups than there are folds.
     random_state : int, default=0
 
     Examples
@@ -40,7 +40,7 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
     [2 2 2] set()
     """
 
-    # scikit-learn's searches and cross-validations hand `groups` on to what asks for it.
+    # With metadata routing, scikit-learn passes `groups` only to a splitter that requests it.
     __metadata_request__split = {"groups": True}
 
     def __init__(self, n_splits: int = 5, *, tolerance: float = 0.05, random_state: int = 0) -> None:
@@ -58,11 +58,11 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
         Parameters
         ----------
         X : rows, n of them
-            Not looked at.
+            Ignored.
         y : array-like or sparse matrix of 0/1, shape (n, L), or of two classes, shape (n,)
             Known positives are spread; labels may be missing.
         groups : array-like, shape (n,), optional
-            None takes every row as a group of its own.
+            None takes every row as a separate group.
         """
         if y is None:
             raise ConfigError("`y` must be given, since its labels are spread over the folds. Received None.")
@@ -77,6 +77,7 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
 
     def _report(self, Y: Any, groups: ArrayLike | None, folds: Rows) -> None:
         counts = group_counts(Y, group_numbers(groups, Y.shape[0]))[:, :-2]
+        # In CSC format, the entries of a column are the groups that have the label.
         few = np.flatnonzero(np.diff(counts.tocsc().indptr) < self.n_splits)
         if len(few):
             warnings.warn(
@@ -85,7 +86,9 @@ class GroupedMultilabelSplit(BaseCrossValidator):  # type: ignore[misc]
                 stacklevel=4,
             )
         share = fold_shares(Y, folds, self.n_splits)
+        # Labels without positives have NaN shares; `initial` makes them count as even.
         uneven = np.flatnonzero(np.nanmax(abs(share - 1 / self.n_splits), axis=0, initial=0.0) > self.tolerance)
+        # A label in too few groups cannot be even, and was reported above.
         uneven = np.setdiff1d(uneven, few)
         if len(uneven):
             warnings.warn(

@@ -1,4 +1,4 @@
-"""Rows of any container: index them, view them without a copy, and feed them in blocks of one fixed size."""
+"""Rows of any container: index them, view them without a copy, and yield them in blocks of one fixed size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cascade.utils.threads import ahead
 from cascade.utils.types import Rows
 
 BLOCK = 1024
-"""Rows an estimator sees at a time. Float kernels depend on the batch's shape, so it never varies."""
+"""Rows per call of an estimator. Results of float kernels depend on the batch's shape, so it never varies."""
 
 
 class RowSource:
-    """Rows that are made when they are asked for, such as image files on disk.
+    """Rows that are computed on access, such as image files on disk.
 
-    A subclass gives the number of rows, and a batch for an array of row numbers; it says if it only shows what is
-    `in_memory`. Any other object with `__len__` and such a `__getitem__` is accepted too.
+    A subclass sets `shape` and `dtype`, and returns a batch for an array of row numbers. It sets `in_memory` if it is
+    a view of rows in memory. Any other object with `__len__` and such a `__getitem__` is accepted too.
     """
 
     shape: tuple[int, ...]
@@ -36,7 +36,8 @@ class RowSource:
         raise NotImplementedError
 
     def attempts(self, rows: Rows) -> Iterator[NDArray[Any] | DataError]:
-        """Yield each row, or the error that tells why it cannot be had."""
+        """Yield each row, or the error that explains why it cannot be read."""
+        # One row at a time: in a batch, an invalid row would take the valid ones with it.
         for row in rows:
             try:
                 yield self[np.array([row])][0]
@@ -45,7 +46,7 @@ class RowSource:
 
 
 class RowView(RowSource):
-    """Some rows of `X`, in a given order, fetched when they are asked for and never copied as a whole."""
+    """Some rows of `X` in a given order, fetched on access and never copied as a whole."""
 
     def __init__(self, X: Any, rows: Rows) -> None:
         self.X = X
@@ -60,13 +61,14 @@ class RowView(RowSource):
 
 
 def is_source(X: Any) -> bool:
-    """Tell whether `X` makes its rows on demand rather than holding them."""
+    """Return whether `X` computes its rows on access instead of storing them."""
+    # Data frames are recognised by attributes, so that no library of them has to be imported.
     held = isinstance(X, (list, tuple, np.ndarray)) or sparse.issparse(X) or hasattr(X, "columns") or hasattr(X, "iloc")
     return not held and hasattr(X, "__len__") and hasattr(X, "__getitem__")
 
 
 def is_in_memory(X: Any) -> bool:
-    """Tell whether `X` holds its rows, or only shows what something else holds."""
+    """Return whether the rows of `X` are in memory, in `X` or in what it is a view of."""
     return not is_source(X) or bool(getattr(X, "in_memory", False))
 
 
@@ -80,28 +82,30 @@ def n_rows(X: Any) -> int:
 
 
 def take(X: Any, rows: Rows) -> Any:
-    """Fetch the rows of `X` with the given numbers; of an array, neighbours are a view."""
-    if isinstance(X, np.ndarray) and _are_neighbours(rows):
+    """Fetch the rows of `X` with the given numbers; consecutive rows of an array are a view."""
+    if isinstance(X, np.ndarray) and _are_consecutive(rows):
+        # A slice is a view, where an array of row numbers would copy.
         return X[rows[0] : rows[-1] + 1]
     if is_source(X) or isinstance(X, np.ndarray):
         return X[rows]
-    # Frames, lists and sparse matrices; importing it takes a second, which arrays do not wait for.
+    # For data frames, lists and sparse matrices. The import takes a second, which arrays do not need.
     from sklearn.utils import _safe_indexing
 
     return _safe_indexing(X, rows)
 
 
 def part_of(X: Any, rows: Rows) -> Any:
-    """Some rows of `X`: of a source a view that fetches nothing yet, else the rows."""
+    """Select rows of `X`: a view that fetches nothing yet if `X` is a source, else the rows."""
     return RowView(X, rows) if isinstance(X, RowSource) else take(X, rows)
 
 
-def _are_neighbours(rows: Rows) -> bool:
+def _are_consecutive(rows: Rows) -> bool:
+    # The two ends rule out most selections before all numbers are compared.
     return len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all())
 
 
 def as_dense(batch: Any) -> NDArray[Any]:
-    """Turn one batch of any container into an array that networks take; uint8 stays uint8."""
+    """Convert a batch of any container to an array for networks; uint8 stays uint8."""
     values = batch.toarray() if hasattr(batch, "toarray") else np.asarray(batch)
     return values if values.dtype == np.uint8 else values.astype(np.float32, copy=False)
 
@@ -109,7 +113,7 @@ def as_dense(batch: Any) -> NDArray[Any]:
 def not_finite(batch: NDArray[Any]) -> NDArray[np.bool_]:
     """Mark the rows of a batch that hold NaN or infinity, shape (n,).
 
-    A network's answer does not tell: the kernels of some processors take NaN for 0 and go on.
+    A network's output does not reveal them: the kernels of some processors treat NaN as 0.
     """
     if batch.dtype.kind != "f":
         return np.zeros(len(batch), bool)
@@ -118,12 +122,12 @@ def not_finite(batch: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def makes_batches(estimator: Any) -> bool:
-    """Tell whether `estimator` fetches rows by number itself, in batches of one fixed shape."""
+    """Return whether `estimator` fetches rows by number, in batches of one fixed shape."""
     return bool(getattr(estimator, "makes_batches", False))
 
 
 def subset(X: Any, rows: Rows, estimator: Any) -> Any:
-    """Give `estimator` some rows of `X`: a view if it fetches by number itself, else the rows."""
+    """Select rows of `X` for `estimator`: a view if it fetches rows by number, else the rows."""
     if makes_batches(estimator) and hasattr(X, "dtype"):
         return RowView(X, rows)
     return take(X, rows)
@@ -132,21 +136,21 @@ def subset(X: Any, rows: Rows, estimator: Any) -> Any:
 def blocks(X: Any, rows: Rows, size: int, pad: bool = True) -> Iterator[tuple[Rows, Any]]:
     """Yield row numbers with their batch, the last batch padded to `size` rows by repeating its last row.
 
-    A source is asked for the next batch while the last one is used. Where its rows are in memory that would save
-    nothing, and take a core from who uses them.
+    While a batch is used, the next one is fetched in a separate thread. Rows in memory are not, since that would save
+    nothing and take a core from the estimator.
     """
     batches = _blocks(X, rows, size, pad)
     return batches if is_in_memory(X) or len(rows) <= size else ahead(batches)
 
 
 def blocks_to_fetch(X: Any, rows: Rows, size: int) -> Iterator[tuple[Rows, Callable[[], Any]]]:
-    """Yield row numbers with a call that gives their batch, so that threads fetch or average what they compute.
+    """Yield row numbers with a function that returns their batch, to be called in the thread that uses the batch.
 
-    What is not in memory was fetched before, as by `blocks`.
+    Rows in memory are fetched or averaged by that call; other rows are fetched before, as in `blocks`.
     """
     if is_in_memory(X):
         return ((part, partial(_padded, X, part, size)) for part in in_parts(rows, size))
-    return ((part, partial(_itself, batch)) for part, batch in blocks(X, rows, size))
+    return ((part, partial(_identity, batch)) for part, batch in blocks(X, rows, size))
 
 
 def _blocks(X: Any, rows: Rows, size: int, pad: bool) -> Iterator[tuple[Rows, Any]]:
@@ -161,8 +165,9 @@ def in_parts(rows: Rows, size: int) -> Iterator[Rows]:
 
 def _padded(X: Any, rows: Rows, size: int) -> Any:
     batch = take(X, rows)
+    # The last row is repeated: it is valid input for every estimator, which zeros may not be.
     return batch if len(rows) == size else take(batch, np.minimum(np.arange(size), len(rows) - 1))
 
 
-def _itself(batch: Any) -> Any:
+def _identity(batch: Any) -> Any:
     return batch

@@ -1,4 +1,4 @@
-"""Weights of rows, of labels and of combinations of labels: finite for labels that never occur and on empty rows."""
+"""Validate sample weights and scale them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cascade.utils.types import Floats
 
 
 def check_weight(sample_weight: ArrayLike | None, n_rows: int, n_labels: int | None = None) -> Floats:
-    """Validate sample weights and scale them to a mean of 1 over the rows that have any.
+    """Validate sample weights and scale them to a mean of 1 over the positive ones.
 
     Parameters
     ----------
@@ -43,6 +43,6 @@ def check_weight(sample_weight: ArrayLike | None, n_rows: int, n_labels: int | N
         raise DataError("`sample_weight` must be finite and not negative.")
     if not weight.any():
         raise DataError("`sample_weight` must be positive on some row. Received only zeros.")
-    # Only the ratios count: a mean of 1 keeps counts and priors on the scale of rows.
+    # Only ratios matter. A mean of 1 keeps weighted counts and priors on the scale of rows.
     scaled: Floats = weight / weight[weight > 0].mean()
     return scaled

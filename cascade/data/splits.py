@@ -1,4 +1,4 @@
-"""Splits by group that spread every label: rows of one patient never stand on both sides."""
+"""Splits by group that spread every label: the rows of a group are always on the same side."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def grouped_folds(Y: Any, groups: ArrayLike | None, n_splits: int, seed: int) ->
     ----------
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
     groups : array-like, shape (n,), optional
-        None takes every row as a group of its own.
+        None takes every row as a separate group.
     n_splits : int
         2 or more.
     seed : int
@@ -41,6 +41,7 @@ def grouped_folds(Y: Any, groups: ArrayLike | None, n_splits: int, seed: int) ->
     rng = np.random.default_rng([seed, n_splits])
     group = group_numbers(groups, Y.shape[0])
     folds = _deal(group_counts(Y, group), np.full(n_splits, 1 / n_splits), rng)
+    # Ties in `_deal` go to the lowest number, so the folds are renumbered at random.
     return rng.permutation(n_splits)[folds][group]
 
 
@@ -65,21 +66,21 @@ def grouped_holdout(Y: Any, groups: ArrayLike | None, size: float, seed: int) ->
     2
     """
     if not (isinstance(size, (int, float, np.number)) and 0 < size < 1):
-        raise ConfigError(f"a held-out share must lie between 0 and 1. Received {size!r}.")
+        raise ConfigError(f"a held-out share must be between 0 and 1, both excluded. Received {size!r}.")
     group = group_numbers(groups, Y.shape[0])
     counts = group_counts(Y, group)
     sides = _deal(counts, np.array([1 - size, size]), np.random.default_rng([seed, 1]))
     held: NDArray[np.bool_] = sides == 1
-    # With very few groups the nearest to the wanted shares may be none, or all.
+    # With very few groups, none or all of them may fit best. The smallest group then changes sides.
     if len(held) > 1 and held.all() == held.any():
         held[np.argmin(counts[:, -2].toarray())] ^= True
     return np.asarray(held[group])
 
 
 def random_groups(groups: ArrayLike | None, n_rows: int, size: float, seed: int) -> NDArray[np.bool_]:
-    """Mark the rows of a share `size` of the groups, drawn at random, each as likely as any other.
+    """Mark the rows of a share `size` of the groups, drawn uniformly at random.
 
-    A bound for groups drawn like these needs just that: a split that balances labels or sizes is not such a draw.
+    Statistical bounds assume such a draw, which a split that balances labels or sizes is not.
     """
     group = group_numbers(groups, n_rows)
     n_groups = int(group.max(initial=-1)) + 1
@@ -88,9 +89,10 @@ def random_groups(groups: ArrayLike | None, n_rows: int, size: float, seed: int)
 
 
 def fold_shares(Y: Any, folds: Rows, n_splits: int) -> Floats:
-    """Share of each label's positives in each fold, float of shape (n_splits, L); NaN where there is none."""
+    """Return the share of each label's positives per fold, float of shape (n_splits, L); NaN without positives."""
     counts = group_counts(Y, folds)[:, :-2].toarray()
     held = np.zeros((n_splits, counts.shape[1]))
+    # Folds after the last one in use have no counts.
     held[: len(counts)] = counts
     total = held.sum(axis=0)
     share: Floats = np.divide(held, total, out=np.full(held.shape, np.nan), where=total > 0)
@@ -98,25 +100,29 @@ def fold_shares(Y: Any, folds: Rows, n_splits: int) -> Floats:
 
 
 def group_counts(Y: Any, group: Rows) -> sparse.csr_array:
-    """Positives of each label in each group; then, as two more columns, its rows and a 1."""
+    """Count the positives of each label per group; the last two columns are the group's rows and a 1."""
     n_groups = int(group.max(initial=-1)) + 1
     rows = np.ones(len(group))
     member = sparse.csr_array((rows, (group, np.arange(len(group)))), shape=(n_groups, len(group)))
     counts = member @ sparse.csr_array(Y, dtype=np.float64)
+    # Balanced like labels, these columns spread the rows and the groups evenly over the sides.
     size = np.bincount(group, minlength=n_groups).astype(np.float64)
     return sparse.csr_array(sparse.hstack([counts, size[:, None], np.ones((n_groups, 1))], format="csr"))
 
 
 def _deal(counts: sparse.csr_array, share: Floats, rng: np.random.Generator) -> Rows:
-    """Give each group a side: greedily, the rarest labels first, then move what fits better elsewhere.
+    """Assign each group to a side: greedily, the rarest labels first, then move groups that fit better elsewhere.
 
-    What is made small is the sum, over sides and columns, of ((held - wanted) / total of the column) squared over the
-    side's share, so a label on 200 rows weighs as much as one on 20,000, and a small side gets its share of the large
-    groups too. Time and memory go with the number of entries.
+    The objective is the sum, over sides and columns, of ((held - wanted) / total of the column)^2 / share of the side.
+    A label on 200 rows thus weighs as much as one on 20,000, and a small side gets its share of the large groups too.
+    Time and memory grow with the number of entries.
     """
+    # A label without positives must not divide by 0.
     total = np.maximum(np.asarray(counts.sum(axis=0)).ravel(), 1.0)
+    # Held minus wanted, per column and side; no side holds anything yet.
     excess = -np.outer(total, share)
     side = np.full(counts.shape[0], -1, dtype=np.intp)
+    # The second pass corrects early choices, which were made while the sides were nearly empty.
     for order in (_rarest_first(counts, rng), rng.permutation(counts.shape[0])):
         _deal_once(counts, order, total**-2, share, excess, side)
     return side
@@ -125,37 +131,41 @@ def _deal(counts: sparse.csr_array, share: Floats, rng: np.random.Generator) -> 
 def _deal_once(
     counts: sparse.csr_array, order: Rows, weight: Floats, share: Floats, excess: Floats, side: Rows
 ) -> None:
-    start, column, value = counts.indptr.tolist(), counts.indices, counts.data
+    start, indices, data = counts.indptr.tolist(), counts.indices, counts.data
     for group in order.tolist():
-        here = column[start[group] : start[group + 1]]
-        held = value[start[group] : start[group + 1]]
-        around = excess[here]
+        columns = indices[start[group] : start[group + 1]]
+        held = data[start[group] : start[group + 1]]
+        # Indexing by an array copies: the excess as it would be without this group.
+        others = excess[columns]
         if side[group] >= 0:
-            around[:, side[group]] -= held
-        # Added column by column: a matrix product rounds otherwise on another processor, and ties fall elsewhere.
-        cost = ((held * weight[here])[:, None] * (2 * around + held[:, None])).sum(axis=0) / share
+            others[:, side[group]] -= held
+        # The objective rises by (others + held)^2 - others^2 on the side that takes the group. A matrix product would
+        # round differently on other processors, and so break ties differently.
+        cost = ((held * weight[columns])[:, None] * (2 * others + held[:, None])).sum(axis=0) / share
         best = int(np.argmin(cost))
         if best != side[group]:
             if side[group] >= 0:
-                excess[here, side[group]] -= held
-            excess[here, best] += held
+                excess[columns, side[group]] -= held
+            excess[columns, best] += held
             side[group] = best
 
 
 def _rarest_first(counts: sparse.csr_array, rng: np.random.Generator) -> Rows:
-    """Order groups by the rarest column that they hold, those with most of it first, ties at random."""
+    """Order groups by the rarest column that they have, largest counts first, ties at random."""
     in_groups = np.bincount(counts.indices, minlength=counts.shape[1])
     rank = np.empty(counts.shape[1], dtype=np.int64)
     rank[np.argsort(in_groups, kind="stable")] = np.arange(counts.shape[1])
     entry_rank = rank[counts.indices]
+    # `reduceat` needs segments that are not empty: every group has entries for its rows and the 1.
     rarest = np.minimum.reduceat(entry_rank, counts.indptr[:-1])
     group_of_entry = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+    # Ranks are distinct, so exactly one entry per group is marked, in the order of the groups.
     is_rarest = entry_rank == rarest[group_of_entry]
     return np.lexsort((rng.permutation(counts.shape[0]), -counts.data[is_rarest], rarest))
 
 
 def group_numbers(groups: ArrayLike | Any | None, n_rows: int) -> Rows:
-    """Number the groups 0, 1, ... row by row; without groups each row is its own."""
+    """Return the number of each row's group, from 0; without groups each row is a separate group."""
     if groups is None:
         return np.arange(n_rows)
     values = np.asarray(groups)
@@ -165,9 +175,10 @@ def group_numbers(groups: ArrayLike | Any | None, n_rows: int) -> Rows:
         raise DataError(
             f"`groups` must hold a group on every row. Received NaN at row {np.flatnonzero(values != values)[0]}."
         )
+    # Values are sorted, which fails for mixed types such as text and None.
     try:
         return np.unique(values, return_inverse=True)[1].astype(np.intp)
     except TypeError as error:
         raise DataError(
-            "`groups` must hold values of one kind on every row; some are missing or of another."
+            "`groups` must hold values of one type on every row; some are missing or of another type."
         ) from error

@@ -1,4 +1,4 @@
-"""How a target was given, a matrix of labels or a vector of two classes, so that answers come in the same form."""
+"""Form of a target, a label matrix or a vector of two classes, so that predictions have the same form."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cascade.utils.types import Floats
 
 @dataclass(frozen=True)
 class TargetForm:
-    """The form of a target.
+    """Form of a target.
 
     Attributes
     ----------
@@ -39,6 +39,7 @@ class TargetForm:
         """Turn 0/1 of shape (n, L) into what `predict` returns."""
         if not self.is_vector:
             return bits.astype(np.int64)
+        # A vector with one class has no second value.
         decoded: NDArray[Any] = self.classes[np.minimum(bits[:, 0], len(self.classes) - 1)]
         return decoded
 
@@ -46,6 +47,7 @@ class TargetForm:
         """Turn probabilities of a 1, of shape (n, L), into what `predict_proba` returns."""
         if not self.is_vector:
             return proba
+        # As in scikit-learn: a column per class, and certainty if there is only one.
         return np.column_stack([1 - proba, proba]) if len(self.classes) > 1 else np.ones_like(proba)
 
     def decision(self, margin: Floats) -> Floats:
@@ -71,7 +73,7 @@ def read_target(y: Any, n_rows: int) -> tuple[Labels, TargetForm]:
 
 
 def read_known_target(y: Any, n_rows: int) -> tuple[LabelMatrix, TargetForm]:
-    """Validate a target, and return its labels with the mask of the known ones, and its form.
+    """Validate a target; return its labels with the mask of the known ones, and its form.
 
     Parameters
     ----------
@@ -97,9 +99,11 @@ def read_known_target(y: Any, n_rows: int) -> tuple[LabelMatrix, TargetForm]:
     (['no', 'yes', 'no'], None)
     """
     if y is None:
+        # scikit-learn's estimator checks expect these words.
         raise DataError("the estimator requires y to be passed, but the target y is None.")
     values = y if sparse.issparse(y) else np.asarray(y)
     if values.ndim != 1:
+        # `values` has lost the mask of a masked array.
         given, known = split_missing(y if np.ma.isMaskedArray(y) else values)
         labels = LabelMatrix(check_labels(given, n_rows), known)
         if known is not None and not known.any():
@@ -117,15 +121,17 @@ def read_known_target(y: Any, n_rows: int) -> tuple[LabelMatrix, TargetForm]:
 def _two_classes(values: NDArray[Any]) -> NDArray[Any]:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError("`y` must not hold NaN or infinity.")
-    # Imported here: a model that is loaded to predict does not need it.
+    # Imported here: a model that is loaded for prediction does not need scikit-learn.
     from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
     check_classification_targets(values)
     kind = type_of_target(values, input_name="y")
     if kind != "binary":
+        # scikit-learn's estimator checks expect the first sentence.
         raise DataError(
             f"Only binary classification is supported. The type of the target is {kind}; give a 0/1 matrix of labels."
         )
     classes = np.unique(values)
+    # Of 0 and 1, one may be absent by chance, as in a small fold; both are classes all the same.
     numbers = values.dtype.kind in "biuf" and np.isin(classes, (0, 1)).all()
     return np.array([0, 1], dtype=values.dtype) if numbers else classes

@@ -1,15 +1,15 @@
-"""Rows whose true p(y_k | x) is known, with problem A's prevalences: against them probabilities can be judged.
+"""Rows whose true p(y_k | x) is known, with problem A's prevalences, to check probabilities against.
 
-A row has some label with logit p(a | x) linear in x. A row with a label has one leading finding, chosen by a softmax,
-and each other finding joins it at a rate that depends on a severity which all findings share. So labels depend on each
-other given x, some label is on in every row with a label, and still every probability is a formula:
+A row has some label with logit p(a | x) linear in x. A row with a label has one leading finding, chosen by a softmax.
+Each other finding joins it at a rate that depends on a severity, which all findings share. So labels depend on each
+other given x, `any` equals the OR of the others, and still every probability is a formula:
 
     p(y_k | x, a) = lead_k + (1 - lead_k) * (severe * high_k + (1 - severe) * low_k)
     p(y_k | x)    = p(a | x) * p(y_k | x, a)
 
-Logistic regression on x as it is, without any transform, is the true model of `any` for a gate that sees all features,
-and nearly so (probit against logit) for one that sees a part of them. It is the true model of neither p(y_k | x) nor
-p(y_k | x, a): these need a learner that bends, such as trees or splines.
+Logistic regression on x without a transform is the true model of `any` for a gate with all features. With a part of
+them it is nearly the true model (probit against logit). It is not the true model of p(y_k | x) or p(y_k | x, a): these
+need a nonlinear learner, such as trees or splines.
 """
 
 from __future__ import annotations
@@ -96,21 +96,24 @@ def draw(n: int, seed: int) -> Drawn:
     rng = np.random.default_rng(seed)
     groups = np.arange(n) // GROUP_SIZE
     common = rng.normal(size=(groups[-1] + 1, N_FEATURES))[groups]
-    own = rng.normal(size=(n, N_FEATURES))
-    X = (np.sqrt(GROUP_SHARE) * common + np.sqrt(1 - GROUP_SHARE) * own).astype(np.float32)
+    separate = rng.normal(size=(n, N_FEATURES))
+    # The shares of the variance add up to 1, so each feature is standard normal, as the intercepts assume.
+    X = (np.sqrt(GROUP_SHARE) * common + np.sqrt(1 - GROUP_SHARE) * separate).astype(np.float32)
     return Drawn(X, _draw_labels(X, rng), true_proba(X), groups)
 
 
 def true_proba(X: NDArray[np.floating]) -> Floats:
-    """p(y_k | x) of the five labels and of `any`; float of shape (n, 6)."""
+    """Return p(y_k | x) of the five labels and of `any`, float of shape (n, 6)."""
     any_label, lead, severe = _parts(X)
     joins = severe[:, None] * HIGH + (1 - severe[:, None]) * LOW
+    # A finding is on as the leading one, or else by joining it.
     given_any = lead + (1 - lead) * joins
     return np.column_stack([any_label[:, None] * given_any, any_label])
 
 
 def _parts(X: NDArray[np.floating]) -> tuple[Floats, Floats, Floats]:
-    """p(a | x) of shape (n,), each label's chance to lead (n, 5), and that of severity (n,)."""
+    """Return p(a | x) of shape (n,), each label's probability to lead (n, 5), and that of severity (n,)."""
+    # Features are rounded to float32 before the truth is computed from them, so that it fits what models see.
     x = X.astype(np.float64)
     lead = softmax(x @ LEAD_SLOPE.T + LEAD_INTERCEPT, axis=1)
     return expit(x @ ANY_SLOPE + ANY_INTERCEPT), lead, expit(x @ SEVERE_SLOPE + SEVERE_INTERCEPT)
@@ -120,7 +123,9 @@ def _draw_labels(X: NDArray[np.floating], rng: np.random.Generator) -> Labels:
     any_label, lead, severe = _parts(X)
     n, n_labels = lead.shape
     has_label = rng.random(n) < any_label
+    # The number of cumulated probabilities below a uniform draw. The last one is left out: it may round to less than 1.
     leading = (rng.random((n, 1)) > lead.cumsum(axis=1)[:, :-1]).sum(axis=1)
+    # One draw of severity per row: sharing it is what makes labels depend on each other given x.
     rate = np.where((rng.random(n) < severe)[:, None], HIGH, LOW)
     findings = (rng.random((n, n_labels)) < rate) | (np.arange(n_labels) == leading[:, None])
     return np.column_stack([findings & has_label[:, None], has_label]).astype(np.uint8)

@@ -1,8 +1,9 @@
 """Rows with many labels whose true p(y_k | x) is known: problems B and C, drawn without a dense label matrix.
 
 Log-odds are linear in a few factors of x, which labels share: z_k = slope * <w_k, factors(x)> + b_k, where w_k has
-length 1 and the factors are standard normal. Problem C draws each label by itself, with b_k such that label k is on its
-wanted number of rows. Problem B draws exactly k labels a row, without replacement, chances in the ratio of exp(z_k).
+length 1 and the factors are standard normal. Problem C draws each label separately, with b_k such that label k is on
+its wanted number of rows. Problem B draws a fixed number of labels per row without replacement, in proportion to
+exp(z_k).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from cascade.utils.types import Floats32
 
 N_FACTORS = 24
 CHUNK = 2000
-"""Rows whose probabilities are held at a time."""
+"""Rows whose probabilities are in memory at a time."""
 GRID = np.linspace(-14.0, 6.0, 401)
+"""Offsets for which the prevalence is tabulated."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class ManyLabels:
     offset : ndarray of float32, shape (L,)
         b_k.
     labels_per_row : int or None
-        None where each label is drawn by itself: then `proba` is known.
+        None where each label is drawn separately; `proba` is known only then.
     """
 
     X: Floats32
@@ -48,22 +50,22 @@ class ManyLabels:
     labels_per_row: int | None
 
     def log_odds(self, rows: NDArray[np.intp]) -> Floats32:
-        """The true z of some rows; float32 of shape (len(rows), L). The best ranking is by these."""
+        """Return the true z of some rows, float32 of shape (len(rows), L). The best ranking is by these."""
         z: Floats32 = self.X[rows] @ self.direction
         z += self.offset
         return z
 
     def proba(self, rows: NDArray[np.intp]) -> Floats32:
-        """The true p(y_k | x) of some rows, float32 of shape (len(rows), L); only where labels are drawn one by one."""
+        """Return the true p(y_k | x) of some rows, float32 of shape (len(rows), L), if labels are drawn separately."""
         if self.labels_per_row is not None:
-            raise ConfigError("`proba` is not known where each row has a fixed number of labels; `log_odds` rank.")
+            raise ConfigError("`proba` is not known where each row has a fixed number of labels; rank by `log_odds`.")
         return np.asarray(expit(self.log_odds(rows)), dtype=np.float32)
 
 
 def draw_by_count(
     n: int, count: NDArray[np.float64], n_features: int = 300, slope: float = 1.8, seed: int = 0
 ) -> ManyLabels:
-    """Draw labels one by one, label k on about `count[k]` of `n` rows.
+    """Draw labels separately, label k on about `count[k]` of `n` rows.
 
     Examples
     --------
@@ -74,6 +76,7 @@ def draw_by_count(
     rng = np.random.default_rng(seed)
     X, direction = _features(n, len(count), n_features, slope, rng)
     drawn = ManyLabels(X, None, direction, _offsets(count / n, slope), None)
+    # Sparse per chunk: the dense matrix of problem C would have 632 million entries.
     blocks = [
         sparse.csr_array(rng.random((len(rows), len(count)), dtype=np.float32) < drawn.proba(rows))
         for rows in chunks(n)
@@ -99,7 +102,7 @@ def draw_fixed_number(
     [3]
     """
     if not 0 < labels_per_row < n_labels:
-        raise ConfigError(f"`labels_per_row` must lie between 1 and {n_labels - 1}. Received {labels_per_row}.")
+        raise ConfigError(f"`labels_per_row` must be between 1 and {n_labels - 1}. Received {labels_per_row}.")
     rng = np.random.default_rng(seed)
     X, direction = _features(n, n_labels, n_features, slope, rng)
     offset = rng.normal(size=n_labels).astype(np.float32)
@@ -112,9 +115,9 @@ def draw_fixed_number(
 
 
 def counts_like_problem_c(n_rows: int, n_labels: int) -> NDArray[np.float64]:
-    """Label counts from 900 to 12,000 of 80,000 rows, in proportion; 130 labels a row at 7,900 labels."""
+    """Label counts from 900 to 12,000 of 80,000 rows, in proportion; 130 labels per row at 7,900 labels."""
     rank = np.linspace(0, 1, n_labels)
-    # Few labels are frequent: the power was solved for a mean of 1,316 rows a label.
+    # Few labels are frequent: the power was solved for a mean of 1,316 rows per label.
     return np.asarray((900 + 11_100 * rank**SKEW) * n_rows / 80_000, dtype=np.float64)
 
 
@@ -122,7 +125,7 @@ SKEW = 25.69
 
 
 def chunks(n: int) -> Iterator[NDArray[np.intp]]:
-    """Row numbers in chunks whose probabilities fit in memory."""
+    """Yield row numbers in chunks whose probabilities fit in memory."""
     for start in range(0, n, CHUNK):
         yield np.arange(start, min(start + CHUNK, n))
 
@@ -133,19 +136,23 @@ def _features(
     if n_features < N_FACTORS:
         raise ConfigError(f"`n_features` must be at least {N_FACTORS}, the factors of x. Received {n_features}.")
     X = rng.standard_normal((n, n_features), dtype=np.float32)
+    # Orthonormal directions of standard normal features are standard normal factors.
     basis = np.linalg.qr(rng.normal(size=(n_features, N_FACTORS)))[0]
     weights = rng.normal(size=(N_FACTORS, n_labels))
+    # Weights of equal length give the log-odds of every label the same spread.
     weights *= slope / np.linalg.norm(weights, axis=0)
     return X, (basis @ weights).astype(np.float32)
 
 
 def _offsets(share: NDArray[np.float64], slope: float) -> Floats32:
-    """Find each label's b: the mean of expit(b + slope * normal) is its wanted share."""
+    """Find each label's b, for which the mean of expit(b + slope * normal) is the wanted share."""
+    # Gauss-Hermite quadrature; the mean grows with b, so interpolation inverts the table.
     nodes, weights = np.polynomial.hermite_e.hermegauss(61)
     mean = expit(GRID[:, None] + slope * nodes) @ (weights / weights.sum())
     return np.interp(share, mean, GRID).astype(np.float32)
 
 
 def _largest(z: Floats32, k: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    # The k largest of log-odds plus Gumbel noise are k draws without replacement (Kool et al., 2019).
     noisy = z + rng.gumbel(size=z.shape).astype(np.float32)
     return np.argpartition(-noisy, k - 1, axis=1)[:, :k]

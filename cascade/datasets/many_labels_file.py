@@ -27,8 +27,8 @@ def write_many(
     out : path
         `.npz` file; it must not exist.
     problem : {"b", "c"}
-        Exactly ten of 1,000 labels on each of 50,000 rows; or 7,900 labels drawn one by one on 80,000 rows, 130 a row
-        in the mean, the rarest on about 900.
+        "b": exactly ten of 1,000 labels on each of 50,000 rows. "c": 7,900 labels drawn separately on 80,000 rows, on
+        average 130 per row, the rarest on about 900.
     rows, labels : int, optional
         Another size; counts keep their share of the rows.
     seed : int
@@ -36,7 +36,7 @@ def write_many(
     Returns
     -------
     dict
-        Rows, labels and mean labels a row.
+        Numbers of rows, labels and mean labels per row.
 
     Raises
     ------
@@ -90,6 +90,7 @@ def read_truth(path: str | Path) -> ManyLabels:
 
 
 def _save(out: Path, drawn: ManyLabels) -> None:
+    # An open file, since `savez` would add .npz to the temporary name.
     with new_file(out) as temporary, temporary.open("wb") as handle:
         np.savez(
             handle,
@@ -99,5 +100,6 @@ def _save(out: Path, drawn: ManyLabels) -> None:
             Y_shape=np.array(drawn.Y.shape),
             truth_direction=drawn.direction,
             truth_offset=drawn.offset,
+            # An array cannot hold None; no row has a fixed number of 0 labels.
             truth_labels_per_row=np.array(drawn.labels_per_row or 0),
         )

@@ -1,4 +1,4 @@
-"""Do these rows look like those of the training? Profiles of data, and how far two are apart."""
+"""Do rows look like the training rows? Profiles of data sets, and effect sizes of the drift between two of them."""
 
 from cascade.drift.compare import compare_profiles
 from cascade.drift.finding import DriftFinding, DriftReport

@@ -1,4 +1,4 @@
-"""Adapt rules to a site where another share of rows has a label, given or estimated from rows without labels."""
+"""Adapt rules to another prevalence, which is given or estimated from rows without labels."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from cascade.errors import DataError
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.types import Rows
 
-MOST_UNSURE = 2.0
-"""Factor between an estimate and an end of its interval beyond which rows do not determine a prevalence."""
+MOST_FACTOR = 2.0
+"""Largest factor between an estimate and an end of its interval; beyond it, rows do not determine a prevalence."""
 FEWEST_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """Rules at another prevalence.
+    """Rules adapted to another prevalence.
 
     Attributes
     ----------
     rules : Rules
     record : dict
-        The prevalence, how it was found, its interval and the checks of the assumption, as plain data.
+        The prevalence, its source, its interval and the checks of the assumption, as plain data.
     """
 
     rules: Rules
@@ -35,21 +35,21 @@ class Adapted:
 
 
 def adapt_to_prevalence(rules: Rules, prevalence: float) -> Adapted:
-    """Adapt to a given share of rows with a label; see `CascadePredictor.adapt`."""
+    """Adapt to a given prevalence, the share of rows with a label; see `CascadePredictor.adapt`."""
     return Adapted(rules.at_prevalence(prevalence), {"prevalence": float(prevalence), "by": "given"})
 
 
 def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores, group: Rows) -> Adapted:
-    """Adapt to the share of rows with a label that is estimated from scores; see `CascadePredictor.adapt`.
+    """Adapt to the prevalence that is estimated from scores; see `CascadePredictor.adapt`.
 
     Parameters
     ----------
     rules : Rules
-        As fitted, or adapted before.
+        Fitted rules, which may have been adapted before.
     profile : TrainingProfile or None
-        Of the training data; None where a model keeps none, and nothing is checked.
+        Profile of the training data. None if the model has none; the assumption is then not checked.
     scores : Scores
-        Of n rows of the new site.
+        Scores of n rows of the new site.
     group : ndarray of int, shape (n,)
 
     Raises
@@ -62,18 +62,21 @@ def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores,
     Warns
     -----
     UserWarning
-        If the rows speak against the assumption.
+        If the rows are evidence against the assumption.
     """
+    # The prevalence of training, also for rules that were adapted before: shifts do not accumulate.
     source = rules.prior_shift().source
     if len(group) < FEWEST_ROWS:
         raise DataError(f"`X` must hold at least {FEWEST_ROWS} rows to estimate a prevalence. Received {len(group)}.")
     estimate = _precise(estimate_prevalence(rules.gate_proba(scores.gate_z), source, group))
+    # Before any rules are adapted: a bad fit to the two classes of training makes the estimate meaningless.
     findings = _mixture(profile, scores, group, estimate.value)
+    # The mix of labels is compared at the new prevalence, since it depends on how many rows have a label.
     adapted = rules.at_prevalence(estimate.value)
     findings += _mix(profile, adapted, scores, group)
     for finding in findings:
         if finding.verdict != NONE:
-            warnings.warn(f"rows of another prevalence alone would not show this: {finding.sentence}", stacklevel=3)
+            warnings.warn(f"a change of prevalence alone does not explain this: {finding.sentence}", stacklevel=3)
     record = {
         "prevalence": estimate.value,
         "interval": [estimate.low, estimate.high],
@@ -84,17 +87,18 @@ def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores,
     return Adapted(adapted, record)
 
 
-def _precise(found: PrevalenceEstimate) -> PrevalenceEstimate:
-    if found.unsure > MOST_UNSURE:
+def _precise(estimate: PrevalenceEstimate) -> PrevalenceEstimate:
+    """Return the estimate if its interval is narrow enough."""
+    if estimate.factor > MOST_FACTOR:
         raise DataError(
-            f"`X` does not tell the prevalence: {found.value:.3g}, anything from {found.low:.3g} to {found.high:.3g}; "
-            "give more rows, or `prevalence`."
+            f"`X` must determine the prevalence within a factor of {MOST_FACTOR:g}. Received an estimate of "
+            f"{estimate.value:.3g} ({estimate.low:.3g} to {estimate.high:.3g}); give more rows, or `prevalence`."
         )
-    return found
+    return estimate
 
 
 def _mixture(profile: TrainingProfile | None, scores: Scores, group: Rows, prevalence: float) -> list[DriftFinding]:
-    """Compare the gate's scores with those expected; refuse rows unlike both classes of the training data."""
+    """Compare the gate's scores with those expected; raise if rows resemble neither class of the training data."""
     if profile is None:
         return []
     findings = list(mixture_findings(profile, scores.gate_z, group, prevalence))
@@ -108,7 +112,7 @@ def _mixture(profile: TrainingProfile | None, scores: Scores, group: Rows, preva
 
 
 def _mix(profile: TrainingProfile | None, rules: Rules, scores: Scores, group: Rows) -> list[DriftFinding]:
-    """Compare the mix of labels among rows with a label with that of training."""
+    """Compare the shares of labels among rows with a label with those of training."""
     if profile is None:
         return []
     predicted = rules.predict(scores)

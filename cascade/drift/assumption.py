@@ -1,4 +1,4 @@
-"""What unlabelled rows can say against p(x | a) being that of training, which adapting to a prevalence assumes."""
+"""Checks on unlabelled rows of the assumption behind adapting: p(x | a) is the same as in training."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIX = "share among rows with a label of"
 def mixture_findings(
     profile: TrainingProfile, gate_z: Floats, group: Rows, prevalence: float
 ) -> Iterator[DriftFinding]:
-    """Compare the gate's scores with the mixture of training's two classes that the prevalence makes of them.
+    """Compare the gate's scores with the mixture of the two training classes at a prevalence.
 
     Parameters
     ----------
@@ -35,41 +35,45 @@ def mixture_findings(
 
     Notes
     -----
-    A gate whose scores of rows without a label went up shows a prevalence that went up, until one looks at the whole
-    distribution: no share of the two known ones fits it.
+    If only scores of rows without a label increase, the estimated prevalence increases as well. The whole
+    distribution of scores reveals this: no mixture of the two training distributions fits it.
     """
     expected = at_prevalence(profile, prevalence).histogram(GATE)
+    # For mypy: `at_prevalence` always returns a histogram of the gate's scores.
     assert expected is not None
     current = count_histogram(GATE, "", gate_z, np.array(expected.edges), group)
+    # Two findings per histogram: half of the level for each keeps the level of both together (Bonferroni).
     yield from histogram_findings(expected, current, LEVEL / 2)
 
 
 def mix_findings(
     rules: Rules, profile: TrainingProfile, proba: Floats, any_proba: Floats, group: Rows
 ) -> Iterator[DriftFinding]:
-    """Compare each label's share among rows with a label, as the labeler sees it, with that of training.
+    """Compare the share of each label among rows with a label, by the labeler's probabilities, with training.
 
     Parameters
     ----------
     rules : Rules
     profile : TrainingProfile
     proba, any_proba : ndarray of float, shapes (n, L) and (n,)
-        At the prevalence adapted to.
+        Probabilities at the new prevalence.
     group : ndarray of int, shape (n,)
 
     Notes
     -----
-    Sums of probabilities lean towards the mix of training, so a small change of the mix is not seen.
+    Sums of probabilities are biased towards the shares of training, so small changes are not detected.
     """
     learned = rules.plan.learned
     if not len(learned):
         return
+    # p(label) / p(any), both summed: the share among rows with a label, without deciding which rows those are.
     below = np.repeat(any_proba[:, None], len(learned), axis=1)
     above = proba[:, learned]
     bounds = ratio_interval(above, below, group)
     for k, low, high, share in zip(learned, *bounds, above.sum(axis=0) / below.sum(axis=0), strict=True):
         trained = profile.share(PREVALENCE, rules.label_names[k])
         if trained is not None and 0 < share < 1 and high > low:
+            # The bootstrap gives a standard error; as effective rows, s (1 - s) / se^2, it fits the ratio's interval.
             spread = (high - low) / (2 * 1.96)
             sides = (float(rules.plan.share[k]), trained.effective * rules.prior_shift().source)
             yield _mix(
@@ -80,5 +84,5 @@ def mix_findings(
 def _mix(label: str, trained: tuple[float, float], current: tuple[float, float], n_labels: int) -> DriftFinding:
     ratio, low, high = share_ratio(trained, current, LEVEL / n_labels / 2)
     verdict = verdict_of(max(ratio, 1 / ratio), RATIO, beyond_chance=not low <= 1 <= high)
-    told = f"{current[0]:.3g}, {trained[0]:.3g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
-    return DriftFinding(f"{MIX} {label!r}", "ratio", ratio, verdict, f"{MIX} {label!r}: {told}")
+    text = f"{current[0]:.3g}, {trained[0]:.3g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
+    return DriftFinding(f"{MIX} {label!r}", "ratio", ratio, verdict, f"{MIX} {label!r}: {text}")

@@ -1,4 +1,4 @@
-"""Compare two profiles: effect sizes with verdicts, chance kept at bay over all of them together."""
+"""Compare two profiles: effect sizes with verdicts, at one level of chance for all quantities together."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ from cascade.utils.types import Floats
 
 MOST_RATIO = 1e6
 LEVEL = 0.05
-"""Probability that anything at all is found where nothing drifted."""
+"""Probability of at least one finding if nothing drifted."""
 
 
 def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level: float = LEVEL) -> DriftReport:
-    """Compare what two profiles both hold.
+    """Compare the quantities that two profiles share.
 
     Parameters
     ----------
     reference : TrainingProfile
-        Of the data a model was trained on.
+        Profile of the data that a model was trained on.
     current : TrainingProfile
-        Made with `like=reference`.
+        Profile made with `like=reference`.
     level : float in (0, 1)
-        Probability with which anything is found where nothing drifted, over all quantities together (Bonferroni).
+        Probability of at least one finding if nothing drifted, over all quantities together (Bonferroni).
 
     Returns
     -------
@@ -50,13 +50,13 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
     Raises
     ------
     DataError
-        If the two count in other bins.
+        If the two profiles have different bins.
 
     Notes
     -----
     Histograms are compared by the population stability index and by the Kolmogorov-Smirnov distance in bins, shares
-    by their ratio with an interval. Thresholds are on effects and do not move with the number of quantities or rows;
-    the level at which chance has to be ruled out is divided by the number of quantities.
+    by their ratio with an interval. Thresholds apply to effects and do not depend on the number of quantities or rows.
+    The level of each test is `level` divided by the number of quantities.
 
     Examples
     --------
@@ -70,57 +70,65 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
     2 of 4 quantities drifted
     """
     if not 0 < level < 1:
-        raise ConfigError(f"`level` must lie between 0 and 1, both excluded. Received {level!r}.")
-    shares = [(own, other) for own in reference.shares if (other := current.share(own.kind, own.name))]
-    histograms = [(own, same) for own in reference.histograms if (same := current.histogram(own.kind, own.name))]
-    each = level / max(1, len(shares) + 2 * len(histograms))
+        raise ConfigError(f"`level` must be between 0 and 1, both excluded. Received {level!r}.")
+    shares = [(each, share) for each in reference.shares if (share := current.share(each.kind, each.name))]
+    histograms = [
+        (each, histogram) for each in reference.histograms if (histogram := current.histogram(each.kind, each.name))
+    ]
+    # A histogram is tested twice, by index and by distance, so it counts as two.
+    level_of_each = level / max(1, len(shares) + 2 * len(histograms))
     findings = [*_rows(reference, current)]
-    findings += [_share(*pair, each) for pair in shares]
-    findings += [finding for pair in histograms for finding in histogram_findings(*pair, each)]
+    findings += [_share(*pair, level_of_each) for pair in shares]
+    findings += [finding for pair in histograms for finding in histogram_findings(*pair, level_of_each)]
     return DriftReport(tuple(findings))
 
 
 def _rows(reference: TrainingProfile, current: TrainingProfile) -> Iterator[DriftFinding]:
-    """Shape and type of a row, which no amount of data makes a matter of chance."""
-    for name, own, other in (
+    """Compare shape and type of a row. Any difference is large, since chance cannot cause it."""
+    for name, trained, now in (
         ("shape", reference.row_shape, current.row_shape),
         ("type", reference.dtype, current.dtype),
     ):
-        sentence = f"{name} of a row: {_told(other)}, {_told(own)} in training"
-        yield DriftFinding(f"{name} of a row", "change", float(own != other), LARGE if own != other else NONE, sentence)
+        sentence = f"{name} of a row: {_text(now)}, {_text(trained)} in training"
+        changed = trained != now
+        yield DriftFinding(f"{name} of a row", "change", float(changed), LARGE if changed else NONE, sentence)
 
 
-def _told(value: Any) -> str:
+def _text(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
 def _share(reference: Share, current: Share, level: float) -> DriftFinding:
     sides = [(side.value if side.rows else 0.0, side.effective) for side in (reference, current)]
+    # Two-sided: each bound of the interval may be missed with half of the level.
     ratio, low, high = share_ratio(sides[0], sides[1], level / 2)
+    # A share that halved has drifted as much as one that doubled, so the larger of ratio and inverse counts.
     apart = max(ratio, 1 / ratio if ratio else math.inf)
     verdict = verdict_of(apart, RATIO, beyond_chance=not low <= 1 <= high)
-    told = f"{current.value:.4g}, {reference.value:.4g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
-    # A ratio to a share of none is infinite, which JSON has no number for.
-    return DriftFinding(current.what, "ratio", min(ratio, MOST_RATIO), verdict, f"{current.what}: {told}")
+    text = f"{current.value:.4g}, {reference.value:.4g} in training: {ratio:.3g} times ({low:.3g} to {high:.3g})"
+    # A ratio to a share of 0 is infinite, which JSON cannot represent.
+    return DriftFinding(current.what, "ratio", min(ratio, MOST_RATIO), verdict, f"{current.what}: {text}")
 
 
 def histogram_findings(reference: Histogram, current: Histogram, level: float) -> Iterator[DriftFinding]:
-    """Compare two histograms, each finding coming about by chance with a probability of `level`.
+    """Compare two histograms; each finding has a probability of `level` if nothing drifted.
 
     Raises
     ------
     DataError
-        If they count in other bins.
+        If their bins differ.
     """
     if reference.edges != current.edges:
         raise DataError(f"`current` must count {current.what} in the bins of `reference`; make it with like=reference.")
-    own, other = (np.array(side.counts, dtype=np.float64) for side in (reference, current))
+    trained, now = (np.array(side.counts, dtype=np.float64) for side in (reference, current))
     effective = reference.effective, current.effective
-    if own.sum() and other.sum():
-        cells = joined_cells(own, other, effective)
+    if trained.sum() and now.sum():
+        # Index and test use the same joined cells, so that sparse cells inflate neither.
+        cells = joined_cells(trained, now, effective)
         yield _stability(current.what, *cells, homogeneity_level(*cells, effective) < level)
-    if own[:-1].sum() and other[:-1].sum():
-        distance = smirnov_distance(own[:-1], other[:-1])
+    # Without the last cell: missing values have no place in the order that the distance is about.
+    if trained[:-1].sum() and now[:-1].sum():
+        distance = smirnov_distance(trained[:-1], now[:-1])
         yield _distance(current.what, distance, smirnov_level(distance, effective) < level)
 
 

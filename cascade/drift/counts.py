@@ -1,4 +1,4 @@
-"""A share of rows, with the independent rows that would know it as well."""
+"""Shares and histograms of rows, each with its effective number of independent rows."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from cascade.utils.types import Floats
 
 @dataclass(frozen=True)
 class Share:
-    """How many of some rows have something.
+    """The share of rows with some property.
 
     Attributes
     ----------
     kind : str
         One of `cascade.drift.counts.SHARES`.
     name : str
-        Of the label; empty where it is about none.
+        Name of the label; empty if the share is about no label.
     found, rows : int
+        Rows with the property, and all rows counted.
     effective : float
-        Independent rows that would say as much: fewer than `rows` where those of a group are alike.
+        Independent rows with the same precision: fewer than `rows` where rows of a group are alike.
     """
 
     kind: str
@@ -37,21 +38,22 @@ class Share:
 
     @property
     def what(self) -> str:
-        """What is counted, to read."""
+        """The name of the quantity, for messages."""
         return f"{self.kind} {self.name!r}" if self.name else self.kind
 
     @property
     def value(self) -> float:
-        """The share; NaN of no rows."""
+        """The share; NaN without rows."""
         return self.found / self.rows if self.rows else float("nan")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, body: Any) -> Share:
-        """Read what `to_json` wrote; refuse what it could not have written."""
+        """Read what `to_json` wrote, and raise for anything that it could not have written."""
+        # Profiles are read from files of others: a share above 1 would go through every later formula.
         found, rows = check_count(body["found"]), check_count(body["rows"])
         if found > rows:
             raise DataError(f"a profile's `found` must be at most its `rows`. Received {found} and {rows}.")
@@ -59,30 +61,22 @@ class Share:
         return cls(check_kind(body["kind"], SHARES), str(body["name"]), found, rows, effective)
 
 
+# These names are saved in profiles, so they are part of the file format.
 PREVALENCE, PREDICTED = "prevalence of", "share predicted as"
-
-
 PAST_GATE, PAST_GATE_WITH, PAST_GATE_WITHOUT = (
     "share past the gate",
     "share past the gate with a label",
     "share past the gate without a label",
 )
-
-
 GATE, GATE_WITH, GATE_WITHOUT = "gate score", "gate score with a label", "gate score without a label"
-
-
 FEATURE = "feature"
 
-
 SHARES = (PREVALENCE, PREDICTED, PAST_GATE, PAST_GATE_WITH, PAST_GATE_WITHOUT)
-
-
 HISTOGRAMS = (GATE, GATE_WITH, GATE_WITHOUT, FEATURE)
 
 
 def check_kind(value: Any, kinds: tuple[str, ...]) -> str:
-    """Return a kind if it is one of those named."""
+    """Return a kind if it is one of `kinds`."""
     if value not in kinds:
         raise DataError(f"a profile's `kind` must be one of {list(kinds)}. Received {value!r}.")
     return str(value)
@@ -90,6 +84,7 @@ def check_kind(value: Any, kinds: tuple[str, ...]) -> str:
 
 def check_count(value: Any) -> int:
     """Return a whole number of 0 or more."""
+    # bool is a subclass of int, so JSON true would pass as 1.
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise DataError(f"a profile's counts must be whole numbers of 0 or more. Received {value!r}.")
     return value
@@ -103,36 +98,35 @@ def check_number(value: Any) -> float:
 
 
 def check_effective(value: Any, rows: int) -> float:
-    """Return an effective number of rows: not negative, and no more than there are."""
+    """Return an effective number of rows: not negative, and at most the number of rows."""
     number = check_number(value)
+    # Effective numbers are computed in floating point, so one equal to `rows` may exceed it by rounding.
     if not 0 <= number <= rows * (1 + 1e-9):
-        raise DataError(f"a profile's `effective` must lie between 0 and its rows ({rows}). Received {number:g}.")
+        raise DataError(f"a profile's `effective` must be between 0 and its rows ({rows}). Received {number:g}.")
     return number
 
 
 BINS = 10
-
-
 SLACK = 1e-6
-"""Share of a value by which the outermost bins are wider: float32 rounds what was a float64 in training."""
+"""Relative widening of the outermost bins, since float32 may round a value that was a float64 in training."""
 
 
 @dataclass(frozen=True)
 class Histogram:
-    """How often a quantity fell between edges.
+    """Counts of a quantity in bins.
 
     Attributes
     ----------
     kind : str
         One of `cascade.drift.counts.HISTOGRAMS`.
     name : str
-        Of the feature; empty for the gate's score.
+        Name of the feature; empty for the gate's score.
     edges : tuple of float, rising, length m
-        A bin holds its lower edge. Outside of them lies nothing of the training data.
+        A bin contains its lower edge. No value of the training data is outside of the edges.
     counts : tuple of int, length m + 2
-        Below the first edge, between edges, from the last on; then missing.
+        Counts below the first edge, between edges, from the last edge on, and of missing values.
     effective : float
-        Independent rows that would say as much: fewer than the rows where those of a group are alike.
+        Independent rows with the same precision: fewer than the rows where rows of a group are alike.
     """
 
     kind: str
@@ -143,21 +137,22 @@ class Histogram:
 
     @property
     def what(self) -> str:
-        """What is counted, to read."""
+        """The name of the quantity, for messages."""
         return f"{self.kind} {self.name!r}" if self.name else self.kind
 
     @property
     def rows(self) -> int:
-        """Rows counted, missing ones among them."""
+        """Number of rows counted, including missing values."""
         return sum(self.counts)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, body: Any) -> Histogram:
-        """Read what `to_json` wrote; refuse what it could not have written."""
+        """Read what `to_json` wrote, and raise for anything that it could not have written."""
+        # Rising edges are what the binary search in `cells_of` relies on.
         edges, counts = tuple(map(check_number, body["edges"])), tuple(map(check_count, body["counts"]))
         if len(counts) != len(edges) + 2 or any(low >= high for low, high in pairwise(edges)):
             raise DataError(f"`counts` must be two more than rising `edges`. Received {len(counts)} and {len(edges)}.")
@@ -166,17 +161,17 @@ class Histogram:
 
 
 def cells_of(values: Floats, edges: Floats) -> NDArray[np.intp]:
-    """Number of the cell of each value (n,): below, between, from the last of `edges` (m,) on, or NaN; 0 to m + 1."""
+    """Return the cell, 0 to m + 1, of each value (n,): below, between or from the last of `edges` (m,) on, or NaN."""
     cell = np.searchsorted(edges, values, side="right")
-    # searchsorted takes NaN for larger than all.
+    # searchsorted sorts NaN above all numbers, into the cell of large values.
     return np.where(np.isnan(values), len(edges) + 1, cell)
 
 
 def quantile_edges(values: Floats, bins: int = BINS) -> Floats:
-    """Edges of bins that hold about as many of the values each; outside of them lies none.
+    """Return edges of bins with about equal numbers of values; no value is outside of them.
 
-    Values that repeat have a bin of their own where they fill one, so that a constant column that takes another
-    value is seen.
+    A value that repeats often enough to fill a bin has a separate one. A constant column that changes its value is
+    therefore detected.
 
     Examples
     --------
@@ -187,9 +182,11 @@ def quantile_edges(values: Floats, bins: int = BINS) -> Floats:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return np.empty(0)
+    # Edges are values of the data, not interpolated, so that a repeated value starts a bin. Duplicates merge.
     inner = np.unique(np.quantile(finite, np.arange(bins) / bins, method="inverted_cdf"))
     return np.concatenate([[_outwards(inner[0], -1)], inner[1:], [_outwards(finite.max(), 1)]])
 
 
 def _outwards(value: float, sign: int) -> float:
+    # nextafter also moves 0, of which no relative slack exists.
     return float(np.nextafter(value + sign * SLACK * abs(value), sign * np.inf))

@@ -1,8 +1,8 @@
-"""Effect sizes of drift, what chance alone makes of them, and from where on they count.
+"""Effect sizes of drift, their thresholds, and tests of whether chance alone explains them.
 
-A threshold on an effect size means the same with a thousand rows and with a million. What depends on the number of
-rows is how large an effect chance alone shows, so a verdict asks for both: an effect beyond its threshold, and beyond
-what no drift would show at the level asked for.
+A threshold on an effect size has the same meaning with a thousand rows and with a million. How large an effect chance
+alone produces depends on the number of rows. A verdict therefore requires both: an effect beyond its threshold, and
+one that is significant at the requested level.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from cascade.metrics.intervals import clopper_pearson
 from cascade.utils.types import Floats
 
 STABILITY = (0.1, 0.25)
-"""Population stability index: the convention of credit scoring. Between two normal distributions of one variance it
-is the squared distance of their means in standard deviations, so these are .32 and .5 of them; Cohen (1988) calls
-.5 medium.
+"""Population stability index: the convention of credit scoring. For two normal distributions of equal variance it is
+the squared distance of their means in standard deviations. The thresholds are distances of .32 and .5; Cohen (1988)
+calls .5 a medium effect.
 
 References
 ----------
@@ -27,19 +27,19 @@ Siddiqi (2006), Credit risk scorecards, chapter 9.
 """
 
 DISTANCE = (0.125, 0.2)
-"""Kolmogorov-Smirnov distance of normal distributions that far apart: 2 Phi(d / 2) - 1 is .126 at .32, .197 at .5."""
+"""Kolmogorov-Smirnov distance of normal distributions at these distances d: 2 Phi(d / 2) - 1 is .126 and .197."""
 
 FEWEST_EXPECTED = 5.0
 
 RATIO = (1.25, 2.0)
-"""Ratio of two shares, or its inverse. The smaller is the limit of bioequivalence (80 to 125 %, FDA 2001); for the
-larger there is no convention: twice as many."""
+"""Ratio of two shares, or its inverse. The smaller threshold is the limit of bioequivalence (80 to 125 %, FDA 2001).
+The larger one, twice as many, follows no convention."""
 
 
 def stability_index(reference: Floats, current: Floats) -> float:
-    """Population stability index of counts in the same cells: sum of (q - p) ln(q / p).
+    """Return the population stability index of counts in the same cells: sum of (q - p) ln(q / p).
 
-    Half a row in each cell keeps it finite. It is Jeffreys' divergence.
+    It is Jeffreys' divergence. Half a row is added to each cell to keep it finite.
 
     References
     ----------
@@ -55,14 +55,14 @@ def stability_index(reference: Floats, current: Floats) -> float:
 
 
 def joined_cells(reference: Floats, current: Floats, effective: tuple[float, float]) -> tuple[Floats, Floats]:
-    """Join neighbouring cells until each may expect five rows in both samples: one row in an empty cell proves nothing.
+    """Join neighbouring cells until each expects at least five rows in both samples.
 
     Parameters
     ----------
     reference, current : ndarray of float, shape (B,)
         Counts in the same cells.
     effective : pair of float
-        Effective rows of each.
+        Effective rows of each sample.
 
     References
     ----------
@@ -76,9 +76,11 @@ def joined_cells(reference: Floats, current: Floats, effective: tuple[float, flo
     """
     weight = np.array(effective)
     shares = np.array([reference / reference.sum(), current / current.sum()])
+    # Pooled share of each cell, times the smaller effective sample: the lower of the two expectations.
     expected = weight @ shares / weight.sum() * weight.min()
     starts, held = [0], 0.0
     for cell, rows in enumerate(expected):
+        # A new cell starts only if the remaining ones can fill it too; otherwise the last cell would be too small.
         if held >= FEWEST_EXPECTED and expected[cell:].sum() >= FEWEST_EXPECTED:
             starts.append(cell)
             held = 0.0
@@ -87,9 +89,10 @@ def joined_cells(reference: Floats, current: Floats, effective: tuple[float, flo
 
 
 def homogeneity_level(reference: Floats, current: Floats, effective: tuple[float, float]) -> float:
-    """Probability with which two samples of one distribution differ as much as these counts: Pearson's chi-square.
+    """Return the p-value of Pearson's chi-square test that two samples have the same distribution.
 
-    The index itself is that statistic divided by 1 / (1 / n + 1 / m), but for logarithms whose tails are heavier.
+    The population stability index is close to this statistic times (1 / n + 1 / m). Its logarithms have heavier
+    tails, so the p-value is computed from the chi-square statistic.
 
     References
     ----------
@@ -99,12 +102,13 @@ def homogeneity_level(reference: Floats, current: Floats, effective: tuple[float
     n, m = effective
     p, q = reference / reference.sum(), current / current.sum()
     pooled = (n * p + m * q) / (n + m)
+    # Effective rows in place of counts: this divides the statistic by the design effect.
     statistic = ((p - q) ** 2 / pooled).sum() / (1 / n + 1 / m)
     return float(chdtrc(len(pooled) - 1, statistic)) if len(pooled) > 1 else 1.0
 
 
 def smirnov_distance(reference: Floats, current: Floats) -> float:
-    """Largest difference of the shares below an edge; at most the Kolmogorov-Smirnov distance of the values.
+    """Return the largest difference of cumulative shares; at most the Kolmogorov-Smirnov distance of the values.
 
     Examples
     --------
@@ -112,16 +116,17 @@ def smirnov_distance(reference: Floats, current: Floats) -> float:
     0.3
     """
     below = [np.cumsum(counts) / counts.sum() for counts in (reference, current)]
+    # Rounded, so that a distance equal to a threshold is not below it by an error of the cumulative sums.
     return float(abs(below[0] - below[1]).max().round(12))
 
 
 def smirnov_level(distance: float, effective: tuple[float, float]) -> float:
-    """Probability with which two samples of one distribution differ as much: at most 2 exp(-2 D^2 n m / (n + m)).
+    """Return an upper bound of the p-value of a Kolmogorov-Smirnov distance: 2 exp(-2 D^2 n m / (n + m)).
 
     References
     ----------
     Smirnov (1948), Table for estimating the goodness of fit of empirical distributions, Annals of Mathematical
-    Statistics 19: asymptotically, and in bins less.
+    Statistics 19. The bound is asymptotic; in bins the probability is smaller.
     """
     n, m = effective
     return min(1.0, 2 * math.exp(-2 * distance**2 * n * m / (n + m)))
@@ -130,12 +135,12 @@ def smirnov_level(distance: float, effective: tuple[float, float]) -> float:
 def share_ratio(
     reference: tuple[float, float], current: tuple[float, float], level: float
 ) -> tuple[float, float, float]:
-    """Ratio of two shares, and bounds that each miss it with a probability of `level`.
+    """Return the ratio of two shares, and bounds that each miss it with a probability of `level`.
 
     Parameters
     ----------
     reference, current : pair of float
-        Share, and effective rows that it is known by.
+        Share, and the effective rows behind it.
     level : float
 
     Returns
@@ -145,7 +150,7 @@ def share_ratio(
     References
     ----------
     Zou & Donner (2008), Construction of confidence limits about effect measures: a general approach, Statistics in
-    Medicine 27: bounds of a difference, here of logarithms, from those of its sides, which are Clopper and Pearson's.
+    Medicine 27. Bounds of a difference, here of logarithms, from Clopper-Pearson bounds of both sides.
 
     Examples
     --------
@@ -154,9 +159,12 @@ def share_ratio(
     """
     (p, low_p, high_p), (q, low_q, high_q) = (_bounds(*side, level) for side in (reference, current))
     ratio = q / p if p else math.inf if q else 1.0
+    # A share of 0 has no logarithm; the bounds are then quotients of opposite bounds, which is conservative.
     if not (p and q):
         return ratio, _quotient(low_q, high_p), _quotient(high_q, low_p)
+    # The lower bound combines the lower bound of `q` with the upper bound of `p`, and the upper bound the other two.
     down, up = (math.hypot(_log(q, a), _log(b, p)) for a, b in ((low_q, high_p), (high_q, low_p)))
+    # math.exp overflows above 709.
     return ratio, ratio * math.exp(-down), ratio * math.exp(min(up, 700.0))
 
 
@@ -174,7 +182,7 @@ def _quotient(above: float, below: float) -> float:
 
 
 def verdict_of(size: float, limits: tuple[float, float], beyond_chance: bool) -> str:
-    """Judge an effect that counts from `limits` on."""
+    """Return the verdict on an effect size, given the limits of a moderate and a large one."""
     if size < limits[0] or not beyond_chance:
         return NONE
     return LARGE if size >= limits[1] else MODERATE

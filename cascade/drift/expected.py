@@ -1,4 +1,4 @@
-"""What rows should look like to a cascade where another share of them has a label than in training."""
+"""The profile to expect at another prevalence than that of training."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from cascade.rules.probability.prior_shift import PriorShift
 
 
 def expected_profile(profile: TrainingProfile | None, shift: PriorShift | None) -> TrainingProfile | None:
-    """Return the profile to expect at the prevalence that rules were adapted to; None where a model keeps none."""
+    """Return the profile to expect at the prevalence that rules were adapted to; None if the model has no profile."""
     if profile is None or shift is None or shift.is_none:
         return profile
     return at_prevalence(profile, shift.target)
 
 
 def at_prevalence(profile: TrainingProfile, prevalence: float) -> TrainingProfile:
-    """Mix the two classes of a profile anew.
+    """Mix the two classes of a profile at another prevalence.
 
     Parameters
     ----------
     profile : TrainingProfile
-        Of rows that were scored and labelled, with both classes among them.
+        Profile of scored and labelled rows of both classes.
     prevalence : float in (0, 1)
 
     Returns
     -------
     TrainingProfile
-        With the gate's scores, the share past it, and features as they are: these are not kept by class. Prevalences
-        of labels and what is predicted are left out.
+        Profile with the gate's scores, the share past the gate, and unchanged features, which a profile does not
+        keep per class. Prevalences of labels and shares of predictions are left out.
     """
     shares = {each.kind: each for each in profile.shares}
     scores = {each.kind: each for each in profile.histograms}
@@ -53,6 +53,7 @@ def at_prevalence(profile: TrainingProfile, prevalence: float) -> TrainingProfil
 
 def _mixed_share(with_label: Share, without: Share, prevalence: float) -> Share:
     rows = with_label.rows + without.rows
+    # Law of total probability: p(past gate | class) is assumed unchanged, and only the classes' shares move.
     value = prevalence * with_label.value + (1 - prevalence) * without.value
     effective = _effective(with_label, without, prevalence)
     return Share(PAST_GATE, "", round(rows * value), rows, min(effective, float(rows)))
@@ -64,10 +65,11 @@ def _mixed_histogram(with_label: Histogram, without: Histogram, prevalence: floa
         weight * np.array(side.counts) / side.rows
         for weight, side in ((prevalence, with_label), (1 - prevalence, without))
     )
+    # Counts have to be whole numbers in a profile. Each is rounded, so their sum can differ slightly from `rows`.
     counts = tuple(map(int, np.round(rows * mixed)))
     return Histogram(GATE, "", with_label.edges, counts, min(_effective(with_label, without, prevalence), sum(counts)))
 
 
 def _effective(with_label: Share | Histogram, without: Share | Histogram, prevalence: float) -> float:
-    """Rows that know a weighted sum of two shares: variances add up with the squares of the weights."""
+    """Return the effective rows of a weighted sum of two shares: variances add with squared weights."""
     return 1 / (prevalence**2 / with_label.effective + (1 - prevalence) ** 2 / without.effective)

@@ -1,4 +1,4 @@
-"""What a comparison found: effect sizes in words and numbers."""
+"""Findings of a drift comparison: effect sizes, verdicts and sentences."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ VERDICTS = (NONE, MODERATE, LARGE)
 
 @dataclass(frozen=True)
 class DriftFinding:
-    """One quantity compared.
+    """The comparison of one quantity.
 
     Attributes
     ----------
     what : str
-        Such as "feature 'age'" or "prevalence of 'subdural'".
+        The quantity, such as "feature 'age'" or "prevalence of 'subdural'".
     effect : str
-        Name of the effect's measure.
+        Name of the effect size.
     size : float
-        The effect itself; how much data there is does not change what it estimates.
+        The effect size, which does not depend on the number of rows.
     verdict : {"none", "moderate", "large"}
-        By the thresholds of `cascade.drift.effects`, and "none" where chance alone explains it.
+        By the thresholds of `cascade.drift.effects`; "none" if chance alone explains the effect.
     sentence : str
     """
 
@@ -36,12 +36,12 @@ class DriftFinding:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """All quantities that two profiles share, compared.
+    """The comparison of all quantities that two profiles share.
 
     Attributes
     ----------
-    findings : tuple of Finding
-        In the order of the profile, also those without drift.
+    findings : tuple of DriftFinding
+        In the order of the profile, including those without drift.
     """
 
     findings: tuple[DriftFinding, ...]
@@ -58,7 +58,7 @@ class DriftReport:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data: the verdict, what drifted, and how many quantities were compared."""
+        """Return plain data: the verdict, what drifted, and how many quantities were compared."""
         return {
             "verdict": self.verdict,
             "compared": len(self.findings),
@@ -66,12 +66,13 @@ class DriftReport:
         }
 
     def table(self) -> str:
-        """Lines to read: what drifted, and how much was compared."""
+        """Return a text table: what drifted, and how many quantities were compared."""
         drifted = self.drifted()
         lines = [f"{finding.verdict:<9} {finding.sentence}" for finding in drifted]
         return "\n".join([*lines, f"{len(drifted)} of {len(self.findings)} quantities drifted"])
 
 
 def worst(verdicts: Iterable[str]) -> str:
-    """The strongest of some verdicts; "none" of none."""
+    """Return the strongest verdict; "none" if there are no verdicts."""
+    # VERDICTS is ordered from weakest to strongest.
     return max(verdicts, key=VERDICTS.index, default=NONE)

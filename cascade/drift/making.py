@@ -51,7 +51,7 @@ class ScoringCascade(Protocol):
     signature: InputSignature
 
     def score(self, X: Any) -> Scores:
-        """Run gate and labeler."""
+        """Score rows with gate and labeler."""
         ...
 
 
@@ -65,24 +65,25 @@ def profile_of(
     predictor: ScoringCascade | None = None,
     like: TrainingProfile | None = None,
 ) -> TrainingProfile:
-    """Count what there is to know of a data set.
+    """Make the profile of a data set.
 
     Parameters
     ----------
     X : rows, n of them
-        Up to 10,000 evenly spaced ones are measured, and scored if asked.
+        Up to 10,000 evenly spaced rows are measured, and scored if `predictor` is given.
     Y : array-like of 0/1, shape (n, L), optional
-        Missing ones as in `CascadeClassifier.fit`.
+        Labels; missing ones as in `CascadeClassifier.fit`.
     groups : array-like, shape (n,), optional
-        Rows of a group are not independent; what is counted says the less the more they agree.
+        Rows of a group are not independent; the more alike they are, the fewer effective rows a count has.
     label_names : sequence of str, optional
-        Of the columns of `Y`; default those of `predictor`, else label_0, label_1, ...
+        Names of the columns of `Y`. Default: those of `predictor`, else label_0, label_1, ...
     feature_names : tuple of str, optional
-        Of the columns of a table; default those that `predictor` knows.
+        Names of the columns of a table. Default: those of `predictor`.
     predictor : CascadePredictor, optional
-        Also count its gate's scores, what passes and what it predicts. `X` must not be what it was fitted on.
+        If given, also count its gate's scores, the rows that pass and its predictions. `X` must not be its training
+        data.
     like : TrainingProfile, optional
-        Count in its bins. Only then can the two be compared.
+        Use the bins of this profile, so that the two can be compared.
 
     Returns
     -------
@@ -91,6 +92,7 @@ def profile_of(
     Raises
     ------
     DataError
+        If `Y`, `groups` or names do not match the rows of `X`.
 
     Examples
     --------
@@ -123,6 +125,7 @@ def _examples(
 
 
 def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: TrainingSet | None) -> Scored:
+    # The same rows whose features are measured: evenly spaced, so that a sorted data set is covered.
     rows = spaced_rows(n_rows(X))
     part = take(X, rows)
     scores = predictor.score(part)
@@ -133,7 +136,7 @@ def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: Tra
 
 
 def classes_of(Y: Labels, any_known: NDArray[np.bool_] | None) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Mark those of some rows that have a label, and those that have none; neither where that is not known."""
+    """Mark the rows that have a label, and those that have none; a row where this is not known is in neither."""
     some = np.asarray(Y.any(axis=1))
     return (some, ~some) if any_known is None else (some & any_known, ~some & any_known)
 
@@ -142,6 +145,7 @@ def prevalence_shares(examples: TrainingSet) -> Iterator[Share]:
     """Count each label among the rows on which it is known."""
     group = np.arange(len(examples.Y)) if examples.groups is None else group_numbers(examples.groups, len(examples.Y))
     for k, name in enumerate(examples.names):
+        # All rows rather than the sample: counting labels is cheap, and a rare one needs every row.
         rows = examples.labels.rows_knowing(k)
         yield count_share(PREVALENCE, name, examples.Y[rows, k] > 0, group[rows])
 
@@ -152,20 +156,20 @@ def assemble(
     feature_names: tuple[str, ...] | None,
     prevalences: tuple[Share, ...],
     scored: Scored | None,
-    of_rows: str,
+    scored_on: str,
     like: TrainingProfile | None = None,
 ) -> TrainingProfile:
-    """Put a profile together from counted labels and scored rows, of `of_rows`; measure up to 10,000 rows of `X`."""
+    """Assemble a profile from counted labels and scored rows of kind `scored_on`; measure up to 10,000 rows of `X`."""
     features = tuple(_feature_histograms(X, group, feature_names, like))
     signature = InputSignature.of(X)
     n_groups = None if group is None else len(np.unique(group))
-    rows = n_rows(X), n_groups, signature.row_shape, signature.dtype
+    description = n_rows(X), n_groups, signature.row_shape, signature.dtype
     if scored is None:
-        return TrainingProfile(*rows, None, prevalences, features)
+        return TrainingProfile(*description, None, prevalences, features)
     reference = None if like is None else like.histogram(GATE)
     edges = None if reference is None else np.array(reference.edges)
     gates = tuple(scored.histograms(edges))
-    return TrainingProfile(*rows, of_rows, (*prevalences, *scored.shares()), (*gates, *features))
+    return TrainingProfile(*description, scored_on, (*prevalences, *scored.shares()), (*gates, *features))
 
 
 def _feature_histograms(
@@ -173,17 +177,19 @@ def _feature_histograms(
 ) -> Iterator[Histogram]:
     rows = spaced_rows(n_rows(X))
     measured = measure(X, rows, names)
+    # Without groups, each row is a group.
     number = rows if group is None else group[rows]
     for name, values in zip(measured.names, measured.values.T, strict=True):
         if like is None:
             yield count_histogram(FEATURE, name, values, quantile_edges(values), number)
+        # A feature that the reference does not have cannot be compared, so it is left out.
         elif (reference := like.histogram(FEATURE, name)) is not None:
             yield count_histogram(FEATURE, name, values, np.array(reference.edges), number)
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a cascade said of n rows.
+    """Scores and predictions of a cascade for n rows.
 
     Attributes
     ----------
@@ -194,7 +200,7 @@ class Scored:
     group : ndarray of int, shape (n,)
     names : tuple of str, length L
     with_label, without_label : ndarray of bool, shape (n,), or None
-        Rows known to have a label, and to have none; None where labels are not given.
+        Rows known to have a label, and known to have none; None if labels are not given.
     """
 
     gate_z: Floats
@@ -206,41 +212,43 @@ class Scored:
     without_label: Mask | None = None
 
     def shares(self) -> Iterator[Share]:
-        """Share past the gate, in all and of each class, and predicted as each label."""
+        """Yield the share past the gate, of all rows and per class, and the share predicted as each label."""
         for kind, rows in self._parts(PAST_GATE, PAST_GATE_WITH, PAST_GATE_WITHOUT):
             yield count_share(kind, "", self.passed[rows], self.group[rows])
         for k, name in enumerate(self.names):
             yield count_share(PREDICTED, name, self.bits[:, k] > 0, self.group)
 
     def histograms(self, edges: Floats | None) -> Iterator[Histogram]:
-        """Count the gate's scores, in all and of each class, in one set of bins."""
+        """Yield histograms of the gate's scores, of all rows and per class, in one set of bins."""
+        # Common bins allow the classes to be mixed at another prevalence; see `cascade.drift.expected`.
         bins = self._edges() if edges is None else edges
         for kind, rows in self._parts(GATE, GATE_WITH, GATE_WITHOUT):
             yield count_histogram(kind, "", self.gate_z[rows], bins, self.group[rows])
 
-    def _parts(self, both: str, with_label: str, without_label: str) -> Iterator[tuple[str, Mask]]:
-        yield both, np.ones(len(self.gate_z), dtype=bool)
+    def _parts(self, overall: str, with_label: str, without_label: str) -> Iterator[tuple[str, Mask]]:
+        yield overall, np.ones(len(self.gate_z), dtype=bool)
         if self.with_label is not None and self.without_label is not None:
             yield with_label, self.with_label
             yield without_label, self.without_label
 
     def _edges(self) -> Floats:
-        """Quantiles of each class, so that the few rows with a label are not all in one bin."""
+        """Return quantiles of all rows and of each class, so that the few rows with a label are not all in one bin."""
         parts = [quantile_edges(self.gate_z[rows]) for _, rows in self._parts(GATE, GATE_WITH, GATE_WITHOUT)]
+        # The outer edges come from all rows, whose range contains that of each class.
         inner = np.unique(np.concatenate([part[1:-1] for part in parts]))
         return np.unique(np.concatenate([parts[0][:1], inner, parts[0][-1:]]))
 
 
 def training_profile(examples: TrainingSet, fitted: Fitted) -> TrainingProfile:
-    """Count all training rows, and scores of those that the rules were fitted on.
+    """Make the profile of all training rows, with scores of those that the rules were fitted on.
 
-    Gate and labeler have not seen these, or answered for them out of fold; scores of rows that a model was fitted on
-    would be surer than any that it gives later.
+    Gate and labeler were not fitted on the latter, or scored them out of fold. Scores of rows that a model was fitted
+    on would be more extreme than its scores of new rows.
     """
     groups = None if examples.groups is None else group_numbers(examples.groups, len(examples.Y))
-    of_rows = OUT_OF_FOLD if fitted.out_of_fold else HELD_OUT
+    scored_on = OUT_OF_FOLD if fitted.out_of_fold else HELD_OUT
     prevalences = tuple(prevalence_shares(examples))
-    return assemble(examples.X, groups, None, prevalences, _held_out(fitted), of_rows)
+    return assemble(examples.X, groups, None, prevalences, _held_out(fitted), scored_on)
 
 
 def _held_out(fitted: Fitted) -> Scored:

@@ -1,4 +1,4 @@
-"""What is kept of the rows a model was trained on: enough to tell whether other rows look alike, not the rows."""
+"""The training profile: counts that allow a comparison with other rows, without keeping the rows themselves."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ SCORED = (HELD_OUT, OUT_OF_FOLD, GIVEN)
 
 @dataclass(frozen=True)
 class TrainingProfile:
-    """Counts of a data set; bounded in size, whatever that of the data.
+    """Counts of a data set; their size does not grow with the data.
 
     Attributes
     ----------
     rows : int
     groups : int or None
-        None where rows come in none.
+        None if there are no groups.
     row_shape : tuple of int or None
-        Of one row; None for rows without one, such as text.
+        Shape of one row; None for rows without a shape, such as text.
     dtype : str or None
     scored : {"held-out", "out-of-fold", "given"} or None
-        Rows that the gate's scores, and what is predicted, are of: held out for calibration, or each answered by a
-        model that has not seen its fold; never rows that the model was fitted on. "given" is any data that a finished
-        model answered for. None where nothing was scored.
+        Which rows were scored and predicted: those held out for calibration, or all rows by models that had not seen
+        their fold; never rows that the model was fitted on. "given" is any data scored by a finished model. None if
+        nothing was scored.
     shares : tuple of Share
-        Prevalence of each label among rows that know it, share past the gate, share predicted as each label.
+        Prevalence of each label among rows where it is known, share past the gate, share predicted as each label.
     histograms : tuple of Histogram
-        Of the gate's log-odds, in all and by whether a row has a label, and of features.
+        Histograms of the gate's log-odds, over all rows and by whether a row has a label, and of features.
     """
 
     rows: int
@@ -45,21 +45,21 @@ class TrainingProfile:
     histograms: tuple[Histogram, ...]
 
     def share(self, kind: str, name: str = "") -> Share | None:
-        """The share of a kind, of a label where there is one a label; None where it is not kept."""
+        """Return the share of a kind, and of a label if there is one per label; None if it is not kept."""
         return next((each for each in self.shares if (each.kind, each.name) == (kind, name)), None)
 
     def histogram(self, kind: str, name: str = "") -> Histogram | None:
-        """The histogram of a kind, of a feature where there is one a feature; None where it is not kept."""
+        """Return the histogram of a kind, and of a feature if there is one per feature; None if it is not kept."""
         return next((each for each in self.histograms if (each.kind, each.name) == (kind, name)), None)
 
     def named(self, names: tuple[str, ...]) -> TrainingProfile:
-        """The same profile of a table whose columns, known by their numbers so far, have names."""
+        """Return the profile of a table with column names in place of column numbers."""
         columns = {(FEATURE, str(number)): name for number, name in enumerate(names)}
         histograms = (replace(each, name=columns.get((each.kind, each.name), each.name)) for each in self.histograms)
         return replace(self, histograms=tuple(histograms))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, from which `from_json` makes an equal profile."""
+        """Return plain data, from which `from_json` makes an equal profile."""
         return {
             "rows": self.rows,
             "groups": self.groups,
@@ -81,18 +81,18 @@ class TrainingProfile:
         """
         if not isinstance(body, Mapping):
             raise DataError(f"a profile must be an object. Received {type(body).__name__}.")
+        # A missing key, or a list or number of the wrong type, becomes one error that callers expect.
         try:
             return cls._read(body)
         except (KeyError, TypeError) as error:
-            raise DataError(
-                f"a profile must be what `to_json` wrote; {error} is missing or of another kind."
-            ) from error
+            raise DataError(f"a profile must be what `to_json` wrote; {error} is missing or invalid.") from error
 
     @classmethod
     def _read(cls, body: Mapping[str, Any]) -> TrainingProfile:
         groups, shape, scored = body["groups"], body["row_shape"], body["scored"]
         if scored is not None and scored not in SCORED:
             raise DataError(f"a profile's `scored` must be one of {list(SCORED)}. Received {scored!r}.")
+        # A limit before anything is built: a profile can come from an untrusted model folder.
         if len(body["shares"]) + len(body["histograms"]) > MOST_ENTRIES:
             raise DataError(f"a profile must have at most {MOST_ENTRIES} entries; it was not written by `to_json`.")
         return cls(

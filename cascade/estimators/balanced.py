@@ -1,4 +1,4 @@
-"""Balanced binary relevance: per label, binary models on 50/50 samples in several bags, the shift undone."""
+"""Balanced binary relevance: per label, several binary models on balanced samples, corrected for the sampling."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
 from cascade.rules.probability.prior_correction import sampling_shift
 from cascade.utils.log_odds import log_odds
-from cascade.utils.types import Floats
+from cascade.utils.types import Floats, ProbabilityEstimator
 
 logger = logging.getLogger(__name__)
 
@@ -32,28 +32,28 @@ class BalancedBinaryRelevance(LogOddsClassifier):
     """One balanced binary model per label, in several bags.
 
     Each bag keeps all rows of the rarer side of a label and as many of the other side, drawn at random by
-    imbalanced-learn's `RandomUnderSampler` on row numbers. The log-odds that the sampling added are taken off
-    again (`cascade.rules.probability.prior_correction.sampling_shift`), so `predict_proba` estimates p(y_k | x) on the
-    rows given to `fit`.
+    imbalanced-learn's `RandomUnderSampler` on row numbers. The log-odds that the sampling added are subtracted again
+    (`cascade.rules.probability.prior_correction.sampling_shift`), so `predict_proba` estimates p(y_k | x) on the rows
+    given to `fit`.
 
     Parameters
     ----------
     estimator : estimator
-        Binary classifier with `predict_proba`. One that re-weights by itself (`class_weight`) is refused.
+        Binary classifier with `predict_proba`. It must not weight classes itself (`class_weight`).
     n_bags : int, default=10
-        Samples drawn per label; their models are averaged in log-odds.
+        Number of samples per label; the log-odds of their models are averaged.
     n_jobs : int, optional
-        Fits in parallel, as in joblib.
+        Number of fits in parallel, as in joblib.
     random_state : int, default=0
 
     Attributes
     ----------
     estimators_ : list of lists of estimators, one list per label
-        Empty for a label that is constant on the rows given.
+        Empty for a label that is constant on the rows given to `fit`.
     prior_shift_ : ndarray of float, shape (L,)
-        Mean over the bags of the log-odds added at predict time.
+        Log-odds added at predict time, as a mean over the bags.
     share_ : ndarray of float, shape (L,)
-        Smoothed prevalence on the rows given; the answer for a constant label.
+        Smoothed prevalence on the rows given to `fit`; the probability of a constant label.
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
 
@@ -79,7 +79,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
 
     @property
     def makes_batches(self) -> bool:
-        """Whether the base estimator fetches rows by number, so that nothing is copied by sampling."""
+        """Whether the base estimator fetches rows by number, so that sampling copies nothing."""
         return makes_batches(self.estimator)
 
     def fit(
@@ -96,11 +96,11 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         ----------
         X : rows, n of them
         y : array-like of 0/1, shape (n, L), or of two classes, shape (n,)
-            A label that is NaN, or that a masked array hides, leaves its row out of that label's models only.
+            A row on which a label is NaN or masked is left out of the models of that label only.
         groups, sample_weight : array-like, shape (n,), optional
-            Handed to the base estimator row by row.
+            Passed on to the base estimator for the sampled rows.
         trunk : fitted estimator, optional
-            Handed to a base estimator that can start from another one's trunk.
+            Passed on to a base estimator that can start from the trunk of another one.
         """
         if self.n_bags < 1:
             raise ConfigError(f"`n_bags` must be 1 or more. Received {self.n_bags}.")
@@ -110,23 +110,25 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         X = validate_rows(self, X, reset=True)
         labels, self.target_form_ = read_known_target(y, n_rows(X))
         weight = check_weight(sample_weight, len(labels))
-        extra = {"groups": groups, "sample_weight": sample_weight}
-        given = {name: np.asarray(values) for name, values in extra.items() if values is not None}
-        self._fit_bags(X, labels, weight, given, trunk)
+        optional = {"groups": groups, "sample_weight": sample_weight}
+        extra = {name: np.asarray(values) for name, values in optional.items() if values is not None}
+        self._fit_bags(X, labels, weight, extra, trunk)
+        # Half a row of each class keeps the log-odds of a constant label finite.
         self.share_ = (weight @ labels.values + 0.5) / (labels.weight_per_label(weight) + 1.0)
         self.classes_ = self.target_form_.classes
         return self
 
     def _fit_bags(self, X: Any, labels: LabelMatrix, weight: Floats, extra: dict[str, Any], trunk: Any) -> None:
         varying = varying_labels(labels.part(weight > 0)).tolist()
-        fitted = _as_they_come(self.n_jobs)(
-            delayed(self._fit_one)(X, labels.values[:, k], own, extra, trunk, (self.random_state, k, bag))
+        # The seed depends on label and bag alone, so that the number of jobs changes no model.
+        fitted = _parallel(self.n_jobs)(
+            delayed(self._fit_one)(X, labels.values[:, k], weight_k, extra, trunk, (self.random_state, k, bag))
             for k in varying
-            for own in [labels.weight_of(weight, k)]
+            for weight_k in [labels.weight_of(weight, k)]
             for bag in range(self.n_bags)
         )
         n_labels = labels.shape[1]
-        self.estimators_: list[list[Any]] = [[] for _ in range(n_labels)]
+        self.estimators_: list[list[ProbabilityEstimator]] = [[] for _ in range(n_labels)]
         self.prior_shift_ = np.zeros(n_labels)
         fitted = iter(fitted)
         for k in varying:
@@ -137,8 +139,8 @@ class BalancedBinaryRelevance(LogOddsClassifier):
 
     def _fit_one(
         self, X: Any, y: NDArray[np.uint8], weight: Floats, extra: dict[str, Any], trunk: Any, seed: tuple[int, ...]
-    ) -> tuple[Any, float]:
-        # Rows that stand for nobody are not drawn: a side that holds only them would have no share.
+    ) -> tuple[ProbabilityEstimator, float]:
+        # Rows of weight 0 are not drawn: if a class had no other rows, the share that it keeps would be 0 / 0.
         counted = np.flatnonzero(weight > 0)
         rows = counted[_balanced_rows(y[counted], seed)]
         estimator = fresh(self.estimator, seed)
@@ -147,22 +149,23 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         return estimator, float(sampling_shift(_kept(1 - y, rows, weight), _kept(y, rows, weight)))
 
     def predict_log_odds(self, X: Any) -> Floats:
-        """Corrected log-odds of each label on the population of the rows given to `fit`; float of shape (n, L)."""
+        """Return log-odds, corrected to the prevalence of the rows given to `fit`; float of shape (n, L)."""
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        answer = np.tile(log_odds(self.share_), (n_rows(X), 1))
+        z = np.tile(log_odds(self.share_), (n_rows(X), 1))
         for k, bags in enumerate(self.estimators_):
             if bags:
-                answer[:, k] = np.mean([log_odds(positive_proba(bag, X, 1)[:, 0]) for bag in bags], axis=0)
-                answer[:, k] += self.prior_shift_[k]
-        return answer
+                # A mean of log-odds, not of probabilities: the shift is a constant only on this scale.
+                z[:, k] = np.mean([log_odds(positive_proba(bag, X, 1)[:, 0]) for bag in bags], axis=0)
+                z[:, k] += self.prior_shift_[k]
+        return z
 
-    def _parts(self) -> list[Any]:
+    def _parts(self) -> list[ProbabilityEstimator | None]:
         return [self.estimator]
 
 
-def _as_they_come(n_jobs: int | None) -> Parallel:
-    # Ray's backend knows only lists; the others hand out each model when it is fitted.
+def _parallel(n_jobs: int | None) -> Parallel:
+    # Progress is logged as models are fitted; only Ray's backend cannot return a generator.
     backend, _ = get_active_backend()
     return Parallel(n_jobs, return_as="generator" if backend.supports_return_generator else "list")
 
@@ -170,6 +173,7 @@ def _as_they_come(n_jobs: int | None) -> Parallel:
 def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.intp]:
     from imblearn.under_sampling import RandomUnderSampler
 
+    # A stream apart from that of `fresh`, so that sample and model do not share random numbers.
     word = int(np.random.SeedSequence([*seed, 1]).generate_state(1)[0] >> 1)
     numbers = np.arange(len(y))[:, None]
     kept, _ = RandomUnderSampler(random_state=word).fit_resample(numbers, y)
@@ -177,5 +181,6 @@ def _balanced_rows(y: NDArray[np.uint8], seed: tuple[int, ...]) -> NDArray[np.in
 
 
 def _kept(side: NDArray[np.uint8], rows: NDArray[np.intp], weight: Floats) -> float:
-    """Share of the weight of one side that the sample kept; rounding must not lift it above 1."""
+    """Return the share of the weight of one class that the sample kept."""
+    # Rounding may lift the share above 1, which `sampling_shift` refuses.
     return min(1.0, float(weight[rows] @ side[rows] / (weight @ side)))

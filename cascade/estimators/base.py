@@ -1,4 +1,4 @@
-"""What every scikit-learn estimator is asked here, whatever shape its answer has."""
+"""Bases of the scikit-learn classifiers of this package: tags, and predictions from log-odds."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import InputTags, Tags, get_tags
 
 from cascade.data.targets import TargetForm
-from cascade.utils.types import Floats
+from cascade.utils.types import Floats, ProbabilityEstimator
 
 
 class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Base of classifiers for a binary or multi-label target, as scikit-learn's tags tell it."""
+    """Base of classifiers for a binary or multi-label target, as declared by scikit-learn's tags."""
 
     one_column_a_label = True
 
@@ -24,46 +24,48 @@ class MultilabelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
+        # All parts are fitted on the same rows, so what one of them refuses is refused.
         inner = [_input_tags(part) for part in self._parts()]
         tags.input_tags.sparse = all(part.sparse for part in inner)
         tags.input_tags.allow_nan = bool(inner) and all(part.allow_nan for part in inner)
         return tags
 
-    def _parts(self) -> list[Any]:
-        """Estimators that the rows are handed on to: what these take is taken."""
+    def _parts(self) -> list[ProbabilityEstimator | None]:
+        """Return the estimators that the rows are passed on to; their input tags become those of this one."""
         return []
 
 
 class LogOddsClassifier(MultilabelClassifier):
-    """Base of classifiers that answer in log-odds, from which all other answers follow.
+    """Base of classifiers that predict log-odds, from which probabilities and classes follow.
 
-    A subclass has `predict_log_odds`, and after `fit` a `target_form_`.
+    A subclass has `predict_log_odds` and, after `fit`, a `target_form_`.
     """
 
     target_form_: TargetForm
 
     def predict_log_odds(self, X: Any) -> Floats:
-        """Log-odds of each label; float of shape (n, L)."""
+        """Return the log-odds of each label; float of shape (n, L)."""
         raise NotImplementedError
 
     def predict_proba(self, X: Any) -> Floats:
-        """Probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
+        """Return the probability of each label: float of shape (n, L), or (n, 2) where the target was a vector."""
         proba: Floats = expit(self.predict_log_odds(X))
         return self.target_form_.proba(proba)
 
     def decision_function(self, X: Any) -> Floats:
-        """Log-odds, positive where `predict` gives a 1: float of shape (n, L), or (n,) for a vector."""
+        """Return log-odds, positive where `predict` gives a 1: float of shape (n, L), or (n,) for a vector."""
         margin = self.predict_log_odds(X)
         return self.target_form_.decision(margin)
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """Labels at probability 0.5; int of shape (n, L), or classes of shape (n,) where the target was a vector."""
+        """Return labels at probability 0.5: int of shape (n, L), or classes of shape (n,) for a vector."""
         bits = self.predict_log_odds(X) > 0
         return self.target_form_.decode(bits.astype(np.int64))
 
 
 def _input_tags(part: Any) -> InputTags:
-    # A part that says nothing of itself refuses by itself; None is a network, which takes no NaN.
+    # A part without tags is assumed to take everything, and may still refuse it in `fit`. None becomes a default
+    # network, which takes no NaN.
     if hasattr(part, "__sklearn_tags__"):
         tags = get_tags(part).input_tags
         tags.allow_nan = tags.allow_nan or _hands_nan_on(part)
@@ -72,6 +74,7 @@ def _input_tags(part: Any) -> InputTags:
 
 
 def _hands_nan_on(part: Any) -> bool:
-    """Tell whether something inside takes NaN: scikit-learn's wrappers say no for all that they wrap."""
+    """Return whether an estimator inside a wrapper or pipeline takes NaN."""
+    # The tags of scikit-learn's wrappers deny NaN whatever they wrap; in a pipeline one step, an imputer, is enough.
     inner = [part.estimator] if hasattr(part, "estimator") else [step for _, step in getattr(part, "steps", [])]
     return any(_input_tags(one).allow_nan for one in inner if hasattr(one, "__sklearn_tags__"))

@@ -1,4 +1,4 @@
-"""Weights of labels and of label combinations, finite also for labels that never occur."""
+"""Weights of labels and of combinations of labels, finite also for labels that never occur."""
 
 from __future__ import annotations
 
@@ -31,17 +31,18 @@ def label_weights(
         "balanced": n / (2 n_c) for the n_c rows of class c, so that both classes weigh the same. "effective": the same
         with the effective number of rows, (1 - beta ** n_c) / (1 - beta), for n_c.
     temper : float in [0, 1], default=1.0
-        Power of the ratio of the two weights: 0 is no weighting, 1 all of it.
+        Power of the ratio of the two weights: 0 gives no weighting, 1 full weighting.
     beta : float in [0, 1), default=0.9999
         For "effective".
     importance : array-like of float > 0, shape (L,), optional
-        What a label's loss counts, both classes alike: it moves what a shared network attends to, and no probability.
+        Factor of a label's loss, the same for both classes. It changes which labels a shared network fits best, but
+        no label's optimal probability.
 
     Returns
     -------
     ndarray of float, shape (L, 2)
-        Negatives first. The two weights of a label average to its importance over the rows. A label with one
-        class only has no ratio to balance: both weights are its importance.
+        Negatives first. Over the rows, the weights of a label average to its importance. A label with only one class
+        has no ratio to balance: both weights are its importance.
 
     Raises
     ------
@@ -63,16 +64,18 @@ def label_weights(
     if method not in METHODS:
         raise ConfigError(f"`method` must be one of {list(METHODS)}. Received {method!r}.")
     if not (is_number(temper) and 0 <= temper <= 1):
-        raise ConfigError(f"`temper` must lie in [0, 1]. Received {temper!r}.")
+        raise ConfigError(f"`temper` must be in [0, 1]. Received {temper!r}.")
     if not (is_number(beta) and 0 <= beta < 1):
-        raise ConfigError(f"`beta` must lie in [0, 1). Received {beta!r}.")
+        raise ConfigError(f"`beta` must be in [0, 1). Received {beta!r}.")
     labels = LabelMatrix.of(Y)
     positive = np.asarray(labels.values.sum(axis=0), dtype=np.float64).ravel()
     rows = labels.rows_per_label()
     counts = np.column_stack([rows - positive, positive])
     size = 1 - beta**counts if method == "effective" else counts
-    both = (counts > 0).all(axis=1, keepdims=True)
-    ratio = np.divide(1.0, size, out=np.ones_like(size), where=both) ** temper
+    has_both = (counts > 0).all(axis=1, keepdims=True)
+    # Without both classes the ratio stays 1, instead of dividing by zero.
+    ratio = np.divide(1.0, size, out=np.ones_like(size), where=has_both) ** temper
+    # Divided by the mean over the rows, so that balancing does not change the scale of a label's loss.
     scaled: Floats = ratio * _importance(importance, len(counts))[:, None]
     mean = (counts * ratio).sum(axis=1, keepdims=True) / np.maximum(rows, 1)[:, None]
     weights: Floats = np.divide(scaled, mean, out=scaled.copy(), where=mean > 0)
@@ -80,15 +83,15 @@ def label_weights(
 
 
 def combination_weights(Y: Labels, gamma: float = 0.5, cap: float = 10.0) -> Floats:
-    """Row weights n_c ** -gamma for the n_c rows that have the same combination of labels, capped, with mean 1.
+    """Return row weights n_c ** -gamma, capped and with mean 1, for the n_c rows with the same combination of labels.
 
     Parameters
     ----------
     Y : ndarray of 0/1, shape (n, L)
     gamma : float in [0, 1], default=0.5
-        1 gives every combination the same total weight, the empty one among them.
+        1 gives every combination the same total weight, including the empty one.
     cap : float > 1, default=10.0
-        Most that a row weighs, in weights of a row of the most frequent combination.
+        Largest weight, as a multiple of the weight of a row with the most frequent combination.
 
     Returns
     -------
@@ -101,10 +104,11 @@ def combination_weights(Y: Labels, gamma: float = 0.5, cap: float = 10.0) -> Flo
     [0.833, 0.833, 0.833, 0.833, 1.667]
     """
     if not (is_number(gamma) and 0 <= gamma <= 1):
-        raise ConfigError(f"`gamma` must lie in [0, 1]. Received {gamma!r}.")
+        raise ConfigError(f"`gamma` must be in [0, 1]. Received {gamma!r}.")
     if not (is_number(cap) and cap > 1):
         raise ConfigError(f"`cap` must be more than 1. Received {cap!r}.")
     _, number, count = np.unique(Y, axis=0, return_inverse=True, return_counts=True)
+    # Without a cap, a combination on a single row, perhaps a labelling error, could dominate the loss.
     each = np.minimum((count.max(initial=1) / count) ** gamma, cap)
     weight: Floats = each[number.ravel()]
     return weight / weight.mean() if len(weight) else weight
@@ -113,7 +117,7 @@ def combination_weights(Y: Labels, gamma: float = 0.5, cap: float = 10.0) -> Flo
 def _importance(importance: ArrayLike | None, n_labels: int) -> Floats:
     if importance is None:
         return np.ones(n_labels)
-    given = as_numbers(importance)
-    if given is None or given.shape != (n_labels,) or not (np.isfinite(given) & (given > 0)).all():
+    values = as_numbers(importance)
+    if values is None or values.shape != (n_labels,) or not (np.isfinite(values) & (values > 0)).all():
         raise ConfigError(f"`importance` must be one positive number per label ({n_labels}). Received {importance!r}.")
-    return given
+    return values

@@ -1,4 +1,4 @@
-"""From a user's words to a loss for a given label matrix."""
+"""Make a loss for a label matrix from a user's option."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "distribution_balanced": {"kappa": 0.05, "tolerance": 2.0, "alpha": 0.1, "beta": 10.0, "mu": 0.2},
     "softmax": {},
 }
-"""Options of each kind. Focal loss has no tilt (its paper's alpha of 0.25 belongs to its own data); the others are what
-their authors' code uses."""
+"""Options of each kind. Focal loss treats both classes alike, since its paper's alpha of 0.25 was tuned on the paper's
+data. The other defaults are those of the authors' code."""
 
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -52,20 +52,21 @@ RANGES: dict[str, tuple[float, float]] = {
 
 
 def check_loss(option: Any) -> tuple[str, dict[str, Any]]:
-    """Take a loss option apart into its kind and all of its options, or refuse it."""
-    given = {"kind": option} if isinstance(option, str) else option
-    kind = given.get("kind") if isinstance(given, Mapping) else None
+    """Validate a loss option; return its kind and all of its options."""
+    mapping = {"kind": option} if isinstance(option, str) else option
+    kind = mapping.get("kind") if isinstance(mapping, Mapping) else None
     if not isinstance(kind, str) or kind not in DEFAULTS:
         raise ConfigError(
             f"`loss` must be one of {sorted(DEFAULTS)}, or a mapping with its `kind`. Received {option!r}."
         )
-    own = {name: value for name, value in given.items() if name != "kind"}
-    unknown = sorted(set(own) - set(DEFAULTS[kind]), key=str)
+    given = {name: value for name, value in mapping.items() if name != "kind"}
+    # Keys of a config may be of any type, which cannot be sorted without `key`.
+    unknown = sorted(set(given) - set(DEFAULTS[kind]), key=str)
     if unknown:
         raise ConfigError(f"`loss` {kind!r} must have options of {sorted(DEFAULTS[kind])}. Received {unknown[0]!r}.")
-    if own.get("weights") is not None and len(own) > 1:
-        raise ConfigError(f"`loss.weights` must stand alone: it says all. Received {sorted(own)} as well.")
-    options = {**DEFAULTS[kind], **own}
+    if given.get("weights") is not None and len(given) > 1:
+        raise ConfigError(f"`loss.weights` must be the only option, as it gives all weights. Received {sorted(given)}.")
+    options = {**DEFAULTS[kind], **given}
     for name, value in options.items():
         _check_option(kind, name, value)
     return kind, options
@@ -74,6 +75,7 @@ def check_loss(option: Any) -> tuple[str, dict[str, Any]]:
 def _check_option(kind: str, name: str, value: Any) -> None:
     if (kind, name) in ARRAYS:
         rule, holds = ARRAYS[kind, name]
+        # None is the default of `weights` and `importance`; `alpha` needs numbers.
         array = None if value is None else as_numbers(value)
         if not (name != "alpha" and value is None) and not (array is not None and holds(array)):
             raise ConfigError(f"`loss.{name}` must be {rule}. Received {value!r}.")
@@ -81,17 +83,18 @@ def _check_option(kind: str, name: str, value: Any) -> None:
         if not isinstance(value, str) or value not in METHODS:
             raise ConfigError(f"`loss.method` must be one of {list(METHODS)}. Received {value!r}.")
     else:
+        # `beta` has another meaning, and range, in the distribution-balanced loss.
         low, high = (0.0, 1 - 1e-12) if (kind, name) == ("weighted", "beta") else RANGES[name]
         if not (is_number(value) and low <= value <= high):
-            raise ConfigError(f"`loss.{name}` must lie in [{low:g}, {high:g}]. Received {value!r}.")
+            raise ConfigError(f"`loss.{name}` must be in [{low:g}, {high:g}]. Received {value!r}.")
         if name == "gamma_negative" and 0 < value < 1:
             raise ConfigError(
-                f"`loss.gamma_negative` must be 0 or at least 1: its slope has no end between. Received {value!r}."
+                f"`loss.gamma_negative` must be 0, or at least 1 for a finite gradient. Received {value!r}."
             )
 
 
 def _positive(array: Floats) -> bool:
-    # Weights further apart than this leave nothing of one class in float32.
+    # With weights further apart than this, the smaller class vanishes in the rounding of a float32 loss.
     return bool(((array > 1e-6) & (array < 1e6)).all())
 
 
@@ -109,18 +112,18 @@ ARRAYS: dict[tuple[str, str], tuple[str, Callable[[Floats], bool]]] = {
         lambda array: array.ndim < 2 and bool(((array > 0) & (array < 1)).all()),
     ),
 }
-"""Options that are, or may be, arrays: what they must be."""
+"""Rule and check of the options that are, or may be, arrays."""
 
 
 def make_loss(option: LossOption, labels: LabelMatrix) -> Loss:
-    """Make the loss that `option` names for some labels.
+    """Make the loss of an option, with the counts of some labels.
 
     Parameters
     ----------
     option : str or mapping
         A kind, or {"kind": kind, option: value}; see `DEFAULTS`.
     labels : LabelMatrix
-        Of n rows and L labels. Only the counts of known entries are used.
+        Of n rows and L labels. Only known entries are counted.
 
     Examples
     --------
@@ -131,13 +134,13 @@ def make_loss(option: LossOption, labels: LabelMatrix) -> Loss:
     kind, options = check_loss(option)
     n, n_labels = labels.rows_per_label(), labels.shape[1]
     count = np.asarray(labels.values.sum(axis=0), dtype=np.float64).ravel()
-    # Half a row more on either side keeps the prior of a label that never, or always, occurs finite.
+    # Half a row more of each class keeps the prior of a constant label finite.
     prior = np.log((count + 0.5) / (n - count + 0.5))
     if kind == "bce":
         return WeightedLoss(np.ones((n_labels, 2)))
     if kind == "weighted":
-        given = options.pop("weights")
-        return WeightedLoss(label_weights(labels, **options) if given is None else _given_weights(given, n_labels))
+        weights = options.pop("weights")
+        return WeightedLoss(label_weights(labels, **options) if weights is None else _given_weights(weights, n_labels))
     if kind == "focal":
         return FocalLoss(float(options["gamma"]), _per_label(options["alpha"], n_labels))
     if kind == "asymmetric":
@@ -145,20 +148,23 @@ def make_loss(option: LossOption, labels: LabelMatrix) -> Loss:
     if kind == "logit_adjusted":
         return LogitAdjustedLoss(options["temper"] * prior)
     if kind == "softmax":
+        # The mean number of labels per row turns softmax shares, which sum to 1, into probabilities.
         return SoftmaxLoss(float(max(count.sum(), 1) / max(len(labels), 1)))
+    # The loss stores the offset that kappa scales, not kappa itself.
     kappa = options.pop("kappa")
     return DistributionBalancedLoss(np.maximum(count, 1.0), -kappa * prior, **options)
 
 
-def _given_weights(given: Any, n_labels: int) -> Floats:
-    weights = np.asarray(given, dtype=np.float64)
-    if len(weights) != n_labels:
-        raise ConfigError(f"`loss.weights` must have one pair per label ({n_labels}). Received {len(weights)}.")
-    return weights
+def _given_weights(weights: Any, n_labels: int) -> Floats:
+    pairs = np.asarray(weights, dtype=np.float64)
+    if len(pairs) != n_labels:
+        raise ConfigError(f"`loss.weights` must have one pair per label ({n_labels}). Received {len(pairs)}.")
+    return pairs
 
 
 def _per_label(alpha: Any, n_labels: int) -> Floats:
     values = np.asarray(alpha, dtype=np.float64)
     if values.shape not in ((), (n_labels,)):
         raise ConfigError(f"`loss.alpha` must be one number, or one per label ({n_labels}). Received {alpha!r}.")
+    # A broadcast array is read-only, so the loss gets a copy.
     return np.broadcast_to(values, (n_labels,)).copy()

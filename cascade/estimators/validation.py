@@ -1,4 +1,4 @@
-"""What scikit-learn asks of X: counted columns with stable names, finite numbers, and no surprise on the way."""
+"""Validate X as scikit-learn does: number and names of columns, finite numbers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cascade.errors import DataError
 
 
 def validate_rows(estimator: Any, X: Any, reset: bool, min_rows: int = 1) -> Any:
-    """Validate rows for `estimator`, as scikit-learn does; return them as an array where they were a list.
+    """Validate rows for `estimator`, as scikit-learn does; return a list as an array.
 
-    Data frames stay frames, for estimators that choose columns by name. Text, images, and objects that make
-    their rows on demand have no columns to count and are handed on as they are.
+    Data frames stay data frames, for estimators that select columns by name. Text, images, and objects that make their
+    rows on demand have no columns to count and are returned unchanged.
 
     Parameters
     ----------
     estimator : estimator
-        Gains `n_features_in_` and `feature_names_in_` when `reset`, is compared with them otherwise.
+        Gets `n_features_in_` and `feature_names_in_` if `reset`; otherwise `X` is compared with them.
     X : rows
     reset : bool
     min_rows : int, default=1
@@ -35,11 +35,13 @@ def validate_rows(estimator: Any, X: Any, reset: bool, min_rows: int = 1) -> Any
     try:
         return _validate(estimator, X, reset, min_rows)
     except ValueError as error:
+        # scikit-learn's messages have several lines; errors of this package are one sentence.
         raise DataError(" ".join(str(error).split())) from error
 
 
 def _validate(estimator: Any, X: Any, reset: bool, min_rows: int) -> Any:
     if hasattr(X, "columns"):
+        # Names are checked, values are not: columns may be text or categories that a pipeline encodes.
         validate_data(estimator, X, reset=reset, skip_check_array=True)
         return X
     tags = get_tags(estimator).input_tags
@@ -55,6 +57,7 @@ def _validate(estimator: Any, X: Any, reset: bool, min_rows: int) -> Any:
 
 
 def _is_text(X: Any) -> bool:
+    # The first row is enough: a list of a million texts is not converted only to look at its type.
     values = np.asarray(X[:1]) if isinstance(X, (list, tuple)) else X
     kind = getattr(getattr(values, "dtype", None), "kind", "")
     return getattr(values, "ndim", 2) == 1 and kind in "OUTS" and len(values) > 0 and isinstance(_first(values), str)

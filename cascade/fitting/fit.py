@@ -1,4 +1,4 @@
-"""Fit a whole cascade: both models, and the rules on rows that neither has seen."""
+"""Fit a whole cascade: gate, labeler, and the rules on rows that neither model has seen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 POOL_FOLDS = 3
-"""Gates fitted to find out which fitting rows a gate that has not seen them lets pass."""
+"""Folds of the out-of-fold gates that determine which fitting rows pass a gate fitted without them."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Fitted:
     gate, labeler : fitted estimators; the labeler None where no label has anything to learn
     rules : Rules
     gate_threshold : GateThreshold
-    certificate : Certificate, or None where none was asked for
+    certificate : Certificate, or None without a gate policy
     rows_fitted, rows_calibrated : int
     held : HeldOut
         Rows that the rules were fitted on.
     labeler_z : ndarray of float, shape (rows_calibrated, K)
-        The labeler's log-odds of them, NaN where it was not asked.
+        The labeler's log-odds of these rows, NaN where no rule needs them.
     out_of_fold : bool
-        Whether they are all rows, each answered by models that have not seen its fold.
+        Whether these are all rows, each scored by models that have not seen its fold.
     """
 
     gate: Any
@@ -64,23 +64,27 @@ class Fitted:
 
     @property
     def scores(self) -> Scores:
-        """What gate and labeler said of the held-out rows, none of which they were fitted on."""
+        """Scores of the held-out rows, from models that were not fitted on them."""
+        # Every row that passes was scored by the labeler in `fit_rules`, so no NaN is selected.
         passed = self.rules.gate_proba(self.held.gate_z) >= self.rules.gate_threshold
         return Scores(self.held.gate_z, passed, self.labeler_z[passed])
 
 
 def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOptions, size: float) -> Fitted:
-    """Fit both models on most groups, and the rules on a share `size` of them held out."""
+    """Fit both models on most groups, and the rules on a held-out share `size` of them."""
+    # Rows of the certificate are set apart first: its proof holds only if nothing else has used them.
     certifying, rows = _kept_apart(stages, examples, rule_options)
     held = grouped_holdout(examples.Y[rows], examples.extra(rows)["groups"], size, stages.random_state)
     fitting, calibrating = rows[~held], rows[held]
     if not len(fitting) or not len(calibrating):
         raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
     Y = examples.Y
+    # From the fitting rows alone: a label that varies only among held-out rows gives the labeler nothing to learn.
     plan = _plan(examples, [fitting])
     _report_unseen(Y[fitting], Y[calibrating], examples.names)
     stages.check(len(plan.learned), examples.known is not None)
 
+    # The gate's rules come before the labeler, since the pool "gated" needs the final threshold.
     gate = stages.fit_gate(examples, fitting)
     unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating))
     gate_rules, certificate = _certified(
@@ -103,20 +107,23 @@ def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOption
 
 
 def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions, n_folds: int) -> Fitted:
-    """Fit the rules on out-of-fold answers for every row, then both models on all rows.
+    """Fit the rules on out-of-fold scores of every row, and both models on all rows.
 
-    Where data is short this spends none of it: each row's answer comes from models that have not seen its group.
-    The final models have seen more rows than those that the rules were fitted on.
+    This holds no rows out, for short data: each row is scored by models that have not seen its group. The final models
+    have seen more rows than those whose scores the rules were fitted on.
     """
     certifying, rows = _kept_apart(stages, examples, rule_options)
     folds = grouped_folds(examples.Y[rows], examples.extra(rows)["groups"], n_folds, stages.random_state)
     if len(np.unique(folds)) < n_folds:
         raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
+    # One plan for all folds, so that the out-of-fold scores have the same columns as those of the final labeler.
     plan = _plan(examples, [rows[folds != fold] for fold in range(n_folds)])
     stages.check(len(plan.learned), examples.known is not None)
 
     gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
     gate = stages.fit_gate(examples, rows)
+    # Calibration uses scores out of fold only: the final gate is too confident on rows that it was fitted on. The
+    # certificate, in contrast, is about the final gate, and its rows are in no fold.
     unseen = HeldOut.of(examples, rows, gate_z)
     gate_rules, certificate = _certified(
         fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
@@ -125,9 +132,11 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
     in_pool = pool_rows(unseen.Y, rule_options.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
     for fold in range(n_folds):
-        training, asked = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
+        # The rules need the pool, for the labeler's calibration, and the rows past the gate, for the merged one.
+        training, scored = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
+        # With a shared trunk the labeler starts from the gate of the same fold, which has not seen these rows either.
         labeler = stages.fit_labeler(examples, rows[training], plan, fold_gates[fold], (fold,))
-        labeler_z[asked] = labeler_log_odds(labeler, examples.X, rows[asked], plan)
+        labeler_z[scored] = labeler_log_odds(labeler, examples.X, rows[scored], plan)
     rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], rule_options)
     labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
     counts = len(rows), len(rows)
@@ -135,7 +144,7 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
 
 
 def _kept_apart(stages: Stages, examples: TrainingSet, rule_options: RuleOptions) -> tuple[Rows, Rows]:
-    """Rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
+    """Return the rows that prove the gate's recall and are used for nothing else, and the rows for everything else."""
     rows = examples.labels.rows_with_known_label()
     _report_gate(examples, rows)
     if rule_options.gate_policy is None:
@@ -152,17 +161,18 @@ def _certified(
     unseen: HeldOut,
     rule_options: RuleOptions,
 ) -> tuple[GateRules, Certificate | None]:
-    """Put the certified threshold, if one is wanted, in the place of the empirical one."""
+    """Replace the empirical gate threshold with the certified one, if there is a gate policy."""
     policy = rule_options.gate_policy
     if policy is None:
         return gate_rules, None
+    # On calibrated probabilities, whose calibration was fitted on other rows: this is the gate as it will be used.
     certificate = policy.certify(gate_rules.proba(gate_log_odds(gate, examples.X, certifying)), examples, certifying)
     logger.info("certificate: %s", certificate.statement())
     return gate_rules.at(certificate.threshold, unseen, policy.recall), certificate
 
 
 def _gate_out_of_fold(stages: Stages, examples: TrainingSet, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
-    """Log-odds (len(rows),) from gates that have not seen the row's fold, and those gates."""
+    """Return log-odds (len(rows),) from gates that have not seen the row's fold, and these gates."""
     z = np.empty(len(rows))
     gates = []
     for fold in range(int(folds.max()) + 1):
@@ -175,25 +185,29 @@ def _gate_out_of_fold(stages: Stages, examples: TrainingSet, rows: Rows, folds: 
 def _passed_out_of_fold(
     stages: Stages, examples: TrainingSet, fitting: Rows, gate_rules: GateRules, rule_options: RuleOptions
 ) -> Mask | None:
-    """Mark the fitting rows that gates fitted without them let pass; None where the pool does not ask."""
+    """Mark the fitting rows that pass gates fitted without them; None unless the pool is "gated"."""
     if rule_options.negative_pool != "gated":
         return None
+    # The final gate has learned that these rows have no label and would pass too few of them. The labeler would then
+    # meet false alarms in use of which it has seen no example.
     groups = None if examples.groups is None else examples.groups[fitting]
     folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
     if len(np.unique(folds)) < POOL_FOLDS:
         raise DataError(f"`negative_pool='gated'` needs at least {POOL_FOLDS} groups to fit on. Received fewer.")
     z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
-    # Smaller gates may have another scale, so theirs is a calibration of its own; the threshold is the served one.
-    own = fit_gate_rules(HeldOut.of(examples, fitting, z), rule_options)
-    return own.proba(z) >= gate_rules.threshold.value
+    # Gates fitted on fewer rows may have another scale, so their scores are calibrated separately. The threshold is
+    # that of the final gate, since the labeler will be applied to rows past it.
+    fold_rules = fit_gate_rules(HeldOut.of(examples, fitting, z), rule_options)
+    return fold_rules.proba(z) >= gate_rules.threshold.value
 
 
 def _plan(examples: TrainingSet, trainings: list[Rows]) -> LabelPlan:
-    """Plan the columns; one is learned only if it can be in every training that will be done."""
+    """Plan the columns; a label is learned only if it varies in every set of training rows."""
     plans = [_plan_of(examples, rows) for rows in trainings]
     learned = plans[0].learned
     for plan in plans[1:]:
         learned = np.intersect1d(learned, plan.learned)
+    # Shares and combinations need no model, so they are counted once, on the rows of all trainings together.
     everywhere = np.unique(np.concatenate(trainings))
     share, labels = _plan_of(examples, everywhere).share, examples.labels.part(everywhere)
     plan = planned(labels, examples.any_index, learned, share)
@@ -216,8 +230,8 @@ def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...])
         return
     for k in np.flatnonzero(fitting.any(axis=0) & ~calibrating.any(axis=0)):
         warnings.warn(
-            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, none had a say in its "
-            "threshold, and the gate does not watch over it.",
+            f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, and its decision "
+            "threshold and the gate threshold are chosen without its positives.",
             stacklevel=4,
         )
 
@@ -226,9 +240,13 @@ def _report_constant(labels: LabelMatrix, plan: LabelPlan, names: tuple[str, ...
     for k in sorted(set(range(labels.shape[1])) - set(plan.learned.tolist()) - {plan.any_index}):
         has_label = labels.has_label()[labels.rows_knowing(k)]
         count, rows = int(labels.values[:, k].sum()), int(has_label.sum())
+        # "too seldom": it varies over all rows, but is constant in the training rows of some fold.
         seldom = "never" if count == 0 else "always" if count == rows else "too seldom"
-        found = f"{seldom} occurs among training rows with a label" if len(has_label) else "is known on no training row"
+        reason = (
+            f"{seldom} occurs among training rows with a label" if len(has_label) else "is known on no training row"
+        )
         warnings.warn(
-            f"label {names[k]!r} {found}; it is given its smoothed share {plan.share[k]:.3g} times the gate.",
+            f"label {names[k]!r} {reason}; it is predicted as its smoothed share {plan.share[k]:.3g} times the gate's "
+            "probability.",
             stacklevel=5,
         )

@@ -1,4 +1,4 @@
-"""Fit a cascade's rules on held-out rows of natural prevalence, in the order that keeps each step honest."""
+"""Fit a cascade's rules on held-out rows of natural prevalence, each on the results of those before it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cascade.utils.types import Floats, Mask
 LabelerScores = Callable[[NDArray[np.intp]], Floats]
 
 LARGEST_ANY_OFFSET = 2.0
-"""Log-odds by which the calibration of `any` may be shifted."""
+"""Largest shift of log-odds of the calibration of `any`, up or down."""
 
 
 def fit_rules(
@@ -38,7 +38,7 @@ def fit_rules(
     labeler_scores: LabelerScores,
     rule_options: RuleOptions,
 ) -> Rules:
-    """Fit what comes after the gate.
+    """Fit all rules that come after the gate's.
 
     Parameters
     ----------
@@ -48,8 +48,9 @@ def fit_rules(
     held : HeldOut
         n rows that neither model has seen.
     labeler_scores : callable
-        The labeler's log-odds (m, K) for an array of m held-out row numbers; only those needed are requested.
-    wishes : Wishes
+        Returns the labeler's log-odds (m, K) for an array of m held-out row numbers. It is called once, with the rows
+        that the rules need.
+    rule_options : RuleOptions
 
     Returns
     -------
@@ -59,10 +60,15 @@ def fit_rules(
     passed = gate >= gate_rules.threshold.value
     in_pool = pool_rows(held.Y, rule_options.negative_pool, passed)
     if rule_options.negative_pool == "positives" and held.any_known is not None:
+        # A row of which only a positive is known is in the pool because of that positive. Counting such rows would
+        # raise the label's share in the pool, so the labeler is calibrated without them.
         in_pool &= held.any_known
+    # The labeler is run only where a rule needs it; rejected rows without a label are usually most of the data.
     labeler_z = np.full((len(gate), len(plan.learned)), np.nan)
     scored = np.flatnonzero(passed | in_pool)
     labeler_z[scored] = labeler_scores(scored)
+    # The merged calibration and the thresholds are placeholders here, since each is fitted on what the rules before it
+    # return.
     rules = Rules(
         label_names=names,
         plan=plan,
@@ -81,6 +87,7 @@ def fit_rules(
     rules = _calibrate_merged(rules, gate, labeler_z, held, passed, rule_options)
     proba = rules.proba(gate, passed, labeler_z[passed])
     decisions = each_decision(rule_options.decision, rule_options.label_decisions, names)
+    # Thresholds come last: they are compared with the merged, calibrated and coherent probabilities.
     thresholds = decision_thresholds(decisions, names, proba, passed, held.labels, held.weight)
     rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
     if plan.any_index is not None:
@@ -89,7 +96,7 @@ def fit_rules(
 
 
 def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: Mask, held: HeldOut) -> None:
-    """Warn where labels set the bit of `any` so often that it misses the precision that was decided for it."""
+    """Warn if labels set the bit of `any` so often that it misses the precision of its decision."""
     index = rules.plan.any_index
     if index is None or not (isinstance(decision, Mapping) and "precision" in decision):
         return
@@ -98,12 +105,13 @@ def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: M
     alone = ((proba[rows, index] >= rules.thresholds[index]) & passed[rows]).astype(np.float64)
     lifted = rules.bits(proba, passed)[rows, index].astype(np.float64)
     before, after = (weight @ (bit * y) / max(weight @ bit, 1e-12) for bit in (alone, lifted))
-    # Without any row above its threshold the precision of `any` counts as 1.
+    # Where its own threshold missed the precision already, only a further loss is reported. Without any row above its
+    # threshold the precision of `any` counts as 1.
     if lifted.any() and after < min(wanted, before if alone.any() else 1.0):
         warnings.warn(
             f"label {rules.label_names[index]!r} has precision {after:.3g} on held-out rows, below the wanted "
-            f"{wanted}, since labels set it too (coherence={rules.coherence!r}); with coherence='any' it decides for "
-            "itself.",
+            f"{wanted}, since labels set it too (coherence={rules.coherence!r}); with coherence='any' only its own "
+            "threshold sets it.",
             stacklevel=5,
         )
 
@@ -112,18 +120,23 @@ def _calibrate_merged(
     rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, rule_options: RuleOptions
 ) -> Rules:
     """Calibrate the merged probabilities on the rows past the gate."""
+    # On the rows past the gate alone, since only these get merged probabilities. This corrects what the product leaves:
+    # gate and labeler are fitted models, and the labeler was calibrated on its pool rather than on these rows.
     merged = log_odds(rules.merge(gate[passed], labeler_z[passed]))
     labels, weight = held.labels.part(passed, rules.merged_columns), held.weight[passed]
     calibration = fit_calibration(merged, labels, weight, rule_options.calibration)
     rules = replace(rules, merged_calibration=calibration)
     if rules.plan.any_index is None or rule_options.calibration == "none":
         return rules
+    # `any` is the last of the merged columns.
     rows = labels.rows_knowing(-1)
     return replace(rules, merged_calibration=_match_any_sum(rules, merged[rows], labels.values[rows, -1], weight[rows]))
 
 
 def _match_any_sum(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
-    """Shift the calibration of `any` so that its sum is right after it has met the labels, which mostly lift it."""
+    """Shift the calibration of `any` so that its sum is right after the projection, which mostly raises it."""
+    # The sum of `any` after the projection rises with the offset, so there is at most one root, and a bracketing solver
+    # finds it. A derivative would jump wherever a label joins or leaves the pool of a row.
     wanted, last = float(weight @ y), merged.shape[1] - 1
 
     def excess(offset: float) -> float:
@@ -131,6 +144,7 @@ def _match_any_sum(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: F
         z[:, last] += offset
         return float(weight @ coherent(expit(z), last)[:, last]) - wanted
 
+    # No root within the bounds, for instance without a positive: a larger shift would distort the single rows.
     if not excess(-LARGEST_ANY_OFFSET) < 0 < excess(LARGEST_ANY_OFFSET):
         return rules.merged_calibration
     return rules.merged_calibration.shifted(
@@ -139,16 +153,20 @@ def _match_any_sum(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: F
 
 
 def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan, kind: str) -> Floats:
-    """Positives over the gate's sum among rejected rows, with one row with a label added at the training's shares.
+    """Return positives over the sum of the gate's probabilities, both among rejected rows, shape (L,).
 
-    Calibrated on all rows, a gate may still be off in the tail that it rejects: this takes the tail's own sums.
+    A gate that is calibrated on all rows may still be wrong in the tail that it rejects, so the sums of this tail are
+    used. One row's worth of the training shares is added.
     """
     if kind == "zero":
         return np.zeros(held.Y.shape[1])
+    # The added row keeps the share of a label without rejected positives above 0, and the quotient finite where no row
+    # is rejected.
     usual = plan.share.copy()
     if plan.any_index is not None:
         usual[plan.any_index] = 1.0
     weight = held.weight * rejected
+    # Per label where labels are missing: numerator and denominator must be sums over the same rows.
     expected = weight @ gate if held.known is None else (weight * gate) @ held.known
     share: Floats = (weight @ held.Y + usual) / (expected + 1.0)
     return share

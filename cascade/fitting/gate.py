@@ -1,4 +1,4 @@
-"""What is fitted on the gate alone: its calibration, and who is examined."""
+"""Rules of the gate alone: its calibration, and the threshold from which rows are examined."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cascade.utils.types import Floats, Mask, Rows
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows of natural prevalence, and the log-odds of a gate that has not seen them.
+    """Rows of natural prevalence, with the log-odds of a gate that has not seen them.
 
     Attributes
     ----------
@@ -27,12 +27,12 @@ class HeldOut:
         Dense, n rows and L labels.
     weight : ndarray of float, shape (n,)
     group : ndarray of int, shape (n,)
-        Number of each row's group; rows without groups are one each.
+        Number of each row's group; without groups each row is one.
     gate_z : ndarray of float, shape (n,)
         The gate's log-odds.
-    settled : ndarray of bool, shape (n,), or None
-        Rows of which it is known, whatever the answer, whether they have a label: only among them has `any` its
-        natural prevalence. None where all are.
+    any_known : ndarray of bool, shape (n,), or None
+        Rows whose gate target would be known whatever its value. Only among these rows does `any` have its natural
+        prevalence. None where all are.
     """
 
     labels: LabelMatrix
@@ -43,7 +43,7 @@ class HeldOut:
 
     @classmethod
     def of(cls, examples: TrainingSet, rows: Rows, gate_z: Floats) -> HeldOut:
-        """Select some rows of the examples."""
+        """Select `rows` of the examples."""
         weight = np.ones(len(rows)) if examples.weight is None else examples.weight[rows]
         groups = None if examples.groups is None else examples.groups[rows]
         group = group_numbers(groups, len(rows))
@@ -74,41 +74,45 @@ class GateRules:
     threshold: GateThreshold
 
     def proba(self, gate_z: Floats) -> Floats:
-        """Calibrated p(a | x) from log-odds; float of shape (n,)."""
+        """Return the calibrated p(a | x) from log-odds; float of shape (n,)."""
         return calibrated_proba(self.calibration, gate_z)
 
     def at(self, certified: float, held: HeldOut, recall: float) -> GateRules:
-        """Take a certified threshold, lowered to the surest probability that may be rejected, which keeps the claim."""
+        """Return the same rules at a certified threshold, or at `HIGHEST_GATE_THRESHOLD` if that is lower."""
+        # A certificate covers every lower threshold, so the cap keeps the claim.
         value = min(certified, HIGHEST_GATE_THRESHOLD)
         return replace(self, threshold=at_threshold(value, self.proba(held.gate_z), held.Y, recall))
 
 
 def fit_gate_rules(held: HeldOut, rule_options: RuleOptions) -> GateRules:
-    """Calibrate the gate and choose who is examined."""
+    """Calibrate the gate and choose its threshold."""
     target = LabelMatrix(held.Y.max(axis=1, keepdims=True))
     if held.any_known is not None:
+        # Rows known only for a positive have a target because of it; counting them would raise the prevalence.
         any_known = held.any_known[:, None]
         target = LabelMatrix(target.values * any_known, any_known)
     calibration = fit_calibration(held.gate_z[:, None], target, held.weight, rule_options.calibration)
     gate = calibrated_proba(calibration, held.gate_z)
+    # On calibrated probabilities: on others the upper limit of 0.5 would have no meaning.
     return GateRules(calibration, gate_threshold(gate, held.Y, rule_options.gate_recall, held.weight))
 
 
 HIGHEST_GATE_THRESHOLD = 0.5
+"""A row that is more likely than not to have a label is always examined."""
 
 
 @dataclass(frozen=True)
 class GateThreshold:
-    """The gate's threshold and what it keeps of each label on the rows that chose it.
+    """The gate's threshold, and the positives of each label that it keeps on the rows on which it was chosen.
 
     Attributes
     ----------
     value : float
         Rows with a gate probability of at least this are examined.
     wanted : float
-        Recall that was asked for.
+        Requested recall.
     positives, kept : ndarray of int, shape (L,)
-        Positives of each label among the choosing rows, and those past the gate.
+        Positives of each label among these rows, and those past the gate.
     """
 
     value: float
@@ -118,28 +122,28 @@ class GateThreshold:
 
 
 def at_threshold(value: float, gate: Floats, Y: Labels, recall: float) -> GateThreshold:
-    """Describe a threshold that was found elsewhere by what it keeps on these rows."""
+    """Return a given threshold with the positives that it keeps on these rows."""
     return GateThreshold(value, recall, Y.sum(axis=0, dtype=np.int64), Y[gate >= value].sum(axis=0, dtype=np.int64))
 
 
 def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None = None) -> GateThreshold:
-    """Find the highest threshold that keeps `recall` of the positives of every label.
+    """Return the highest threshold that keeps `recall` of the positives of every label.
 
     Parameters
     ----------
     gate : ndarray of float, shape (n,)
         Gate probabilities of held-out rows.
     Y : ndarray of 0/1, shape (n, L)
-        Only positives count: a missing label is a 0 like any other.
+        Only positives count, so a missing label may be 0.
     recall : float in (0, 1]
     weight : ndarray of float, shape (n,), optional
-        How many rows of the population each row stands for.
+        How many rows of the population each row represents.
 
     Returns
     -------
     GateThreshold
-        With no positive at all the threshold is 0: every row is examined. It is at most 0.5: a row more likely
-        than not to have a label is always examined.
+        Without any positive the threshold is 0, and every row is examined. It is at most 0.5, so that a row that is
+        more likely than not to have a label is always examined.
 
     Examples
     --------
@@ -147,6 +151,7 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
     0.4
     """
     weights = np.ones(len(gate)) if weight is None else weight
+    # Label by label: on the recall of `any` alone, the gate could reject all rows of a rare label.
     highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(Y.any(axis=0))]
     value = min([*highest, HIGHEST_GATE_THRESHOLD]) if highest else 0.0
     return at_threshold(value, gate, Y, recall)
@@ -155,6 +160,6 @@ def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None
 def _keep(scores: Floats, weight: Floats, recall: float) -> float:
     order = np.argsort(-scores, kind="stable")
     kept = np.cumsum(weight[order])
-    # The small number keeps 0.95 * 20 = 19.000000000000004 from asking for 20.
+    # The small slack keeps a product such as 0.55 * 100 = 55.00000000000001 from requiring one positive more.
     last = int(np.searchsorted(kept, recall * kept[-1] - 1e-9))
     return float(scores[order][min(last, len(scores) - 1)])

@@ -1,4 +1,4 @@
-"""A guarantee wanted of the gate: how much recall, how surely, and on which rows it is proven."""
+"""The gate policy: the recall to prove, its confidence, and the rows that are kept apart to prove it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from cascade.utils.types import Floats, Rows
 
 @dataclass(frozen=True)
 class GatePolicy:
-    """What `gate_policy` asks for.
+    """The options of `gate_policy`.
 
     Attributes
     ----------
     recall, confidence : float in (0, 1)
     claim : {"joint", "per_label"}
-        One statement on all certified labels, or a bound for each that hold at once.
+        One statement about all certified labels, or a bound for each label, all of which hold at once.
     accept_bound : bool
-        Go on where a label has too few positives to prove the recall; False refuses, with the table.
+        Continue where a label has too few positives to prove the recall. False raises an error with the table.
     size : float in (0, 1)
-        Share of the rows, whole groups, kept apart from everything else to prove it on.
+        Share of the rows, in whole groups, that only the proof uses.
     """
 
     recall: float = 0.95
@@ -42,7 +42,7 @@ class GatePolicy:
 
     @classmethod
     def read(cls, given: Mapping[str, Any] | GatePolicy | None) -> GatePolicy | None:
-        """Check what a user gave."""
+        """Validate the value of the option and return the policy, None without one."""
         if given is None or isinstance(given, GatePolicy):
             policy = given
         elif not isinstance(given, Mapping):
@@ -52,7 +52,7 @@ class GatePolicy:
             unknown = sorted(set(given) - set(known), key=str)
             if unknown:
                 raise ConfigError(f"`gate_policy` must have keys of {known}. Received {unknown[0]!r}.")
-            # NumPy's numbers do not go into a manifest.
+            # As Python numbers, since the manifest of a saved model is JSON, which has no NumPy types.
             policy = cls(
                 **{name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
             )
@@ -74,16 +74,23 @@ class GatePolicy:
             raise ConfigError(f"`gate_policy.size` must lie between 0 and 1, both excluded. Received {self.size!r}.")
 
     def rows(self, examples: TrainingSet, rows: Rows, seed: int) -> NDArray[np.bool_]:
-        """Mark those of some rows that are kept apart; refuse now what they cannot prove whatever the gate will be."""
+        """Mark those of `rows` that are kept apart for the proof.
+
+        Raises an error before any training if these rows cannot prove the recall with any gate.
+        """
+        # The binomial law counts independent units, which weighted rows are not.
         if examples.weight is not None:
-            raise ConfigError("`gate_policy` counts rows as they are; it cannot be had with `sample_weight`.")
+            raise ConfigError(
+                "`gate_policy` counts rows and cannot be combined with `sample_weight`; omit one of them."
+            )
+        # At random, not balanced by label like other splits: the proof needs groups drawn like those to come.
         held = random_groups(examples.extra(rows)["groups"], len(rows), self.size, seed)
-        # Which labels can be certified follows from counts alone: a gate that passes everything shows it.
+        # Whether a label can be certified follows from counts alone, so a gate that passes every row shows it.
         self.certify(np.ones(int(held.sum())), examples, rows[held])
         return held
 
     def certify(self, gate: Floats, examples: TrainingSet, rows: Rows) -> Certificate:
-        """Prove what can be proven on the gate's probabilities of the rows kept apart."""
+        """Make the certificate from the gate's probabilities of the rows that were kept apart."""
         groups = None if examples.groups is None else examples.groups[rows]
         return certify(
             gate,

@@ -1,4 +1,4 @@
-"""What is asked of a cascade beyond its two models."""
+"""Options of a cascade besides its two models."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from cascade.rules.rules import check_coherence
 from cascade.rules.thresholds.decisions import DecisionOption, each_decision
 
 REJECTED = ("share", "zero")
+"""Probabilities of rejected rows: the gate's times the label's share among them, or 0."""
 
 
 @dataclass(frozen=True)
 class RuleOptions:
-    """What is asked of a cascade's rules; see `CascadeClassifier` for each.
+    """Options of a cascade's rules; `CascadeClassifier` describes each.
 
     Attributes
     ----------
@@ -38,7 +39,7 @@ class RuleOptions:
     gate_policy: GatePolicy | None = None
 
     def check(self, names: tuple[str, ...]) -> None:
-        """Refuse a wish that cannot be granted."""
+        """Raise an error for an invalid option, before anything is trained."""
         check_pool(self.negative_pool)
         check_method(self.calibration)
         check_coherence(self.coherence)

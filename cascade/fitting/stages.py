@@ -1,4 +1,4 @@
-"""How gate and labeler are fitted and asked, whichever rows they are given."""
+"""The two stages: fit a gate and a labeler on given rows."""
 
 from __future__ import annotations
 
@@ -38,28 +38,30 @@ class Stages:
     random_state: int
 
     def check(self, n_labels: int, missing: bool) -> None:
-        """Refuse a stage that could only fail after the other one was trained."""
+        """Raise an error for a stage that would otherwise fail only after the other one was trained."""
         for role, estimator, n_outputs in (("gate", self.gate, 1), ("labeler", self.labeler, n_labels)):
             _check_stage(estimator, role, n_outputs)
         if missing and n_labels > 1:
             check_takes_missing(self.labeler, "labeler")
 
     def fit_gate(self, examples: TrainingSet, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
-        """Fit a gate on some rows; `fold` seeds one that is not the final one."""
+        """Fit a gate on `rows`; `fold` seeds a gate of one fold, and is empty for the final gate."""
         rows = _with_gate_target(examples, rows, fold)
         target = np.asarray(examples.Y[rows].any(axis=1), dtype=np.int64)
         logger.info("gate%s: %d rows, %d with a label", _named(fold), len(rows), target.sum())
         if not target.any() or target.all():
-            # Nothing to learn: the prior answers, and the warning about constant labels has said so.
+            # A target of one class cannot be learned: every row gets its prior, 0 or 1. The estimator ignores X, so a
+            # column of zeros is enough.
             target = target if len(target) else np.zeros(1, dtype=np.int64)
             return DummyClassifier(strategy="prior").fit(np.zeros((len(target), 1)), target)
+        # Gate and labeler of each fold have separate seed sequences (0 and 1), so none depends on the order of fits.
         gate = fresh(self.gate, [self.random_state, 0, *fold])
         return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
 
     def fit_labeler(
         self, examples: TrainingSet, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
     ) -> Any:
-        """Fit a labeler on the rows of its pool; None where no label has anything to learn."""
+        """Fit a labeler on the rows of its pool; return None where there is no label to learn."""
         if not len(plan.learned):
             return None
         logger.info("labeler%s: %d rows, %d labels", _named(fold), len(rows), len(plan.learned))
@@ -79,7 +81,7 @@ def _with_gate_target(examples: TrainingSet, rows: Rows, fold: tuple[int, ...]) 
     kept = examples.with_gate_target(rows)
     if len(kept) < len(rows):
         n_left = len(rows) - len(kept)
-        logger.info("gate%s: %d rows left out, no positive and something missing", _named(fold), n_left)
+        logger.info("gate%s: %d rows left out, with a missing label and no positive", _named(fold), n_left)
     return kept
 
 
@@ -91,6 +93,7 @@ def _check_stage(estimator: Any, role: str, n_labels: int) -> None:
     kind = type(estimator).__name__
     if not hasattr(estimator, "predict_proba"):
         raise ConfigError(f"`{role}` must have `predict_proba`; {kind} has none. Wrap it in CalibratedClassifierCV.")
+    # By scikit-learn's tags. An estimator without tags is not rejected in advance.
     if n_labels > 1 and hasattr(estimator, "__sklearn_tags__"):
         tags = get_tags(estimator)
         if not (tags.target_tags.multi_output or (tags.classifier_tags and tags.classifier_tags.multi_label)):

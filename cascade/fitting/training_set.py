@@ -1,4 +1,4 @@
-"""Validated training data: rows, labels, and what comes with each row."""
+"""Validated training data: rows, labels, groups and weights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cascade.utils.types import Mask, Rows
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """What a cascade is fitted on.
+    """The data that a cascade is fitted on.
 
     Attributes
     ----------
@@ -24,6 +24,7 @@ class TrainingSet:
     labels : LabelMatrix
         Dense, n rows and L labels.
     names : tuple of str, length L
+        Names of the labels.
     any_index : int or None
         Column that equals the OR of the others.
     groups : ndarray, shape (n,), or None
@@ -48,16 +49,17 @@ class TrainingSet:
         return self.labels.known
 
     def extra(self, rows: Rows) -> dict[str, Any]:
-        """Return the fit arguments that belong to some rows."""
+        """Return groups and weights of `rows` as arguments of `fit`; None where there are none."""
         given = {"groups": self.groups, "sample_weight": self.weight}
         return {name: None if values is None else values[rows] for name, values in given.items()}
 
     def any_known(self, rows: Rows) -> Mask | None:
-        """Mark those of some rows of which it is known, whatever the answer, whether they have a label; or None."""
+        """Mark those of `rows` whose gate target would be known whatever its value; None where all are."""
         any_known = self.labels.any_known(self.any_index)
         return None if any_known is None else any_known[rows]
 
     def with_gate_target(self, rows: Rows) -> Rows:
-        """Select those of some rows that the gate can learn from: with a label, or known to have none."""
+        """Select those of `rows` that the gate can learn from: with a label, or known to have none."""
+        # More rows than `any_known` marks: one known positive is a target, though it is no use for a prevalence.
         any_known = self.any_known(rows)
         return rows if any_known is None else rows[any_known | self.Y[rows].any(axis=1)]

@@ -1,4 +1,4 @@
-"""What usual recipes would do with a label matrix, so that it is seen before anything is trained with them."""
+"""Effect of common weighting recipes on a label matrix, reported before any training."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cascade.metrics.intervals import effective_rows
 class KerasClassWeight:
     """Effect of balanced weights given to Keras as `class_weight` with a multi-label target.
 
-    Keras weighs a row by the class at the argmax of its labels: on a row with several labels that is the first
-    one, on an empty row it is class 0.
+    Keras weights a row by the class at the argmax of its labels. That is the first label on a row with several, and
+    class 0 on an empty row.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class KerasClassWeight:
 
 
 def keras_class_weight(Y: Labels) -> KerasClassWeight:
-    """Weigh rows as Keras 3 does with `class_weight` of n / (L * n_k).
+    """Weight rows as Keras 3 does with `class_weight` of n / (L * n_k).
 
     Examples
     --------
@@ -42,10 +42,12 @@ def keras_class_weight(Y: Labels) -> KerasClassWeight:
     [1]
     """
     count = Y.sum(axis=0, dtype=np.float64)
+    # A label without positives has no weight: the ratio is undefined.
     weight = np.nan_to_num(ratio(np.full(len(count), len(Y) / len(count)), count))
     taken = Y.argmax(axis=1)
     empty = ~Y.any(axis=1)
     of_row = weight[taken]
+    # Only labelled rows count: on empty rows, class 0 is used without being there.
     unused = np.setdiff1d(np.flatnonzero(count), taken[~empty])
     share = of_row[empty].sum() / of_row.sum() if of_row.sum() > 0 else float(empty.mean())
     return KerasClassWeight(float(empty.mean()), float(share), unused)
@@ -68,7 +70,7 @@ class BalancedSampleWeight:
 
 
 def balanced_sample_weight(Y: Labels) -> BalancedSampleWeight:
-    """Weigh rows as scikit-learn does for several outputs.
+    """Weight rows as scikit-learn does for several outputs.
 
     Examples
     --------

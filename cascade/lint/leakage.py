@@ -1,4 +1,4 @@
-"""Features that were made from the labels, by what they look like."""
+"""Find features that were probably derived from the labels, by their values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cascade.data.labels import Labels
 def label_like_features(
     X: NDArray[np.floating], feature_names: Sequence[str], Y: Labels, label_names: Sequence[str]
 ) -> list[str]:
-    """Say which 0/1 features equal a label, or are 1 on every row with a label and on less than half of all rows.
+    """Describe 0/1 features that equal a label, or are 1 on every row with a label but on less than half of all rows.
 
     Examples
     --------
@@ -23,13 +23,15 @@ def label_like_features(
     ['feature `any` is 1 on every row that has a label']
     """
     some = Y.any(axis=1)
-    found: list[str] = []
+    leaks: list[str] = []
     for name, column in zip(feature_names, X.T, strict=True):
+        # A feature that is always 0 equals a label without positives, which is not a leak.
         if not np.isin(column, (0, 1)).all() or not column.any():
             continue
         same = np.flatnonzero((column[:, None] == Y).all(axis=0))
         if len(same):
-            found.append(f"feature `{name}` equals label `{label_names[same[0]]}`")
+            leaks.append(f"feature `{name}` equals label `{label_names[same[0]]}`")
+        # A feature that is on for most rows covers all rows with a label by chance.
         elif some.any() and column[some].all() and column.mean() < 0.5:
-            found.append(f"feature `{name}` is 1 on every row that has a label")
-    return found
+            leaks.append(f"feature `{name}` is 1 on every row that has a label")
+    return leaks

@@ -1,4 +1,4 @@
-"""What is unusual or dangerous in labels, found before any training."""
+"""Rules that find what is invalid or risky in labels before any training."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ FEW_GROUPS = 5
 
 @dataclass(frozen=True)
 class LintFinding:
-    """One thing that was found.
+    """A single finding.
 
     Attributes
     ----------
     level : {"note", "warning", "error"}
-        An error makes training fail or mean something else than it seems to.
+        An error makes training fail, or its figures misleading.
     code : str
         Short name of the rule.
     message : str
@@ -48,7 +48,7 @@ class LintFinding:
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labels under examination: matrix, names, number of each row's group, column that is `any`."""
+    """Labels to check: matrix, names, number of each row's group, and the column that is `any`."""
 
     labels: LabelMatrix
     names: tuple[str, ...]
@@ -61,7 +61,7 @@ class Labelled:
         return self.labels.values
 
     def groups_with(self, rows: NDArray[np.bool_]) -> int:
-        """Count the groups that have one of the rows."""
+        """Count the groups that have at least one of the rows."""
         return len(np.unique(self.group[rows]))
 
 
@@ -71,15 +71,16 @@ def lint(
     groups: ArrayLike | None = None,
     any_label: str | None = "auto",
 ) -> tuple[dict[str, Any], list[LintFinding]]:
-    """Examine labels.
+    """Check labels, and compute figures about them.
 
     Parameters
     ----------
     Y : array-like or sparse matrix of 0/1, shape (n, L)
-        A label may be missing: NaN, or hidden by a masked array. It is counted, and as a 0 in all other figures.
+        A label may be missing: NaN, or hidden by a masked array. Missing labels are counted; other figures take them
+        as 0.
     names : sequence of str, length L, optional
     groups : array-like, shape (n,), optional
-        Without groups each row is one.
+        Without groups each row is a separate group.
     any_label : str or None, default="auto"
         Which column equals the OR of the others.
 
@@ -87,7 +88,7 @@ def lint(
     -------
     facts : dict
         Counts and figures, as plain data.
-    findings : list of Finding
+    findings : list of LintFinding
         Most serious first.
 
     Examples
@@ -99,16 +100,18 @@ def lint(
     given, known = split_missing(Y)
     labels = LabelMatrix(check_labels(given), known)
     named = name_labels(names, labels.shape[1])
-    found = find_any_label(labels, named, any_label)
-    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), found.index)
+    any_column = find_any_label(labels, named, any_label)
+    labelled = Labelled(labels, named, group_numbers(groups, len(labels)), any_column.index)
     findings = [finding for rule in RULES for finding in rule(labelled)]
-    if found.note:
-        findings.append(LintFinding("warning", "any", f"{found.note}."))
+    if any_column.note:
+        findings.append(LintFinding("warning", "any", f"{any_column.note}."))
+    # Sorting is stable, so findings of a level keep the order of the rules.
     return _facts(labelled), sorted(_shortened(findings), key=lambda finding: -LEVELS.index(finding.level))
 
 
 def _shortened(findings: list[LintFinding]) -> Iterator[LintFinding]:
-    """The first findings of each kind; a thousand labels may have a thousand."""
+    """Yield the first findings of each kind, and the number of the others."""
+    # A thousand labels may have a thousand findings of one kind.
     kinds = Counter((finding.level, finding.code) for finding in findings)
     seen: Counter[tuple[str, str]] = Counter()
     for finding in findings:
@@ -121,12 +124,12 @@ def _shortened(findings: list[LintFinding]) -> Iterator[LintFinding]:
 
 
 def shared_groups(splits: dict[str, ArrayLike]) -> list[LintFinding]:
-    """Find groups that stand in more than one of some splits, each given as the group of its rows.
+    """Find groups that are in more than one of several splits, each given as the group of its rows.
 
     Examples
     --------
     >>> shared_groups({"train": ["p", "q"], "test": ["q", "r"]})[0].message
-    "1 group stands in both train and test (first: 'q'); what is measured there was seen in training."
+    "1 group is in both train and test (first: 'q'), so a model trained on one has seen part of the other."
     """
     names = list(splits)
     return [
@@ -137,11 +140,11 @@ def shared_groups(splits: dict[str, ArrayLike]) -> list[LintFinding]:
     ]
 
 
-def _shared(first: str, second: str, both: NDArray[Any]) -> Iterator[LintFinding]:
-    if len(both):
-        groups = "1 group stands" if len(both) == 1 else f"{len(both)} groups stand"
-        message = f"{groups} in both {first} and {second} (first: {str(both[0])!r}); "
-        yield LintFinding("error", "leakage", message + "what is measured there was seen in training.")
+def _shared(first: str, second: str, common: NDArray[Any]) -> Iterator[LintFinding]:
+    if len(common):
+        groups = "1 group is" if len(common) == 1 else f"{len(common)} groups are"
+        message = f"{groups} in both {first} and {second} (first: {str(common[0])!r}), "
+        yield LintFinding("error", "leakage", message + "so a model trained on one has seen part of the other.")
 
 
 def _facts(data: Labelled) -> dict[str, Any]:
@@ -165,6 +168,7 @@ def _facts(data: Labelled) -> dict[str, Any]:
 
 
 def _missing_facts(data: Labelled) -> dict[str, Any]:
+    # A row with a positive trains the gate even if its other labels are missing.
     any_known = data.labels.any_known(data.any_index)
     if any_known is None:
         return {}
@@ -191,6 +195,7 @@ def _missing(data: Labelled) -> Iterator[LintFinding]:
 
 def _label_facts(data: Labelled, k: int, rarity: float) -> dict[str, Any]:
     on = data.Y[:, k] > 0
+    # Groups are the independent units, so a bound counts them and not the rows.
     held = round(HELD_OUT * data.groups_with(on))
     return {
         "label": data.names[k],
@@ -212,15 +217,17 @@ def _constant(data: Labelled) -> Iterator[LintFinding]:
 
 
 def _implied(data: Labelled) -> Iterator[LintFinding]:
-    """Columns that are the same, or of which one is never on without the other."""
+    """Find columns that are equal, or of which one is never on without the other."""
     if data.any_index is not None and len(data.names) > 1:
         name = data.names[data.any_index]
         yield LintFinding(
             "note", "any", f"column {name!r} equals the OR of the others: it is the gate and is not fitted."
         )
+    # int32, since counts of rows would overflow the labels' uint8.
     rows = sparse.csr_array(data.Y, dtype=np.int32)
     together = (rows.T @ rows).toarray()
     count = np.diag(together)
+    # Label k implies label j if they occur together as often as k occurs.
     for k, j in zip(*np.nonzero(together == count[:, None]), strict=True):
         if j == data.any_index or k == data.any_index or k == j or not count[k]:
             continue
@@ -228,6 +235,7 @@ def _implied(data: Labelled) -> Iterator[LintFinding]:
             yield LintFinding(
                 "warning", "duplicate", f"labels {data.names[k]!r} and {data.names[j]!r} are the same column."
             )
+        # A label that is on in every row is implied by all others, and is reported as constant.
         elif count[k] < count[j] < len(data.Y):
             yield LintFinding("note", "implied", f"label {data.names[k]!r} never occurs without {data.names[j]!r}.")
 
@@ -241,6 +249,7 @@ def _few(data: Labelled) -> Iterator[LintFinding]:
         if n_groups < FEW_GROUPS:
             message = f"label {name!r} occurs in {n_groups} groups, too few for {FEW_GROUPS} folds."
             yield LintFinding("error" if n_groups < 2 else "warning", "split", message)
+        # Even in the best case, in which the gate keeps all held-out groups, few groups prove little.
         held = round(HELD_OUT * n_groups)
         if held < positives_needed(WANTED_RECALL):
             yield LintFinding(
@@ -254,6 +263,7 @@ def _few(data: Labelled) -> Iterator[LintFinding]:
 
 def _combinations(data: Labelled) -> Iterator[LintFinding]:
     _, inverse = np.unique(data.Y, axis=0, return_inverse=True)
+    # Each pair of combination and group once, so that the rows of a combination count its groups.
     pairs = np.unique(np.column_stack([inverse.ravel(), data.group]), axis=0)
     single = int((np.bincount(pairs[:, 0]) == 1).sum())
     if single:
@@ -262,11 +272,13 @@ def _combinations(data: Labelled) -> Iterator[LintFinding]:
 
 
 def _gate(data: Labelled) -> Iterator[LintFinding]:
-    """What a gate could save: it can spare no more rows than are empty."""
+    """Check what a gate can save: it can reject no more rows than are empty."""
+    # Missing labels count as 0 here, so the warning comes too rarely rather than too often.
     empty = int((~data.Y.any(axis=1)).sum())
     if empty < FEW_EMPTY * len(data.Y):
         share = "every row has a label" if not empty else f"only {empty / len(data.Y):.1%} of the rows have no label"
-        message = f"{share}: a gate has next to nothing to decide. Train a flat model (`flat` in the config)."
+        advice = "Train a many-label model without a gate (`flat` in the config)."
+        message = f"{share}, so a gate has few rows to reject. {advice}"
         yield LintFinding("warning", "gate", message)
 
 
@@ -278,9 +290,9 @@ def _class_weights(data: Labelled) -> Iterator[LintFinding]:
         yield LintFinding(
             "note",
             "class_weight",
-            f"Keras' `class_weight`, balanced, would move the empty rows from {keras.empty_share:.1%} to "
+            f"Keras' balanced `class_weight` would give the empty rows, {keras.empty_share:.1%} of all rows, "
             f"{keras.empty_weight_share:.1%} of the weight"
-            + (f", and use that of {unused} on no row." if unused else "."),
+            + (f", and not use the weight of {unused}." if unused else "."),
         )
     yield LintFinding(
         "note",

@@ -1,4 +1,4 @@
-"""Calibration of many labels at once: one slope for all of them and an intercept for each, fitted in chunks of rows."""
+"""Calibration of many labels: one slope for all labels and an intercept per label, fitted in chunks of rows."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from cascade.rules.probability.calibration import SLOPE_SPREAD
 from cascade.utils.types import Floats, Floats32
 
 Chunks = Callable[[], Iterator[tuple[Floats32, Any]]]
-"""A pass over rows: log-odds (m, L) with the labels of the same rows, CSR (m, L); called once for each pass."""
+"""Returns one pass over the rows: log-odds (m, L) and the labels of the same rows, CSR (m, L); called once per pass."""
 
 INTERCEPT_SPREAD = 5.0
-"""Standard deviation of the prior of an intercept around that of all labels: one without a positive stays finite, and
-the sum of a label's probabilities is off by less than half a row."""
+"""Standard deviation of the prior of an intercept around the common one. It keeps the intercept of a label without a
+positive finite, and changes the sum of a label's probabilities by less than half a row."""
 MOST_PASSES = 10
 NEAR = 0.02
-"""Standard errors from the best intercepts at which the search ends."""
+"""The search ends when steps of all intercepts are below this many standard errors."""
 LEAST_SLOPE = 0.05
 LONGEST = 0.5
-"""Step of the slope; the log-likelihood is not a parabola far from its top."""
+"""Largest step of the slope, since the log-likelihood is no parabola far from its maximum."""
 
 
 @dataclass(frozen=True)
 class SharedSlope:
     """logit p_k = slope * z_k + intercept_k.
 
-    A slope for each label would take two numbers from labels that have few positives; one slope takes its number from
-    all of them.
+    Labels with few positives cannot support a slope of their own, so all labels share one.
 
     Attributes
     ----------
@@ -43,10 +42,11 @@ class SharedSlope:
     intercept: Floats32
 
     def __call__(self, z: Floats32) -> Floats32:
-        """Calibrate log-odds of shape (m, L); float32, in a new array."""
-        answer: Floats32 = z * np.float32(self.slope)
-        answer += self.intercept
-        return answer
+        """Return calibrated log-odds (m, L), float32 in a new array."""
+        # A float64 scalar of NumPy would turn the whole chunk into float64.
+        calibrated: Floats32 = z * np.float32(self.slope)
+        calibrated += self.intercept
+        return calibrated
 
 
 @dataclass
@@ -61,12 +61,12 @@ class _Sums:
 
 
 def fit_shared_slope(chunks: Chunks, n_labels: int) -> SharedSlope:
-    """Fit slope and intercepts by Newton's method, one pass over the rows for each step.
+    """Fit slope and intercepts by Newton's method, with one pass over the rows per step.
 
     Parameters
     ----------
     chunks : callable
-        Gives an iterator of log-odds, float32 (m, L), and labels, CSR (m, L), of rows that no fit has touched.
+        Returns an iterator of log-odds, float32 (m, L), and labels, CSR (m, L), of rows that were used in no fit.
     n_labels : int
 
     Returns
@@ -75,7 +75,7 @@ def fit_shared_slope(chunks: Chunks, n_labels: int) -> SharedSlope:
 
     References
     ----------
-    Platt (1999), Probabilistic outputs for support vector machines; the slope here is common to all labels.
+    Platt (1999), Probabilistic outputs for support vector machines; here the slope is common to all labels.
 
     Examples
     --------
@@ -87,52 +87,55 @@ def fit_shared_slope(chunks: Chunks, n_labels: int) -> SharedSlope:
     >>> round(fitted.slope, 1), fitted.intercept.round(1).tolist()
     (2.0, [-1.0, -1.0])
     """
-    slope, common, own = 1.0, 0.0, np.zeros(n_labels)
+    slope, common, deviation = 1.0, 0.0, np.zeros(n_labels)
     for _ in range(MOST_PASSES):
-        found = _sums(chunks, SharedSlope(slope, (common + own).astype(np.float32)))
-        slope_step, common_step, own_step = _newton(found, slope, own)
+        sums = _sums(chunks, SharedSlope(slope, (common + deviation).astype(np.float32)))
+        slope_step, common_step, deviation_step = _newton(sums, slope, deviation)
         slope += slope_step
+        # Bounded, since a full step may overshoot where nearly all probabilities are 0 or 1.
         common += float(np.clip(common_step, -2.0, 2.0))
-        own = own + np.clip(own_step, -2.0, 2.0)
-        # A step in standard errors of the intercept.
-        step = np.abs(common_step + own_step) * np.sqrt(found.intercept_intercept + INTERCEPT_SPREAD**-2)
+        deviation = deviation + np.clip(deviation_step, -2.0, 2.0)
+        # The root of the second derivative is one over the standard error, so this is a step in standard errors.
+        step = np.abs(common_step + deviation_step) * np.sqrt(sums.intercept_intercept + INTERCEPT_SPREAD**-2)
         if np.max(step) < NEAR:
             break
-    return SharedSlope(slope, (common + own).astype(np.float32))
+    return SharedSlope(slope, (common + deviation).astype(np.float32))
 
 
-def _sums(chunks: Chunks, now: SharedSlope) -> _Sums:
-    n_labels = len(now.intercept)
-    found = _Sums(0.0, np.zeros(n_labels), 0.0, np.zeros(n_labels), np.zeros(n_labels))
+def _sums(chunks: Chunks, calibration: SharedSlope) -> _Sums:
+    n_labels = len(calibration.intercept)
+    sums = _Sums(0.0, np.zeros(n_labels), 0.0, np.zeros(n_labels), np.zeros(n_labels))
     for z, Y in chunks():
-        p = expit(now(z))
-        found.intercept += np.asarray(Y.sum(axis=0), dtype=np.float64).ravel() - p.sum(axis=0, dtype=np.float64)
-        found.slope += float(Y.multiply(z).sum()) - float(np.einsum("nk,nk->k", p, z).sum(dtype=np.float64))
+        # Chunks are float32 and sums float64: millions of small terms would be lost in float32.
+        p = expit(calibration(z))
+        sums.intercept += np.asarray(Y.sum(axis=0), dtype=np.float64).ravel() - p.sum(axis=0, dtype=np.float64)
+        sums.slope += float(Y.multiply(z).sum()) - float(np.einsum("nk,nk->k", p, z).sum(dtype=np.float64))
+        # In place from here on, p being p (1 - p) and then z p (1 - p): a chunk is the largest array there is.
         p *= 1 - p
-        found.intercept_intercept += p.sum(axis=0, dtype=np.float64)
+        sums.intercept_intercept += p.sum(axis=0, dtype=np.float64)
         p *= z
-        found.slope_intercept += p.sum(axis=0, dtype=np.float64)
-        found.slope_slope += float(np.einsum("nk,nk->k", p, z).sum(dtype=np.float64))
-    return found
+        sums.slope_intercept += p.sum(axis=0, dtype=np.float64)
+        sums.slope_slope += float(np.einsum("nk,nk->k", p, z).sum(dtype=np.float64))
+    return sums
 
 
-def _newton(found: _Sums, slope: float, own: Floats) -> tuple[float, float, Floats]:
-    """Solve one system for the slope, the common intercept and each label's own deviation from it.
-
-    The deviations meet each other only through the first two, so they are eliminated, which leaves two equations.
-    """
-    pull = INTERCEPT_SPREAD**-2
-    below = found.intercept_intercept + pull
-    ahead = (found.intercept - pull * own) / below
-    slope_slope = found.slope_slope + SLOPE_SPREAD**-2 - float((found.slope_intercept**2 / below).sum())
-    slope_common = float((found.slope_intercept * pull / below).sum())
-    common_common = float((found.intercept_intercept * pull / below).sum())
-    slope_ahead = found.slope - (slope - 1) / SLOPE_SPREAD**2 - float((found.slope_intercept * ahead).sum())
-    common_ahead = float((found.intercept - found.intercept_intercept * ahead).sum())
+def _newton(sums: _Sums, slope: float, deviation: Floats) -> tuple[float, float, Floats]:
+    """Solve one Newton system for the slope, the common intercept and each label's deviation from it."""
+    # The block of the deviations is diagonal, since each label has its own. Eliminating them (Schur complement) leaves
+    # two equations, whatever the number of labels.
+    precision = INTERCEPT_SPREAD**-2
+    diagonal = sums.intercept_intercept + precision
+    alone = (sums.intercept - precision * deviation) / diagonal
+    slope_slope = sums.slope_slope + SLOPE_SPREAD**-2 - float((sums.slope_intercept**2 / diagonal).sum())
+    slope_common = float((sums.slope_intercept * precision / diagonal).sum())
+    common_common = float((sums.intercept_intercept * precision / diagonal).sum())
+    slope_gradient = sums.slope - (slope - 1) / SLOPE_SPREAD**2 - float((sums.slope_intercept * alone).sum())
+    common_gradient = float((sums.intercept - sums.intercept_intercept * alone).sum())
     determinant = slope_slope * common_common - slope_common**2
-    wanted = (slope_ahead * common_common - common_ahead * slope_common) / max(determinant, 1e-12)
-    # The intercepts follow the step that is taken, which the slope's bounds may shorten.
-    slope_step = float(np.clip(wanted, max(-LONGEST, LEAST_SLOPE - slope), LONGEST))
-    common_step = (common_ahead - slope_common * slope_step) / max(common_common, 1e-12)
-    deviation = ahead - (found.slope_intercept * slope_step + found.intercept_intercept * common_step) / below
-    return slope_step, common_step, deviation
+    # The bound keeps the division finite where no label has a probability between 0 and 1.
+    full_step = (slope_gradient * common_common - common_gradient * slope_common) / max(determinant, 1e-12)
+    # The slope may take less than its full step. The intercepts are then solved for the step that it takes.
+    slope_step = float(np.clip(full_step, max(-LONGEST, LEAST_SLOPE - slope), LONGEST))
+    common_step = (common_gradient - slope_common * slope_step) / max(common_common, 1e-12)
+    deviation_step = alone - (sums.slope_intercept * slope_step + sums.intercept_intercept * common_step) / diagonal
+    return slope_step, common_step, deviation_step

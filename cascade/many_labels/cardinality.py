@@ -1,4 +1,4 @@
-"""How many labels a row has: from its summed probabilities and, for a network, from a head on its trunk."""
+"""Predict the number of labels of a row from its summed probabilities and, for a network, a head on its trunk."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from scipy.special import expit
 from cascade.data.rows import subset
 from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.scoring import raw_chunks
-from cascade.utils.types import Floats, Floats32, Rows
+from cascade.utils.types import Floats, Floats32, ProbabilityEstimator, Rows
 
 LEAST_LOG = -5.0
-PULL = 1e-3
-"""Ridge of the regression, which keeps two features that say the same from growing against each other."""
+PENALTY = 1e-3
+"""Ridge penalty of the regression. Without it, coefficients of two correlated features may grow with opposite signs."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ class Cardinality:
     ----------
     intercept, of_sum, of_head : float
     head : fitted estimator or None
-        Its log-odds are the log of a number of labels; None where the model is no network.
+        Its log-odds are the logarithm of a number of labels; None if the model is not a network.
     """
 
     intercept: float
     of_sum: float
     of_head: float
-    head: Any = None
+    head: ProbabilityEstimator | None = None
 
     def __call__(self, X: Any, rows: Rows, z: Floats32) -> Floats:
-        """Expected number for some rows with calibrated log-odds z (m, L): float of shape (m,), at most L."""
+        """Return the expected number for rows with calibrated log-odds z (m, L): float of shape (m,), at most L."""
         features = _features(self.head, X, rows, z)
         number = np.exp(self.intercept + features @ np.array([self.of_sum, self.of_head]))
         return np.minimum(np.asarray(number, dtype=np.float64), z.shape[1])
 
 
 def fit_cardinality(
-    estimator: Any, X: Any, Y: Any, fitting: Rows, held_out: Rows, calibration: SharedSlope
+    estimator: ProbabilityEstimator, X: Any, Y: Any, fitting: Rows, held_out: Rows, calibration: SharedSlope
 ) -> Cardinality:
-    """Train a head on the rows that the model was fitted on, and weigh it against the sums on rows it was not.
+    """Train a head on the rows of the model's fit, and weight head and summed probabilities on held-out rows.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def fit_cardinality(
     X : rows, n of them
     Y : ndarray or CSR matrix of 0/1, shape (n, L)
     fitting, held_out : ndarray of int
-        Rows the estimator was fitted on, and rows it has not seen.
+        Rows of the estimator's fit, and rows that it has not seen.
     calibration : SharedSlope
 
     Returns
@@ -65,24 +65,27 @@ def fit_cardinality(
     features = np.concatenate(
         [_features(head, X, rows, calibration(z)) for rows, z in raw_chunks(estimator, X, held_out, Y.shape[1])]
     )
+    # A Poisson regression without a single count has no finite intercept.
     if not number[held_out].any():
         return Cardinality(LEAST_LOG, 0.0, 0.0, head)
     from sklearn.linear_model import PoissonRegressor
 
-    found = PoissonRegressor(alpha=PULL, max_iter=1000).fit(features, number[held_out])
-    return Cardinality(float(found.intercept_), float(found.coef_[0]), float(found.coef_[1]), head)
+    regression = PoissonRegressor(alpha=PENALTY, max_iter=1000).fit(features, number[held_out])
+    return Cardinality(float(regression.intercept_), float(regression.coef_[0]), float(regression.coef_[1]), head)
 
 
-def _head(estimator: Any, X: Any, rows: Rows, number: Floats) -> Any:
+def _head(estimator: Any, X: Any, rows: Rows, number: Floats) -> ProbabilityEstimator:
+    # Brings Keras, which models without a network do without.
     from cascade.estimators.neural.cardinality import fit_counter
 
     return fit_counter(estimator, subset(X, rows, estimator), number[rows])
 
 
-def _features(head: Any, X: Any, rows: Rows, z: Floats32) -> Floats:
+def _features(head: ProbabilityEstimator | None, X: Any, rows: Rows, z: Floats32) -> Floats:
     most = np.log(z.shape[1])
+    # Both features are logarithms of a number of labels, bounded so that a single extreme row cannot dominate.
     summed = np.log(np.maximum(expit(z).sum(axis=1, dtype=np.float64), np.exp(LEAST_LOG)))
     if head is None:
         return np.column_stack([summed, np.zeros(len(z))])
-    said = [part[:, 0] for _, part in raw_chunks(head, X, rows, 1)]
-    return np.column_stack([summed, np.clip(np.concatenate(said).astype(np.float64), LEAST_LOG, most)])
+    predicted = [part[:, 0] for _, part in raw_chunks(head, X, rows, 1)]
+    return np.column_stack([summed, np.clip(np.concatenate(predicted).astype(np.float64), LEAST_LOG, most)])

@@ -1,4 +1,4 @@
-"""One model for all labels and no gate, where labels are many or most rows have some."""
+"""One model for all labels without a gate, for many labels or for data in which most rows have labels."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from cascade.many_labels.options import Decoder, check_decoder
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
-from cascade.utils.types import Rows
+from cascade.utils.types import ProbabilityEstimator, Rows
 
 logger = logging.getLogger(__name__)
 
 
 class ManyLabelClassifier(MultilabelClassifier):
-    """A flat multi-label model with calibrated probabilities and a rule for how many labels a row gets.
+    """A multi-label model with calibrated probabilities and a rule for how many labels a row gets.
 
-    Sparse labels stay sparse: nothing of rows x labels is ever held.
+    Sparse labels stay sparse: fitting never holds an array of all rows and labels.
 
     Parameters
     ----------
     estimator : estimator
-        Multi-label classifier with `predict_proba` that takes the labels as they are given; sparse ones are taken by
-        `KerasClassifier` and by scikit-learn's `OneVsRestClassifier`.
+        Multi-label classifier with `predict_proba`. Labels are passed on as given; `KerasClassifier` and scikit-learn's
+        `OneVsRestClassifier` take sparse ones.
     decoder : decoder, default="f1"
-        A probability from which labels are on; "f1", a threshold a label for the largest expected F1; "count", a
-        threshold a label so that as many rows get it as have it; {"top": k}, the k surest labels of each row; or
-        "cardinality", as many of the surest labels as are expected on the row, by its summed probabilities and, for
-        a network, by a head on its trunk.
+        A probability from which labels are set; "f1", a threshold per label for the largest expected F1; "count", a
+        threshold per label so that as many rows get it as have it; {"top": k}, the k most probable labels of each row;
+        or "cardinality", as many of the most probable labels as are expected on the row. The expected number is
+        predicted from the row's summed probabilities and, for a network, a head on its trunk.
     label_names : sequence of str, optional
         Default: the columns of a data frame `y`, else label_0, label_1, ...
     calibration_size : float, default=0.2
@@ -57,7 +57,7 @@ class ManyLabelClassifier(MultilabelClassifier):
     Attributes
     ----------
     predictor_ : ManyLabelPredictor
-        The finished model, which answers all predictions, and large inputs in chunks.
+        The fitted model, which computes all predictions, and those of large inputs in chunks.
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
 
@@ -95,7 +95,7 @@ class ManyLabelClassifier(MultilabelClassifier):
         X : rows, n of them
         y : array-like or sparse matrix of 0/1, shape (n, L), or array-like of two classes, shape (n,)
         groups, sample_weight : array-like, shape (n,), optional
-            Weights are for the model's fit; the calibration counts rows.
+            Weights apply to the model's fit; the calibration counts rows.
 
         Raises
         ------
@@ -103,16 +103,20 @@ class ManyLabelClassifier(MultilabelClassifier):
         """
         decoder = check_decoder(self.decoder)
         X = validate_rows(self, X, reset=True, min_rows=2)
-        given, self.target_form_ = read_target_as_given(y, n_rows(X))
-        if given.known is not None:
-            row, label = np.argwhere(~given.known)[0]
-            raise DataError(f"`Y` must hold only 0 and 1 for a flat model. Received none at row {row}, label {label}.")
-        Y = given.values
+        labels, self.target_form_ = read_target_as_given(y, n_rows(X))
+        if labels.known is not None:
+            row, column = np.argwhere(~labels.known)[0]
+            raise DataError(
+                "`Y` must hold only 0 and 1 for a many-label model. "
+                f"Received a missing label at row {row}, label {column}."
+            )
+        Y = labels.values
         if isinstance(decoder, Mapping) and decoder["top"] > Y.shape[1]:
-            most, asked = Y.shape[1], decoder["top"]
-            raise ConfigError(f"`decoder` must not ask for more labels than there are ({most}). Received {asked}.")
+            most, top = Y.shape[1], decoder["top"]
+            raise ConfigError(f"`decoder` must not request more labels than there are ({most}). Received {top}.")
         names = getattr(y, "columns", None) if self.label_names is None else self.label_names
-        labels = name_labels(names, Y.shape[1])
+        label_names = name_labels(names, Y.shape[1])
+        # A model is too confident on the rows of its own fit, so calibration and thresholds use held-out rows.
         held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
         fitting, held_out = np.flatnonzero(~held), np.flatnonzero(held)
         if not len(fitting) or not len(held_out):
@@ -121,7 +125,7 @@ class ManyLabelClassifier(MultilabelClassifier):
         calibration = _calibrated(estimator, X, Y, held_out)
         self.predictor_ = ManyLabelPredictor(
             estimator,
-            labels,
+            label_names,
             calibration,
             self._decoding(decoder, estimator, calibration, X, Y, fitting, held_out),
             InputSignature.of(X),
@@ -131,7 +135,7 @@ class ManyLabelClassifier(MultilabelClassifier):
         self.returns_sparse_ = not isinstance(Y, np.ndarray)
         return self
 
-    def _fit_estimator(self, X: Any, Y: Any, rows: Rows, groups: Any, sample_weight: Any) -> Any:
+    def _fit_estimator(self, X: Any, Y: Any, rows: Rows, groups: Any, sample_weight: Any) -> ProbabilityEstimator:
         estimator = fresh(self.estimator, [self.random_state, 2])
         if not hasattr(estimator, "predict_proba"):
             raise ConfigError(f"`estimator` must have `predict_proba`; {type(estimator).__name__} has none.")
@@ -142,13 +146,21 @@ class ManyLabelClassifier(MultilabelClassifier):
         return fit_with(estimator, subset(X, rows, estimator), target, groups=group, sample_weight=weight)
 
     def _decoding(
-        self, decoder: Decoder, estimator: Any, calibration: SharedSlope, X: Any, Y: Any, fitting: Rows, held_out: Rows
+        self,
+        decoder: Decoder,
+        estimator: ProbabilityEstimator,
+        calibration: SharedSlope,
+        X: Any,
+        Y: Any,
+        fitting: Rows,
+        held_out: Rows,
     ) -> Decoding:
         if decoder == "cardinality":
             return Decoding(cardinality=fit_cardinality(estimator, X, Y, fitting, held_out, calibration))
         if isinstance(decoder, float):
             return Decoding(thresholds=Thresholds.at(decoder, Y.shape[1]))
         if isinstance(decoder, str):
+            # Counts by binned log-odds are all that thresholds need; probabilities of all rows would not fit in memory.
             ranking = StreamedRanking(Y.shape[1])
             for z, part in _passes(estimator, X, Y, held_out)():
                 ranking.add(calibration(z), part)
@@ -156,23 +168,23 @@ class ManyLabelClassifier(MultilabelClassifier):
         return Decoding(top=decoder["top"])
 
     def predict_proba(self, X: Any) -> NDArray[Any]:
-        """Calibrated probabilities, float32 of shape (n, L), or (n, 2) where the target was a vector."""
+        """Return calibrated probabilities, float32 of shape (n, L), or (n, 2) where the target was a vector."""
         predictor, X = self._predictor(X)
         return self.target_form_.proba(predictor.predict_proba(X))
 
     def predict(self, X: Any) -> Any:
-        """0/1 of shape (n, L), sparse if the labels were; or classes of shape (n,) where the target was a vector."""
+        """Return 0/1 of shape (n, L), sparse if `y` was; or classes of shape (n,) where the target was a vector."""
         predictor, X = self._predictor(X)
         bits = predictor.predict(X)
         return bits if self.returns_sparse_ else self.target_form_.decode(bits.toarray())
 
     def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Columns (n, k) and probabilities (n, k) of the k surest labels of each row, most probable first."""
+        """Return columns (n, k) and probabilities (n, k) of the k most probable labels of each row, best first."""
         predictor, X = self._predictor(X)
         return predictor.predict_top_k(X, k)
 
     def save(self, path: Any) -> None:
-        """Write the finished model as a folder that `ManyLabelPredictor.load` reads."""
+        """Write the fitted model to a folder that `ManyLabelPredictor.load` reads."""
         check_is_fitted(self)
         self.predictor_.save(path)
 
@@ -180,18 +192,19 @@ class ManyLabelClassifier(MultilabelClassifier):
         check_is_fitted(self)
         return self.predictor_, validate_rows(self, X, reset=False)
 
-    def _parts(self) -> list[Any]:
+    def _parts(self) -> list[ProbabilityEstimator | None]:
         return [self.estimator]
 
 
-def _calibrated(estimator: Any, X: Any, Y: Any, rows: Rows) -> SharedSlope:
+def _calibrated(estimator: ProbabilityEstimator, X: Any, Y: Any, rows: Rows) -> SharedSlope:
     logger.info("calibration: %d held-out rows", len(rows))
     return fit_shared_slope(_passes(estimator, X, Y, rows), Y.shape[1])
 
 
-def _passes(estimator: Any, X: Any, Y: Any, rows: Rows) -> Chunks:
-    """Make passes over some rows: each asks the model again, since its answers would not fit in memory."""
+def _passes(estimator: ProbabilityEstimator, X: Any, Y: Any, rows: Rows) -> Chunks:
+    """Return a function that makes a pass over some rows."""
 
+    # Every pass predicts again, since the log-odds of all rows would not fit in memory.
     def one_pass() -> Iterator[tuple[NDArray[np.float32], Any]]:
         for part, z in raw_chunks(estimator, X, rows, Y.shape[1]):
             yield z, sparse.csr_array(Y[part])

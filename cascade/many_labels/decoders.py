@@ -1,4 +1,4 @@
-"""From log-odds of many labels to a set of labels on each row: thresholds, a known number, a predicted number."""
+"""Choose labels of a row from log-odds of many labels: by thresholds, a known number, or a predicted number."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEVER = np.float32(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Thresholds:
-    """A label is on where its log-odds reach its threshold.
+    """A label is set where its log-odds reach its threshold.
 
     Attributes
     ----------
@@ -32,20 +32,20 @@ class Thresholds:
 
     @classmethod
     def at(cls, probability: float, n_labels: int) -> Thresholds:
-        """The same probability for all labels."""
+        """Use the same probability for all labels."""
         return cls(np.full(n_labels, logit(probability), dtype=np.float32))
 
     def __call__(self, z: Floats32) -> sparse.csr_array:
-        """CSR of 0/1, shape (m, L)."""
+        """Return a CSR array of 0/1, shape (m, L)."""
         return sparse.csr_array(z >= self.log_odds).astype(np.uint8)
 
 
 def most_probable(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
-    """Set the `number[i]` labels of row i that have the highest log-odds; CSR of 0/1, shape (m, L).
+    """Set the `number[i]` labels of row i with the highest log-odds; return CSR of 0/1, shape (m, L).
 
     Examples
     --------
-    >>> surest(np.array([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]]), np.array([2, 0])).toarray()
+    >>> most_probable(np.array([[0.1, 0.9, 0.5], [3.0, 2.0, 1.0]]), np.array([2, 0])).toarray()
     array([[0, 1, 1],
            [0, 0, 0]], dtype=uint8)
     """
@@ -53,6 +53,7 @@ def most_probable(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
     most = int(number.max(initial=0))
     if most == 0:
         return sparse.csr_array(z.shape, dtype=np.uint8)
+    # Each row gets as many columns as the row with most labels, and keeps its first ones.
     columns = top_columns(z, most)
     kept = np.arange(most) < number[:, None]
     start = np.concatenate([[0], np.cumsum(number)])
@@ -62,14 +63,14 @@ def most_probable(z: Floats32, number: NDArray[Any]) -> sparse.csr_array:
 
 
 def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: str) -> Thresholds:
-    """Thresholds from how many rows have which calibrated log-odds; the labels themselves are not asked again.
+    """Choose thresholds from counts of rows by calibrated log-odds, without the labels themselves.
 
     Parameters
     ----------
     rows_by_bin : ndarray of int, shape (L, bins)
-        Rows of each label by its log-odds, as `StreamedRanking.all` counts them.
+        Rows per label and bin of log-odds, as counted by `StreamedRanking.all`.
     decoder : {"f1", "count"}
-        The largest expected F1, or as many rows as the probabilities sum to.
+        Largest expected F1, or as many rows as the sum of the probabilities.
 
     Returns
     -------
@@ -77,24 +78,26 @@ def thresholds_from(rows_by_bin: NDArray[np.int64], decoder: str) -> Thresholds:
 
     References
     ----------
-    Lipton, Elkan & Naryanaswamy (2014), Optimal thresholding of classifiers to maximize F1 measure: with calibrated
+    Lipton, Elkan & Narayanaswamy (2014), Optimal thresholding of classifiers to maximize F1 measure: with calibrated
     probabilities, F1 in expectation is 2 sum(p of the chosen) / (number chosen + sum(p)).
 
     Examples
     --------
-    A hundred rows at log-odds -16 and ten at +16: ten are expected to have the label.
+    With a hundred rows at log-odds -16 and ten at +16, ten rows are expected to have the label.
 
     >>> rows = np.zeros((1, len(CENTRES)), dtype=np.int64)
     >>> rows[0, 0], rows[0, -1] = 100, 10
     >>> bool(thresholds_from(rows, "count").log_odds[0] > 0)
     True
     """
+    # In parts, since the sums below are float64 arrays of labels x bins.
     parts = np.array_split(rows_by_bin, range(LABELS_AT_A_TIME, len(rows_by_bin), LABELS_AT_A_TIME))
     return Thresholds(np.concatenate([_lowest(part, decoder) for part in parts]).astype(np.float32))
 
 
 def _lowest(rows_by_bin: NDArray[np.int64], decoder: str) -> NDArray[np.float64]:
-    """Lower edge of the last bin that is chosen, from the highest down."""
+    """Return the lower edge of the last bin that is chosen, from the highest down."""
+    # Reversed, so that position j of a cumulative sum is the choice of all rows in the j + 1 highest bins.
     expected = rows_by_bin * expit(CENTRES)
     chosen = np.cumsum(rows_by_bin[:, ::-1], axis=1, dtype=np.float64)
     gained = np.cumsum(expected[:, ::-1], axis=1)
@@ -104,14 +107,14 @@ def _lowest(rows_by_bin: NDArray[np.int64], decoder: str) -> NDArray[np.float64]
     else:
         best = np.argmin(np.abs(chosen - total), axis=1)
     half_a_bin = (CENTRES[1] - CENTRES[0]) / 2
-    # Of a label that half a row is expected to have, none is chosen.
+    # A label that is expected on less than half a row is never set.
     none = (chosen[np.arange(len(best)), best] == 0) | (total[:, 0] < 0.5)
     return np.where(none, NEVER, CENTRES[::-1][best] - half_a_bin)
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How labels are chosen: by thresholds, a known number, or a number that is predicted; exactly one is given.
+    """How labels are chosen: by thresholds, a known number, or a predicted number; exactly one is not None.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A finished flat model of many labels as a folder."""
+"""Save a many-label model to a folder, and load it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from cascade.store.parts import load_part, save_part
 from cascade.store.refusal import check_provenance, refusing
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import versions
+from cascade.utils.types import ProbabilityEstimator
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class StoredManyLabels:
     provenance : dict
     """
 
-    estimator: Any
+    estimator: ProbabilityEstimator
     label_names: tuple[str, ...]
     calibration: SharedSlope
     decoding: Decoding
@@ -51,21 +52,22 @@ LARGEST = 1e3
 
 
 def save_many(model: StoredManyLabels, path: Path, exporter: Exporter | None = None) -> None:
-    """Write `model` atomically to a new folder, with an exported network where an exporter is given."""
+    """Write `model` atomically to a new folder, with exported networks if an exporter is given."""
     decoding, calibration = model.decoding, model.calibration
     with new_folder(path) as folder:
         cardinality = None if decoding.cardinality is None else _cardinality_to_json(decoding.cardinality, folder)
-        limits = None if decoding.thresholds is None else decoding.thresholds.log_odds.tolist()
+        log_odds = None if decoding.thresholds is None else decoding.thresholds.log_odds.tolist()
         content = {
             "kind": KIND,
             "versions": versions(),
             "signature": signature_to_json(model.signature),
             "labels": list(model.label_names),
             "calibration": {"slope": calibration.slope, "intercept": calibration.intercept.tolist()},
-            "decoding": {"thresholds": limits, "top": decoding.top, "cardinality": cardinality},
+            "decoding": {"thresholds": log_odds, "top": decoding.top, "cardinality": cardinality},
             "provenance": model.provenance,
             "model": save_part(model.estimator, folder, "model", exporter),
         }
+        # Last, since it has the digests of the other files.
         write_manifest(folder, content)
 
 
@@ -77,16 +79,16 @@ def load_many(path: Path, runtime: str, threads: int | None) -> StoredManyLabels
 
 @dataclass(frozen=True)
 class ManyLabelsDescription:
-    """What the manifest of a many-label model says without its network.
+    """What the manifest of a many-label model says, without loading the model.
 
     Attributes
     ----------
     label_names : tuple of str
     slope : float
-        Of the calibration that all labels share.
+        Slope of the calibration, which all labels share.
     provenance : dict
     versions : dict
-        Versions of the packages that saved it.
+        Versions of the packages with which it was saved.
     """
 
     label_names: tuple[str, ...]
@@ -96,7 +98,7 @@ class ManyLabelsDescription:
 
 
 def describe_many(path: Path) -> ManyLabelsDescription:
-    """Read and check the manifest of a folder, and the digests of its files; load no model."""
+    """Read and check the manifest of a folder and the digests of its files, without loading the model."""
     with refusing(path):
         body = read_manifest(path)
         _refuse_cascade(body, path)
@@ -106,17 +108,18 @@ def describe_many(path: Path) -> ManyLabelsDescription:
 
 
 def _load(path: Path, runtime: str, threads: int | None) -> StoredManyLabels:
+    # All numbers are checked before the model is loaded, which takes longest.
     body = read_manifest(path)
     _refuse_cascade(body, path)
-    labels, calibration = _calibration(body, path)
-    decoding = _decoding(body["decoding"], path, len(labels))
+    label_names, calibration = _calibration(body, path)
+    decoding = _decoding(body["decoding"], path, len(label_names))
     estimator = load_part(body["model"], path, runtime, threads)
     if not hasattr(estimator, "predict_proba"):
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature = signature_from_json(body["signature"])
     check_rows_of(signature, estimator)
     return StoredManyLabels(
-        estimator, labels, calibration, decoding, signature, check_provenance(body["provenance"], path)
+        estimator, label_names, calibration, decoding, signature, check_provenance(body["provenance"], path)
     )
 
 
@@ -126,32 +129,34 @@ def _refuse_cascade(body: dict[str, Any], path: Path) -> None:
 
 
 def _calibration(body: dict[str, Any], path: Path) -> tuple[tuple[str, ...], SharedSlope]:
-    """Label names and their calibration."""
-    labels = tuple(map(str, body["labels"]))
+    """Read and check label names and their calibration."""
+    label_names = tuple(map(str, body["labels"]))
     calibration = SharedSlope(
         float(body["calibration"]["slope"]), np.array(body["calibration"]["intercept"], dtype=np.float32)
     )
+    # The file may be from elsewhere: a slope below 0 would reverse the ranking, NaN would reach predictions.
     sound = (
-        len(labels) > 0
-        and len(set(labels)) == len(labels)
+        len(label_names) > 0
+        and len(set(label_names)) == len(label_names)
         and np.isfinite(calibration.slope)
         and calibration.slope > 0
-        and calibration.intercept.shape == (len(labels),)
+        and calibration.intercept.shape == (len(label_names),)
         and bool(np.isfinite(calibration.intercept).all())
     )
     if not sound:
         raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
-    return labels, calibration
+    return label_names, calibration
 
 
 def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:
-    limits, top, cardinality = body["thresholds"], body["top"], body["cardinality"]
-    thresholds = None if limits is None else Thresholds(np.array(limits, dtype=np.float32))
-    one = sum(given is not None for given in (limits, top, cardinality)) == 1
+    log_odds, top, cardinality = body["thresholds"], body["top"], body["cardinality"]
+    thresholds = None if log_odds is None else Thresholds(np.array(log_odds, dtype=np.float32))
+    is_one = sum(option is not None for option in (log_odds, top, cardinality)) == 1
     fits = thresholds is None or (
         thresholds.log_odds.shape == (n_labels,) and bool(np.isfinite(thresholds.log_odds).all())
     )
-    if not one or not fits or not (top is None or (type(top) is int and 1 <= top <= n_labels)):
+    # `type`, not `isinstance`: JSON's `true` is an int in Python.
+    if not is_one or not fits or not (top is None or (type(top) is int and 1 <= top <= n_labels)):
         raise ModelRefusedError(f"`{path}` has a decoder that `save` did not write.")
     return Decoding(thresholds, top, None if cardinality is None else _cardinality_from_json(cardinality, path))
 
@@ -163,6 +168,7 @@ def _cardinality_to_json(cardinality: Cardinality, folder: Path) -> dict[str, An
 
 def _cardinality_from_json(body: dict[str, Any], path: Path) -> Cardinality:
     numbers = {name: float(body[name]) for name in NUMBERS}
+    # Negated, so that a NaN is refused as well.
     if not all(abs(value) <= LARGEST for value in numbers.values()):
         raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
     return Cardinality(**numbers, head=None if body["head"] is None else load_part(body["head"], path))

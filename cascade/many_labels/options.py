@@ -1,4 +1,4 @@
-"""How a user names a decoder; read by configs, so nothing heavy is imported here."""
+"""Options of a decoder. Configs import this module, so it imports nothing that takes long."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BY_THRESHOLD = ("f1", "count")
 
 
 def check_decoder(decoder: Any) -> Decoder:
-    """Return a decoder if it is one: a probability, "f1", "count", "cardinality" or {"top": k}.
+    """Return a decoder if it is valid: a probability, "f1", "count", "cardinality" or {"top": k}.
 
     Raises
     ------

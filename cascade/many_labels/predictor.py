@@ -1,4 +1,4 @@
-"""A fitted flat model of many labels, for inference only: log-odds in chunks, the surest labels, sets of labels."""
+"""Inference with a fitted many-label model: log-odds in chunks, the most probable labels, sets of labels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cascade.many_labels.decoders import Decoding, most_probable
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.top_k import check_k, top_columns
 from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
-from cascade.utils.types import Floats32, RowProgress, Rows
+from cascade.utils.types import Floats32, ProbabilityEstimator, RowProgress, Rows
 
 
 class ManyLabelPredictor:
@@ -48,7 +48,7 @@ class ManyLabelPredictor:
 
     def __init__(
         self,
-        estimator: Any,
+        estimator: ProbabilityEstimator,
         label_names: tuple[str, ...],
         calibration: SharedSlope,
         decoding: Decoding,
@@ -73,7 +73,7 @@ class ManyLabelPredictor:
         columns: dict[str, str | None],
         pixels: dict[str, Any] | None = None,
     ) -> ManyLabelPredictor:
-        """Return the same model that also knows how its data was read: columns, which are group and id, pixels."""
+        """Return the same model with a record of how its data was read: columns, group and id columns, pixels."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
         provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
         return ManyLabelPredictor(
@@ -82,10 +82,10 @@ class ManyLabelPredictor:
 
     @classmethod
     def load(cls, path: str | Path, runtime: str = AUTO, threads: int | None = None) -> ManyLabelPredictor:
-        """Load what `save` wrote; nothing in the folder is run.
+        """Load what `save` wrote; no code in the folder is run.
 
-        `runtime` and `threads` are those of `CascadePredictor.load`; a head that predicts the number of labels is
-        computed by Keras in any case.
+        `runtime` and `threads` are those of `CascadePredictor.load`. A head that predicts the number of labels always
+        runs in Keras.
 
         Raises
         ------
@@ -97,7 +97,7 @@ class ManyLabelPredictor:
         return cls(**vars(load_many(Path(path), check_runtime(runtime), threads)))
 
     def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
-        """Write a new folder that `load` reads, with the network exported to `runtimes`; whole or not at all."""
+        """Write a new folder atomically that `load` reads, with the network exported to `runtimes`."""
         from cascade.many_labels.folder import StoredManyLabels, save_many
         from cascade.store import Exporter
 
@@ -107,17 +107,18 @@ class ManyLabelPredictor:
         save_many(stored, Path(path), Exporter(runtimes) if len(runtimes) else None)
 
     def predict_proba(self, X: Any) -> Floats32:
-        """Calibrated probabilities of shape (n, L), all at once: for many rows use `chunks`."""
+        """Return calibrated probabilities (n, L), all at once; use `chunks` for many rows."""
         parts = [expit(z) for _, z in self.chunks(X)]
+        # The empty part gives shape and type where there are no rows.
         return np.concatenate([np.empty((0, len(self.label_names)), np.float32), *parts])
 
     def predict(self, X: Any) -> sparse.csr_array:
-        """Labels of each row as the model decodes them; CSR of 0/1, shape (n, L)."""
+        """Return the decoded labels of each row; CSR of 0/1, shape (n, L)."""
         parts = [self.decode(X, rows, z) for rows, z in self.chunks(X)]
         return sparse.vstack([sparse.csr_array((0, len(self.label_names)), dtype=np.uint8), *parts], format="csr")
 
     def predict_top_k(self, X: Any, k: int) -> tuple[NDArray[np.intp], Floats32]:
-        """The k surest labels of each row.
+        """Return the k most probable labels of each row.
 
         Returns
         -------
@@ -133,25 +134,25 @@ class ManyLabelPredictor:
         return np.concatenate(columns), np.concatenate(proba)
 
     def chunks(self, X: Any, progress: RowProgress | None = None) -> Iterator[tuple[Rows, Floats32]]:
-        """Yield row numbers with their calibrated log-odds, float32 of shape (m, L), a part at a time.
+        """Yield row numbers with their calibrated log-odds, float32 of shape (m, L), one chunk at a time.
 
         Parameters
         ----------
         X : rows, n of them
         progress : callable, optional
-            Called with the rows done and the rows in all.
+            Called with the rows done and the number of rows.
         """
         self.signature.check(X)
-        asked = np.arange(n_rows(X))
+        all_rows = np.arange(n_rows(X))
         done = 0
-        for part, z in raw_chunks(self.estimator, X, asked, len(self.label_names)):
+        for part, z in raw_chunks(self.estimator, X, all_rows, len(self.label_names)):
             yield part, self.calibration(z)
             done += len(part)
             if progress is not None:
-                progress(done, len(asked))
+                progress(done, len(all_rows))
 
     def decode(self, X: Any, rows: Rows, z: Floats32) -> sparse.csr_array:
-        """Choose labels for some rows from their calibrated log-odds; CSR of 0/1, shape (m, L)."""
+        """Choose labels of some rows from their calibrated log-odds; return CSR of 0/1, shape (m, L)."""
         if self.decoding.thresholds is not None:
             return self.decoding.thresholds(z)
         if self.decoding.top is not None:

@@ -1,4 +1,4 @@
-"""What an estimator says of some rows, a part at a time: all its answers would not fit in memory."""
+"""Score rows with many labels in chunks, since the log-odds of all rows would not fit in memory."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from cascade.data.rows import blocks, makes_batches
 from cascade.errors import DataError
 from cascade.estimators.scoring import positive_proba, size_of
 from cascade.utils.log_odds import log_odds
-from cascade.utils.types import Floats32, Rows
+from cascade.utils.types import Floats32, ProbabilityEstimator, Rows
 
 ENTRIES = 2**24
-"""Log-odds held at a time: 64 MB of them."""
+"""Log-odds per chunk, which are 64 MB in float32."""
 MOST_ROWS = 2048
 
 
-def raw_chunks(estimator: Any, X: Any, rows: Rows, n_labels: int) -> Iterator[tuple[Rows, Floats32]]:
-    """Yield row numbers with what the estimator says, log-odds in float32 (m, L), its own shift taken off."""
+def raw_chunks(estimator: ProbabilityEstimator, X: Any, rows: Rows, n_labels: int) -> Iterator[tuple[Rows, Floats32]]:
+    """Yield row numbers with the estimator's corrected log-odds, float32 (m, L), before calibration."""
     X, size = at_size(X, size_of(estimator)), max(1, min(MOST_ROWS, ENTRIES // n_labels))
     for part, batch in blocks(X, rows, size, pad=not makes_batches(estimator)):
         z = _log_odds(estimator, batch, n_labels)[: len(part)].astype(np.float32)
@@ -31,7 +31,8 @@ def raw_chunks(estimator: Any, X: Any, rows: Rows, n_labels: int) -> Iterator[tu
         yield part, z
 
 
-def _log_odds(estimator: Any, X: Any, n_labels: int) -> NDArray[Any]:
+def _log_odds(estimator: ProbabilityEstimator, X: Any, n_labels: int) -> NDArray[Any]:
+    # Probabilities near 1 have few digits left, so log-odds are taken from the estimator where it has them.
     if hasattr(estimator, "predict_log_odds"):
         return np.asarray(estimator.predict_log_odds(X))
     return log_odds(positive_proba(estimator, X, n_labels))

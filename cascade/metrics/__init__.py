@@ -1,4 +1,4 @@
-"""What is a figure, and how certain is it? Metrics that are defined on rows without a label, with intervals."""
+"""How good is a prediction, and how certain is that figure? Metrics that are defined on empty rows, with intervals."""
 
 from __future__ import annotations
 

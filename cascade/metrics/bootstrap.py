@@ -1,7 +1,7 @@
-"""Bootstrap intervals over groups, since rows of a patient are not independent.
+"""Bootstrap intervals over groups, since rows of one patient are not independent.
 
-A draw takes each group 0, 1, 2, ... times. Metrics depend on rows by sums, so the sums of each group are taken
-once, and a draw is the product of these sums with the numbers of times.
+A draw takes each group 0, 1, 2, ... times. A metric is a formula of sums over rows, so the sums of each group are
+computed once. A draw is the product of these sums with the number of times that each group is drawn.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Groups = NDArray[np.intp]
 
 DRAWS = 2000
 AT_A_TIME = 32
-"""Draws in one product: enough to keep the processor busy, few enough to stay in its cache."""
+"""Draws per matrix product: enough to use the processor well, few enough to fit into its cache."""
 
 
 def ratio_interval(
     above: Floats, below: Floats, group: Groups, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """Percentile interval of sum(above) / sum(below) for each column, drawing groups with replacement.
+    """Return the percentile interval of sum(above) / sum(below) per column, drawing groups with replacement.
 
     Parameters
     ----------
@@ -59,13 +59,13 @@ def ratio_interval(
 def metric_interval(
     metric: Metric, outcome: Outcome, group: Groups, draws: int = DRAWS, confidence: float = 0.95, seed: int = 0
 ) -> tuple[Floats, Floats]:
-    """Percentile interval of a metric, drawing groups with replacement.
+    """Return the percentile interval of a metric, drawing groups with replacement.
 
     Parameters
     ----------
     metric : Metric
     outcome : Outcome
-        Of n rows.
+        Outcome of n rows.
     group : ndarray of int, shape (n,)
         Number of the group of each row, from 0.
     draws : int
@@ -75,12 +75,13 @@ def metric_interval(
     Returns
     -------
     low, high : ndarray of float, shape (K,)
-        One value a label, or a single one. Draws in which it is undefined are left out; NaN where it is so in all.
+        One value per label, or a single one. Draws in which it is undefined are left out; NaN if it is undefined in
+        all draws.
 
     Raises
     ------
     DataError
-        If `group` has not one value per row.
+        If `group` does not have one value per row.
 
     References
     ----------
@@ -98,13 +99,13 @@ def metric_interval(
 
 
 def metric_draws(metric: Metric, outcome: Outcome, group: Groups, draws: int = DRAWS, seed: Any = 0) -> Floats:
-    """Values of a metric over draws of groups with replacement; float of shape (draws, K).
+    """Return the values of a metric over draws of groups with replacement; float of shape (draws, K).
 
     Parameters
     ----------
     metric : Metric
     outcome : Outcome
-        Of n rows.
+        Outcome of n rows.
     group : ndarray of int, shape (n,)
         Number of the group of each row, from 0.
     draws : int
@@ -131,15 +132,15 @@ def paired_difference(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> tuple[Floats, Floats, Floats]:
-    """Difference of a metric between two predictions of the same rows, with its percentile interval.
+    """Return the difference of a metric between two predictions of the same rows, with its percentile interval.
 
-    Each draw takes the same groups for both, so what makes rows hard for both cancels.
+    Each draw takes the same groups for both predictions, so variation that they share cancels.
 
     Parameters
     ----------
     metric : Metric
     first, second : Outcome
-        Of the same n rows in the same order.
+        Outcomes of the same n rows in the same order.
     group : ndarray of int, shape (n,)
         Number of the group of each row, from 0.
     draws : int
@@ -149,12 +150,12 @@ def paired_difference(
     Returns
     -------
     difference, low, high : ndarray of float, shape (K,)
-        First minus second: one value a label, or a single one. Draws in which it is undefined are left out.
+        First minus second: one value per label, or a single one. Draws in which it is undefined are left out.
 
     Raises
     ------
     DataError
-        If the two have not the same labels, or `group` has not one value per row.
+        If their labels differ, or `group` does not have one value per row.
 
     Examples
     --------
@@ -171,6 +172,7 @@ def paired_difference(
     columns = list(metric.columns(first))
     half = len(columns)
 
+    # Both sets of columns are multiplied with the same draws of groups: this is what pairs the two metrics.
     def values(sums: list[Floats]) -> Floats:
         return metric.of_sums(sums[:half]) - metric.of_sums(sums[half:])
 
@@ -181,35 +183,37 @@ def paired_difference(
 def _draws(
     columns: Iterable[Any], values: Callable[[list[Floats]], Floats], group: Groups, draws: int, seed: Any
 ) -> Floats:
-    """Values (draws, K) of the sums over drawn groups."""
+    """Return the values (draws, K) of a formula of the sums over drawn groups."""
     n_groups = int(group.max(initial=-1)) + 1
-    of_group = [_sum_by_group(each, group, n_groups) for each in columns]
-    drawn = [values([sums @ times for sums in of_group]) for times in times_drawn(n_groups, draws, seed)]
+    group_sums = [_sum_by_group(each, group, n_groups) for each in columns]
+    # Batches of draws bound the memory of a metric with many sums, such as the ranks of average precision.
+    drawn = [values([sums @ times for sums in group_sums]) for times in times_drawn(n_groups, draws, seed)]
     return np.concatenate(drawn, axis=1).T
 
 
 def _sum_by_group(columns: Any, group: Groups, n_groups: int) -> Any:
-    """Sums (q, n_groups) of columns (n, q)."""
+    """Sum columns (n, q) by group; shape (q, n_groups)."""
     if group.shape != (columns.shape[0],):
         raise DataError(f"`group` must have one value per row ({columns.shape[0]}). Received shape {group.shape}.")
     n_rows = len(group)
     member = sparse.csr_array((np.ones(n_rows), (group, np.arange(n_rows))), shape=(n_groups, n_rows))
-    # Sparse even where full: threads of a linear algebra library get in each other's way on products this thin.
+    # Sparse even if it has no zeros: threads of a linear algebra library slow down products that are this thin.
     return sparse.csr_array((member @ columns).T)
 
 
 def times_drawn(n_groups: int, draws: int, seed: Any) -> Iterator[Floats]:
-    """How often each draw takes each group, shape (n_groups, some draws)."""
+    """Yield how often each draw takes each group, in batches of shape (n_groups, up to 32 draws)."""
     rng = np.random.default_rng(seed)
     for start in range(0, draws, AT_A_TIME):
         width = min(AT_A_TIME, draws - start)
         taken = rng.integers(n_groups, size=(width, n_groups))
+        # A pair of group and draw becomes one integer, so that a single bincount covers all draws of the batch.
         cell = taken * width + np.arange(width)[:, None]
         yield np.bincount(cell.ravel(), minlength=n_groups * width).reshape(n_groups, width).astype(np.float64)
 
 
 def percentiles(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
-    """Ends of the middle `confidence` of draws (D, K), each of shape (K,); what is undefined is left out.
+    """Return both ends of the middle `confidence` of draws (D, K), each of shape (K,); undefined draws are left out.
 
     Examples
     --------
@@ -219,6 +223,7 @@ def percentiles(draws: Floats, confidence: float) -> tuple[Floats, Floats]:
     """
     outside = (1 - confidence) / 2
     low, high = np.full((2, draws.shape[1]), np.nan)
+    # A column that is NaN in all draws would make nanquantile warn; it stays NaN here without a warning.
     defined = np.isfinite(draws).any(axis=0)
     if defined.any():
         low[defined], high[defined] = np.nanquantile(draws[:, defined], [outside, 1 - outside], axis=0)

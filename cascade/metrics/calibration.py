@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: calibration error in equal-mass bins, calibration slope and intercept."""
+"""Metrics of calibration: error in equal-mass bins, and slope and intercept of the calibration line."""
 
 from __future__ import annotations
 
@@ -21,14 +21,16 @@ def _excess_in_bins(outcome: Outcome) -> Iterable[Columns]:
     labels = outcome.labels
     for k, (y, p) in enumerate(zip(outcome.Y.T, outcome.proba.T, strict=True)):
         rows = labels.rows_knowing(k)
+        # Rows on which the label is not known keep zeros, so they add to no bin and not to the positives.
         columns = np.zeros((len(p), BINS + 1))
         columns[rows] = _bins_of_label(y[rows], p[rows])
         yield columns
 
 
 def _bins_of_label(y: NDArray[np.uint8], p: Floats) -> Floats:
-    """Each row's p - y in its bin's column, then y; bins are cut by rank, so each has n / 15 rows but for ties."""
-    # Equal probabilities share a bin: otherwise the order of the rows would decide the error of a constant.
+    """Put p - y of each row into the column of its bin, and y last; bins have n / 15 rows each, except for ties."""
+    # Equal probabilities share a bin: otherwise the order of rows would determine the error of a constant prediction.
+    # Bins are cut before any bootstrap draw; a draw only weighs their rows.
     rank = np.searchsorted(np.sort(p), p)
     columns = np.zeros((len(p), BINS + 1))
     columns[np.arange(len(p)), rank * BINS // max(len(p), 1)] = p - y
@@ -44,16 +46,16 @@ CALIBRATION_ERROR = Metric("calibration_error", _excess_in_bins, _calibration_er
 """Expected calibration error over prevalence: sum over bins |sum p - sum y| / sum y.
 
 The error itself is sum over bins (n_b / n) |mean p - mean y| (Naeini et al. 2015, with the equal-mass bins of
-Nguyen & O'Connor 2015). A rare label's error is small whatever is predicted, hence the division by prevalence: 1 is
-what predicting 0 everywhere gives. It is never below |sum ratio - 1|. Noise adds to it: a calibrated prediction has
-more than 0, and a bootstrap of it lies too high.
+Nguyen & O'Connor 2015). The error of a rare label is small for any low prediction, hence the division by prevalence:
+predicting 0 everywhere scores 1. The metric is never below |sum ratio - 1|. Noise adds to it: a calibrated prediction
+scores more than 0, and bootstrap draws of it are biased upwards.
 """
 
 
 def calibration_line(Y: Labels | LabelMatrix, proba: Floats) -> tuple[Floats, Floats]:
-    """Return the slope and intercept of each label's calibration: logit P(y = 1) = intercept + slope * logit p.
+    """Return the slope and intercept of calibration per label: logit P(y = 1) = intercept + slope * logit p.
 
-    Fitted together, by maximum likelihood. A slope below 1 means probabilities that are too extreme.
+    Both are fitted together by maximum likelihood. A slope below 1 means that probabilities are too extreme.
 
     Parameters
     ----------
@@ -64,9 +66,9 @@ def calibration_line(Y: Labels | LabelMatrix, proba: Floats) -> tuple[Floats, Fl
     Returns
     -------
     slope, intercept : ndarray of float, shape (L,)
-        1 and 0 where the probabilities are the labels themselves, since nothing is likelier. Otherwise NaN where
-        a label has only one class, or where no probability of one class lies among those of the other: the
-        likelihood then grows without end.
+        1 and 0 where the probabilities equal the labels, which is the maximum of the likelihood. Otherwise NaN where
+        a label has only one class, or where the probabilities of the classes do not overlap: the likelihood then
+        has no maximum.
 
     References
     ----------
@@ -93,15 +95,18 @@ def _line(y: NDArray[np.uint8], p: Floats) -> tuple[float, float]:
     positives, negatives = p[y > 0], p[y == 0]
     if not (len(positives) and len(negatives)):
         return np.nan, np.nan
+    # A perfect prediction separates the classes too, so this has to come before the check of separation.
     if negatives.max() == 0 and positives.min() == 1:
         return 1.0, 0.0
     z = log_odds(p)
     of_positives, of_negatives = z[y > 0], z[y == 0]
+    # Equality counts as separation: classes that only touch have no finite slope either (Albert & Anderson).
     if of_positives.min() >= of_negatives.max() or of_negatives.min() >= of_positives.max():
         return np.nan, np.nan
-    # Imported here: loading a model needs metrics at k, but not this.
+    # Imported late: loading a model needs the metrics at k, but not scikit-learn.
     from sklearn.linear_model import LogisticRegression
 
+    # Centred log-odds make slope and intercept nearly uncorrelated, which keeps the Newton steps well conditioned.
     centre = z.mean()
     fitted = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8).fit((z - centre)[:, None], y)
     slope = float(fitted.coef_[0, 0])

@@ -1,6 +1,6 @@
-"""Metrics of whole rows, where an empty row that is predicted empty is right: it scores 1.
+"""Metrics of whole rows, where an empty row that is predicted empty is correct and scores 1.
 
-With most rows empty, predicting nothing scores well on each of them: the all-empty prediction has to stand beside.
+If most rows are empty, predicting no label scores well on all of these metrics. Compare with that baseline.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from cascade.metrics.outcome import Outcome
 from cascade.utils.types import Floats
 
 
-def _mean(outcome: Outcome, of_rows: Floats | NDArray[np.bool_]) -> Iterable[Columns]:
-    """Mean over the rows of which something is known."""
-    told = np.ones(len(of_rows)) if outcome.known is None else outcome.known.any(axis=1).astype(np.float64)
-    return [np.column_stack([of_rows * told, told])]
+def _mean(outcome: Outcome, values: Floats | NDArray[np.bool_]) -> Iterable[Columns]:
+    """Return the columns of a mean over the rows with at least one known label."""
+    counted = np.ones(len(values)) if outcome.known is None else outcome.known.any(axis=1).astype(np.float64)
+    return [np.column_stack([values * counted, counted])]
 
 
 def _subset_accuracy(outcome: Outcome) -> Iterable[Columns]:
@@ -30,6 +30,7 @@ def _hamming_loss(outcome: Outcome) -> Iterable[Columns]:
     wrong = outcome.known_bits != outcome.Y
     if outcome.known is None:
         return _mean(outcome, wrong.mean(axis=1))
+    # Divided by the known labels of the row: an unknown one is neither right nor wrong.
     return _mean(outcome, wrong.sum(axis=1) / np.maximum(outcome.known.sum(axis=1), 1))
 
 
@@ -45,10 +46,12 @@ def _samples_f1(outcome: Outcome) -> Iterable[Columns]:
 
 def _jaccard(outcome: Outcome) -> Iterable[Columns]:
     hits, total = _counts(outcome)
+    # `total` counts the intersection twice, so the union is `total - hits`.
     return _mean(outcome, np.where(total > 0, ratio(hits, total - hits), 1.0))
 
 
 def _f1_normal(outcome: Outcome) -> Iterable[Columns]:
+    # A row without a known positive may still have one among its unknown labels; such a row is left out.
     empty, predicted = outcome.empty, outcome.predicted_empty & (outcome.empty | outcome.with_label)
     return [np.column_stack([empty & predicted, predicted, empty]).astype(np.float64)]
 

@@ -1,4 +1,4 @@
-"""How unevenly labels are spread: the figures of the field for a label matrix."""
+"""Imbalance of a label matrix: IRLbl, MeanIR and SCUMBLE."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cascade.utils.types import Floats
 
 
 def imbalance_ratio(Y: Labels | SparseLabels) -> Floats:
-    """IRLbl of each label: positives of the most frequent label over its own; NaN for a label that never occurs.
+    """Return IRLbl per label: positives of the most frequent label over those of the label; NaN without a positive.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ def imbalance_ratio(Y: Labels | SparseLabels) -> Floats:
 
 
 def mean_imbalance_ratio(Y: Labels | SparseLabels) -> float:
-    """MeanIR: mean of IRLbl over the labels that occur."""
+    """Return MeanIR, the mean of IRLbl over the labels that occur."""
     return mean_defined(imbalance_ratio(Y))
 
 
 def scumble(Y: Labels) -> float:
-    """SCUMBLE: how often rare and frequent labels stand on the same row, from 0 (never) towards 1.
+    """Return SCUMBLE: how often rare and frequent labels occur on the same row, from 0 (never) towards 1.
 
-    One minus the geometric over the arithmetic mean of IRLbl of a row's labels, averaged over the rows that have
-    one: on an empty row nothing stands beside anything.
+    It is one minus the geometric over the arithmetic mean of IRLbl of a row's labels, averaged over the rows with a
+    label. Empty rows are left out, since no labels occur together there.
 
     References
     ----------
@@ -52,7 +52,9 @@ def scumble(Y: Labels) -> float:
     rows = Y[Y.any(axis=1)].astype(np.float64)
     if not len(rows):
         return 0.0
+    # A label that never occurs has a factor of 0 below, and 0 * NaN would be NaN.
     rarity = np.nan_to_num(imbalance_ratio(Y), nan=1.0)
     n_labels = rows.sum(axis=1)
     geometric = np.exp(rows @ np.log(rarity) / n_labels)
+    # Rounding can make the term of a row with equally rare labels slightly negative.
     return float(np.mean(np.maximum(1 - geometric * n_labels / (rows @ rarity), 0.0)))

@@ -1,4 +1,4 @@
-"""Metrics of the bits of each label: F1, F2, how many were predicted, how many the gate kept."""
+"""Metrics of the predicted bits per label: F1, F2, count ratio and recall of the gate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cascade.utils.types import Floats
 
 
 def label_f1(Y: Labels, bits: Labels) -> Floats:
-    """F1 of each label; NaN where it neither occurs nor is predicted.
+    """Return F1 per label; NaN where the label neither occurs nor is predicted.
 
     Examples
     --------
@@ -24,9 +24,9 @@ def label_f1(Y: Labels, bits: Labels) -> Floats:
 
 
 def f_beta(beta: float) -> Callable[[Floats], Floats]:
-    """Formula of F_beta from the sums of hits, predicted and true: recall counts beta times as much as precision.
+    """Return the formula of F_beta from the sums of hits, predicted and true; recall has beta times the importance.
 
-    NaN where there is neither a predicted nor a true one.
+    The formula is NaN where no bit is predicted and none is true.
 
     References
     ----------
@@ -35,6 +35,7 @@ def f_beta(beta: float) -> Callable[[Floats], Floats]:
     square = beta**2
 
     def formula(sums: Floats) -> Floats:
+        # With predicted = hits + FP and true = hits + FN, this is (1 + b^2) TP / ((1 + b^2) TP + b^2 FN + FP).
         hits, predicted, true = sums
         return ratio((1 + square) * hits, square * true + predicted)
 

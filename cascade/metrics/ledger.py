@@ -1,4 +1,4 @@
-"""The ledger of losses: what became of each label's positives, and of the rows that have no label."""
+"""The ledger of losses: where the positives of each label are found or lost, and errors on empty rows."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Ledger:
     ----------
     positives, found : ndarray of int, shape (L,)
     lost_at_gate : ndarray of int, shape (L,)
-        Positives without their bit on rows that the labeler never saw.
+        Positives without their bit on rows that the gate rejected.
     lost_at_labeler : ndarray of int, shape (L,)
-        Positives without their bit on rows that it saw.
+        Positives without their bit on rows that passed the gate.
     false_alarms : ndarray of int, shape (L,)
         Bits on rows that are known not to have the label.
     empty_rows, empty_past_gate, empty_with_alarm : int
-        Rows known to have no label; those of them that passed the gate; those that got a bit.
+        Rows known to have no label; how many of them passed the gate; how many were given a bit.
     """
 
     positives: Counts
@@ -40,7 +40,7 @@ class Ledger:
 
 
 def ledger(outcome: Outcome) -> Ledger:
-    """Count what was found and lost, where, and what was raised for nothing.
+    """Count positives found, positives lost at the gate and at the labeler, and false alarms.
 
     Examples
     --------
@@ -51,6 +51,7 @@ def ledger(outcome: Outcome) -> Ledger:
     """
     true, bits, passed = outcome.Y > 0, outcome.known_bits > 0, outcome.passed[:, None]
     empty = outcome.empty
+    # The bit is checked before the gate, so the counts add up even where a rejected row has a bit.
     return Ledger(
         positives=true.sum(axis=0),
         found=(true & bits).sum(axis=0),

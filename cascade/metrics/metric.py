@@ -1,4 +1,4 @@
-"""A metric as sums over rows and a formula of the sums: so a weight on rows, or a draw of groups, is one product."""
+"""A metric as sums over rows and a formula of the sums, so that row weights and bootstrap draws are matrix products."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from cascade.metrics.outcome import Outcome
 from cascade.utils.types import Floats
 
 Columns = Any
-"""Array or sparse array of shape (n, q): what each row adds to the q sums that a formula takes."""
+"""Array or sparse array of shape (n, q): what each row adds to the q sums that a formula uses."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure that depends on the rows by sums only.
+    """A figure that depends on rows only through sums.
 
     Attributes
     ----------
     name : str
     columns : callable
-        From an `Outcome` to K arrays of shape (n, q): one a label, or a single one.
+        From an `Outcome` to K arrays of shape (n, q): one per label, or a single one.
     formula : callable
         From sums of shape (q, D) to values of shape (D,), NaN where undefined.
     perfect : float
-        What a perfect prediction scores: 1, or 0 for a loss.
+        Value of a perfect prediction: 1, or 0 for a loss.
     importance : ndarray of float, shape (K,) or (), optional
-        Where given, the K values become one: their mean with these weights, over the defined ones.
+        If given, the metric is the weighted mean of the K values, over the defined ones.
 
     Examples
     --------
@@ -50,28 +50,29 @@ class Metric:
     importance: Floats | None = None
 
     def __call__(self, outcome: Outcome, weight: ArrayLike | None = None) -> Floats:
-        """Values of shape (K,), or (1,) of a mean; `weight` (n,) counts a row more than once, or not at all."""
+        """Return values of shape (K,), or (1,) for a mean; `weight` (n,) is how often each row counts."""
         times = np.ones(len(outcome)) if weight is None else np.asarray(weight, dtype=np.float64)
+        # A product with a single column works for dense and sparse columns alike, and gives sums of one draw.
         return self.of_sums([columns.T @ times[:, None] for columns in self.columns(outcome)])[:, 0]
 
     def of_sums(self, sums: Iterable[Floats]) -> Floats:
-        """Values of shape (K, D), or (1, D) of a mean, from K arrays of sums of shape (q, D)."""
+        """Return values of shape (K, D), or (1, D) for a mean, from K arrays of sums of shape (q, D)."""
         values = np.array([self.formula(each) for each in sums])
         return values if self.importance is None else weighted_mean(values, self.importance)
 
 
 def macro(metric: Metric, importance: ArrayLike | None = None, name: str | None = None) -> Metric:
-    """Mean of a metric over the labels where it is defined.
+    """Make the mean of a metric over the labels where it is defined.
 
     Parameters
     ----------
     metric : Metric
-        With one value a label.
+        With one value per label.
     importance : array-like of float >= 0, shape (L,), optional
-        Weight of each label; equal if not given. With F2 and the economic weights of its authors this is
-        F2_CIW = sum_c F2_c w_c / sum_c w_c of Sewer-ML.
+        Weight of each label; equal if not given. With F2 and the economic weights of Sewer-ML this is
+        F2_CIW = sum_c F2_c w_c / sum_c w_c.
     name : str, optional
-        `macro_` and the metric's own name if not given.
+        Default: `macro_` and the name of the metric.
 
     Returns
     -------
@@ -102,21 +103,23 @@ def macro(metric: Metric, importance: ArrayLike | None = None, name: str | None 
 
 
 def weighted_mean(values: Floats, importance: Floats) -> Floats:
-    """Mean of values (K, D) over the labels where they are defined, with weights (K,) or one for all: (1, D)."""
+    """Average values (K, D) over the labels where they are defined, with weights (K,) or one for all: (1, D)."""
     if importance.ndim and len(importance) != len(values):
         raise ConfigError(f"`importance` must have one value per label ({len(values)}). Received {len(importance)}.")
+    # Undefined values get weight 0 per draw: they neither make the mean NaN nor pull it towards 0.
     weights = np.where(np.isfinite(values), importance[..., None], 0.0)
     return ratio((np.nan_to_num(values) * weights).sum(axis=0), weights.sum(axis=0))[None]
 
 
 def mean_defined(values: Floats) -> float:
-    """Mean over the defined values; NaN if none is."""
+    """Return the mean of the defined values; NaN if there is none."""
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
     """Divide, with NaN where the divisor is 0."""
+    # Divisors are counts or sums of weights. `where` also avoids the warning of a division by zero.
     quotient: Floats = np.divide(above, below, out=np.full(np.shape(below), np.nan), where=np.asarray(below) > 0)
     return quotient
 
@@ -127,8 +130,9 @@ def ratio_of_sums(sums: Floats) -> Floats:
 
 
 def side_by_side(known: Known, *arrays: ArrayLike) -> Iterable[Floats]:
-    """For each label, its column of every array (n, L), 0 where not known: shape (n, q), one after the other."""
+    """Yield the columns of each label from q arrays (n, L), set to 0 where the label is not known; shape (n, q)."""
     stacked = np.stack([np.asarray(array, dtype=np.float64) for array in arrays])
+    # Zeroed in all arrays, so an unknown entry counts neither above nor below the fraction.
     if known is not None:
         stacked *= known
     return (stacked[:, :, label].T for label in range(stacked.shape[2]))

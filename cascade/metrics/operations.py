@@ -1,4 +1,4 @@
-"""Arithmetic per row: what a fitted model costs whatever the machine."""
+"""Arithmetic per row: the cost of a fitted model, independent of the machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import numpy as np
 
 
 def operations_per_row(model: Any) -> float:
-    """Multiplications and additions (or comparisons, for trees) that one row costs; NaN for a model not known here.
+    """Count multiplications and additions (or comparisons, for trees) per row; NaN for an unsupported model.
 
-    Two for each weight of a linear layer, times the places that a convolution visits; one for each node on a
-    tree's longest path. What is counted is the arithmetic of the model: not memory traffic, not
-    decoding, and not the steps that come before it in a pipeline, such as scaling.
+    Each weight of a linear layer counts as two, times the positions of a convolution. A tree counts one for each node
+    on its longest path. Memory traffic, decoding and earlier steps of a pipeline, such as scaling, are not counted.
 
     Examples
     --------
@@ -28,12 +27,14 @@ def operations_per_row(model: Any) -> float:
         return 2.0 * np.asarray(model.coef_).size
     if hasattr(model, "coefs_"):
         return 2.0 * float(sum(np.size(weights) for weights in model.coefs_))
+    # Histogram gradient boosting has no public attribute for its trees.
     if hasattr(model, "_predictors"):
         return float(sum(tree.get_max_depth() for stage in model._predictors for tree in stage))
     if hasattr(model, "tree_"):
         return float(model.tree_.max_depth)
     if hasattr(model, "steps"):
         return operations_per_row(model.steps[-1][1])
+    # Fitted members before `estimator`: in a fitted ensemble that attribute is the unfitted template.
     for name in ("calibrated_classifiers_", "estimators_"):
         if hasattr(model, name):
             return float(sum(operations_per_row(part) for part in _flattened(getattr(model, name))))
@@ -56,8 +57,10 @@ def _network(network: Any) -> float:
     for layer in network.layers:
         if hasattr(layer, "layers"):
             total += _network(layer)
+        # Weights with fewer than two dimensions are biases or normalisation: little arithmetic next to the kernels.
         elif layer.weights and len(layer.weights[0].shape) >= 2:
             kernel = float(np.prod(layer.weights[0].shape))
-            places = np.prod(layer.output.shape[1:-1], initial=1) if len(layer.output.shape) == 4 else 1
-            total += 2.0 * kernel * float(places)
+            # An image output is (batch, height, width, channels); the kernel is applied at each position.
+            positions = np.prod(layer.output.shape[1:-1], initial=1) if len(layer.output.shape) == 4 else 1
+            total += 2.0 * kernel * float(positions)
     return total

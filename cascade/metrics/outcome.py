@@ -1,4 +1,4 @@
-"""What is true of some rows, beside what was predicted of them."""
+"""True labels of rows together with a prediction of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cascade.utils.types import Floats, Mask
 
 @dataclass(frozen=True)
 class Outcome:
-    """Labels of n rows and a prediction of them; what every metric takes.
+    """Labels of n rows and a prediction of them, the input of every metric.
 
     Attributes
     ----------
@@ -25,14 +25,14 @@ class Outcome:
     bits : ndarray of 0/1, shape (n, L)
         The labels that were predicted.
     passed : ndarray of bool, shape (n,)
-        Whether the labeler examined the row; a model without a gate examines every row.
+        Whether the row passed the gate; all rows pass in a model without a gate.
     known : ndarray of bool, shape (n, L), optional
-        Which labels are known; `Y` is 0 elsewhere, and no metric counts what was predicted there. None where all are.
+        Which labels are known; None if all are. `Y` is 0 elsewhere, and metrics ignore predictions there.
 
     Raises
     ------
     DataError
-        If the shapes do not fit, or a probability does not lie in [0, 1].
+        If the shapes do not match, or a probability is not in [0, 1].
 
     Examples
     --------
@@ -58,11 +58,12 @@ class Outcome:
             received = np.shape(getattr(self, name))
             if received != shape:
                 raise DataError(f"`{name}` must have shape {shape}, as `Y` has rows and labels. Received {received}.")
+        # Negated, so that NaN, for which every comparison is false, counts as outside.
         outside = ~((self.proba >= 0) & (self.proba <= 1))
         if outside.any():
             row, label = np.argwhere(outside)[0]
             value = self.proba[row, label]
-            raise DataError(f"`proba` must lie in [0, 1]. Received {value} at row {row}, label {label}.")
+            raise DataError(f"`proba` must be in [0, 1]. Received {value} at row {row}, label {label}.")
 
     def __len__(self) -> int:
         return len(self.Y)
@@ -79,7 +80,7 @@ class Outcome:
 
     @property
     def labels(self) -> LabelMatrix:
-        """True labels with the mask of the known ones."""
+        """True labels with the mask of known entries."""
         return LabelMatrix(self.Y, self.known)
 
     @property
@@ -90,6 +91,7 @@ class Outcome:
     @property
     def empty(self) -> Mask:
         """Rows that are known to have no label, shape (n,)."""
+        # A row with an unknown label may have that label, so it is not known to be empty.
         return ~self.with_label if self.known is None else self.known.all(axis=1) & ~self.with_label
 
     @property
@@ -99,5 +101,5 @@ class Outcome:
 
     @property
     def predicted_empty(self) -> Mask:
-        """Rows that were given no label, shape (n,)."""
+        """Rows without a predicted label, shape (n,)."""
         return np.asarray(~self.bits.any(axis=1))

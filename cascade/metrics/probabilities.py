@@ -1,4 +1,4 @@
-"""Metrics of probabilities as such: squared error, also of positives and negatives apart, log loss, sums."""
+"""Metrics of probabilities: Brier score, also of positives and negatives separately, log loss and sum ratio."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from cascade.utils.types import Floats
 
 
 def weighted_log_loss(Y: Labels, proba: Floats, any_index: int | None) -> float:
-    """Mean log loss with `any` counted double, the metric of the RSNA 2019 Intracranial Hemorrhage challenge.
+    """Return the mean log loss with `any` counted double, the metric of the RSNA 2019 challenge.
 
-    What came true counts as if it had been given a probability of at least 1e-7.
+    That is the RSNA Intracranial Hemorrhage Detection challenge. The probability of the true value is clipped to at
+    least 1e-7.
 
     Examples
     --------
@@ -40,21 +41,23 @@ def any_counted_double(any_index: int | None) -> Metric:
         weights = np.ones(outcome.Y.shape[1])
         if any_index is not None:
             weights[any_index] = 2.0
+        # A row counts by the weight of its known labels; if all are known, this is the same mean as below.
         if outcome.known is not None:
-            loss = (_surprise(outcome) * outcome.known) @ weights
+            loss = (_label_loss(outcome) * outcome.known) @ weights
             return [np.column_stack([loss, outcome.known @ weights])]
-        loss = _surprise(outcome) @ weights / weights.sum()
+        loss = _label_loss(outcome) @ weights / weights.sum()
         return [np.column_stack([loss, np.ones(len(loss))])]
 
     return Metric("weighted_log_loss", columns, ratio_of_sums, 0.0)
 
 
-def _surprise(outcome: Outcome) -> Floats:
-    """Minus the log of the probability of what came true, shape (n, L)."""
+def _label_loss(outcome: Outcome) -> Floats:
+    """Return the negative log of the probability of the true value, shape (n, L)."""
     p = outcome.proba
-    # Held away from one end only: so certainty that came true costs nothing, and 0.0 is never -0.0.
-    said = np.where(outcome.Y > 0, np.log(np.maximum(p, SMALLEST)), np.log1p(-np.minimum(p, 1 - SMALLEST)))
-    return np.asarray(0.0 - said)
+    # Clipped at one end only: a correct prediction of exactly 0 or 1 then has a loss of exactly 0.
+    # Subtracting from 0.0 instead of negating avoids -0.0.
+    log_likelihood = np.where(outcome.Y > 0, np.log(np.maximum(p, SMALLEST)), np.log1p(-np.minimum(p, 1 - SMALLEST)))
+    return np.asarray(0.0 - log_likelihood)
 
 
 def _squares(outcome: Outcome) -> Floats:
@@ -74,7 +77,7 @@ def _brier_negatives(outcome: Outcome) -> Iterable[Columns]:
 
 
 def _log_loss(outcome: Outcome) -> Iterable[Columns]:
-    return side_by_side(outcome.known, _surprise(outcome), np.ones_like(outcome.proba))
+    return side_by_side(outcome.known, _label_loss(outcome), np.ones_like(outcome.proba))
 
 
 def _sums(outcome: Outcome) -> Iterable[Columns]:

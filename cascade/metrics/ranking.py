@@ -1,4 +1,4 @@
-"""Metrics of the order of rows: AUROC and average precision, with ties, as formulas of sums."""
+"""Metrics of the ranking of rows: AUROC and average precision, with ties, as formulas of sums."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cascade.utils.types import Floats
 
 
 def label_auroc(Y: Labels, proba: Floats) -> Floats:
-    """Area under the ROC curve of each label; NaN where a label has only one class.
+    """Return the area under the ROC curve per label; NaN where a label has only one class.
 
     Examples
     --------
@@ -27,7 +27,7 @@ def label_auroc(Y: Labels, proba: Floats) -> Floats:
 
 
 def label_average_precision(Y: Labels, proba: Floats) -> Floats:
-    """Average precision of each label; NaN where it never occurs.
+    """Return the average precision per label; NaN where the label never occurs.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def label_average_precision(Y: Labels, proba: Floats) -> Floats:
 
 
 def micro_average_precision(Y: Labels, proba: Floats) -> float:
-    """Average precision over all (row, label) pairs; NaN without a positive."""
+    """Return the average precision over all (row, label) pairs; NaN without a positive."""
     return float(MICRO_AVERAGE_PRECISION(_without_bits(Y, proba))[0])
 
 
@@ -61,41 +61,50 @@ def _of_pairs(outcome: Outcome) -> Iterable[Columns]:
 
 
 def _places(y: NDArray[np.uint8], score: Floats, row: NDArray[np.intp], known: Known) -> Columns:
-    """Mark each row's place in the order of scores, as far as a ranking can tell; none where it is not known.
+    """Mark the place of each row in the order of scores; rows whose label is not known have none.
 
-    Only the B scores that some positive has matter. Columns 0 to B - 1 are their positives, from the highest
-    score down, then come the B ties: negatives of the same score; then B + 1 gaps: the negatives above each
-    of these scores and below the one before, and those below all.
+    Only the B distinct scores of positives matter. Columns 0 to B - 1 are their positives, from the highest score
+    down. The next B columns are ties: negatives of the same score. The last B + 1 are gaps: negatives between one of
+    these scores and the next higher one, and those below all.
     """
+    # Negated, since np.unique sorts ascending: block 0 has the highest score.
     block = np.unique(-score, return_inverse=True)[1]
     positive = np.bincount(block, weights=y, minlength=1) > 0
     n_places = int(positive.sum())
+    # How many scores of positives are strictly higher: the place of a tie, and the gap of any other negative.
     place: NDArray[np.intp] = (np.cumsum(positive) - positive)[block]
     kind = np.where(y > 0, 0, np.where(positive[block], 1, 2))
+    # The layout is that of all rows. A bootstrap draw changes only the counts, so nothing is sorted again.
     shape = (int(row.max(initial=-1)) + 1, 3 * n_places + 1)
     counted = np.ones(len(y)) if known is None else known.astype(np.float64)
     return sparse.csr_array((counted, (row, kind * n_places + place)), shape=shape)
 
 
 def counts_at_places(sums: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-    """Positives and tied negatives at each place, negatives down to it with ties, and all negatives."""
+    """Return positives and tied negatives per place, negatives down to it including ties, and all negatives."""
     n_places = len(sums) // 3
     positives, ties, gaps = sums[:n_places], sums[n_places : 2 * n_places], sums[2 * n_places :]
-    passed_by = np.cumsum(ties + gaps[:-1], axis=0)
-    return positives, ties, passed_by, ties.sum(axis=0) + gaps.sum(axis=0)
+    negatives_above = np.cumsum(ties + gaps[:-1], axis=0)
+    return positives, ties, negatives_above, ties.sum(axis=0) + gaps.sum(axis=0)
 
 
 def _auroc(sums: Floats) -> Floats:
-    positives, ties, passed_by, negatives = counts_at_places(sums)
-    won = (positives * (negatives - passed_by + ties / 2)).sum(axis=0)
+    positives, ties, negatives_above, negatives = counts_at_places(sums)
+    # `negatives_above` includes the ties of the same place, of which half count as ranked below.
+    won = (positives * (negatives - negatives_above + ties / 2)).sum(axis=0)
     return ratio(won, positives.sum(axis=0) * negatives)
 
 
 def _average_precision(sums: Floats) -> Floats:
-    positives, _, passed_by, _ = counts_at_places(sums)
-    found = np.cumsum(positives, axis=0)
-    # A draw without a row at or above a place has no precision there, and no positive to count it.
-    precision = np.divide(found, found + passed_by, out=np.zeros_like(found), where=found > 0)
+    positives, _, negatives_above, _ = counts_at_places(sums)
+    true_positives = np.cumsum(positives, axis=0)
+    # A draw without a positive down to a place has no precision there, and no positive that would weigh it.
+    precision = np.divide(
+        true_positives,
+        true_positives + negatives_above,
+        out=np.zeros_like(true_positives),
+        where=true_positives > 0,
+    )
     return ratio((positives * precision).sum(axis=0), positives.sum(axis=0))
 
 

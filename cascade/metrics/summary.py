@@ -1,4 +1,4 @@
-"""Which metrics a report has: one list of one value a label, one of a single value."""
+"""The metrics of a report: one list with a value per label, one with a single value."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ LABEL_METRICS = (
     COUNT_RATIO,
     SUM_RATIO,
 )
-"""One value a label."""
+"""Metrics with one value per label."""
 
 ROW_METRICS = (SUBSET_ACCURACY, HAMMING_LOSS, SAMPLES_F1, JACCARD, F1_NORMAL)
-"""One value, from the bits of whole rows."""
+"""Metrics with one value, from the bits of whole rows."""
 
 
 def label_values(outcome: Outcome) -> dict[str, Floats]:
-    """Every metric of each label, shape (L,), with its positives, its prevalence and its calibration line.
+    """Return every metric per label, shape (L,), with positives, prevalence and calibration line.
 
-    Where labels are missing, `known` is the number of rows on which the label is known.
+    If labels are missing, `known` is the number of rows on which the label is known.
 
     Examples
     --------
@@ -56,6 +56,7 @@ def label_values(outcome: Outcome) -> dict[str, Floats]:
     true = outcome.Y.sum(axis=0, dtype=np.float64)
     slope, intercept = calibration_line(outcome.labels, outcome.proba)
     rows = outcome.labels.rows_per_label()
+    # `known` is left out for complete labels, where it would repeat the number of rows for each label.
     return {
         "positives": true,
         **({} if outcome.known is None else {"known": rows}),
@@ -67,13 +68,14 @@ def label_values(outcome: Outcome) -> dict[str, Floats]:
 
 
 def overall_metrics(n_labels: int, any_index: int | None, importance: ArrayLike | None = None) -> tuple[Metric, ...]:
-    """Every metric with a single value; `importance` (L,) weighs the labels in F2_CIW.
+    """Return every metric with a single value; `importance` (L,) weighs the labels in F2_CIW.
 
     Examples
     --------
     >>> [metric.name for metric in overall_metrics(6, any_index=5)][:2]
     ['macro_average_precision', 'macro_average_precision_findings']
     """
+    # As weights: `any` follows from the other labels, so one of the means is without it.
     findings = np.arange(n_labels) != any_index
     return (
         macro(AVERAGE_PRECISION),

@@ -1,4 +1,4 @@
-"""How do curves look? Displays by matplotlib (extra `plots`), after the conventions of scikit-learn."""
+"""How are curves plotted? Displays with matplotlib (extra `plots`), by the conventions of scikit-learn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Observed against predicted shares of each label, with intervals, as a plot."""
+"""Plot of observed against predicted shares per label, with intervals."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TICKS = (0.001, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 
 
 class CalibrationDisplay(LabelCurvesDisplay):
-    """What share of the rows has a label where about so much was predicted, with 95 % intervals over groups.
+    """Observed share of a label against its predicted probability, with 95 % intervals over groups.
 
     Parameters
     ----------
@@ -24,10 +24,10 @@ class CalibrationDisplay(LabelCurvesDisplay):
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Both scales are those of log-odds; shares of 0 and 1 lie on their ends.
+        Both scales are log-odds; shares of 0 and 1 are drawn at their ends.
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        One a label.
+        One per label.
 
     Examples
     --------
@@ -47,8 +47,9 @@ class CalibrationDisplay(LabelCurvesDisplay):
         self.ax_.set_yticks(TICKS, names)
         self.ax_.minorticks_off()
 
-    def _plot_curve(self, curve: ReliabilityCurve, of_label: str) -> Any:
+    def _plot_curve(self, curve: ReliabilityCurve, color: str) -> Any:
+        # Log-odds of 0 and 1 are infinite, and matplotlib would silently leave such points out.
         low, observed, high = (np.clip(each, *LIMITS) for each in (curve.low, curve.observed, curve.high))
-        (line,) = self.ax_.plot(curve.predicted, observed, "o-", markersize=4, color=of_label, label=curve.label)
-        self.ax_.vlines(curve.predicted, low, high, color=of_label)
+        (line,) = self.ax_.plot(curve.predicted, observed, "o-", markersize=4, color=color, label=curve.label)
+        self.ax_.vlines(curve.predicted, low, high, color=color)
         return line

@@ -1,4 +1,4 @@
-"""What the displays share: axes, colours, and which labels are shown."""
+"""Shared parts of the displays: axes, colours and the choice of labels."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 from cascade.errors import ConfigError, MissingExtraError
 from cascade.predictor import CascadePredictor
 
-# Okabe & Ito (2008), Color universal design: told apart with any colour vision; black is for what all share.
+# Okabe & Ito (2008), Color universal design: distinguishable with any colour vision. Dark grey is for shared elements.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK = "#444444"
 BAND = 0.15
 
 
 def axes_of(ax: Any) -> Any:
-    """The given axes, or those of a new figure."""
+    """Return the given axes, or those of a new figure."""
     if ax is not None:
         return ax
     try:
@@ -26,12 +26,13 @@ def axes_of(ax: Any) -> Any:
 
 
 def colour(place: int) -> str:
-    """Colour of a label by its place among those that are shown."""
+    """Return the colour of a label by its place among those that are shown."""
+    # By place rather than by column, so that up to six chosen labels always have different colours.
     return COLOURS[place % len(COLOURS)]
 
 
 def chosen(names: Sequence[str], labels: Sequence[str] | None) -> list[int]:
-    """Columns of the labels to show; all if none are named."""
+    """Return the columns of the labels to show; all if none are named."""
     if labels is None:
         return list(range(len(names)))
     unknown = [label for label in labels if label not in names]
@@ -41,6 +42,6 @@ def chosen(names: Sequence[str], labels: Sequence[str] | None) -> list[int]:
 
 
 def finished(model: Any) -> CascadePredictor:
-    """The predictor of a fitted classifier, or the predictor that was given."""
+    """Return the predictor of a fitted classifier, or the given predictor."""
     predictor: CascadePredictor = getattr(model, "predictor_", model)
     return predictor

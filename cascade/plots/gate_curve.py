@@ -1,4 +1,4 @@
-"""The gate's operating curve as a plot."""
+"""Plot of the gate's operating curve."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from cascade.plots.display import BAND, INK, axes_of, chosen, colour, finished
 
 
 class GateCurveDisplay:
-    """Recall of each label and share of the rows examined, by the gate's threshold.
+    """Recall per label and share of rows that pass, by the gate threshold.
 
     Parameters
     ----------
     curve : GateCurve
     threshold : float, optional
-        The model's own, shown as a vertical line.
+        The threshold of the model, shown as a vertical line.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        One a label.
+        One per label.
 
     Examples
     --------
@@ -53,17 +53,17 @@ class GateCurveDisplay:
         labels: Sequence[str] | None = None,
         ax: Any = None,
     ) -> GateCurveDisplay:
-        """Ask the gate of a fitted cascade, and plot.
+        """Score rows with the gate of a fitted cascade, and plot.
 
         Parameters
         ----------
         predictor : CascadePredictor or fitted CascadeClassifier
-        X : rows that it has not seen, n of them
+        X : rows that the model has not seen, n of them
         Y : array-like of 0/1, shape (n, L)
         groups : array-like, shape (n,), optional
-            Intervals are those of groups; without, each row is one.
+            Intervals are over groups. Default: each row is a group.
         labels : sequence of str, optional
-            Those to show; all if not given.
+            Labels to show; all if not given.
         ax : matplotlib Axes, optional
         """
         model = finished(predictor)
@@ -93,6 +93,7 @@ class GateCurveDisplay:
         gate = np.asarray(gate_proba, dtype=np.float64)
         if gate.shape != (len(true),):
             raise DataError(f"`gate_proba` must have one value per row of `Y` ({len(true)}). Received {gate.shape}.")
+        # Without a model's threshold, 0 is part of the grid: there every row passes.
         grid = threshold_grid(gate, true.any(axis=1), own=0.0 if threshold is None else threshold)
         curve = gate_curve(gate, true, name_labels(names, true.shape[1]), grid, groups)
         return cls(curve, threshold).plot(labels=labels, ax=ax)
@@ -103,6 +104,7 @@ class GateCurveDisplay:
         self.figure_ = self.ax_.figure
         columns = chosen(self.curve.labels, labels)
         self.lines_ = [self._plot_label(k, colour(place)) for place, k in enumerate(columns)]
+        # Dashed and dark, as it belongs to no label; it is the cost that the recalls are traded against.
         x = self._shown_thresholds()
         self.ax_.plot(x, self.curve.share_passed, color=INK, linestyle="--", label="share of rows examined")
         if self.threshold is not None:
@@ -111,13 +113,13 @@ class GateCurveDisplay:
         self.ax_.legend(frameon=False)
         return self
 
-    def _plot_label(self, k: int, of_label: str) -> Any:
+    def _plot_label(self, k: int, color: str) -> Any:
         x, curve = self._shown_thresholds(), self.curve
-        (line,) = self.ax_.plot(x, curve.recall[:, k], color=of_label, label=curve.labels[k])
-        self.ax_.fill_between(x, curve.low[:, k], curve.high[:, k], color=of_label, alpha=BAND, linewidth=0)
+        (line,) = self.ax_.plot(x, curve.recall[:, k], color=color, label=curve.labels[k])
+        self.ax_.fill_between(x, curve.low[:, k], curve.high[:, k], color=color, alpha=BAND, linewidth=0)
         return line
 
     def _shown_thresholds(self) -> Any:
-        """Thresholds with 0, which has no place on a scale of powers, at the next one."""
+        """Return the thresholds, with 0 moved to the next larger one, since a log scale cannot show it."""
         limits = self.curve.thresholds
         return np.maximum(limits, limits[limits > 0].min(initial=1.0))

@@ -1,4 +1,4 @@
-"""A display of one curve a label: made from a predictor or from scores, drawn on one pair of axes."""
+"""Base of displays with one curve per label, made from a predictor or from scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cascade.plots.display import axes_of, chosen, colour, finished
 
 
 class LabelCurvesDisplay:
-    """One curve a label; a subclass tells which, and how it is drawn.
+    """One curve per label; a subclass computes and draws it.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class LabelCurvesDisplay:
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        One a label.
+        One per label.
     """
 
     def __init__(self, curves: Sequence[Any]) -> None:
@@ -49,13 +49,13 @@ class LabelCurvesDisplay:
         Parameters
         ----------
         predictor : CascadePredictor or fitted CascadeClassifier
-        X : rows that it has not seen, n of them
+        X : rows that the model has not seen, n of them
         Y : array-like of 0/1, shape (n, L)
-            A label may be missing.
+            Labels may be missing.
         groups : array-like, shape (n,), optional
-            Intervals are those of groups; without, each row is one.
+            Intervals are over groups. Default: each row is a group.
         labels : sequence of str, optional
-            Those to show; all if not given.
+            Labels to show; all if not given.
         ax : matplotlib Axes, optional
         """
         model = finished(predictor)
@@ -76,7 +76,7 @@ class LabelCurvesDisplay:
         Raises
         ------
         DataError
-            If `proba` does not fit `Y`.
+            If the shapes of `proba` and `Y` differ.
         """
         outcome = _outcome(proba, Y)
         named, group = name_labels(names, outcome.Y.shape[1]), group_numbers(groups, len(outcome))
@@ -98,15 +98,16 @@ class LabelCurvesDisplay:
     def _frame(self) -> None:
         raise NotImplementedError
 
-    def _plot_curve(self, curve: Any, of_label: str) -> Any:
+    def _plot_curve(self, curve: Any, color: str) -> Any:
         raise NotImplementedError
 
 
 def _outcome(proba: ArrayLike, Y: ArrayLike) -> Outcome:
-    """Labels beside their probabilities; what was decided plays no role."""
+    """Make an outcome of labels and probabilities."""
     values, known = split_missing(Y)
     true = check_labels(values)
     scores = np.asarray(proba, dtype=np.float64)
     if scores.shape != true.shape:
         raise DataError(f"`proba` must have one value per label of each row {true.shape}. Received {scores.shape}.")
+    # These curves do not depend on decisions or on a gate, so bits and `passed` are placeholders.
     return Outcome(true, scores, np.zeros_like(true), np.ones(len(true), dtype=bool), known)

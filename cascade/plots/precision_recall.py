@@ -1,4 +1,4 @@
-"""Precision against recall of each label, with intervals, as a plot."""
+"""Plot of precision against recall per label, with intervals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cascade.plots.label_curves import LabelCurvesDisplay
 
 
 class PrecisionRecallDisplay(LabelCurvesDisplay):
-    """Precision at each recall, one line a label, with 95 % intervals over groups.
+    """Precision at each recall, one line per label, with 95 % intervals over groups.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class PrecisionRecallDisplay(LabelCurvesDisplay):
     ax_ : matplotlib Axes
     figure_ : matplotlib Figure
     lines_ : list of matplotlib Line2D
-        One a label.
+        One per label.
 
     Examples
     --------
@@ -37,8 +37,8 @@ class PrecisionRecallDisplay(LabelCurvesDisplay):
     def _frame(self) -> None:
         self.ax_.set(xlim=(0, 1.01), ylim=(0, 1.01), xlabel="recall", ylabel="precision")
 
-    def _plot_curve(self, curve: PrecisionRecallCurve, of_label: str) -> Any:
+    def _plot_curve(self, curve: PrecisionRecallCurve, color: str) -> Any:
         name = f"{curve.label} (AP {curve.average_precision:.3f})"
-        (line,) = self.ax_.plot(curve.recall, curve.precision, color=of_label, label=name)
-        self.ax_.fill_between(curve.recall, curve.low, curve.high, color=of_label, alpha=BAND, linewidth=0)
+        (line,) = self.ax_.plot(curve.recall, curve.precision, color=color, label=name)
+        self.ax_.fill_between(curve.recall, curve.low, curve.high, color=color, alpha=BAND, linewidth=0)
         return line

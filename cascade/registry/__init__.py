@@ -9,7 +9,7 @@ __all__ = ["ModelRegistry"]
 
 
 def __getattr__(name: str) -> Any:
-    # Whoever loads a plain folder only asks whether its path is a reference.
+    # Imported on demand: loading a plain folder needs only the check whether its path is a reference.
     if name == "ModelRegistry":
         from cascade.registry.registry import ModelRegistry
 

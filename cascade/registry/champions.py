@@ -1,17 +1,17 @@
-"""Who was champion before: a list of versions, read relative to who is champion now.
+"""The history of champions: a list of versions, read relative to the current champion.
 
-Alias and list cannot be changed in one step. The list is therefore written first and never believed beyond the
-alias: whatever a killed process left behind, the next reader sees the champions up to the present one.
+Alias and list cannot be changed in one step. The list is therefore written first, and entries after the current
+champion are ignored. After a process was killed in between, readers still see the champions up to the current one.
 """
 
 from __future__ import annotations
 
 LONGEST = 100
-"""Champions that are remembered."""
+"""Most champions in the list."""
 
 
 def until_now(champions: list[int], current: int | None) -> list[int]:
-    """Champions up to the current one, which is added where somebody moved the alias by hand.
+    """Return the champions up to the current one, which is appended if a user moved the alias by hand.
 
     Examples
     --------
@@ -26,16 +26,17 @@ def until_now(champions: list[int], current: int | None) -> list[int]:
         return []
     if current not in champions:
         return [*champions, current]
+    # Up to its last occurrence: a version may have been champion several times.
     return champions[: len(champions) - champions[::-1].index(current)]
 
 
 def promoted(champions: list[int], current: int | None, version: int) -> list[int]:
-    """The list to write before `version` becomes champion."""
+    """Return the list to write before `version` becomes champion."""
     return [*until_now(champions, current), version][-LONGEST:]
 
 
 def previous(champions: list[int], current: int | None) -> int | None:
-    """Who was champion before the current one; None if nobody was.
+    """Return the champion before the current one; None if there was none.
 
     Examples
     --------

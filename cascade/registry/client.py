@@ -1,4 +1,4 @@
-"""The registry's store: a team's MLflow server where one is named, otherwise SQLite in the folder of all models."""
+"""The connection to the registry: a team's MLflow server if one is named, else SQLite in the folder of all models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCK = ".mlflow.lock"
 
 @contextmanager
 def registry_errors(what: str) -> Iterator[None]:
-    """Turn what MLflow says in the block into one sentence.
+    """Turn an MLflow error in the block into one sentence.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def registry_errors(what: str) -> Iterator[None]:
 
     try:
         with warnings.catch_warnings():
-            # MLflow 3.17 with SQLAlchemy 2.1.
+            # Raised by MLflow 3.17 with SQLAlchemy 2.1; users can do nothing about it.
             warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
             yield
     except MlflowException as error:
@@ -41,15 +41,16 @@ def registry_errors(what: str) -> Iterator[None]:
 
 
 def import_mlflow() -> None:
-    """Import MLflow, quietly, and without the use counts that it sends to its makers unless told not to.
+    """Import MLflow with little log output and with its telemetry disabled, unless the user enabled it.
 
     Raises
     ------
     MissingExtraError
-        If it is not installed.
+        If MLflow is not installed.
     """
+    # Set before the import, during which MLflow reads them; `setdefault` keeps the choice of the user.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    # Standard output is for results.
+    # Standard output is reserved for results.
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     try:
         import mlflow
@@ -70,7 +71,7 @@ def open_client(models: Path, make: bool) -> Any:
     models : path
         Folder of all models.
     make : bool
-        Make a database where there is none.
+        Whether to create a database if there is none.
 
     Returns
     -------
@@ -81,7 +82,7 @@ def open_client(models: Path, make: bool) -> Any:
     MissingExtraError
         If MLflow is not installed.
     RegistryError
-        If there is no database and none is to be made, or a server cannot be reached.
+        If there is no database and `make` is false, or the server cannot be reached.
     """
     import_mlflow()
     from mlflow import MlflowClient
@@ -90,6 +91,7 @@ def open_client(models: Path, make: bool) -> Any:
     if address is not None:
         with registry_errors(f"be reached at {address}"):
             return MlflowClient(address, os.environ.get("MLFLOW_REGISTRY_URI"))
+    # Absolute: MLflow opens the database when it is first used, perhaps in another working directory.
     database = models.resolve() / DATABASE
     if not database.exists():
         if not make:
@@ -102,23 +104,23 @@ def open_client(models: Path, make: bool) -> Any:
 
 
 def artifact_place(models: Path, name: str) -> str | None:
-    """Where runs of a model keep their files; None leaves it to the server."""
+    """Return the address for the files of a model's runs; None leaves the choice to the server."""
     return None if server() else (models.resolve() / ARTIFACTS / name).as_uri()
 
 
 def server() -> str | None:
-    """Address of the team's MLflow; None where the registry lies in the folder of all models."""
+    """Return the address of the team's MLflow server; None if the registry is in the folder of all models."""
     return os.environ.get("MLFLOW_TRACKING_URI") or None
 
 
 def is_there(models: Path) -> bool:
-    """Whether there is a registry to read from."""
+    """Return whether there is a registry to read from."""
     return server() is not None or (models / DATABASE).exists()
 
 
 @contextmanager
 def locked_registry(models: Path) -> Iterator[None]:
-    """Hold the registry's folder against other processes of this machine; a server takes turns by itself."""
+    """Lock the folder of the registry against other processes of this machine; a server needs no lock."""
     if server() is not None:
         yield
         return
@@ -133,18 +135,20 @@ def _locked(models: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    # Closing releases the lock, as does the end of the process; the file stays, since removing it would race.
     finally:
         os.close(handle)
 
 
 def _make_database(database: Path) -> None:
-    """Make the tables aside: MLflow cannot go on where it was killed while it made them."""
+    """Create the tables in a temporary file, since MLflow cannot resume a database that was left half created."""
     from mlflow import MlflowClient
 
     with _locked(database.parent):
-        # Somebody else may have made it while we waited for our turn.
+        # Another process may have created it while this one waited for the lock.
         if database.exists():
             return
+        # Any query makes MLflow create its tables.
         with new_file(database) as temporary, registry_errors(f"be made in `{database.parent}`"):
             MlflowClient(_uri(temporary), _uri(temporary)).search_experiments(max_results=1)
 
@@ -154,19 +158,19 @@ def _uri(database: Path) -> str:
 
 
 def run_folder(client: Any, run_id: str) -> Path:
-    """Return the folder of a run's files; what lies on a server is fetched whole, once, into the user's cache."""
+    """Return the folder of a run's files; files on a server are downloaded once, into the user's cache."""
     with registry_errors("find the run of a version"):
         place = client.get_run(run_id).info.artifact_uri
     local = local_path(place)
     if local is None:
         return _fetched(client, run_id)
     if not local.is_dir():
-        raise ModelRefusedError(f"`{local}` should hold a registered model and is gone; put the files back.")
+        raise ModelRefusedError(f"`{local}` must hold a registered model but does not exist; put the files back.")
     return local
 
 
 def local_path(uri: str) -> Path | None:
-    """Path of a `file:` address or of a plain path; None for any other place.
+    """Return the path of a `file:` address or of a plain path; None for any other address.
 
     Examples
     --------
@@ -181,7 +185,7 @@ def local_path(uri: str) -> Path | None:
 
 def _fetched(client: Any, run_id: str) -> Path:
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cascade" / run_id
-    # Another process may have fetched it meanwhile; what is there is whole.
+    # `new_folder` refuses a folder that another process has completed meanwhile; that one is used.
     with suppress(ConfigError):
         if not kept.exists():
             with new_folder(kept) as temporary, registry_errors("send the files of a version"):

@@ -1,4 +1,4 @@
-"""In what two versions differ: config, data, environment, figures and rules, key by key."""
+"""Differences of two versions in config, data, rules, package versions and metrics, key by key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cascade.registry.tracking import MODEL, flattened, metrics_of
 from cascade.store.manifest import NAME, peek_manifest
 
 END = re.compile(r"_(low|high)(/|$)")
-"""Ends of intervals, which would hide the figures themselves."""
+"""Bounds of intervals, which are left out because they would outnumber the metrics themselves."""
 RULES = ("labels", "negative_pool", "gate_threshold", "coherence")
 
 
@@ -30,7 +30,7 @@ class Difference:
     part : {"config", "data", "rules", "versions", "metrics"}
     key : str
     a, b : number, str, list or None
-        None where a version does not have it.
+        None if a version does not have the key.
     """
 
     part: str
@@ -40,36 +40,42 @@ class Difference:
 
 
 def differences(a: Path, b: Path) -> list[Difference]:
-    """Compare two folders, of versions that `cascade train` wrote or of registered ones.
+    """Compare the folders of two versions, written by `cascade train` or registered.
 
     Raises
     ------
     ModelRefusedError
-        If one of them holds no version.
+        If one of them is not the folder of a version.
     """
     left, right = dict(_facts(a)), dict(_facts(b))
+    # A dict instead of a set keeps the order of the first version.
     keys = dict.fromkeys([*left, *right])
     return [
         Difference(*place, left.get(place), right.get(place)) for place in keys if left.get(place) != right.get(place)
     ]
 
 
-def text(found: list[Difference]) -> str:
-    """One line a difference, under the names of the parts."""
+def text(changes: list[Difference]) -> str:
+    """Return the differences as text, one per line, below the names of the parts."""
     lines: list[str] = []
-    for part in dict.fromkeys(one.part for one in found):
+    for part in dict.fromkeys(one.part for one in changes):
         lines.append(part)
-        lines += [f"  {one.key}: {_plain(one.a)} -> {_plain(one.b)}" for one in found if one.part == part]
+        lines += [f"  {one.key}: {_plain(one.a)} -> {_plain(one.b)}" for one in changes if one.part == part]
     return "\n".join(lines) or "no difference"
 
 
 def _facts(folder: Path) -> Iterator[tuple[tuple[str, str], Any]]:
+    # The former is the place in a registered version, where MLflow's own files surround the model folder.
     model = next((place for place in (folder / MODEL / DATA, folder / MODEL) if (place / NAME).exists()), None)
     if model is None:
-        raise ModelRefusedError(f"`{folder}` is no version; give a folder that train wrote, or models:/NAME/VERSION.")
+        raise ModelRefusedError(
+            f"`{folder}` is not a version; give a folder that train wrote, or models:/NAME/VERSION."
+        )
+    # Without hashing: the differences are shown, no model is loaded.
     body = peek_manifest(model)
     rules = body["rules"]
     chosen = {key: rules[key] for key in RULES}
+    # By label name, so that a changed threshold is shown with its label.
     chosen["thresholds"] = dict(zip(rules["labels"], rules["thresholds"], strict=True))
     figures = metrics_of(json.loads((folder / "report.json").read_text(encoding="utf-8")))
     parts = {

@@ -1,4 +1,4 @@
-"""A model folder as an MLflow model: the same files, a signature, and the name of the module that loads them."""
+"""A model folder as an MLflow model: the same files, a signature, and the module that loads them."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from cascade.store.stored import StoredCascade
 
 LOADER = "cascade.registry.pyfunc"
 DATA = "data/model"
-"""Where MLflow puts the model folder within its own."""
+"""Place of the model folder inside the MLflow model."""
 KERAS = ["keras", "tensorflow"]
-"""What computes networks that were not exported."""
+"""Packages that networks without an export need."""
 
 
 def package(model: Path, target: Path) -> None:
     """Write the MLflow model `target` from a model folder that `CascadePredictor.load` reads."""
+    # Loaded for its signature, which also refuses a damaged folder before it is registered.
     cascade = load_cascade(model, AUTO, None)
     with warnings.catch_warnings():
-        # An example would be rows of somebody's data, which a registry should not keep.
+        # An input example would be rows of the training data, possibly of patients, which a registry must not keep.
         warnings.filterwarnings("ignore", ".*An input example was not provided", UserWarning)
-        # Of MLflow's own classes, said when it is imported.
+        # A warning about classes of MLflow itself, raised by its import.
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
         import mlflow.pyfunc
 
@@ -43,13 +44,13 @@ def _signature(cascade: StoredCascade) -> Any:
     from mlflow.types import ColSpec, Schema
 
     columns = [ColSpec("double", "gate_probability"), ColSpec("boolean", "passed_gate")]
-    for label in cascade.rules.label_names:
-        columns += [ColSpec("double", f"{label}_probability"), ColSpec("long", label)]
+    for name in cascade.rules.label_names:
+        columns += [ColSpec("double", f"{name}_probability"), ColSpec("long", name)]
     return ModelSignature(_inputs(cascade.signature), Schema(columns))
 
 
 def _inputs(rows: InputSignature) -> Any:
-    """Schema of the rows; None where they have no shape, such as text."""
+    """Return the schema of the rows; None if they have no shape, such as text."""
     import numpy as np
     from mlflow.types import ColSpec, Schema, TensorSpec
 
@@ -57,20 +58,22 @@ def _inputs(rows: InputSignature) -> Any:
         return None
     if rows.feature_names is not None:
         return Schema([ColSpec("double", name) for name in rows.feature_names])
+    # MLflow enforces the declared type: 8-bit images must stay uint8, other numbers are declared as float64.
     dtype = np.dtype(np.uint8 if rows.dtype == "uint8" else np.float64)
     return Schema([TensorSpec(dtype, (-1, *rows.row_shape))])
 
 
 def requirements(model: Path) -> list[str]:
-    """Our package with the versions of what computes the model, so that an environment can be made elsewhere."""
-    held = {path.name for path in model.iterdir()}
-    runtimes = [one.package for one in RUNTIMES.values() if any(name.endswith(one.suffix) for name in held)]
-    alone = [name for name in held if name.endswith(".keras") and not _exported(Path(name).stem, held)]
+    """Return the packages that compute the model, with their versions, to build an environment elsewhere."""
+    files = {path.name for path in model.iterdir()}
+    runtimes = [one.package for one in RUNTIMES.values() if any(name.endswith(one.suffix) for name in files)]
+    # Keras is large; it is required only for networks that no exported runtime can compute.
+    alone = [name for name in files if name.endswith(".keras") and not _exported(Path(name).stem, files)]
     needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", *runtimes, *(KERAS if alone else []))
-    found = {told.name: told.version for told in metadata.distributions() if told.name in needed}
-    return [f"{name}=={found[name]}" for name in needed if name in found]
+    installed = {one.name: one.version for one in metadata.distributions() if one.name in needed}
+    return [f"{name}=={installed[name]}" for name in needed if name in installed]
 
 
-def _exported(network: str, held: set[str]) -> bool:
-    """Whether one of the files is this network in another runtime."""
-    return any(f"{network}{part}{one.suffix}" in held for one in RUNTIMES.values() for part in ("", "_int8"))
+def _exported(network: str, files: set[str]) -> bool:
+    """Return whether one of the files is this network in an exported runtime."""
+    return any(f"{network}{part}{one.suffix}" in files for one in RUNTIMES.values() for part in ("", "_int8"))

@@ -1,4 +1,4 @@
-"""The name by which MLflow loads registered cascades; versions that are in a registry keep it for good."""
+"""The module by which MLflow loads registered cascades; existing versions refer to it, so it cannot be renamed."""
 
 from cascade.serving.mlflow_pyfunc import _load_pyfunc
 

@@ -1,4 +1,4 @@
-"""A model named in the registry instead of by its folder: `models:/hemorrhage@champion` or `models:/hemorrhage/3`."""
+"""References to registered models: `models:/hemorrhage@champion` or `models:/hemorrhage/3`."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from cascade.errors import ConfigError
 
 PREFIX = "models:/"
 MODELS = Path("models")
-"""Folder of all models where none is named."""
+"""Default folder of all models."""
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 REFERENCE = re.compile(rf"models:/(?P<name>{NAME})(@(?P<alias>[A-Za-z][A-Za-z0-9_-]*)|/(?P<version>[1-9][0-9]*))")
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A version by its alias or by its number; one of both is None.
+    """A version by its alias or by its number; the other one is None.
 
     Attributes
     ----------
@@ -32,12 +32,12 @@ class Reference:
 
     @classmethod
     def parse(cls, text: str) -> Reference:
-        """Read a reference.
+        """Parse a reference.
 
         Raises
         ------
         ConfigError
-            If it names no version.
+            If the text is not a reference to a version.
 
         Examples
         --------
@@ -46,13 +46,13 @@ class Reference:
         >>> Reference.parse("models:/hemorrhage/3").version
         3
         """
-        found = REFERENCE.fullmatch(text)
-        if found is None:
+        match = REFERENCE.fullmatch(text)
+        if match is None:
             raise ConfigError(
                 f"a registered model must be given as models:/NAME@ALIAS or models:/NAME/VERSION. Received {text!r}."
             )
-        number = found["version"]
-        return cls(found["name"], found["alias"], None if number is None else int(number))
+        number = match["version"]
+        return cls(match["name"], match["alias"], None if number is None else int(number))
 
     def __str__(self) -> str:
         place = f"/{self.version}" if self.alias is None else f"@{self.alias}"
@@ -60,11 +60,12 @@ class Reference:
 
 
 def is_reference(path: str | Path) -> bool:
-    """Tell a reference from a folder.
+    """Return whether a path is a reference and not a folder.
 
     Examples
     --------
     >>> is_reference("models:/hemorrhage@champion"), is_reference("models/hemorrhage")
     (True, False)
     """
+    # Only the prefix: a malformed reference then gets a specific error instead of "no such folder".
     return str(path).startswith(PREFIX)

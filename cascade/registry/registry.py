@@ -1,4 +1,4 @@
-"""Names, versions and who is champion; MLflow keeps all of it, this module knows in which order it is changed."""
+"""Names, versions and champions; MLflow stores them, and this module fixes the order of changes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,10 @@ from cascade.utils.atomic import sync_tree
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 CHAMPIONS = "cascade.champions"
-"""Tag of a registered model with the versions that were champion, oldest first."""
+"""Tag of a registered model: the versions that were champion, oldest first."""
 MOST = 1000
-"""Models that MLflow lists at once."""
+"""Most models in one listing of MLflow."""
+# MLflow reports an unknown alias as an invalid parameter, not as a missing resource.
 MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -41,7 +42,7 @@ class ModelRegistry:
     models : path, default="models"
         Folder with the database and the files. Not used where `MLFLOW_TRACKING_URI` names a server.
     make : bool, default=False
-        Make database and folder where there are none.
+        Whether to create database and folder if there are none.
 
     Raises
     ------
@@ -56,12 +57,12 @@ class ModelRegistry:
         self._client = open_client(self.models, make)
 
     def names(self) -> list[str]:
-        """Names of all registered models."""
+        """Return the names of all registered models."""
         with registry_errors("list its models"):
             return sorted(model.name for model in self._client.search_registered_models(max_results=MOST))
 
     def versions(self, name: str) -> list[ModelVersion]:
-        """All versions of a model, oldest first.
+        """Return all versions of a model, oldest first.
 
         Raises
         ------
@@ -70,75 +71,76 @@ class ModelRegistry:
         """
         aliases = self._model(name).aliases
         with registry_errors(f"list the versions of {name!r}"):
-            found = self._client.search_model_versions(f"name = '{name}'")
-        for told in found:
-            # A search leaves them out.
-            told._aliases = [alias for alias, number in aliases.items() if int(number) == int(told.version)]
-        return sorted(map(ModelVersion.of, found), key=lambda version: version.number)
+            records = self._client.search_model_versions(f"name = '{name}'")
+        for record in records:
+            # A search returns versions without their aliases.
+            record._aliases = [alias for alias, number in aliases.items() if int(number) == int(record.version)]
+        return sorted(map(ModelVersion.of, records), key=lambda version: version.number)
 
     def champion(self, name: str) -> ModelVersion | None:
-        """The version that serves; None where nothing was promoted yet, also of a model that nobody registered."""
+        """Return the version that serves; None if nothing was promoted yet or the model is not registered."""
         return self._with_alias(name, CHAMPION)
 
     def challenger(self, name: str) -> ModelVersion | None:
-        """The version that was registered last and has not become champion; None where there is none."""
+        """Return the version that was registered last and is not champion; None if there is none."""
         return self._with_alias(name, CHALLENGER)
 
     def version(self, reference: Reference | str) -> ModelVersion:
-        """The version that a reference means.
+        """Return the version of a reference.
 
         Raises
         ------
         ModelRefusedError
-            If there is none.
+            If there is no such version.
         """
         wanted = Reference.parse(reference) if isinstance(reference, str) else reference
-        told = self._find(wanted)
-        if told is None:
-            raise ModelRefusedError(f"`{wanted}` is not in the registry; `cascade models list` tells what is.")
-        return ModelVersion.of(told)
+        record = self._find(wanted)
+        if record is None:
+            raise ModelRefusedError(f"`{wanted}` is not in the registry; `cascade models list` shows what is.")
+        return ModelVersion.of(record)
 
     def register(self, name: str, version_folder: str | Path, decided: str | None = None) -> ModelVersion:
         """Register a folder that `cascade train` wrote, as the challenger.
 
-        The version comes to be when all its files are complete, and gets its alias last. The same folder is
-        registered once: a process that was killed on the way is simply repeated.
+        The version is created when all its files are complete, and gets its alias last. A folder is registered only
+        once, so a process that was killed can be repeated.
 
         Parameters
         ----------
         name : str
         version_folder : path
         decided : str, optional
-            What was decided about it, in a sentence that `cascade models list` tells.
+            Decision about the version, in a sentence that `cascade models list` shows.
 
         Raises
         ------
         ModelRefusedError
-            If the folder is no version of a cascade.
+            If the folder is not a version of a cascade.
         ConfigError
-            If the name could not stand in a reference.
+            If the name is not valid in a reference.
         """
+        # A name that cannot be parsed again could be registered but never loaded.
         Reference.parse(f"{PREFIX}{name}/1")
         folder = Path(version_folder)
         digest = _cascade_digest(folder / MODEL)
-        # Two who registered the same folder would write the same files, and two who moved an alias the same line.
+        # Without the lock, two processes could both miss the digest and register the same folder twice.
         with locked_registry(self.models):
-            told = self._registered(name, digest) or self._created(name, folder, digest, decided)
-            # Asked for: a version that was found by its digest comes without its aliases.
-            if self._champion_number(name) != int(told.version):
+            record = self._registered(name, digest) or self._created(name, folder, digest, decided)
+            # Requested separately: a version that was found by its digest comes without its aliases.
+            if self._champion_number(name) != int(record.version):
                 with registry_errors("move an alias"):
-                    self._client.set_registered_model_alias(name, CHALLENGER, told.version)
-        return self.version(Reference(name, None, int(told.version)))
+                    self._client.set_registered_model_alias(name, CHALLENGER, record.version)
+        return self.version(Reference(name, None, int(record.version)))
 
     def promote(self, name: str, version: int, reason: str) -> ModelVersion:
-        """Make a version the champion; the one before is remembered.
+        """Make a version the champion, and keep the previous one in the list of champions.
 
         Parameters
         ----------
         name : str
         version : int
         reason : str
-            Kept with the version.
+            Stored with the version.
 
         Raises
         ------
@@ -151,12 +153,13 @@ class ModelRegistry:
             current = self._champion_number(name)
             if current != version:
                 past = promoted(self.champions(name), current, version)
+                # The list before the alias; see `cascade.registry.champions`.
                 self._client.set_registered_model_tag(name, CHAMPIONS, json.dumps(past))
                 self._move(name, version, reason)
         return self.version(chosen)
 
     def rollback(self, name: str, reason: str = "rolled back") -> ModelVersion:
-        """Make the champion before the present one champion again.
+        """Make the champion before the current one champion again.
 
         Raises
         ------
@@ -169,25 +172,26 @@ class ModelRegistry:
             before = previous(known, current)
             if before is None:
                 raise ModelRefusedError(f"{name!r} had no champion before version {current}; promote another one.")
+            # Still with the current champion: if the process ends here, the same rollback can be repeated.
             self._client.set_registered_model_tag(name, CHAMPIONS, json.dumps(known))
             self._move(name, before, reason)
         return self.version(Reference(name, None, before))
 
     def champions(self, name: str) -> list[int]:
-        """Versions that were champion, oldest first; the last one may be about to."""
-        held: list[int] = json.loads(self._model(name).tags.get(CHAMPIONS, "[]"))
-        return held
+        """Return the versions that were champion, oldest first; the last one may be about to become champion."""
+        champions: list[int] = json.loads(self._model(name).tags.get(CHAMPIONS, "[]"))
+        return champions
 
     def diff(self, name: str, a: int, b: int) -> list[Difference]:
-        """In what two versions differ: config, data, metrics, rules."""
+        """Return the differences of two versions in config, data, rules, package versions and metrics."""
         return differences(*(self.files(Reference(name, None, number)) for number in (a, b)))
 
     def files(self, reference: Reference | str) -> Path:
-        """Folder with all that a version's run has kept: config, report, plots and the MLflow model `model`."""
+        """Return the folder of a version's run: config, report, plots and the MLflow model `model`."""
         return run_folder(self._client, self.version(reference).run_id)
 
     def folder(self, reference: Reference | str) -> Path:
-        """Model folder of a version; the alias is looked up once, so that the answer never mixes two versions."""
+        """Return the model folder of a version; the alias is looked up once, so that versions are never mixed."""
         return self.files(reference) / MODEL / DATA
 
     def _champion_number(self, name: str) -> int | None:
@@ -195,7 +199,8 @@ class ModelRegistry:
         return None if current is None else current.number
 
     def _move(self, name: str, version: int, reason: str) -> None:
-        """The champion's alias last: who sees it also sees why, and a killed process is completed by doing it again."""
+        """Make a version champion; repeating it completes a process that was killed in between."""
+        # The alias last: a reader who sees the new champion also sees when and why it was promoted.
         self._client.set_model_version_tag(name, str(version), PROMOTED, iso(time.time()))
         self._client.set_model_version_tag(name, str(version), REASON, reason)
         challenger = self.challenger(name)
@@ -204,8 +209,8 @@ class ModelRegistry:
         self._client.set_registered_model_alias(name, CHAMPION, str(version))
 
     def _with_alias(self, name: str, alias: str) -> ModelVersion | None:
-        told = self._find(Reference(name, alias, None))
-        return None if told is None else ModelVersion.of(told)
+        record = self._find(Reference(name, alias, None))
+        return None if record is None else ModelVersion.of(record)
 
     def _find(self, wanted: Reference) -> Any:
         from mlflow.exceptions import MlflowException
@@ -227,14 +232,14 @@ class ModelRegistry:
         except MlflowException as error:
             if error.error_code in MISSING:
                 raise ModelRefusedError(
-                    f"{name!r} is not in the registry; `cascade models list` tells what is."
+                    f"{name!r} is not in the registry; `cascade models list` shows what is."
                 ) from error
             raise RegistryError(f"the registry could not find {name!r}: {error}") from error
 
     def _registered(self, name: str, digest: str) -> Any:
         with registry_errors("search its versions"):
-            found = self._client.search_model_versions(f"name = '{name}' and tags.`{SHA256}` = '{digest}'")
-        return found[0] if found else None
+            records = self._client.search_model_versions(f"name = '{name}' and tags.`{SHA256}` = '{digest}'")
+        return records[0] if records else None
 
     def _created(self, name: str, folder: Path, digest: str, decided: str | None) -> Any:
         run = self._logged_run(name, folder, digest)
@@ -248,12 +253,12 @@ class ModelRegistry:
     def _logged_run(self, name: str, folder: Path, digest: str) -> Any:
         with registry_errors(f"log the run of `{folder}`"):
             experiment = self._experiment(name)
-            found = self._client.search_runs([experiment], f"tags.`{SHA256}` = '{digest}'")
-            run = (
-                found[0] if found else self._client.create_run(experiment, tags={SHA256: digest}, run_name=folder.name)
-            )
+            # A run of an interrupted registration is completed instead of leaving it behind.
+            runs = self._client.search_runs([experiment], f"tags.`{SHA256}` = '{digest}'")
+            run = runs[0] if runs else self._client.create_run(experiment, tags={SHA256: digest}, run_name=folder.name)
             if run.info.status != "FINISHED":
                 log_version(self._client, run.info.run_id, folder)
+                # On disk before the run counts as finished; a server takes care of its own storage.
                 place = local_path(run.info.artifact_uri)
                 if place is not None:
                     sync_tree(place)
@@ -261,18 +266,20 @@ class ModelRegistry:
         return run
 
     def _experiment(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        if found is not None:
-            identifier: str = found.experiment_id
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is not None:
+            identifier: str = experiment.experiment_id
             return identifier
         created: str = self._client.create_experiment(name, artifact_place(self.models, name))
         return created
 
 
 def _cascade_digest(model: Path) -> str:
-    """Digest of a cascade's folder."""
+    """Return the digest of a cascade's folder; refuse other models."""
     body = read_manifest(model)
     if "rules" not in body:
-        raise ModelRefusedError(f"`{model}` holds a flat model, which the registry does not serve; use its folder.")
+        raise ModelRefusedError(
+            f"`{model}` holds a many-label model, which the registry does not serve; use its folder."
+        )
     digest: str = body["sha256"]
     return digest

@@ -1,4 +1,4 @@
-"""The folder that a path or a registry reference means."""
+"""Find the model folder of a path or a registry reference."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from cascade.registry.reference import MODELS, Reference, is_reference
 
 
 def model_folder(path: str | Path, models: Path = MODELS) -> Path:
-    """The folder that a path or a reference means; an alias is looked up here, once.
+    """Return the folder of a path or a reference; an alias is looked up only once.
 
     Raises
     ------
     ModelRefusedError
-        If the registry does not know the reference.
+        If the reference is not in the registry.
     MissingExtraError
-        If it needs MLflow, which is not installed.
+        If a reference needs MLflow, which is not installed.
     """
     if not is_reference(path):
         return Path(path)
     wanted = Reference.parse(str(path))
+    # Imported here, since MLflow takes seconds to import and plain folders do not need it.
     from cascade.registry.registry import ModelRegistry
 
     return ModelRegistry(models).folder(wanted)

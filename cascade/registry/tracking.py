@@ -1,4 +1,4 @@
-"""What MLflow keeps of a run: resolved config, data, commit, environment, metrics with intervals, plots, model."""
+"""Log a version as an MLflow run: config, data, commit, environment, metrics with intervals, plots and model."""
 
 from __future__ import annotations
 
@@ -17,30 +17,32 @@ from cascade.store.manifest import read_manifest
 
 MODEL = "model"
 SHA256 = "cascade.sha256"
-"""Tag of a run with its model's digest: a run that was killed is found again by it and completed."""
+"""Tag of a run with the digest of its model, by which an interrupted run is found and completed."""
 COMMIT = "mlflow.source.git.commit"
 MOST_LABELS = 100
-"""Labels that are tracked one by one; the report tells of all."""
+"""Most labels whose metrics are logged one by one; the report has all labels."""
 BATCH = 100
+# MLflow refuses metric names with other characters.
 UNSAFE = re.compile(r"[^A-Za-z0-9_\-. :/]")
 
 
 def log_version(client: Any, run_id: str, version: Path) -> None:
-    """Log all that a version folder tells. Doing it again changes nothing, so a killed process is simply repeated."""
+    """Log everything in a version folder. Logging twice changes nothing, so an interrupted process is repeated."""
     from mlflow.entities import Metric, Param, RunTag
 
     report, config, body = _read(version / "report.json"), _read_config(version), read_manifest(version / MODEL)
-    told = _read(version / "environment.json")
-    # A time that does not depend on when this process runs: the same figure is then the same row of the store.
+    environment = _read(version / "environment.json")
+    # The time of the report, not of this process: a metric that is logged twice is then the same row of the store.
     written = int((version / "report.json").stat().st_mtime * 1000)
     metrics = [Metric(key, value, written, 0) for key, value in metrics_of(report)]
-    facts = {"config": config, "data": body["provenance"].get("data", {}), "environment": told["versions"]}
+    facts = {"config": config, "data": body["provenance"].get("data", {}), "environment": environment["versions"]}
     params = [Param(key, str(value)) for key, value in flattened(facts)]
+    # MLflow limits the number of metrics and parameters per request.
     for batch in _batches(metrics):
         client.log_batch(run_id, metrics=batch)
     for batch in _batches(params):
         client.log_batch(run_id, params=batch)
-    client.log_batch(run_id, tags=[RunTag(COMMIT, told["git_commit"] or "unknown")])
+    client.log_batch(run_id, tags=[RunTag(COMMIT, environment["git_commit"] or "unknown")])
     _log_files(client, run_id, version, body)
 
 
@@ -58,7 +60,7 @@ def _log_files(client: Any, run_id: str, version: Path, body: dict[str, Any]) ->
 
 
 def metrics_of(report: dict[str, Any]) -> Iterator[tuple[str, float]]:
-    """Yield name and value of all overall figures and, where labels are few, of each label's.
+    """Yield name and value of all overall metrics and, if labels are few, of the metrics per label.
 
     Examples
     --------
@@ -68,8 +70,8 @@ def metrics_of(report: dict[str, Any]) -> Iterator[tuple[str, float]]:
     yield from ((key, float(value)) for key, value in report["overall"].items() if _is_number(value))
     labels = report["labels"]
     for row in labels if len(labels) <= MOST_LABELS else []:
-        label = UNSAFE.sub("_", row["label"])
-        yield from ((f"{key}/{label}", float(value)) for key, value in row.items() if _is_number(value))
+        name = UNSAFE.sub("_", row["label"])
+        yield from ((f"{key}/{name}", float(value)) for key, value in row.items() if _is_number(value))
 
 
 def flattened(facts: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -88,6 +90,7 @@ def flattened(facts: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _is_number(value: Any) -> bool:
+    # Flags such as `certified` are booleans, which Python counts as integers.
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

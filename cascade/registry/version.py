@@ -1,4 +1,4 @@
-"""A registered version as plain facts."""
+"""A registered version as plain data."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 from cascade.registry.tracking import SHA256
 
 PROMOTED, REASON = "cascade.promoted", "cascade.reason"
-"""Tags of a version that became champion: when, and why."""
+"""Tags of a version that became champion: the time and the reason."""
 DECIDED = "cascade.decided"
-"""Tag of a version that a retraining made: what it decided about it."""
+"""Tag of a version from a retraining: the decision about it."""
 
 
 @dataclass(frozen=True)
@@ -23,19 +23,19 @@ class ModelVersion:
     name : str
     number : int
     aliases : tuple of str
-        `champion`, `challenger`, and whatever else a team calls it.
+        `champion`, `challenger`, and aliases that users set.
     created : str
-        ISO time, UTC.
+        Time in ISO format, UTC.
     run_id : str
-        MLflow's run, which has config, metrics and files.
+        MLflow run with config, metrics and files.
     sha256 : str
-        Digest of the model's manifest.
+        Digest of the manifest of the model.
     promoted : str or None
-        When it last became champion.
+        Time at which it last became champion.
     reason : str or None
-        Why it did.
+        Reason for the promotion.
     decided : str or None
-        What the retraining that made it decided about it.
+        Decision of the retraining that made the version.
     """
 
     name: str
@@ -49,15 +49,16 @@ class ModelVersion:
     decided: str | None
 
     @classmethod
-    def of(cls, told: Any) -> ModelVersion:
-        """Read what MLflow says of a version."""
-        tags = told.tags
+    def of(cls, record: Any) -> ModelVersion:
+        """Make a version from MLflow's record."""
+        tags = record.tags
         return cls(
-            told.name,
-            int(told.version),
-            tuple(sorted(told.aliases)),
-            iso(told.creation_timestamp / 1000),
-            told.run_id,
+            record.name,
+            int(record.version),
+            tuple(sorted(record.aliases)),
+            # MLflow counts milliseconds.
+            iso(record.creation_timestamp / 1000),
+            record.run_id,
             tags.get(SHA256, ""),
             tags.get(PROMOTED),
             tags.get(REASON),
@@ -68,12 +69,12 @@ class ModelVersion:
         return f"models:/{self.name}/{self.number}"
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return {**asdict(self), "aliases": list(self.aliases)}
 
 
 def iso(seconds: float) -> str:
-    """A time as text.
+    """Return a time as text.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""How is a run shown? Figures on held-out rows, as text and as one HTML page."""
+"""How is a run reported? Metrics on held-out rows, as text and as one HTML page."""

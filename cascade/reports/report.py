@@ -1,4 +1,4 @@
-"""What came out, per label, overall and on parts of the rows, as plain data."""
+"""The report of a cascade as plain data: metrics per label, overall and on parts of the rows."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ __all__ = ["evaluate", "merged_proba", "table", "uncorrected_proba"]
 WITH_INTERVAL = (AUROC, AVERAGE_PRECISION, F1, F2, BRIER, LOG_LOSS, COUNT_RATIO)
 
 DRAWS = 1000
-"""For the intervals of metrics: a second or two for ten thousand rows."""
+"""Bootstrap draws per metric; the intervals of 10,000 rows take one or two seconds."""
 
 OF_BITS = {"f2_ciw", *(metric.name for metric in ROW_METRICS)}
+"""Overall metrics of predicted labels; all others depend on probabilities."""
 
 FIXED = {"with_label": frozenset({"gate_recall", "f1_normal"}), "past_gate": frozenset({"gate_recall"})}
-"""What a slice cannot tell: it is the same as on all rows, or the same for every prediction."""
+"""Metrics left out per slice: they equal the value on all rows, or are the same for every prediction."""
 
 
 def evaluate(
@@ -64,22 +65,31 @@ def evaluate(
     ----------
     predictor : CascadePredictor
     scores : Scores
-        What `predictor.score` returned for the rows.
+        Output of `predictor.score` for the rows.
     labels : LabelMatrix
-        Dense, n rows and L labels. Only known entries count.
+        Dense, n rows and L labels. Only known entries are counted.
     groups : ndarray, shape (n,), or None
-        Intervals are drawn over them.
+        Groups that the bootstrap draws; without them, each row is one group.
     importance : array-like of float >= 0, shape (L,), optional
         Weight of each label in `f2_ciw`; equal if not given.
 
     Returns
     -------
     dict
-        `labels`: one dict per label; `overall`; `undefined`: for each metric the number of labels without a value;
-        `slices`: these three for the rows with a label and for those past the gate; `all_empty`: what predicting
-        no label at all would score; `ledger`: what was found, and lost where. Undefined values are None; `_low`
-        and `_high` are 95 % intervals. Of the sums of probabilities, `uncorrected` takes the labeler's raw answer
-        on rows past the gate, `merged` has shifts undone and both stages merged, `ratio` is the calibrated result.
+        - `labels`: one dict per label.
+        - `overall`: one dict for all labels together.
+        - `undefined`: number of labels without a value, per metric.
+        - `slices`: these three for the rows with a label and for the rows past the gate.
+        - `all_empty`: scores of predicting no label on any row.
+        - `ledger`: counts of positives found, lost at the gate and lost at the labeler.
+
+        Undefined values are None; `_low` and `_high` are the ends of 95 % intervals.
+
+    Notes
+    -----
+    Three ratios divide a sum of probabilities by the number of true rows. `sum_ratio_uncorrected` uses the labeler's
+    raw probabilities on rows past the gate. `sum_ratio_merged` removes its shifts and merges both stages.
+    `sum_ratio` uses the calibrated probabilities.
 
     Raises
     ------
@@ -92,12 +102,14 @@ def evaluate(
     metrics = overall_metrics(len(rules.label_names), rules.plan.any_index, importance)
     report = _compare(rules, outcome, metrics)
     group = group_numbers(groups, len(labels))
+    # The slices have no intervals: the bootstrap takes most of the time of a report.
     more = _sums(predictor, scores, outcome, group) | _intervals(WITH_INTERVAL, outcome, group)
     for row, added in zip(report["labels"], _rows(more, len(rules.label_names)), strict=True):
         row |= added
     intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
     report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
     parts = {"with_label": outcome.with_label, "past_gate": outcome.passed}
+    # With rare labels, predicting nothing already scores high on these metrics; a model has to exceed it.
     nothing = replace(outcome, bits=np.zeros_like(outcome.Y))
     return report | {
         "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
@@ -120,6 +132,7 @@ def _compare(
 
 
 def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict[str, Any]:
+    # A row without a known positive may still have a missing one; such rows are neither class of the gate's AUROC.
     decided = outcome.empty | outcome.with_label
     has_label = outcome.with_label[decided].astype(np.uint8)[:, None]
     return {
@@ -139,6 +152,7 @@ def _intervals(metrics: Iterable[Metric], outcome: Outcome, group: NDArray[np.in
 
 def _ledger(rules: Rules, outcome: Outcome) -> dict[str, Any]:
     counts = asdict(ledger(outcome))
+    # Arrays hold one count per label; integers are counts of rows.
     columns = {key: value for key, value in counts.items() if not isinstance(value, int)}
     rows = [{key: int(values[k]) for key, values in columns.items()} for k in range(len(rules.label_names))]
     labels = [{"label": name} | row for name, row in zip(rules.label_names, rows, strict=True)]
@@ -147,6 +161,7 @@ def _ledger(rules: Rules, outcome: Outcome) -> dict[str, Any]:
 
 def _sums(predictor: CascadePredictor, scores: Scores, outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Floats]:
     true = outcome.Y.sum(axis=0, dtype=np.float64)
+    # `Y` is 0 where a label is missing, so probabilities must not be summed there either.
     counted = 1.0 if outcome.known is None else outcome.known
     low, high = ratio_interval(outcome.proba * counted, outcome.Y.astype(np.float64), group)
     return {
@@ -158,9 +173,14 @@ def _sums(predictor: CascadePredictor, scores: Scores, outcome: Outcome, group: 
 
 
 def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
-    """What the models say if nothing is undone: the labeler's raw answer on rows past the gate, 0 elsewhere."""
+    """Return probabilities without prior correction, merge or calibration, shape (n, L).
+
+    Learned labels have the labeler's raw probabilities on rows past the gate, and 0 on rejected rows. `any` has the
+    gate's probability.
+    """
     rules = predictor.rules
     proba = np.zeros((len(scores.passed), len(rules.label_names)))
+    # Scores already contain the correction for resampled training rows; subtracting it restores the raw log-odds.
     shift = getattr(predictor.labeler, "prior_shift_", getattr(predictor.labeler, "sampling_shift_", 0.0))
     proba[np.ix_(scores.passed, rules.plan.learned)] = expit(scores.labeler_z - shift)
     if rules.plan.any_index is not None:
@@ -169,8 +189,9 @@ def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
 
 
 def merged_proba(rules: Rules, scores: Scores) -> Floats:
-    """Shifts undone and stages merged, without any learned calibration."""
+    """Return probabilities with prior correction and merge but without calibration, shape (n, L)."""
     gate: Floats = expit(scores.gate_z)
+    # Constant labels and rejected rows have no labeler score; they get a fixed share of the gate's probability.
     proba: Floats = gate[:, None] * np.where(scores.passed[:, None], rules.plan.share, rules.rejected_share)
     merge = MERGES[rules.negative_pool]
     proba[np.ix_(scores.passed, rules.plan.learned)] = merge(gate[scores.passed], expit(scores.labeler_z))
@@ -184,4 +205,5 @@ def _rows(columns: dict[str, Floats], n_rows: int) -> list[dict[str, Any]]:
 
 
 def _plain(value: np.float64) -> float | None:
+    # JSON has no NaN; undefined metrics become null.
     return float(value) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""A report laid out as text: labels, ledger, slices, then what holds for all."""
+"""The report as text: a table of labels, the ledger, the slices and a summary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 Layout = tuple[tuple[str, str, str], ...]
-"""For each column the keys of its values, its title, and how the values are written."""
+"""Per column: the keys of its values, separated by spaces, its title and its format."""
 
 LABELS: Layout = (
     ("label", "label", "{}"),
@@ -75,9 +75,10 @@ SUMMARY = (
 
 
 def table(report: dict[str, Any]) -> str:
-    """Lay a report out as text: one line a label, the ledger, the slices, then what holds for all rows."""
+    """Return a report as text: metrics per label, the ledger, the slices and the summary of all rows."""
     labels, book = report["labels"], report["ledger"]
     parts = [
+        # Two tables, since one with all columns would be wider than 120 characters.
         _grid(LABELS, labels),
         _grid(LABELS_MORE, labels),
         [*_grid(LEDGER, book["labels"]), _empty_rows(book)],
@@ -99,14 +100,15 @@ def _slices(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _empty_rows(book: dict[str, Any]) -> str:
     return (
-        f"of {book['empty_rows']} empty rows {book['empty_past_gate']} passed the gate "
-        f"and {book['empty_with_alarm']} got a label"
+        f"of {book['empty_rows']} empty rows, {book['empty_past_gate']} passed the gate "
+        f"and {book['empty_with_alarm']} were given a label"
     )
 
 
 def _summary(overall: dict[str, Any]) -> list[str]:
     lines = []
     for key in SUMMARY:
+        # Some entries exist only in certain reports, such as `rows_per_second` where the scoring was timed.
         if key in overall:
             low, high = overall.get(f"{key}_low"), overall.get(f"{key}_high")
             interval = "" if low is None else f" ({_short(low)}-{_short(high)})"
@@ -118,10 +120,11 @@ def _grid(layout: Layout, rows: Iterable[dict[str, Any]]) -> list[str]:
     lines = [[title for _, title, _ in layout]]
     lines += [[_cell(row, keys, form) for keys, _, form in layout] for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(layout))]
+    # The first column has names, the others numbers, which are easier to compare when aligned to the right.
     return [
         "  ".join(
-            cell.rjust(width) if place else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
@@ -129,6 +132,7 @@ def _grid(layout: Layout, rows: Iterable[dict[str, Any]]) -> list[str]:
 
 def _cell(row: dict[str, Any], keys: str, form: str) -> str:
     values = [row.get(key) for key in keys.split()]
+    # An interval with one undefined end is not shown at all. Slices lack some metrics, so a key may be absent.
     return "-" if None in values else form.format(*values)
 
 

@@ -1,4 +1,4 @@
-"""Results of named steps in a folder: what is there is not done again, so a killed run goes on where it was."""
+"""Results of named steps in a folder: stored results are not computed again, so a killed run resumes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ logger = logging.getLogger(__name__)
 
 
 class StoredSteps:
-    """Steps of one run, in order; each is kept whole or not at all.
+    """Steps of one run, in order; each result is stored atomically.
 
     Parameters
     ----------
     folder : path
-        Of this run alone: its name tells all that its results depend on.
+        Folder of this run only; its name is a key of everything that the results depend on, see `key_of`.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def facts(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """Plain data that a step found; `make` is only called where it is not known yet."""
+        """Return the plain data of a step; `make` is called only if it is not stored yet."""
         path = self.folder / f"{name}.json"
+        # The file appears by a rename, so if it exists the step is complete.
         if not path.exists():
             logger.info("%s ...", name)
-            found = make()
+            made = make()
             with new_file(path) as temporary:
-                temporary.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        # Always what was read back, so that a resumed run goes on with the very same values.
+                temporary.write_text(json.dumps(made, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        # Read back in any case: a tuple becomes a list in JSON, and a resumed run must see the same values.
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return result
 
     def files(self, name: str, make: Callable[[Path], None]) -> Path:
-        """Folder of files that a step wrote."""
+        """Return the folder of a step's files; `make` is called only if it does not exist yet."""
         folder = self.folder / name
         if not folder.exists():
             logger.info("%s ...", name)
@@ -49,26 +50,27 @@ class StoredSteps:
         return folder
 
     def known(self, name: str) -> dict[str, Any] | None:
-        """What a step found, if it was done."""
+        """Return the data of a step, or None if it was not done."""
         path = self.folder / f"{name}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
     def drop(self, *names: str) -> None:
-        """Remove files of steps that nothing will ask for again."""
+        """Remove the files of steps that are not needed again."""
         for name in names:
             shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def forget(self) -> None:
-        """Start over."""
+        """Remove all steps, to start over."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def key_of(*parts: Any) -> str:
-    """Name for what depends on some plain data.
+    """Return a key of plain data, to name what depends on it.
 
     Examples
     --------
     >>> key_of({"seed": 0}, None) == key_of({"seed": 0}, None), key_of(1) == key_of(2)
     (True, False)
     """
+    # 24 hexadecimal digits are 96 bits: no collision among runs, and a path that stays short.
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]

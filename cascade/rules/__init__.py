@@ -1,1 +1,1 @@
-"""How do two scores become probabilities and bits? Prior correction, calibration, merge, thresholds."""
+"""How do scores of gate and labeler become probabilities and bits? Prior correction, calibration, merge, thresholds."""

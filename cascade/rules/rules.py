@@ -1,4 +1,4 @@
-"""The numbers that turn two stages' log-odds into merged, coherent probabilities and bits."""
+"""The fitted rules that turn log-odds of gate and labeler into merged, coherent probabilities and bits."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from cascade.utils.log_odds import log_odds, shift_proba
 from cascade.utils.types import Floats, Mask
 
 COHERENCES = ("lift", "labels", "any")
-"""Where the bit of `any` and those of the labels disagree: "lift" sets `any` with each label and lets it stand alone,
-"labels" makes it exactly their OR, "any" clears labels without it and sets the surest label where it stands alone."""
+"""What decides where the bit of `any` and those of the labels disagree. "lift": a label sets `any`, which may also be 1
+alone. "labels": `any` is exactly the OR of the labels. "any": its bit clears the labels where it is 0, and sets the
+label with the largest margin over its threshold where it would be 1 alone."""
 
 
 def check_coherence(coherence: str) -> str:
-    """Return `coherence` if it is one."""
+    """Return `coherence`, or raise an error if it is not one of `COHERENCES`."""
     if coherence not in COHERENCES:
         raise ConfigError(f"`coherence` must be one of {list(COHERENCES)}. Received {coherence!r}.")
     return coherence
@@ -31,7 +32,7 @@ def check_coherence(coherence: str) -> str:
 
 @dataclass(frozen=True)
 class Rules:
-    """Everything a cascade decides beyond its two models; plain numbers, fitted on held-out rows.
+    """Everything in a cascade besides its two models: plain numbers, fitted on held-out rows.
 
     Attributes
     ----------
@@ -40,14 +41,14 @@ class Rules:
     plan : LabelPlan
         Which columns are `any`, learned, or constant.
     negative_pool : str
-        Rows the labeler was trained on; decides the merge.
+        Rows the labeler was trained on, which determine the merge.
     gate_calibration, labeler_calibration, merged_calibration : AnyCalibration
         For the gate, for each learned label on the labeler's population, for each of `merged_columns`.
     gate_threshold : float
         Rows with a gate probability of at least this are examined.
     rejected_share : ndarray of float, shape (L,)
-        Positives of each label over the sum of the gate's probabilities, among rows that the gate rejects: what
-        the gate's probability of such a row is multiplied by. Zeros for hard zeros.
+        Factor on the gate's probability of a rejected row: positives of each label over the sum of the gate's
+        probabilities, both over rejected rows. All 0 if rejected rows get probability 0.
     rejected_interval : ndarray of float, shape (2, L)
         95 % interval of the share of rejected rows that have the label; see `cascade.metrics.intervals`.
     thresholds : ndarray of float, shape (L,)
@@ -55,10 +56,10 @@ class Rules:
     coherence : str
         Which of `any` and the labels decides where they disagree; see `COHERENCES`.
     shift : PriorShift or None
-        From the share of rows with a label where all of this was fitted to that where it is used. Everything above
-        stays as fitted, but for `thresholds`. None where the former is not known.
+        From the share of rows with a label where the rules were fitted to that where they are used. Only `thresholds`
+        follow it, all other attributes stay as fitted. None where the former is not known.
     by_shift : ByShift or None
-        What follows a shift besides the formula.
+        What a shift needs besides its formula.
     """
 
     label_names: tuple[str, ...]
@@ -76,11 +77,11 @@ class Rules:
     by_shift: ByShift | None = None
 
     def gate_proba(self, gate_z: Floats) -> Floats:
-        """Calibrated p(a | x) from the gate's log-odds (n,), as fitted; what passes is decided by it."""
+        """Return the calibrated p(a | x), as fitted, from the gate's log-odds (n,); it determines which rows pass."""
         return calibrated_proba(self.gate_calibration, gate_z)
 
     def served(self, gate: Floats) -> Floats:
-        """p(a | x) where the model is used, from that as fitted."""
+        """Return p(a | x) where the model is used from p(a | x) as fitted."""
         return gate if self.shift is None else self.shift.any_proba(gate)
 
     @property
@@ -89,12 +90,12 @@ class Rules:
         return float(self.served(np.array(self.gate_threshold)))
 
     def prior_shift(self) -> PriorShift:
-        """From the share of rows with a label in training to that where the model is used.
+        """Return the shift from the share of rows with a label in training to that where the model is used.
 
         Raises
         ------
         ConfigError
-            If the former is not known.
+            If the training's share is not known.
         """
         if self.shift is None:
             raise ConfigError(
@@ -104,13 +105,14 @@ class Rules:
         return self.shift
 
     def at_prevalence(self, prevalence: float) -> Rules:
-        """The same rules where another share of rows has a label.
+        """Return the same rules for a site where another share of rows has a label.
 
         Raises
         ------
         ConfigError
-            If that is no share or too far away, or that of the training is not known.
+            If `prevalence` is not a share or too far away, or the training's share is not known.
         """
+        # Always from the training's share, so that adapting twice equals adapting once.
         shift = self.prior_shift().to(prevalence)
         assert self.by_shift is not None
         return replace(self, shift=shift, thresholds=self.by_shift.thresholds_at(shift.log_odds))
@@ -122,9 +124,10 @@ class Rules:
         return np.append(self.plan.learned, np.array(last, dtype=np.intp))
 
     def merge(self, gate: Floats, labeler_z: Floats) -> Floats:
-        """Merged probabilities of the merged columns (m, K), before their own calibration.
+        """Return the merged probabilities of the merged columns for m rows, before the merged calibration.
 
-        `any` is the gate's, or that of the surest label: the labeler saw more than the gate.
+        `any` is the larger of the gate's probability and that of the most probable label, since the labeler may have
+        more information than the gate.
         """
         merged = MERGES[self.negative_pool](gate, np.asarray(expit(self.labeler_calibration(labeler_z))))
         if self.plan.any_index is None:
@@ -132,33 +135,44 @@ class Rules:
         return np.column_stack([merged, np.maximum(gate, merged.max(axis=1, initial=0.0))])
 
     def proba(self, gate: Floats, passed: Mask, labeler_z: Floats) -> Floats:
-        """Coherent probabilities (n, L) from gate probabilities as fitted (n,) and passed rows' log-odds (m, K)."""
+        """Return coherent probabilities (n, L) from the gate's as fitted (n,) and the labeler's log-odds (m, K)."""
+        # First every column as a share of the gate's probability. Of rows that passed, only the constant columns keep
+        # it; the learned ones and `any` are overwritten below.
         proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
         self._fill_between(proba, gate, ~passed & (gate >= self.gate_threshold))
         merged = log_odds(self.merge(gate[passed], labeler_z))
         proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(merged))
+        # A share among rejected rows may exceed 1, where the gate's probabilities in that tail are too low.
         np.minimum(proba, 1.0, out=proba)
+        # Only now: calibration treats each column separately and would break coherence again.
         if self.plan.any_index is not None:
             proba = coherent(proba, self.plan.any_index)
         return self.proba_at(proba, gate, passed)
 
     def proba_at(self, proba: Floats, gate: Floats, passed: Mask) -> Floats:
-        """Coherent probabilities (n, L) where the model is used, from those as fitted."""
+        """Return coherent probabilities (n, L) where the model is used from coherent probabilities as fitted."""
         if self.shift is None or self.by_shift is None or not self.shift.log_odds:
             return proba
+        # The formula keeps every quotient of a label and `any`, and with it coherence; offsets per label do not.
         moved = self.shift.label_proba(proba, self.any_of(proba, gate))
         moved[passed] = shift_proba(moved[passed], self.by_shift.offsets_at(self.shift.log_odds))
         return moved if self.plan.any_index is None else coherent(moved, self.plan.any_index)
 
     def any_of(self, proba: Floats, gate: Floats) -> Floats:
-        """p(a | x) that goes with coherent probabilities (n, L): the gate's, or what the labels made of it."""
+        """Return the p(a | x) that belongs to coherent probabilities (n, L): at least that of each label."""
         if self.plan.any_index is not None:
             return proba[:, self.plan.any_index]
+        # The gate alone may be below a label, whose shifted probability could then exceed 1.
         most_probable: Floats = np.maximum(gate, proba.max(axis=1))
         return most_probable
 
     def _fill_between(self, proba: Floats, gate: Floats, between: Mask) -> None:
-        """Give rows that only a raised threshold rejects the labels' usual shares: those of the tail are too small."""
+        """Fill in the rows that only a raised gate threshold rejects, in place.
+
+        They are not in the tail on which `rejected_share` was fitted, and labels are more frequent there. So the shares
+        among all rows with a label are used.
+        """
+        # All shares 0 means that rejected rows get probability 0, these too.
         if between.any() and self.rejected_share.any():
             usual = self.plan.share.copy()
             if self.plan.any_index is not None:
@@ -166,14 +180,16 @@ class Rules:
             proba[between] = gate[between, None] * usual
 
     def margin(self, proba: Floats, passed: Mask) -> Floats:
-        """Log-odds above the decision threshold (n, L), with the sign of the bit that the rules set."""
+        """Return the log-odds above the decision threshold (n, L), positive exactly where the rules set the bit."""
         margin = log_odds(proba) - log_odds(self.thresholds)
+        # The gate and the agreement with `any` also decide a bit. Where they overrule the threshold, the margin is cut
+        # at the smallest number of the bit's sign, so that the sign equals `predict`.
         on = self.bits(proba, passed) > 0
         least = np.finfo(np.float64).tiny
         return np.where(on, np.maximum(margin, least), np.minimum(margin, -least))
 
     def bits(self, proba: Floats, passed: Mask, thresholds: Floats | None = None) -> NDArray[np.uint8]:
-        """0/1 of shape (n, L): only rows that passed get a bit, and `any` agrees with the labels."""
+        """Return 0/1 of shape (n, L): only rows that passed can have a 1, and `any` agrees with the labels."""
         limits = self.thresholds if thresholds is None else thresholds
         bits = (proba >= limits) & passed[:, None]
         if self.plan.any_index is not None:
@@ -200,23 +216,25 @@ class Rules:
 
     def _agree(self, bits: Mask, proba: Floats, limits: Floats, index: int) -> None:
         """Make `any`, which is column `index`, and the labels agree, in place."""
-        labels = np.flatnonzero(np.arange(len(self.label_names)) != index)
-        if self.coherence == "any" and len(labels):
-            bits[:, labels] &= bits[:, [index]]
-            bare = np.flatnonzero(bits[:, index] & ~bits[:, labels].any(axis=1))
-            margin = log_odds(proba[np.ix_(bare, labels)]) - log_odds(limits[labels])
-            # A label whose bit is never set does not stand in for the others either.
-            most_probable = np.argmax(np.where(limits[labels] > 1, -np.inf, margin), axis=1)
-            bits[bare, labels[most_probable]] = True
-        elif self.coherence == "labels" and len(labels):
-            bits[:, index] = bits[:, labels].any(axis=1)
+        # `cascade/serving/graph_rules.py` has the same rule as a graph: change both together.
+        others = np.flatnonzero(np.arange(len(self.label_names)) != index)
+        if self.coherence == "any" and len(others):
+            bits[:, others] &= bits[:, [index]]
+            alone = np.flatnonzero(bits[:, index] & ~bits[:, others].any(axis=1))
+            # By margin, not by probability: a rare label with a low threshold would hardly ever be chosen.
+            margin = log_odds(proba[np.ix_(alone, others)]) - log_odds(limits[others])
+            # A label whose threshold is never (above 1) is not chosen in place of the others either.
+            nearest = np.argmax(np.where(limits[others] > 1, -np.inf, margin), axis=1)
+            bits[alone, others[nearest]] = True
+        elif self.coherence == "labels" and len(others):
+            bits[:, index] = bits[:, others].any(axis=1)
         else:
             bits[:, index] = bits.any(axis=1)
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a cascade says of each row.
+    """What a cascade predicts for each row.
 
     Attributes
     ----------
@@ -236,7 +254,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Scores:
-    """What the two models say, before any rule.
+    """Log-odds from the two models, before any rule is applied.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Keras networks as the bytes of an exported runtime, by way of one frozen graph."""
+"""Convert Keras networks to the format of an exported runtime, through one frozen graph."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def convert(network: keras.Model, runtime: str, ranges: NDArray[Any] | None = No
     network : keras.Model
     runtime : {"litert", "onnx"}
     ranges : ndarray, shape (n, ...), optional
-        Real rows as the network takes them. With them it is quantised to INT8, which holds what these rows span.
+        Real rows as the network takes them. If given, the network is quantised to INT8 with the ranges of these rows.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def convert(network: keras.Model, runtime: str, ranges: NDArray[Any] | None = No
     if keras.backend.backend() != "tensorflow":
         raise ConfigError(f"networks are exported from Keras on TensorFlow. Received {keras.backend.backend()!r}.")
     # Constants that a layer keeps outside of its weights, as Normalization does, would become inputs of the ONNX
-    # graph and zeros in LiteRT's; frozen, they are part of the graph.
+    # graph and zeros in LiteRT. Freezing makes them part of the graph.
     with quietly():
         return CONVERTERS[runtime](_frozen(network), ranges)
 
@@ -63,16 +63,18 @@ def _onnx(frozen: Any, ranges: NDArray[Any] | None) -> bytes:
 
 
 def to_onnx(frozen: Any, outputs: Sequence[str] = ()) -> bytes:
-    """A frozen function as an ONNX network; its outputs are renamed if names are given, in their order."""
+    """Convert a frozen function to an ONNX network, and rename its outputs if names are given in their order."""
     from tf2onnx import optimizer
     from tf2onnx.tfonnx import process_tf_graph
 
-    given, answers = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
-    named = dict(zip(answers, outputs, strict=True)) if outputs else {}
-    named |= {name: name.removesuffix(":0") for name in given}
+    input_names, output_names = [[tensor.name for tensor in tensors] for tensors in (frozen.inputs, frozen.outputs)]
+    renamed = dict(zip(output_names, outputs, strict=True)) if outputs else {}
+    # TensorFlow names a tensor by its operation and output; clients should send "rows", not "rows:0".
+    renamed |= {name: name.removesuffix(":0") for name in input_names}
     graph = process_tf_graph(
-        frozen.graph, opset=OPSET, input_names=given, output_names=answers, tensors_to_rename=named
+        frozen.graph, opset=OPSET, input_names=input_names, output_names=output_names, tensors_to_rename=renamed
     )
+    # An optimisation that fails is skipped: the graph is correct without it.
     return bytes(optimizer.optimize_graph(graph, catch_errors=True).make_model("cascade").SerializeToString())
 
 
@@ -81,7 +83,8 @@ CONVERTERS: dict[str, Callable[[Any, NDArray[Any] | None], bytes]] = {"litert": 
 
 @contextmanager
 def quietly() -> Iterator[None]:
-    """Keep the converters' own progress and warnings out of the terminal, their handlers out of the process's log."""
+    """Hide the converters' progress and warnings, and undo their changes to the process's logging."""
+    # A converter may add handlers to the root logger, which would print every later line twice.
     handlers, disabled = logging.root.handlers[:], logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

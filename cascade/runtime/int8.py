@@ -1,4 +1,4 @@
-"""INT8 networks: weights and activations in eight bits, their ranges taken from real rows."""
+"""INT8 networks: weights and activations in eight bits, with ranges measured on real rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS_AT_A_TIME = 16
 
 
 def litert_in_int8(frozen: Any, ranges: NDArray[Any]) -> bytes:
-    """A frozen function as a LiteRT network; what has no INT8 kernel, as a cast of the input, stays float."""
+    """Convert a frozen function to an INT8 LiteRT network; operations without an INT8 kernel stay float."""
     converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _batches(ranges, 1)
@@ -24,7 +24,7 @@ def litert_in_int8(frozen: Any, ranges: NDArray[Any]) -> bytes:
 
 
 def onnx_in_int8(content: bytes, ranges: NDArray[Any]) -> bytes:
-    """An ONNX network with quantised weights and activations (QDQ)."""
+    """Quantise weights and activations of an ONNX network (QDQ format)."""
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, quantize_static
 
@@ -39,7 +39,7 @@ def onnx_in_int8(content: bytes, ranges: NDArray[Any]) -> bytes:
     network = onnx.load_from_string(content)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
-        # Seven bits for weights: processors without VNNI add pairs of products in 16 bits, which eight would overflow.
+        # Weights get seven bits: processors without VNNI add pairs of products in 16 bits, which eight bits overflow.
         quantize_static(network, path, Reader(), per_channel=True, reduce_range=True)
         return path.read_bytes()
 

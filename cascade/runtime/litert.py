@@ -1,4 +1,4 @@
-"""LiteRT, with XNNPACK below it: the fastest on depthwise networks and on tiny ones."""
+"""LiteRT with XNNPACK: the fastest runtime for depthwise networks and for tiny ones."""
 
 from __future__ import annotations
 
@@ -16,14 +16,16 @@ def open_session(content: bytes, batch_size: int, threads: int) -> Session:
     """Open a `.tflite` network at one batch size."""
     with quiet_stderr():
         interpreter = Interpreter(model_content=content, num_threads=threads)
-        (given,) = interpreter.get_input_details()
-        interpreter.resize_tensor_input(given["index"], [batch_size, *given["shape"][1:]])
+        # The converter writes a batch size of 1 for an open one; memory is allocated after the resize.
+        (rows,) = interpreter.get_input_details()
+        interpreter.resize_tensor_input(rows["index"], [batch_size, *rows["shape"][1:]])
         interpreter.allocate_tensors()
-    (answer,) = interpreter.get_output_details()
+    (logits,) = interpreter.get_output_details()
 
     def run(batch: NDArray[Any]) -> NDArray[np.float32]:
-        interpreter.set_tensor(given["index"], batch)
+        interpreter.set_tensor(rows["index"], batch)
         interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(answer["index"]))
+        # `get_tensor` copies, so that the next call does not overwrite these logits.
+        return np.asarray(interpreter.get_tensor(logits["index"]))
 
     return run

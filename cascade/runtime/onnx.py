@@ -1,4 +1,4 @@
-"""ONNX Runtime: the fastest on wide convolutions."""
+"""ONNX Runtime: the fastest runtime for wide convolutions."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from numpy.typing import NDArray
 from cascade.runtime.runtimes import Session
 
 NOWHERE = "/nonexistent"
-"""Where weights outside of the network are looked for: a network may not read other files."""
+"""Folder of weights outside of the network file: a network must not read other files."""
 
 
 def open_session(content: bytes, batch_size: int, threads: int) -> Session:
-    """Open an `.onnx` network; one session serves every batch size, so `batch_size` binds nothing."""
+    """Open an `.onnx` network; a session takes batches of any size, so `batch_size` has no effect."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Two networks share the cores: threads that wait by spinning would take half of them away.
+    # Gate and labeler share the cores, and the threads of one would spin while the other computes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    # Only errors: warnings about a converted graph are of no use to those who predict.
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    (given,) = session.get_inputs()
+    (rows,) = session.get_inputs()
 
     def run(batch: NDArray[Any]) -> NDArray[np.float32]:
-        (answer,) = session.run(None, {given.name: batch})
-        return np.asarray(answer)
+        (logits,) = session.run(None, {rows.name: batch})
+        return np.asarray(logits)
 
     return run

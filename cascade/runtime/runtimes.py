@@ -1,4 +1,4 @@
-"""Runtimes by name: what they are installed as, and how a network that was converted for one is opened."""
+"""Runtimes by name: the packages that they need, and how a converted network is opened."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cascade.errors import ConfigError
 from cascade.utils.threads import usable_cores
 
 Session = Callable[[NDArray[Any]], NDArray[np.float32]]
-"""A network at one batch size: rows of exactly that number in, float32 logits (rows, n_outputs) out."""
+"""A network at one batch size: from a batch of exactly that size to float32 logits (batch size, n_outputs)."""
 
 KERAS = "keras"
 AUTO = "auto"
@@ -31,15 +31,15 @@ class Runtime:
     Attributes
     ----------
     package : str
-        What to install.
+        Package to install.
     imported : str
-        Module that must be there to open a network.
+        Module that must be installed to open a network.
     converted : tuple of str
-        Modules that must be there to convert one.
+        Modules that must be installed to convert one.
     suffix : str
-        Ending of its files.
+        Suffix of its files.
     opener : str
-        Module of ours with `open_session(content, batch_size, threads)`.
+        Module of this package with `open_session(content, batch_size, threads)`.
     """
 
     package: str
@@ -49,15 +49,16 @@ class Runtime:
     opener: str
 
     def installed(self) -> bool:
-        """Tell whether networks can be opened."""
+        """Return whether networks can be opened."""
         return find_spec(self.imported) is not None
 
     def exports(self) -> bool:
-        """Tell whether networks can be converted and then timed."""
+        """Return whether networks can be converted and then timed."""
         return self.installed() and all(find_spec(name) is not None for name in self.converted)
 
     def open(self, content: bytes, batch_size: int, threads: int) -> Session:
         """Open a converted network at one batch size."""
+        # Imported by name, so that one runtime works where the others are not installed.
         session: Session = import_module(self.opener).open_session(content, batch_size, threads)
         return session
 
@@ -69,12 +70,12 @@ RUNTIMES = {
 
 
 def exporting_runtimes() -> tuple[str, ...]:
-    """Runtimes that networks can be exported to here."""
+    """Return the runtimes to which networks can be exported on this machine."""
     return tuple(name for name, runtime in RUNTIMES.items() if runtime.exports())
 
 
 def check_runtime(runtime: Any) -> str:
-    """Refuse a name that is no runtime."""
+    """Return `runtime` if it is the name of one."""
     known = (AUTO, KERAS, *RUNTIMES)
     if runtime not in known:
         raise ConfigError(f"`runtime` must be one of {', '.join(known)}. Received {runtime!r}.")
@@ -82,9 +83,9 @@ def check_runtime(runtime: Any) -> str:
 
 
 def check_threads(threads: Any) -> int:
-    """Threads of a runtime: as asked, or the cores that this process may use."""
+    """Return the number of threads if it is valid; the cores that this process may use if None."""
     if threads is None:
         return usable_cores()
     if not isinstance(threads, (int, np.integer)) or isinstance(threads, bool) or not 1 <= threads <= MOST_THREADS:
-        raise ConfigError(f"`threads` must be a whole number of 1 to {MOST_THREADS}. Received {threads!r}.")
+        raise ConfigError(f"`threads` must be a whole number from 1 to {MOST_THREADS}. Received {threads!r}.")
     return int(threads)

@@ -1,4 +1,4 @@
-"""Sessions of one network, which threads share."""
+"""Sessions of one network that threads share."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from cascade.runtime.runtimes import Session
 
 
 class Sessions:
-    """As many sessions as threads ask at the same time, each opened when it is first needed.
+    """A pool of up to `most` sessions, each opened when it is first needed.
 
-    A session keeps its input and output between the calls that make one answer, so no two threads may be in it.
+    A session keeps its input and output between the calls of one prediction, so only one thread at a time may use it.
 
     Parameters
     ----------
-    opened : callable
-        Opens one.
+    open_session : callable
+        Opens a session.
     most : int
-        A thread that finds all of them in use waits.
+        Most sessions; a thread waits while all are in use.
     """
 
-    def __init__(self, opened: Callable[[], Session], most: int) -> None:
-        self._opened = opened
+    def __init__(self, open_session: Callable[[], Session], most: int) -> None:
+        self._open_session = open_session
         self._idle: list[Session] = []
         self._free = BoundedSemaphore(most)
 
     def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
-        """Let a session that is idle answer a batch."""
+        """Compute the logits of a batch in an idle session."""
         with self._free:
-            session = self._taken()
+            session = self._idle_session()
             try:
                 return session(batch)
             finally:
                 self._idle.append(session)
 
-    def _taken(self) -> Session:
+    def _idle_session(self) -> Session:
+        # `pop` of a list is atomic, while a check of its length before would not be.
         try:
             return self._idle.pop()
         except IndexError:
-            return self._opened()
+            return self._open_session()

@@ -1,4 +1,4 @@
-"""Write a whole cascade as one graph for a model server, once it says what the model says."""
+"""Write a cascade as one graph for a model server, after the graph was compared with the predictor."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import numpy as np
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.predictor import CascadePredictor
 from cascade.runtime.measure import TOLERANCE, rehearsal_rows
-from cascade.serving.graph_cascade import WholeCascade
+from cascade.serving.graph_cascade import GraphCascade
 from cascade.serving.graph_formats import Examine, format_of
 
-REHEARSED = 64
+NOISE_ROWS = 64
 
 
 def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
-    """Write one graph of rows in, gate probability, fate, probabilities and bits out.
+    """Write one graph from rows to gate probability, whether the row passed, probabilities and bits.
 
     Parameters
     ----------
     predictor : CascadePredictor
         Loaded with `runtime="keras"`.
     out : path
-        File for "onnx", folder for the others; whole or not at all.
+        File for "onnx", folder for the others; written atomically.
     format : {"onnx", "openvino", "saved_model"}
 
     Returns
@@ -38,43 +38,46 @@ def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
     ConfigError
         If a part is not a network.
     ModelRefusedError
-        If the graph answers otherwise than the predictor.
+        If the graph and the predictor differ by more than the tolerance.
     """
-    written = format_of(format)
-    whole = WholeCascade(predictor)
+    graph_format = format_of(format)
+    cascade = GraphCascade(predictor)
     if out.exists():
         raise ConfigError(f"`{out}` exists already; choose another name or remove it first.")
-    rows = rehearsal_rows(whole.row_shape, whole.dtype, REHEARSED)
-    made = written.make(whole)
-    difference = max(_with_all_past(predictor, rows), _by_gate(predictor, written.open(made), rows))
+    rows = rehearsal_rows(cascade.row_shape, cascade.dtype, NOISE_ROWS)
+    model = graph_format.make(cascade)
+    difference = max(_with_open_gate(predictor, rows), _at_the_gate(predictor, graph_format.open(model), rows))
+    # Negated, so that a NaN is refused as well.
     if not difference <= TOLERANCE:
         raise ModelRefusedError(f"the graph differs by {difference:.2g} in probability from the model; not written.")
-    written.write(made, out)
+    graph_format.write(model, out)
     return difference
 
 
-def _with_all_past(predictor: CascadePredictor, rows: Any) -> float:
-    """Difference of the traced graph with a gate that all rows pass: noise may not, and the labeler must be seen."""
+def _with_open_gate(predictor: CascadePredictor, rows: Any) -> float:
+    """Return the difference of the traced graph with a gate that all rows pass."""
+    # No row of noise may pass the fitted gate, and then the labeler would not be compared at all.
     rules = replace(predictor.rules, gate_threshold=0.0)
-    opened = CascadePredictor(predictor.gate, predictor.labeler, rules, predictor.signature)
-    return _difference(opened, WholeCascade(opened).examine, rows)
+    open_gate = CascadePredictor(predictor.gate, predictor.labeler, rules, predictor.signature)
+    return _difference(open_gate, GraphCascade(open_gate).examine, rows)
 
 
-def _by_gate(predictor: CascadePredictor, examine: Examine, rows: Any) -> float:
-    """Difference of a graph on all rows, and where none passes or all do, so far as there are such."""
+def _at_the_gate(predictor: CascadePredictor, examine: Examine, rows: Any) -> float:
+    """Return the difference on all rows, on those that the gate rejects, and on those that pass."""
+    # Runtimes fail most easily where a batch has no row for the labeler, or none without.
     passed = predictor.examine(rows).passed_gate
     parts = [rows, rows[~passed], rows[passed]]
     return max(_difference(predictor, examine, part) for part in parts if len(part))
 
 
 def _difference(predictor: CascadePredictor, examine: Examine, rows: Any) -> float:
-    """Largest difference in probability between a graph and a predictor; infinite where a number is not finite."""
-    answer, wanted = examine(rows), predictor.examine(rows)
-    # A row at the gate's threshold may fall on either side; then nothing else of it can be compared.
-    same = np.asarray(answer["passed_gate"]) == wanted.passed_gate
+    """Return the largest difference in probability between a graph and a predictor; infinite if one is not finite."""
+    outputs, expected = examine(rows), predictor.examine(rows)
+    # Rounding may put a row at the gate's threshold on either side; its other outputs cannot be compared then.
+    same = np.asarray(outputs["passed_gate"]) == expected.passed_gate
     pairs = [
-        (np.asarray(answer["gate_probability"]), wanted.gate_proba),
-        (np.asarray(answer["probabilities"])[same], wanted.proba[same]),
+        (np.asarray(outputs["gate_probability"]), expected.gate_proba),
+        (np.asarray(outputs["probabilities"])[same], expected.proba[same]),
     ]
-    far = max(float(np.abs(ours - theirs).max(initial=0.0)) for ours, theirs in pairs)
-    return far if all(np.isfinite(ours).all() for ours, _ in pairs) else float("inf")
+    difference = max(float(np.abs(output - proba).max(initial=0.0)) for output, proba in pairs)
+    return difference if all(np.isfinite(output).all() for output, _ in pairs) else float("inf")

@@ -1,4 +1,4 @@
-"""A whole cascade as one graph of TensorFlow: gate, the rows past it, labeler, merge, coherence, bits."""
+"""A cascade as one TensorFlow graph: gate, the rows that pass, labeler, merge, coherence, bits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from cascade.utils.log_odds import SMALLEST, log_odds
 
 FURTHEST = float(np.log1p(-SMALLEST) - np.log(SMALLEST))
 Part = Callable[[Any], Any]
+# The formulas of `cascade.rules.probability.merge`, in operations that every format of a graph has.
 MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "positives": lambda gate, labeler: gate * labeler,
     "all": lambda gate, labeler: tf.minimum(gate, labeler),
@@ -24,8 +25,8 @@ MERGES: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-class WholeCascade(tf.Module):  # type: ignore[misc]
-    """What `CascadePredictor.examine` does at the fitted thresholds, in float64 beyond the networks.
+class GraphCascade(tf.Module):  # type: ignore[misc]
+    """`CascadePredictor.examine` at the fitted thresholds as a graph, in float64 after the networks.
 
     Parameters
     ----------
@@ -41,10 +42,11 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
     def __init__(self, predictor: CascadePredictor) -> None:
         super().__init__(name="cascade")
         self.rules, labeler = predictor.rules, predictor.labeler
-        # Networks take arrays, whose signature has a shape.
+        # Networks take arrays, so the signature has a shape; () only satisfies the type.
         self.row_shape = predictor.signature.row_shape or ()
         if self.rules.shift is not None and not self.rules.shift.is_none:
             raise ConfigError("one graph cannot hold an adapted cascade; write it from the cascade as it was trained.")
+        # A SavedModel includes only variables that its module tracks, and the closures below hide them.
         self._networks: list[Any] = []
         self._gate = self._part(predictor.gate, "gate")
         self._labeler = None if labeler is None else self._part(labeler, "labeler")
@@ -53,11 +55,11 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         self.examine = tf.function(self._examine, input_signature=[rows])
 
     def _part(self, estimator: Any, role: str) -> Part:
-        """Log-odds (m, K) of rows as a function, from a network or from bags of them."""
+        """Return the function from rows to log-odds (m, K) of a network, or of bags of networks."""
         if hasattr(estimator, "network_"):
             self._networks.append(estimator.network_)
             _check_size(self.row_shape, estimator.image_size)
-            return lambda rows: corrected(estimator, estimator.network_(_seen(rows, estimator), training=False))
+            return lambda rows: corrected(estimator, estimator.network_(_resized(rows, estimator), training=False))
         if not hasattr(estimator, "estimators_") or not hasattr(estimator, "prior_shift_"):
             raise ConfigError(f"one graph needs a network as {role}. Received {type(estimator).__name__}.")
         bags = [[self._part(bag, role) for bag in label] for label in estimator.estimators_]
@@ -71,10 +73,13 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
         gate = tf.sigmoid(calibrated(self.rules.gate_calibration, _clipped(self._gate(rows))))
         passed = gate[:, 0] >= self.rules.gate_threshold
         chosen = tf.where(passed)
+        # Rejected rows keep a share of the gate's probability, so that sums over all rows stay calibrated.
         share = tf.where(passed[:, None], self.rules.plan.share, self.rules.rejected_share)
+        # The labeler runs only on rows that pass; the scatter restores the order of the rows.
         proba = tf.tensor_scatter_nd_update(
-            gate * share, chosen, self._merged(tf.gather_nd(gate, chosen), self._asked(rows, chosen))
+            gate * share, chosen, self._merged(tf.gather_nd(gate, chosen), self._labeler_log_odds(rows, chosen))
         )
+        # A rejected share is a ratio of sums and may exceed 1.
         proba = tf.minimum(proba, 1.0)
         if self.rules.plan.any_index is not None:
             proba = coherent_in_graph(proba, self.rules.plan.any_index)
@@ -85,35 +90,38 @@ class WholeCascade(tf.Module):  # type: ignore[misc]
             "labels": tf.cast(agreeing_bits(self.rules, proba, passed), tf.uint8),
         }
 
-    def _asked(self, rows: Any, chosen: Any) -> Any:
-        """The labeler's log-odds of the chosen rows; it always gets one more, since kernels refuse an empty batch."""
+    def _labeler_log_odds(self, rows: Any, chosen: Any) -> Any:
+        """Return the labeler's log-odds (m, K) of the chosen rows."""
         if self._labeler is None:
             return tf.zeros((tf.shape(chosen)[0], 0), tf.float64)
+        # Some kernels refuse an empty batch, so row 0 is always scored as well and then dropped.
         padded = tf.concat([chosen, tf.zeros((1, 1), tf.int64)], axis=0)
         return _clipped(self._labeler(tf.gather_nd(rows, padded)))[:-1]
 
     def _merged(self, gate: Any, z: Any) -> Any:
-        """Probabilities (m, L) of rows that passed."""
+        """Return the probabilities (m, L) of rows that passed."""
         rules = self.rules
         merged = MERGES[rules.negative_pool](gate, tf.sigmoid(calibrated(rules.labeler_calibration, z)))
         if rules.plan.any_index is not None:
+            # `any` is at least as probable as each label, since the labeler may see more than the gate.
             most_probable = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
             merged = tf.concat([merged, most_probable], axis=1)
         merged = tf.sigmoid(calibrated(rules.merged_calibration, graph_log_odds(merged)))
+        # Merged columns come first; a constant label is taken from the L columns of the gate times its share.
         columns = np.arange(len(rules.label_names)) + merged.shape[1]
         columns[rules.merged_columns] = np.arange(merged.shape[1])
         return tf.gather(tf.concat([merged, gate * rules.plan.share], axis=1), columns, axis=1)
 
 
 def _check_size(shape: tuple[int, ...], size: int | None) -> None:
-    """Refuse a size to which a graph cannot average by whole pixels."""
+    """Refuse an image size that needs fractions of pixels to average down to."""
     if size is not None and (shape[0] != shape[1] or shape[0] % size):
         height, width = shape[:2]
         raise ConfigError(f"one graph averages whole pixels: {height}x{width} is no multiple of {size}x{size}.")
 
 
-def _seen(rows: Any, estimator: Any) -> Any:
-    """Images at the size at which a network looks at them, rounded as in memory."""
+def _resized(rows: Any, estimator: Any) -> Any:
+    """Average images down to a network's size, rounded as in `cascade.data.averaging`."""
     if estimator.image_size in (None, rows.shape[1]):
         return rows
     area = rows.shape[1] // estimator.image_size
@@ -121,14 +129,15 @@ def _seen(rows: Any, estimator: Any) -> Any:
 
 
 def _mean(bags: list[Part], rows: Any, constant: float) -> Any:
-    """Mean log-odds (m, 1) of a label's bags, or what stands for a label that has none."""
+    """Return the mean log-odds (m, 1) of a label's bags, or `constant` for a constant label, which has no bags."""
     if not bags:
         return tf.fill((tf.shape(rows)[0], 1), tf.constant(constant, tf.float64))
+    # Clipped before the mean, as `log_odds` clips each bag in `BalancedBinaryRelevance`.
     return tf.add_n([_clipped(bag(rows)) for bag in bags]) / len(bags)
 
 
 def calibrated(calibration: AnyCalibration, z: Any) -> Any:
-    """Calibrated log-odds (m, K), as `AnyCalibration.__call__` computes them."""
+    """Return calibrated log-odds (m, K), as a calibration of `cascade.rules` computes them."""
     if isinstance(calibration, IsotonicCalibration):
         lines = zip(calibration.knots, calibration.values, strict=True)
         return tf.stack([_line(z[:, k], knots, values) for k, (knots, values) in enumerate(lines)], axis=1)
@@ -137,7 +146,8 @@ def calibrated(calibration: AnyCalibration, z: Any) -> Any:
 
 
 def _line(z: Any, knots: Any, values: Any) -> Any:
-    """A line through knots, flat beyond them: the sum of what each piece adds."""
+    """Interpolate linearly between knots, constant outside of them."""
+    # A sum over the pieces, since ONNX has no operation like `np.interp`.
     width = np.diff(knots)
     inside = tf.clip_by_value(z[:, None] - knots[:-1], 0.0, width)
     return values[0] + tf.reduce_sum(inside * (np.diff(values) / width), axis=1)

@@ -1,4 +1,4 @@
-"""What one graph can be written as: each format made of the traced cascade, opened to be compared, and written."""
+"""Formats of a graph: how each is made of the traced cascade, opened for the comparison, and written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from cascade.errors import ConfigError
 from cascade.runtime.convert import quietly, to_onnx
-from cascade.serving.graph_cascade import WholeCascade
+from cascade.serving.graph_cascade import GraphCascade
 from cascade.utils.atomic import new_file, new_folder
 
 Examine = Callable[[Any], Any]
@@ -23,23 +23,23 @@ IR_NAME = "cascade.xml"
 
 @dataclass(frozen=True)
 class GraphFormat:
-    """A format of a whole cascade.
+    """A file format of a cascade.
 
     Attributes
     ----------
     make : callable
-        What is written, of a traced cascade.
+        Converts a traced cascade to the model that is written.
     open : callable
-        A function of rows, of what was made.
+        Turns that model into a function of rows.
     write : callable
-        Puts what was made at a path, whole or not at all.
+        Writes that model to a path atomically.
     needs : tuple of str
-        Modules that must be there.
+        Modules that must be installed.
     extra : str
-        Extras of this package that bring them.
+        Extras of this package that install them.
     """
 
-    make: Callable[[WholeCascade], Any]
+    make: Callable[[GraphCascade], Any]
     open: Callable[[Any], Examine]
     write: Callable[[Any, Path], None]
     needs: tuple[str, ...] = ()
@@ -47,12 +47,12 @@ class GraphFormat:
 
 
 def format_of(name: str) -> GraphFormat:
-    """The format of that name.
+    """Return the format with a name.
 
     Raises
     ------
     ConfigError
-        If there is none, or what it needs is not installed.
+        If no format has this name, or a module that it needs is not installed.
     """
     if name not in FORMATS:
         raise ConfigError(f"`format` must be one of {', '.join(FORMATS)}. Received {name!r}.")
@@ -62,9 +62,10 @@ def format_of(name: str) -> GraphFormat:
     return chosen
 
 
-def _onnx(whole: WholeCascade) -> bytes:
+def _onnx(cascade: GraphCascade) -> bytes:
+    # TensorFlow returns the outputs of a mapping sorted by name, and OUTPUTS is in that order.
     with quietly():
-        return to_onnx(convert_variables_to_constants_v2(whole.examine.get_concrete_function()), OUTPUTS)
+        return to_onnx(convert_variables_to_constants_v2(cascade.examine.get_concrete_function()), OUTPUTS)
 
 
 def _in_onnxruntime(content: bytes) -> Examine:
@@ -79,22 +80,22 @@ def _write_onnx(content: bytes, out: Path) -> None:
         temporary.write_bytes(content)
 
 
-def _openvino(whole: WholeCascade) -> Any:
+def _openvino(cascade: GraphCascade) -> Any:
     import openvino
 
-    # OpenVINO's own reader of TensorFlow graphs fails where no row passes; its reader of ONNX does not.
-    return openvino.Core().read_model(_onnx(whole))
+    # OpenVINO's reader of TensorFlow graphs fails where no row passes the gate; its reader of ONNX does not.
+    return openvino.Core().read_model(_onnx(cascade))
 
 
 def _in_openvino(model: Any) -> Examine:
     import openvino
 
-    # Some processors would be given bfloat16, which is too coarse to compare.
+    # On some processors OpenVINO computes in bfloat16, which is too coarse for the comparison.
     compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def examine(rows: Any) -> dict[str, Any]:
-        answer = compiled({"rows": rows})
-        return {name: answer[name] for name in OUTPUTS}
+        outputs = compiled({"rows": rows})
+        return {name: outputs[name] for name in OUTPUTS}
 
     return examine
 
@@ -103,16 +104,17 @@ def _write_openvino(model: Any, out: Path) -> None:
     import openvino
 
     with new_folder(out) as folder:
+        # OpenVINO stores weights as float16 unless this is off, and only float32 was compared.
         openvino.save_model(model, folder / IR_NAME, compress_to_fp16=False)
 
 
-def _write_saved_model(whole: WholeCascade, out: Path) -> None:
+def _write_saved_model(cascade: GraphCascade, out: Path) -> None:
     with new_folder(out) as folder, quietly():
-        tf.saved_model.save(whole, str(folder), signatures=whole.examine)
+        tf.saved_model.save(cascade, str(folder), signatures=cascade.examine)
 
 
 FORMATS = {
     "onnx": GraphFormat(_onnx, _in_onnxruntime, _write_onnx, ("tf2onnx", "onnxruntime"), "keras,onnx"),
     "openvino": GraphFormat(_openvino, _in_openvino, _write_openvino, ("tf2onnx", "openvino"), "keras,onnx,openvino"),
-    "saved_model": GraphFormat(lambda whole: whole, lambda whole: whole.examine, _write_saved_model),
+    "saved_model": GraphFormat(lambda cascade: cascade, lambda cascade: cascade.examine, _write_saved_model),
 }

@@ -1,4 +1,4 @@
-"""What MLflow loads a registered cascade with: rows in, one table out; named in `MLmodel`, so nothing is pickled."""
+"""The loader that MLflow calls for a registered cascade; `MLmodel` names it, so nothing is pickled."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Served:
-    """A cascade that answers in the columns of `cascade predict`.
+    """A cascade that returns the columns of `cascade predict`.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Served:
 
     def __init__(self, predictor: CascadePredictor) -> None:
         self.predictor = predictor
-        # Estimators that were fitted on a frame ask for one again; the others warn of one.
+        # scikit-learn warns if an estimator was fitted on a data frame and predicts on an array, or the reverse.
         self.framed = hasattr(predictor.gate, "feature_names_in_")
 
     def predict(self, rows: Any) -> pd.DataFrame:
@@ -30,7 +30,7 @@ class Served:
         Parameters
         ----------
         rows : data frame or ndarray, n rows
-            Columns of a frame may stand in any order.
+            Columns of a data frame may be in any order.
 
         Returns
         -------
@@ -40,14 +40,16 @@ class Served:
         """
         import pandas as pd
 
-        answer = self.predictor.examine(self._ordered(rows))
-        columns: dict[str, Any] = {"gate_probability": answer.gate_proba, "passed_gate": answer.passed_gate}
-        for k, label in enumerate(self.predictor.label_names):
-            columns[f"{label}_probability"] = answer.proba[:, k]
-            columns[label] = answer.labels[:, k].astype("int64")
+        prediction = self.predictor.examine(self._ordered(rows))
+        columns: dict[str, Any] = {"gate_probability": prediction.gate_proba, "passed_gate": prediction.passed_gate}
+        for k, name in enumerate(self.predictor.label_names):
+            columns[f"{name}_probability"] = prediction.proba[:, k]
+            # int64 is what an MLflow signature calls `long`; unsigned bytes have no type there.
+            columns[name] = prediction.labels[:, k].astype("int64")
         return pd.DataFrame(columns)
 
     def _ordered(self, rows: Any) -> Any:
+        # Clients may send columns in any order; estimators expect that of training.
         names = self.predictor.signature.feature_names
         if names is None or not hasattr(rows, "columns"):
             return rows
@@ -56,5 +58,5 @@ class Served:
 
 
 def _load_pyfunc(data_path: str) -> Served:
-    """Load the model folder that MLflow points to; the name is MLflow's."""
+    """Load the model folder that MLflow points to; MLflow prescribes the name of this function."""
     return Served(CascadePredictor.load(Path(data_path)))

@@ -1,4 +1,4 @@
-"""How is a model kept on disk? Plain JSON, Keras archives and skops files, checked before anything is parsed."""
+"""How is a model kept on disk? As JSON, Keras archives and skops files, each checked before it is parsed."""
 
 from cascade.store.exporting import Exporter
 from cascade.store.folder import load_cascade, save_cascade

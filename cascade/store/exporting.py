@@ -1,4 +1,4 @@
-"""Exported networks beside their Keras file: converted, compared with it, and timed."""
+"""Export of Keras networks: convert, compare with Keras, and time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Converted:
-    """A network in a runtime, and the largest and the mean difference of its probabilities from Keras'."""
+    """A network in a runtime, with the largest and mean difference of its probabilities from those of Keras."""
 
     content: bytes
     largest: float
@@ -33,15 +33,16 @@ class Converted:
 
 
 class Exporter:
-    """Converts fitted Keras networks for some runtimes.
+    """Convert fitted Keras networks for some runtimes.
 
     Parameters
     ----------
     runtimes : sequence of {"litert", "onnx"}
     threads : int, optional
-        To time with; default all cores.
+        Threads for timing; default all cores.
     int8 : Int8Rows, optional
-        Networks are quantised to INT8 with these rows, and may then differ from Keras by any amount, which is recorded.
+        Rows to quantise networks to INT8 with. Quantised networks may differ from Keras by any amount, which is
+        recorded.
     """
 
     def __init__(self, runtimes: Sequence[str], threads: int | None = None, int8: Int8Rows | None = None) -> None:
@@ -59,22 +60,23 @@ class Exporter:
                 raise ConfigError(f"exporting to {name} needs `pip install cascade-multilabel[keras,{name}]`.")
 
     def export(self, estimator: Any, folder: Path, name: str) -> dict[str, Any]:
-        """Write a file for each runtime that answers as Keras does; return what `open_export` reads."""
+        """Write a file per runtime that predicts as Keras does; return the spec that `open_export` reads."""
         network = estimator.network_
         row_shape, dtype = tuple(network.input_shape[1:]), str(network.inputs[0].dtype)
+        # INT8 networks are compared on real rows, since noise would be outside of the ranges they were made for.
         if self.int8 is None:
             rows, ranges = rehearsal_rows(row_shape, dtype, CHECKED_ROWS), None
         else:
             rows = self.int8.compared(dtype, estimator.image_size)
             ranges = self.int8.ranges(dtype, estimator.image_size)
-        found = {}
+        exports = {}
         for runtime in self.runtimes:
             converted = self._converted(estimator, runtime, rows, ranges, name)
             if converted is not None:
                 (folder / self._file(name, runtime)).write_bytes(converted.content)
-                found[runtime] = converted
-        networks = self._float32(estimator, found, name) if self.int8 is None else self._int8(estimator, found, name)
-        return {"row_shape": list(row_shape), "dtype": dtype, "networks": networks}
+                exports[runtime] = converted
+        ranked = self._float32 if self.int8 is None else self._int8
+        return {"row_shape": list(row_shape), "dtype": dtype, "networks": ranked(estimator, exports, name)}
 
     def _file(self, name: str, runtime: str) -> str:
         return f"{name}{'' if self.int8 is None else '_int8'}{RUNTIMES[runtime].suffix}"
@@ -82,17 +84,17 @@ class Exporter:
     def _converted(
         self, estimator: Any, runtime: str, rows: NDArray[Any], ranges: NDArray[Any] | None, name: str
     ) -> Converted | None:
-        """A network in a runtime; None where it cannot be had or answers otherwise."""
+        """Convert a network to a runtime; return None if it cannot be converted or predicts differently."""
         from cascade.runtime.convert import convert
 
         try:
             content = convert(estimator.network_, runtime, ranges)
             converted = self._compared(estimator, runtime, content, rows)
         except Exception as error:
-            # The network itself is trained and safe; what one converter makes of it must not lose it.
+            # Converters fail with errors of any type; a failed export must not lose the trained network.
             logger.warning("%s: cannot be exported to %s (%s); it is left out", name, runtime, error)
             return None
-        # Of INT8 only what is not finite is left out: what it loses is for its user to weigh.
+        # Probabilities never differ by more than 1, so INT8 is left out only if it is not finite; users judge its loss.
         if not converted.largest <= (TOLERANCE if self.int8 is None else 1.0):
             far = converted.largest
             logger.warning("%s: %s differs by %.2g in probability and is left out", name, runtime, far)
@@ -100,41 +102,42 @@ class Exporter:
         return converted
 
     def _compared(self, estimator: Any, runtime: str, content: bytes, rows: NDArray[Any]) -> Converted:
-        """Differences from Keras, in batches and of a row alone."""
+        """Compare with Keras, in batches and for a single row, which is computed by a separate session."""
         exported = exported_from(estimator, content, runtime, BATCH_SIZES[0], self.threads, rows)
         reference = np.asarray(estimator.network_.predict_on_batch(rows))
         largest, mean = probability_differences(exported.logits(rows), reference)
         alone, _ = probability_differences(exported.logits(rows[:1]), reference[:1])
         return Converted(content, max(largest, alone), mean)
 
-    def _float32(self, estimator: Any, found: dict[str, Converted], name: str) -> list[Entry]:
-        """Entries of the manifest, the fastest first, Keras among them."""
-        contents = {runtime: one.content for runtime, one in found.items()}
+    def _float32(self, estimator: Any, exports: dict[str, Converted], name: str) -> list[Entry]:
+        """Return the entries of the manifest, fastest first, including Keras."""
+        contents = {runtime: one.content for runtime, one in exports.items()}
         ranked = self.timer.ranked(estimator, contents, name)
-        return [one | self._about(one["runtime"], found, name) for one in ranked]
+        return [one | self._about(one["runtime"], exports, name) for one in ranked]
 
-    def _int8(self, estimator: Any, found: dict[str, Converted], name: str) -> list[Entry]:
-        """Entries of the manifest, the fastest first; Keras last however fast, since INT8 was asked for."""
+    def _int8(self, estimator: Any, exports: dict[str, Converted], name: str) -> list[Entry]:
+        """Return the entries of the manifest, fastest first; Keras is last at any speed, since INT8 was requested."""
         from cascade.runtime.convert import convert
 
-        contents = {runtime: one.content for runtime, one in found.items()}
-        full = {runtime: convert(estimator.network_, runtime) for runtime in found}
+        contents = {runtime: one.content for runtime, one in exports.items()}
+        # Float32 networks are only timed, so that the manifest shows what INT8 gains; they are not saved.
+        full = {runtime: convert(estimator.network_, runtime) for runtime in exports}
         float32 = {one["runtime"]: one for one in self.timer.ranked(estimator, full, name)}
         ranked = self.timer.ranked(estimator, contents, name, INT8)
         return [
             one
-            | self._about(one["runtime"], found, name)
+            | self._about(one["runtime"], exports, name)
             | {"float32_rows_per_second": float32[one["runtime"]]["rows_per_second"]}
             for one in ranked
             if one["runtime"] != KERAS
         ] + [float32[KERAS]]
 
-    def _about(self, runtime: str, found: dict[str, Converted], name: str) -> Entry:
+    def _about(self, runtime: str, exports: dict[str, Converted], name: str) -> Entry:
         if runtime == KERAS:
             return {}
         return {
             "file": self._file(name, runtime),
             "precision": self.precision,
-            "largest_difference": found[runtime].largest,
-            "mean_difference": found[runtime].mean,
+            "largest_difference": exports[runtime].largest,
+            "mean_difference": exports[runtime].mean,
         }

@@ -1,4 +1,4 @@
-"""A finished cascade as a folder: numbers in the manifest, each model in a file of its own."""
+"""Save and load a cascade: numbers in the manifest, each model in a separate file."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
 
 
 def save_cascade(cascade: StoredCascade, path: Path, exporter: Exporter | None = None) -> None:
-    """Write `cascade` atomically to a new folder, with exported networks where an exporter is given."""
+    """Write `cascade` atomically to a new folder, with exported networks if an exporter is given."""
     int8 = None if exporter is None else exporter.int8
+    # Checked first, since exporting takes minutes and would fail on these rows later.
     if int8 is not None:
         int8.check(cascade.signature, len(cascade.rules.label_names))
     with new_folder(path) as folder:
@@ -55,9 +56,10 @@ def save_cascade(cascade: StoredCascade, path: Path, exporter: Exporter | None =
 
 
 def _int8_loss(cascade: StoredCascade, folder: Path, content: dict[str, Any], rows: Int8Rows) -> dict[str, Any]:
-    """Compare the quantised networks in `folder` with those that they were made from."""
+    """Compare the quantised networks in `folder` with the networks that they were converted from."""
     from cascade.store.int8_loss import int8_loss
 
+    # Loaded from the files, so that exactly the networks that users will load are measured.
     gate, labeler = (None if part is None else load_part(part, folder, AUTO) for part in map(content.get, PARTS))
     judged = rows.judged_rows()
     before, after = (
@@ -73,14 +75,14 @@ def _predicted(gate: Any, labeler: Any, rules: Rules, X: Any) -> Prediction:
 
 
 def load_cascade(path: Path, runtime: str, threads: int | None) -> StoredCascade:
-    """Read a folder that `save_cascade` wrote."""
+    """Load a folder that `save_cascade` wrote."""
     with refusing(path):
         return _load(path, runtime, threads)
 
 
 @dataclass(frozen=True)
 class Description:
-    """What the manifest of a cascade says without its models.
+    """The content of a cascade's manifest, without its models.
 
     Attributes
     ----------
@@ -88,7 +90,7 @@ class Description:
     provenance : dict
     certificate : Certificate or None
     versions : dict
-        Versions of the packages that saved it.
+        Versions of the packages with which it was saved.
     """
 
     rules: Rules
@@ -98,12 +100,12 @@ class Description:
 
 
 def describe_cascade(path: Path) -> Description:
-    """Read and check the manifest of a folder, and the digests of its files; load no model.
+    """Read and check the manifest of a folder and the digests of its files, without loading a model.
 
     Raises
     ------
     ModelRefusedError
-        As when the folder is loaded.
+        In the same cases as loading.
     """
     with refusing(path):
         return _described(read_manifest(path), path)
@@ -114,8 +116,9 @@ def _described(body: dict[str, Any], path: Path) -> Description:
         raise ModelRefusedError(f"`{path}` holds a many-label model without a gate; load it with ManyLabelPredictor.")
     rules = _rules_from_json(body["rules"])
     check_rules(rules)
-    proven = body["certificate"]
-    certificate = None if proven is None else Certificate.from_json(proven)
+    saved = body["certificate"]
+    certificate = None if saved is None else Certificate.from_json(saved)
+    # A certificate is a claim about safety, so it is proven again from its counts instead of trusted.
     if certificate is not None and not is_certificate(certificate, rules):
         raise ModelRefusedError(f"`{path}` has a certificate that `save` did not write.")
     return Description(rules, check_provenance(body["provenance"], path), certificate, body["versions"])
@@ -130,24 +133,25 @@ def _load(path: Path, runtime: str, threads: int | None) -> StoredCascade:
         raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
     signature = signature_from_json(body["signature"])
     check_rows_of(signature, gate, labeler)
+    # No dtype but feature names means that the cascade was trained on data frames.
     if signature.dtype is None and signature.feature_names:
         names = np.array(signature.feature_names, dtype=object)
-        for part in _own_parts(gate, labeler):
+        for part in _without_names(gate, labeler):
             part.feature_names_in_ = names
     return StoredCascade(gate, labeler, described.rules, signature, described.provenance, described.certificate)
 
 
-def _own_parts(*stages: Any) -> Iterator[Any]:
-    """Estimators of ours: trained on data frames they knew the columns' names; scikit-learn's remember them."""
+def _without_names(*stages: Any) -> Iterator[Any]:
+    """Yield the estimators of this package, whose files lack the feature names that skops files keep."""
     for stage in stages:
         if getattr(stage, "one_column_a_label", False):
             yield stage
-            yield from _own_parts(*bags_of(stage))
+            yield from _without_names(*bags_of(stage))
 
 
 def _rules_to_json(rules: Rules) -> dict[str, Any]:
     body = asdict(rules)
-    # The key that every protocol has.
+    # The key of all protocols; renaming it would make folders of earlier releases unreadable.
     body["labels"] = body.pop("label_names")
     body["plan"]["learned"] = rules.plan.learned.tolist()
     for name in ("share", "seen", "seen_count"):
@@ -168,6 +172,7 @@ def _calibration_to_json(calibration: AnyCalibration) -> dict[str, Any]:
 
 
 def _calibration_from_json(body: dict[str, Any]) -> AnyCalibration:
+    # The keys show the type, since neither calibration writes one and their keys are disjoint.
     if "knots" in body:
         return IsotonicCalibration(tuple(map(_floats, body["knots"])), tuple(map(_floats, body["values"])))
     return Calibration(_floats(body["low"]), _floats(body["high"]), _floats(body["intercept"]))
@@ -177,6 +182,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
     plan = body["plan"]
     any_index = plan["any_index"]
     parts = {name: _calibration_from_json(body[name]) for name in CALIBRATIONS}
+    # `type` and not `isinstance`: true would pass as 1, and a cast would turn 1.5 into another column.
     if not all(type(column) is int for column in [*plan["learned"], *([] if any_index is None else [any_index])]):
         raise ModelRefusedError("the manifest's columns must be whole numbers; the model was not written by `save`.")
     learned = np.array(plan["learned"], dtype=np.intp)
@@ -186,6 +192,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
             None if any_index is None else int(any_index),
             learned,
             _floats(plan["share"]),
+            # Reshaped, since an empty list has lost the number of columns.
             np.array(plan["seen"], dtype=np.uint8).reshape(-1, len(learned)),
             np.array(plan["seen_count"], dtype=np.int64),
         ),
@@ -195,7 +202,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         rejected_interval=_floats(body["rejected_interval"]),
         thresholds=_floats(body["thresholds"]),
         coherence=check_coherence(body["coherence"]),
-        # Protocols 3 and 4 know neither.
+        # Protocols 3 and 4 have neither key.
         shift=None if body.get("shift") is None else PriorShift(**body["shift"]),
         by_shift=None
         if body.get("by_shift") is None

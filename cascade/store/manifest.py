@@ -1,4 +1,4 @@
-"""`cascade.json`: what a model folder holds, with the digest of every file and of itself."""
+"""`cascade.json`: the content of a model folder, with the digests of all files and of itself."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from cascade.errors import ModelRefusedError
 
 PROTOCOL = 5
 READABLE = (3, 4, 5)
-"""Protocol 3 has no exported networks, 3 and 4 no shift of prevalence; all else is alike."""
+"""Protocol 3 has no exported networks, 3 and 4 no prior shift; everything else is the same."""
 NAME = "cascade.json"
 LARGEST = 32 * 2**20
 
+# Without separators and leading dots, a name from a manifest cannot leave its folder.
 FILE_NAME = re.compile(r"[a-z0-9_]+\.(keras|skops|tflite|onnx)")
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
-    """Write the manifest last, when all other files are in place."""
+    """Write the manifest with the digests of all files; call it last, when they are complete."""
     files = {path.name: _describe(path) for path in sorted(folder.iterdir())}
     body = {"protocol": PROTOCOL, **content, "files": files}
     body["sha256"] = _digest_of(body)
@@ -28,18 +29,19 @@ def write_manifest(folder: Path, content: dict[str, Any]) -> None:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Check the folder against its manifest and return it.
+    """Check the folder against its manifest; return the manifest.
 
-    A digest detects damage, not forgery: who can write the folder can write a matching digest. What keeps a
-    forged folder from running code is that no part of it is ever parsed by a loader that could.
+    A digest detects damage, not forgery: anyone who can write the folder can write a matching digest. A forged folder
+    cannot run code because none of its files is ever parsed by a loader that runs code.
 
     Raises
     ------
     ModelRefusedError
-        If anything is changed, missing, extra, a link, or of another protocol.
+        If a file is changed, missing, extra or a link, or the protocol is not readable.
     """
     _refuse_other_entries(folder)
     body = _parse(folder / NAME)
+    # The protocol before the digest: a newer version may compute the digest differently.
     protocol = body.get("protocol")
     if protocol not in READABLE:
         raise ModelRefusedError(
@@ -52,11 +54,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def peek_manifest(folder: Path) -> dict[str, Any]:
-    """Read what a folder says of itself without hashing its files, for what loading checks before or after."""
+    """Read the manifest of a folder without checking its files, for callers that load it before or after."""
     return _parse(folder / NAME)
 
 
 def _refuse_other_entries(folder: Path) -> None:
+    # Users may give a version, or a folder of versions, by mistake: both errors name the folder to load instead.
     if (folder / "model" / NAME).exists():
         raise ModelRefusedError(f"`{folder}` is a version, which holds its model in `{folder / 'model'}`; load that.")
     versions = sorted(folder.glob(f"[!.]*/model/{NAME}"))
@@ -64,6 +67,7 @@ def _refuse_other_entries(folder: Path) -> None:
         raise ModelRefusedError(f"`{folder}` holds versions, not a model; load one, such as `{versions[-1].parent}`.")
     if not folder.is_dir() or not (folder / NAME).exists():
         raise ModelRefusedError(f"`{folder}` is not a model folder: it has no {NAME}.")
+    # A link may lead out of the folder, to a file that changes after its digest was checked.
     for path in folder.iterdir():
         if path.is_symlink() or not path.is_file():
             raise ModelRefusedError(f"`{path}` must be a plain file; links and folders are refused in a model.")
@@ -82,6 +86,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> float:
+    # Python's parser accepts NaN and Infinity, which are not JSON and would pass some comparisons later.
     raise ValueError(f"{name} is not a number")
 
 
@@ -103,5 +108,6 @@ def _describe(path: Path) -> dict[str, Any]:
 
 
 def _digest_of(body: dict[str, Any]) -> str:
+    # Sorted keys: the digest depends on the content, not on the order in which it was written.
     content = {key: value for key, value in body.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What a saved network needs besides its weights: the loss's and the sample's shift, and the form of its answers."""
+"""The spec of a saved network besides its weights: loss, sampling shift and form of its target."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ LARGEST_BATCH = 2**16
 
 
 def network_spec(estimator: Any) -> dict[str, Any]:
-    """Plain data, from which `answers_from` makes the same answers."""
+    """Return plain data from which `outputs_from` restores how logits become probabilities."""
+    # Absent and not null, so that networks without a size are saved as in earlier releases.
     smaller = {} if estimator.image_size is None else {"image_size": estimator.image_size}
     return smaller | {
         "multilabel": not estimator.target_form_.is_vector,
@@ -28,23 +29,24 @@ def network_spec(estimator: Any) -> dict[str, Any]:
 
 
 def outputs_from(spec: dict[str, Any], path: Path) -> tuple[Any, Any, TargetForm]:
-    """Loss, sampling shift and form of the target of the network in `path`."""
+    """Return loss, sampling shift and form of the target of the network in `path`."""
     n_outputs = int(spec["n_outputs"])
     form = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])
-    # A network that was saved before networks could be sampled for has no shift.
+    # Networks of releases without samplers have no shift.
     shift = _sampling_shift(path, spec.get("sampling_shift", [0.0] * n_outputs), n_outputs)
     return loss_from_json(spec["loss"], n_outputs), shift, form
 
 
 def batch_size_from(value: Any, path: Path) -> int:
-    """Batch size of the network in `path`; refuses one that would not fit in memory."""
+    """Return the batch size of the network in `path`; refuse one that would not fit in memory."""
     if not 1 <= int(value) <= LARGEST_BATCH:
-        raise ModelRefusedError(f"`{path}` asks for batches of {value} rows; 1 to {LARGEST_BATCH} are valid.")
+        raise ModelRefusedError(f"`{path}` must have a `batch_size` of 1 to {LARGEST_BATCH}. Received {value}.")
     return int(value)
 
 
 def _sampling_shift(path: Path, values: Any, n_outputs: int) -> Any:
     shift = as_numbers(values)
+    # Negated, so that NaN, which fails every comparison, is refused too.
     if shift is None or shift.shape != (n_outputs,) or not (abs(shift) <= FURTHEST).all():
         raise ModelRefusedError(
             f"`{path}` must have one `sampling_shift` per logit ({n_outputs}). Received {values!r}."

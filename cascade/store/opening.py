@@ -1,4 +1,4 @@
-"""Open a network that was exported, without Keras: the fastest that is installed, or the one asked for."""
+"""Open an exported network without Keras: the fastest one whose runtime is installed, or the requested one."""
 
 from __future__ import annotations
 
@@ -23,33 +23,38 @@ LARGEST_ROW = 2**26
 
 
 def open_export(spec: dict[str, Any], folder: Path, runtime: str, threads: int | None) -> ExportedNetwork | None:
-    """Open the fastest exported network that is installed, or the one asked for; None where that is Keras' own."""
+    """Open the fastest network whose runtime is installed, or the requested one; return None if that is Keras."""
     exports = spec.get("exports")
     if runtime == KERAS or (exports is None and runtime == AUTO):
         return None
     networks = [] if exports is None else exports["networks"]
     for one in networks:
         name = one["runtime"]
+        # `find_spec` does not import Keras, which takes seconds.
         if name == KERAS and runtime == AUTO and find_spec("keras") is not None:
             return None
         if name in RUNTIMES and runtime in (AUTO, name) and RUNTIMES[name].installed():
             return _opened(one, spec, folder, check_threads(threads))
+    # No runtime of an export is installed: Keras can still load the network.
     if runtime == AUTO:
         return None
     known = runtime in [one["runtime"] for one in networks]
     rest = f"{RUNTIMES[runtime].package} is not installed" if known else "`cascade export` adds it"
-    raise ConfigError(f"`runtime` {runtime!r} cannot answer for `{folder}`: {rest}.")
+    raise ConfigError(f"`runtime` {runtime!r} is not available for `{folder}`: {rest}.")
 
 
 def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: int) -> ExportedNetwork:
     name = str(one.get("file"))
     path = folder / name
+    # The suffix too: a file must not be parsed by a runtime that it was not exported to.
     if not FILE_NAME.fullmatch(name) or path.suffix != RUNTIMES[one["runtime"]].suffix:
         raise ModelRefusedError(f"`{folder}` names an exported network that is not its own file: {name!r}.")
     row_shape, dtype = tuple(int(size) for size in spec["exports"]["row_shape"]), spec["exports"]["dtype"]
     if not 0 < math.prod(row_shape) <= LARGEST_ROW or dtype not in ("uint8", "float32"):
-        raise ModelRefusedError(f"`{path}` takes rows of shape {row_shape} of {dtype!r}, which no network does.")
-    # Before there was INT8, no precision was written.
+        raise ModelRefusedError(
+            f"`{path}` takes rows of shape {row_shape} of {dtype!r}, which no exported network takes."
+        )
+    # Folders from before INT8 have no precision.
     precision = one.get("precision", FLOAT32)
     if precision not in (FLOAT32, INT8):
         raise ModelRefusedError(f"`{path}` is of precision {precision!r}; this version reads {FLOAT32} and {INT8}.")
@@ -59,22 +64,22 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
         path.read_bytes(), one["runtime"], size, threads, row_shape, dtype, image_size, precision
     )
     exported.restore_outputs(*outputs_from(spec, path))
-    # One row alone and a batch: a network of another shape, or one that is not finite, is found before any real row.
+    # A single row and a batch use separate sessions; a wrong shape or NaN in either is found before any real row.
     for n in (1, 2):
         if not np.isfinite(exported.logits(rehearsal_rows(row_shape, dtype, n))).all():
-            raise ModelRefusedError(f"`{path}` gives numbers that are not finite; such a network is not loaded.")
+            raise ModelRefusedError(f"`{path}` returns values that are not finite; the network is not loaded.")
     return exported
 
 
 def check_rows_of(signature: InputSignature, *stages: Any) -> None:
-    """Refuse exported networks that take other rows than the model does."""
+    """Refuse exported networks whose row shape is not that of the model."""
     for stage in stages:
-        taken = signature.row_shape
-        if isinstance(stage, ExportedNetwork) and stage.row_shape != _seen(taken, stage.image_size):
-            raise ModelRefusedError(f"an exported network takes rows {stage.row_shape}, the model rows {taken}.")
+        shape = signature.row_shape
+        if isinstance(stage, ExportedNetwork) and stage.row_shape != _resized(shape, stage.image_size):
+            raise ModelRefusedError(f"an exported network takes rows {stage.row_shape}, the model rows {shape}.")
         check_rows_of(signature, *bags_of(stage))
 
 
-def _seen(shape: tuple[int, ...] | None, size: int | None) -> tuple[int, ...] | None:
-    """What a network that looks at images of a size gets of a row."""
+def _resized(shape: tuple[int, ...] | None, size: int | None) -> tuple[int, ...] | None:
+    """Return the shape of a row after images are resized for a network."""
     return shape if size is None or shape is None or len(shape) != 3 else (size, size, shape[2])

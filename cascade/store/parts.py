@@ -1,4 +1,4 @@
-"""Which kind of file a fitted estimator becomes."""
+"""Save and load one fitted estimator, in the kind of file for its type."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ Spec = dict[str, Any]
 
 
 def require_keras() -> None:
-    """Import Keras the quiet way, or say what is missing, before a module that needs it is read."""
+    """Import Keras without its log output, or raise an error that names the missing package."""
     import cascade.estimators.neural  # noqa: F401
 
 
 def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None = None) -> Spec:
-    """Write a fitted estimator to one or more files called `name...`; return how to read it."""
+    """Write a fitted estimator to one or more files whose names begin with `name`; return the spec to load it."""
+    # Balanced models first: they contain other estimators, each of which becomes a separate file.
     if hasattr(estimator, "prior_shift_"):
         return _save_balanced(estimator, folder, name, exporter)
     if isinstance(estimator, ExportedNetwork):
@@ -45,10 +46,11 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
 
 
 def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | None = None) -> Any:
-    """Read what `save_part` wrote; networks in a runtime, see `CascadePredictor.load`."""
+    """Load an estimator that `save_part` wrote, networks in a runtime; see `CascadePredictor.load`."""
     kind = spec.get("kind")
     if kind == "balanced":
         return _load_balanced(spec, folder, runtime, threads)
+    # Before the name is joined to the folder: an absolute path would replace it.
     if not FILE_NAME.fullmatch(str(spec.get("file"))):
         raise ModelRefusedError(f"`{folder}` names a part outside its own folder: {spec.get('file')!r}.")
     if kind == "keras":

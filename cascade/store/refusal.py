@@ -1,4 +1,4 @@
-"""What all model folders share: versions of the packages, the rows a model was trained on, refusal when it is read."""
+"""Common checks of all model folders: errors while reading become refusals, provenance is validated."""
 
 from __future__ import annotations
 
@@ -12,26 +12,28 @@ from cascade.errors import ConfigError, ModelRefusedError
 
 @contextmanager
 def refusing(path: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while a folder is read into a refusal."""
+    """Turn any error while a folder is read into a refusal."""
     try:
         yield
+    # Lack of memory is a fault of the machine, not of the folder.
     except (ModelRefusedError, ConfigError, MemoryError):
         raise
     except ImportError as error:
         raise ConfigError(f"`{path}` needs a package that cannot be imported: {error}.") from error
     except Exception as error:
-        # A folder that was written by something else can be wrong in any way; none may end in a traceback.
+        # A folder from another program can be invalid in any way; none may end in a traceback.
         kind = type(error).__name__
         raise ModelRefusedError(f"`{path}` has a manifest or part that is not valid ({kind}: {error}).") from error
 
 
 def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
-    """Refuse what is said of the training where readers would stumble over it: columns, pixels, profile."""
+    """Validate the parts of the provenance that are used after loading: columns, pixels, profile."""
     if not isinstance(provenance, dict):
         raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
     columns = provenance.get("columns", {})
     if not isinstance(columns, dict) or not all(isinstance(name, (str, type(None))) for name in columns.values()):
         raise ModelRefusedError(f"`{path}` has columns in its provenance that `save` did not write.")
+    # Pixels and profile are built only to validate them; loading must not fail later, when they are used.
     if "pixels" in provenance:
         from cascade.data.readers.pixels import PixelOptions
 

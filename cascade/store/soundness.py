@@ -1,4 +1,4 @@
-"""What the numbers of a manifest must be to come from a fitted cascade."""
+"""Check that the numbers of a manifest can come from a fitted cascade."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from cascade.rules.thresholds.certificate import Certificate, Claim, LabelCertif
 
 
 def is_certificate(certificate: Certificate, rules: Rules) -> bool:
-    """Tell whether a certificate is a proof for these rules: all it claims must follow from its counts."""
+    """Return whether a certificate is valid for these rules: all its claims must follow from its counts."""
     shares = (certificate.recall, certificate.confidence, certificate.threshold, certificate.share_past_gate)
     wanted = (certificate.recall, certificate.confidence)
     return (
         all(isinstance(share, float) and 0 <= share <= 1 for share in shares)
         and all(0 < share < 1 for share in wanted)
+        # The gate may let more rows pass than was certified, never fewer.
         and certificate.holds_at(rules.gate_threshold)
         and certificate.claim in get_args(Claim)
         and certificate.unit in get_args(Unit)
@@ -33,22 +34,27 @@ def is_certificate(certificate: Certificate, rules: Rules) -> bool:
 def _is_proof(row: LabelCertificate, certificate: Certificate) -> bool:
     if not all(_is_count(count) for count in (row.misses, row.units, row.positives)):
         return False
+    # Units are rows with the label or their groups, so there are at most as many as positives.
     if not row.misses <= row.units <= row.positives <= certificate.rows:
         return False
     level = level_of(certificate.claim, certificate.confidence, len(certificate.labels))
-    own = label_certificate(row.label, row.positives, row.units, row.misses, certificate.recall, level)
-    # Another version of SciPy may differ in the last digit of a bound.
-    bounds = zip((row.bound, row.best_bound, row.proven), (own.bound, own.best_bound, own.proven), strict=True)
-    alike = all(isinstance(claimed, float) and math.isclose(claimed, due, rel_tol=1e-9) for claimed, due in bounds)
-    return alike and (row.certified, row.needed) == (own.certified, own.needed)
+    expected = label_certificate(row.label, row.positives, row.units, row.misses, certificate.recall, level)
+    # Another version of SciPy may give another last digit of a bound.
+    bounds = zip(
+        (row.bound, row.best_bound, row.proven), (expected.bound, expected.best_bound, expected.proven), strict=True
+    )
+    close = all(isinstance(claimed, float) and math.isclose(claimed, true, rel_tol=1e-9) for claimed, true in bounds)
+    return close and (row.certified, row.needed) == (expected.certified, expected.needed)
 
 
 def _is_count(value: Any) -> bool:
+    # Booleans are integers in Python, and true would pass as 1.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def check_rules(rules: Rules) -> None:
-    """Refuse rules whose lengths, columns or numbers cannot be those of a fitted cascade."""
+    """Refuse rules whose lengths, columns or numbers cannot come from a fitted cascade."""
+    # Every condition states what must hold, so that NaN, which fails all comparisons, is refused.
     n, learned, any_index = len(rules.label_names), rules.plan.learned.tolist(), rules.plan.any_index
     columns = [*learned, *([] if any_index is None else [any_index])]
     calibrations = [(rules.gate_calibration, 1), (rules.labeler_calibration, len(learned))]
@@ -67,6 +73,7 @@ def check_rules(rules: Rules) -> None:
         and 0 <= rules.gate_threshold <= 1
         and rules.rejected_interval.shape == (2, n)
         and bool(((rules.rejected_interval >= 0) & (rules.rejected_interval <= 1)).all())
+        # No upper limit: a threshold above 1 is valid for a label that is never predicted.
         and rules.thresholds.shape == (n,)
         and bool((rules.thresholds >= 0).all())
         and bool((rules.rejected_interval[0] <= rules.rejected_interval[1]).all())
@@ -81,6 +88,7 @@ def _is_shift(shift: PriorShift, by_shift: ByShift | None, n: int) -> bool:
     return (
         by_shift is not None
         and all(isinstance(share, float) and 0 < share < 1 for share in (shift.source, shift.target))
+        # The limit applies to a difference of logarithms, which is rounded; hence the tolerance.
         and abs(shift.log_odds) <= FURTHEST + 1e-6
         and by_shift.thresholds.shape == by_shift.offsets.shape == (len(SHIFTS), n)
         and bool((np.isfinite(by_shift.thresholds) & (by_shift.thresholds >= 0)).all())
@@ -90,6 +98,7 @@ def _is_shift(shift: PriorShift, by_shift: ByShift | None, n: int) -> bool:
 
 def _is_calibration(calibration: AnyCalibration) -> bool:
     if isinstance(calibration, Calibration):
+        # A negative slope would reverse the order of probabilities, which no fit does.
         triple = (calibration.low, calibration.high, calibration.intercept)
         rising = bool((calibration.low >= 0).all() and (calibration.high >= 0).all())
         return rising and all(

@@ -1,4 +1,4 @@
-"""What a folder of a cascade holds."""
+"""The content of a cascade's folder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cascade.rules.thresholds.certificate import Certificate
 
 @dataclass(frozen=True)
 class StoredCascade:
-    """The parts of a cascade, as they are saved and loaded.
+    """The parts of a cascade that are saved and loaded.
 
     Attributes
     ----------

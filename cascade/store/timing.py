@@ -1,4 +1,4 @@
-"""How many rows a second a network answers in each runtime, by batch size, on this machine."""
+"""Rows per second of a network in each runtime, by batch size, on this machine."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cascade.runtime.runtimes import FLOAT32, KERAS
 logger = logging.getLogger("cascade.export")
 
 Timed = tuple[Callable[[NDArray[Any]], Any], NDArray[Any]]
-"""What is timed, and the rows that it is given."""
+"""The function that is timed, and its batch of rows."""
 
 ROUNDS = 3
 
 AS_FAST = 0.97
-"""Of the fastest rate: what is within it differs by noise, and the largest batches are the fewest calls."""
+"""Share of the fastest rate above which rates differ only by noise; there, the largest batch needs fewest calls."""
 
 KERAS_WORTH = 1.25
-"""How many times as fast Keras must be to be taken before an exported network: with it a process starts late."""
+"""How many times as fast Keras must be to rank before an exported network, because importing it delays the start."""
 
 
 class Timer:
-    """Times networks; equal architectures once.
+    """Time networks, each architecture only once.
 
     Parameters
     ----------
@@ -43,8 +43,9 @@ class Timer:
     def ranked(
         self, estimator: Any, contents: Mapping[str, bytes], name: str, precision: str = FLOAT32
     ) -> list[dict[str, Any]]:
-        """Each runtime's rates, the fastest first, Keras among them where it is by far."""
+        """Return the rates of each runtime, ranked by `worth`; Keras is first only if it is much faster."""
         network = estimator.network_
+        # A balanced model has one network per bag and label, all alike; timing each would take minutes.
         layers = [(type(layer).__name__, str(layer.output.shape)) for layer in network.layers]
         key = f"{layers} {network.count_params()} {estimator.batch_size} {sorted(contents)} {precision}"
         if key not in self._timed:
@@ -54,27 +55,29 @@ class Timer:
         return self._timed[key]
 
     def _time(self, estimator: Any, contents: Mapping[str, bytes]) -> list[dict[str, Any]]:
-        network, own = estimator.network_, int(estimator.batch_size)
-        rows = rehearsal_rows(tuple(network.input_shape[1:]), str(network.inputs[0].dtype), max(own, BLOCK))
-        runs: dict[tuple[str, int], Timed] = {(KERAS, own): (network.predict_on_batch, rows[:own])}
+        network, batch_size = estimator.network_, int(estimator.batch_size)
+        rows = rehearsal_rows(tuple(network.input_shape[1:]), str(network.inputs[0].dtype), max(batch_size, BLOCK))
+        runs: dict[tuple[str, int], Timed] = {(KERAS, batch_size): (network.predict_on_batch, rows[:batch_size])}
         for runtime, content in contents.items():
             for size in BATCH_SIZES:
+                # As many rows as a block offers at once, so that all threads work as they do when predicting.
                 exported = exported_from(estimator, content, runtime, size, self.threads, rows)
                 runs[runtime, size] = exported.logits, rows[: self._together(size)]
         rates: dict[str, dict[int, float]] = {KERAS: {}, **{runtime: {} for runtime in contents}}
-        # In turns, so that what else the machine does meets all of them.
+        # Round robin, so that other load on the machine affects all candidates alike.
         for (runtime, size), (run, batch) in list(runs.items()) * ROUNDS:
             if not self._is_slow(rates[runtime], size):
-                found = rows_per_second(run, batch, measure.SECONDS / ROUNDS)
-                rates[runtime][size] = max(found, rates[runtime].get(size, 0.0))
+                rate = rows_per_second(run, batch, measure.SECONDS / ROUNDS)
+                # The best round counts: other load can only make a round slower.
+                rates[runtime][size] = max(rate, rates[runtime].get(size, 0.0))
         return sorted((self._entry(*one) for one in rates.items()), key=worth, reverse=True)
 
     def _together(self, size: int) -> int:
-        """Rows that are computed at the same time in batches of a size, of those that a block has."""
+        """Return the rows of a block that are computed at the same time in batches of `size`."""
         return min(size * self.threads, BLOCK)
 
     def _is_slow(self, rates: Mapping[int, float], size: int) -> bool:
-        """Whether a smaller batch takes so long that a larger one gains nothing."""
+        """Return whether a smaller batch already takes so long that a larger one gains nothing."""
         return any(
             smaller < size and self._together(smaller) > measure.SECONDS * rate for smaller, rate in rates.items()
         )
@@ -92,7 +95,7 @@ class Timer:
 
 
 def worth(timed: Mapping[str, Any]) -> float:
-    """What a runtime is chosen by: its rows a second, Keras' divided by what its start costs.
+    """Return the figure that ranks runtimes: rows per second, for Keras divided by `KERAS_WORTH`.
 
     Examples
     --------
@@ -104,7 +107,7 @@ def worth(timed: Mapping[str, Any]) -> float:
 
 
 def suited_size(rates: Mapping[int, float]) -> int:
-    """The largest batch size that is as fast as the fastest.
+    """Return the largest batch size that is about as fast as the fastest one.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""What knows nothing about labels? Atomic files, locks, threads, log-odds, versions."""
+"""Which helpers do not depend on labels? Atomic files, locks, threads, log-odds, versions."""

@@ -1,4 +1,4 @@
-"""Whole or not at all: what is written aside, synced and renamed never shows half of itself."""
+"""Atomic writes: temporary file or folder, fsync, rename."""
 
 from __future__ import annotations
 
@@ -22,17 +22,23 @@ def new_folder(target: str | Path) -> Iterator[Path]:
         If `target` exists: nothing is ever overwritten.
     """
     target = Path(target)
+    # `exists` is false for a dangling link, on which the rename would fail after all the work.
     if target.exists() or target.is_symlink():
         raise ConfigError(f"`{target}` exists already; choose another folder or remove it first.")
     target.parent.mkdir(parents=True, exist_ok=True)
+    # In the same folder, since a rename is atomic only within one file system.
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield temporary
+        # `mkdtemp` makes a folder that only its owner can open.
         temporary.chmod(0o755)
+        # The content first: after a power failure the final name must not lead to incomplete files.
         sync_tree(temporary)
         temporary.rename(target)
+        # A rename is an entry of the parent folder, which has to be synced as well.
         sync(target.parent)
     finally:
+        # After the rename this path no longer exists, so only failed attempts are removed.
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -41,6 +47,7 @@ def new_file(target: str | Path) -> Iterator[Path]:
     """Yield a path beside `target` that replaces `target` when the block ends without an error."""
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    # The process id keeps the temporary files of two processes with the same target apart.
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         yield temporary
@@ -52,7 +59,8 @@ def new_file(target: str | Path) -> Iterator[Path]:
 
 
 def sync_tree(folder: Path) -> None:
-    """Wait until a folder and all that is in it are on the disk."""
+    """Wait until a folder and everything in it are on the disk."""
+    # In reverse order, entries come before the folder that lists them.
     for path in sorted(folder.rglob("*"), reverse=True):
         sync(path)
     sync(folder)

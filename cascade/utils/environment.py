@@ -1,4 +1,4 @@
-"""With what something was computed: commit and digest of the code, versions of packages, machine."""
+"""Environment of a computation: commit and digest of the code, versions of packages, machine."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from cascade.utils.version import __version__
 
 
 def environment() -> dict[str, Any]:
-    """Describe this process: `git_commit` (None outside of a repository), `platform`, `processors`, `packages`.
+    """Describe the environment of this process.
 
     Returns
     -------
     dict
-        A commit ends in `-dirty` where files differ from it.
+        `git_commit`, `versions`, `platform`, `processors` and `packages`. The commit is None outside of a repository,
+        and ends in `-dirty` where files differ from it.
 
     Examples
     --------
@@ -31,21 +32,22 @@ def environment() -> dict[str, Any]:
         "versions": versions(),
         "platform": platform.platform(),
         "processors": os.cpu_count(),
-        "packages": {found.name: found.version for found in sorted(metadata.distributions(), key=lambda d: d.name)},
+        "packages": {item.name: item.version for item in sorted(metadata.distributions(), key=lambda d: d.name)},
     }
 
 
 def _commit(folder: Path) -> str | None:
-    told = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    # All tags are excluded, so that the commit's hash is given even where a tag names it.
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
-        return subprocess.run(told, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        # No git, or no repository: an installed package has versions, no commit.
+        # Without git or a repository, as for an installed package, the versions have to be enough.
         return None
 
 
 def code_version() -> str:
-    """Digest of the package's own sources: whatever is computed may change with them.
+    """Return a digest of the package's source files, since any result may change with them.
 
     Examples
     --------
@@ -55,16 +57,17 @@ def code_version() -> str:
     home = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(home.rglob("*.py")):
+        # Paths are hashed as well, relative to the package: they do not depend on where it is installed.
         digest.update(f"{path.relative_to(home)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that a model depends on, where they are installed."""
-    found = {"python": platform.python_version()}
+    """Return the versions of the packages that a model depends on, where they are installed."""
+    installed = {"python": platform.python_version()}
     for package in ("numpy", "scikit-learn", "imbalanced-learn", "skops", "keras", "tensorflow"):
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return {"cascade": __version__, **found}
+    return {"cascade": __version__, **installed}

@@ -12,8 +12,9 @@ SMALLEST = 1e-7
 
 
 def log_odds(p: ArrayLike) -> Floats:
-    """Log-odds of probabilities, with 0 and 1 moved in by 1e-7 so that the result is finite."""
+    """Return the log-odds of probabilities, clipped to 1e-7 from 0 and 1 so that the result is finite."""
     inside = np.clip(np.asarray(p, dtype=np.float64), SMALLEST, 1.0 - SMALLEST)
+    # `log1p` keeps the digits of a small p that 1 - p would round off.
     return np.asarray(np.log(inside) - np.log1p(-inside), dtype=np.float64)
 
 

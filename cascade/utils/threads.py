@@ -1,4 +1,4 @@
-"""Work in threads, with few results or items held at a time."""
+"""Work in threads, with few items or results in memory at a time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,18 @@ END: Any = object()
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:
-    """Make the next item, in a thread of its own, while the last one is used."""
+    """Compute the next item in a separate thread while the current one is used."""
+    # A sentinel marks the end, since StopIteration must not leave a generator (PEP 479).
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, END)
         while (item := coming.result()) is not END:
+            # Submitted before the yield: while the caller uses this item, the next one is computed.
             coming = pool.submit(next, items, END)
             yield item
 
 
 def in_threads(work: Callable[[T], object], items: Iterable[T], threads: int) -> None:
-    """Do `work` on each item, on so many at the same time; items are asked for as they are needed.
+    """Apply `work` to each item in up to `threads` threads; items are consumed lazily.
 
     Examples
     --------
@@ -39,12 +41,15 @@ def in_threads(work: Callable[[T], object], items: Iterable[T], threads: int) ->
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
             waiting.append(pool.submit(work, item))
+            # A bounded queue keeps all threads busy without reading all items into memory.
             if len(waiting) > 2 * threads:
                 waiting.popleft().result()
-        for one in waiting:
-            one.result()
+        for future in waiting:
+            # `result` raises the error of a failed item.
+            future.result()
 
 
 def usable_cores() -> int:
-    """Count them."""
+    """Return the number of cores that this process may use."""
+    # Affinity may allow fewer cores than the machine has; not every system reports it.
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

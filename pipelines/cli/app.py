@@ -1,4 +1,4 @@
-"""The command line: options in, one pipeline called, one result out."""
+"""The command line: each command reads options, calls one pipeline and prints one result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from cascade.errors import CascadeError, ConfigError
 from cascade.utils.version import __version__
 
-from .models import models_app
+from .models import Model, models_app
 from .output import Json, show
 from .retrain import retrain
 
@@ -29,18 +29,20 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.command(epilog="Example: cascade retrain configs/phantom-multilabel.yaml --json")(retrain)
 
+# Pipelines and readers are imported within the commands: `--help` must not wait seconds for scikit-learn and Keras.
 Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
-Group = Annotated[str | None, typer.Option(help="Column of the group: patient, study, document.")]
-Id = Annotated[str | None, typer.Option(help="Column of the row's identifier.")]
+Group = Annotated[str | None, typer.Option(help="Column of the group, such as patient, study or document.")]
+Id = Annotated[str | None, typer.Option(help="Column of the row identifier.")]
 Missing = Annotated[bool, typer.Option("--allow-missing", help="Pass NaN features on to the model.")]
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"cascade {__version__}")
         raise typer.Exit
 
 
+# Eager: the version is printed before typer can complain about a missing command.
 Version = Annotated[
     bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
 ]
@@ -48,64 +50,69 @@ Version = Annotated[
 
 @app.callback()
 def cascade(version: Version = False) -> None:
-    """Multi-label classification in which most rows have no label."""
+    """Multi-label classification of data in which most rows have no label."""
 
 
 @app.command(epilog="Example: cascade phantom data/phantom")
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
-    rows: Annotated[int, typer.Option(help="Images to draw; 54214 is the exact table.")] = 54_214,
+    out: Annotated[Path, typer.Argument(help="New folder to write.")],
+    rows: Annotated[int, typer.Option(help="Number of images; 54214 is the exact label table.")] = 54_214,
     size: Annotated[int, typer.Option(help="Height and width in pixels.")] = 64,
     seed: Annotated[int, typer.Option(help="The same seed draws the same images.")] = 0,
     format: Annotated[str, typer.Option(help="npy, png or dicom.")] = "npy",
-    jobs: Annotated[int, typer.Option(help="Processes; -1 takes all cores.")] = -1,
+    jobs: Annotated[int, typer.Option(help="Number of processes; -1 uses all cores.")] = -1,
     as_json: Json = False,
 ) -> None:
-    """Write the built-in data: CT-like images drawn from problem A's exact table, with patients."""
+    """Write the built-in data: CT-like images drawn from problem A's exact label table, with patients."""
     from .. import datasets
 
     facts = datasets.phantom(out, rows, size, seed, format, jobs)
+    # A small phantom keeps at least one row per combination, so its prevalences are not those of the table.
     natural = "" if facts["natural_prevalence"] else "; rare combinations are above their natural share"
     show(facts, f"{facts['rows']} images of {facts['patients']} patients in {out}{natural}", as_json)
 
 
 @app.command("many-labels", epilog="Example: cascade many-labels data/problem-c.npz --problem c")
 def many_labels(
-    out: Annotated[Path, typer.Argument(help="File to make, .npz.")],
-    problem: Annotated[str, typer.Option(help="b: ten of 1,000 labels on each row; c: 7,900 labels, 130 a row.")],
-    rows: Annotated[int | None, typer.Option(help="Rows; 50,000 or 80,000 if not given.")] = None,
-    labels: Annotated[int | None, typer.Option(help="Labels; 1,000 or 7,900 if not given.")] = None,
+    out: Annotated[Path, typer.Argument(help="New file to write, .npz.")],
+    problem: Annotated[str, typer.Option(help="b: ten of 1,000 labels on each row; c: 7,900 labels, 130 per row.")],
+    rows: Annotated[int | None, typer.Option(help="Number of rows; default 50,000 for b, 80,000 for c.")] = None,
+    labels: Annotated[int | None, typer.Option(help="Number of labels; default 1,000 for b, 7,900 for c.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same rows.")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Write data of many labels, sparse, drawn from known probabilities."""
+    """Write sparse data of many labels, drawn from known probabilities."""
     from .. import datasets
 
     facts = datasets.many_labels(out, problem, rows, labels, seed)
-    show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} a row".format(**facts) + f" in {out}", as_json)
+    show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} per row".format(**facts) + f" in {out}", as_json)
 
 
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
 def lint(
-    data: Annotated[list[Path], typer.Argument(help="Labelled data; several are taken as splits of one another.")],
+    data: Annotated[list[Path], typer.Argument(help="Labelled data; several paths are splits of one data set.")],
     labels: Labels = None,
     group: Group = None,
     id: Id = None,
     label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
-    any_label: Annotated[str, typer.Option(help="Column that says that some label is present.")] = "auto",
-    fail_on: Annotated[str, typer.Option(help="Level that ends in status 5: note, warning, error or never.")] = "error",
+    any_label: Annotated[str, typer.Option(help="Column that equals the OR of the others.")] = "auto",
+    fail_on: Annotated[
+        str, typer.Option(help="Lowest level that ends with status 5: note, warning, error or never.")
+    ] = "error",
     as_json: Json = False,
 ) -> None:
-    """Tell what is odd or dangerous in labels, before any training."""
+    """Report what is unusual or dangerous in the labels, before any training."""
     from cascade.data.readers.columns import Roles
 
     from .. import lint as pipeline
 
     levels = pipeline.levels_from(fail_on)
-    named = tuple(name.strip() for name in labels.split(",")) if labels else None
-    facts, findings = pipeline.run(data, Roles(named, group, id, label_file, True), any_label)
+    names = tuple(name.strip() for name in labels.split(",")) if labels else None
+    # NaN features are passed: they do not matter for labels, and training reports them.
+    facts, findings = pipeline.run(data, Roles(names, group, id, label_file, True), any_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}
     show(result, pipeline.text(facts, findings), as_json)
+    # After the report, which is printed in any case.
     if any(finding.level in levels for finding in findings):
         raise typer.Exit(5)
 
@@ -117,14 +124,17 @@ def train(
     models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
     as_json: Json = False,
 ) -> None:
-    """Train a cascade, evaluate it on held-out groups, publish it as models/<name>/<version>/."""
+    """Train a model, evaluate it on held-out groups, and publish it as models/<name>/<version>/.
+
+    The model is a cascade, or a many-label model if the config has a part `flat`.
+    """
     from cascade.config.yaml_file import load_config
 
     from ..steps.progress import show_log
 
     checked = load_config(config, set)
     show_log()
-    # Not before the config is checked: the pipelines take seconds to import.
+    # After the config is validated: the pipelines take seconds to import.
     from ..steps.version import PAGE
 
     if checked.flat is not None:
@@ -148,32 +158,35 @@ def train(
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
 def predict(
-    model: Annotated[
-        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    model: Model,
+    source: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images, DICOM slices or tables.")
     ],
-    source: Annotated[Path, typer.Argument(metavar="INPUT", help="Array file, table, folder of images or tables.")],
     output: Annotated[Path, typer.Option(help="Folder for input of any size, or one file: .parquet or .csv.")],
-    exams: Annotated[Path | None, typer.Option(help="Also write one row for each group to this file.")] = None,
-    top_k: Annotated[int | None, typer.Option(help="Of a flat model: surest labels to list; 10 if not given.")] = None,
+    exams: Annotated[Path | None, typer.Option(help="Also write one row per group to this file.")] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Many-label model: number of most probable labels to list; default 10.")
+    ] = None,
     group: Group = None,
     id: Id = None,
     allow_missing: Missing = False,
-    shard_rows: Annotated[int | None, typer.Option(help="Of a folder: most rows a file; 65536 if not given.")] = None,
+    shard_rows: Annotated[int | None, typer.Option(help="Folder: most rows per file; default 65536.")] = None,
     max_rejected: Annotated[
-        float | None, typer.Option(help="Of a folder: share of bad rows that ends the job; 0.1 if not given.")
+        float | None, typer.Option(help="Folder: share of invalid rows that stops the job; default 0.1.")
     ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Of a folder: start over what was begun.")] = False,
-    engine: Annotated[str, typer.Option(help="Of a folder: local, or ray for many machines.")] = "local",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Folder: start over instead of resuming.")] = False,
+    engine: Annotated[str, typer.Option(help="Folder: local, or ray for many machines.")] = "local",
     workers: Annotated[
-        int | None, typer.Option(help="Of ray: shards at a time; all it has room for if not given.")
+        int | None, typer.Option(help="Ray: most shards at the same time; default all that the cluster has room for.")
     ] = None,
-    runtime: Annotated[str, typer.Option(help="What computes networks: auto, keras, litert or onnx.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="Threads of an exported runtime; all cores if not given.")] = None,
+    runtime: Annotated[str, typer.Option(help="Runtime of networks: auto, keras, litert or onnx.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="Threads of an exported runtime; default all cores.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Predict every row of INPUT: gate probability, fate, and a probability and a 0/1 for each label.
+    """Predict every row of INPUT: gate probability, whether it passes the gate, and a probability and a 0/1 per label.
 
-    Into a folder it goes shard by shard: started again after any interruption it goes on, and bad rows are set aside.
+    A folder is written shard by shard. An interrupted job resumes when it is started again, and invalid rows are
+    listed separately.
     """
     from cascade.data.readers.columns import Roles
 
@@ -182,9 +195,11 @@ def predict(
     from ..steps.progress import show_log
     from ..steps.tables import check_format
 
+    # Wrong options end here, before a model is loaded.
     settings = settings_for(output, shard_rows, max_rejected, fresh, engine, workers)
     if exams is not None:
         check_format(exams)
+    # The bars show progress, so the log has warnings only.
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
     summary = pipeline.run(model, source, output, roles, exams, top_k, settings, runtime, threads)
@@ -195,11 +210,11 @@ def predict(
 
 @app.command(epilog="Example: cascade submission data/predictions.parquet --output data/submission.csv")
 def submission(
-    predictions: Annotated[Path, typer.Argument(help="What predict wrote, or a folder of its .parquet parts.")],
+    predictions: Annotated[Path, typer.Argument(help="Output of predict, or a folder of its .parquet parts.")],
     output: Annotated[Path, typer.Option(help="File to write, .csv.")],
     as_json: Json = False,
 ) -> None:
-    """Turn predictions into a submission to the RSNA 2019 Intracranial Hemorrhage challenge."""
+    """Convert predictions into a submission to the RSNA 2019 Intracranial Hemorrhage challenge."""
     from .. import submission as pipeline
 
     facts = pipeline.run(predictions, output)
@@ -208,17 +223,15 @@ def submission(
 
 @app.command(epilog="Example: cascade evaluate models/phantom-multilabel data/other --json")
 def evaluate(
-    model: Annotated[
-        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
-    ],
-    data: Annotated[Path, typer.Argument(help="Labelled data that the model has not seen.")],
+    model: Model,
+    data: Annotated[Path, typer.Argument(help="Labelled data that the model was not trained on.")],
     labels: Labels = None,
     group: Group = None,
     id: Id = None,
     label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
     allow_missing: Missing = False,
     missing_labels: Annotated[
-        bool, typer.Option("--missing-labels", help="Empty cells in label columns are labels that are not known.")
+        bool, typer.Option("--missing-labels", help="Empty cells in label columns are unknown labels, not an error.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -230,24 +243,30 @@ def evaluate(
     from .. import evaluate as pipeline
     from ..steps.progress import show_log
 
-    named = tuple(name.strip() for name in labels.split(",")) if labels else None
+    names = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
-    report = pipeline.run(model, data, Roles(named, group, id, label_file, allow_missing, missing_labels))
+    report = pipeline.run(model, data, Roles(names, group, id, label_file, allow_missing, missing_labels))
+    # Only the report of a many-label model has figures of the k most probable labels.
     show(report, many_table(report) if "top_k" in report else table(report), as_json)
 
 
 @app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")
 def compare(
-    config: Annotated[Path, typer.Argument(help="YAML file of a run; its gate and labeler model are compared.")],
+    config: Annotated[
+        Path, typer.Argument(help="YAML file of a run; its gate and labeler are the base models of all contenders.")
+    ],
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a key: labeler.n_bags=3.")] = None,
-    folds: Annotated[int, typer.Option(help="Grouped folds; each contender is fitted on each.", min=2)] = 3,
+    folds: Annotated[
+        int, typer.Option(help="Number of grouped folds; each contender is fitted on each of them.", min=2)
+    ] = 3,
     pools: Annotated[
-        str | None, typer.Option(help="Negative pools, separated by commas; default: positives, gated, the config's.")
+        str | None,
+        typer.Option(help="Negative pools, separated by commas; default positives, gated and the config's."),
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
     as_json: Json = False,
 ) -> None:
-    """Put flat model, peer stack, literal recipe and cascades side by side on the same grouped folds."""
+    """Compare a flat model, a peer stack, a literal recipe and cascades on the same grouped folds."""
     from cascade.comparison.compare_text import table
     from cascade.config.yaml_file import load_config
     from cascade.rules.probability.merge import check_pool
@@ -257,12 +276,13 @@ def compare(
     from ..steps.version import PAGE
 
     checked = load_config(config, set)
-    named = (
+    requested = (
         ["positives", "gated", checked.cascade.negative_pool]
         if pools is None
         else [pool.strip() for pool in pools.split(",")]
     )
-    chosen = tuple(check_pool(pool) for pool in dict.fromkeys(named))
+    # Each pool once, in order: the config's pool is usually one of the others.
+    chosen = tuple(check_pool(pool) for pool in dict.fromkeys(requested))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)
     page = folder / PAGE
@@ -272,20 +292,23 @@ def compare(
 
 @app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")
 def export(
-    model: Annotated[
-        Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    model: Model,
+    out: Annotated[
+        Path, typer.Argument(help="New model folder to write; with --format, the file or folder of the graph.")
     ],
-    out: Annotated[Path, typer.Argument(help="Model folder to make; with --format, the graph: a file, or a folder.")],
-    runtimes: Annotated[str | None, typer.Option(help="litert, onnx, or both; default those installed.")] = None,
+    runtimes: Annotated[
+        str | None, typer.Option(help="litert, onnx, or both separated by a comma; default those installed.")
+    ] = None,
     format: Annotated[
-        str | None, typer.Option(help="onnx, openvino or saved_model: one graph for a model server instead.")
+        str | None, typer.Option(help="onnx, openvino or saved_model: write one graph for a model server instead.")
     ] = None,
     int8: Annotated[
-        Path | None, typer.Option(help="Held-out labelled data: some of it quantises, the rest tells what INT8 loses.")
+        Path | None,
+        typer.Option(help="Held-out labelled data: a part sets the INT8 ranges, the rest measures the loss."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a model whose networks answer without Keras, and time each runtime on this machine."""
+    """Write a model whose networks run without Keras, and time each runtime on this machine."""
     from .. import export as pipeline
     from ..export import text
     from ..steps.progress import show_log
@@ -293,7 +316,7 @@ def export(
     show_log()
     if format is not None:
         if runtimes is not None or int8 is not None:
-            raise ConfigError("`--format` writes one float32 graph; leave out `--runtimes` and `--int8`, or it.")
+            raise ConfigError("`--format` writes one float32 graph; leave out `--runtimes` and `--int8`.")
         graph = pipeline.run_graph(model, out, format)
         show(graph, "{output}: one graph, within {largest_difference:.1e} of the model".format(**graph), as_json)
         return
@@ -303,16 +326,21 @@ def export(
 
 
 def main() -> None:
-    """Run the command line; what goes wrong ends in one sentence and an exit status."""
+    """Run the command line; an error is one sentence and an exit status."""
     try:
         app()
     except SystemExit as ended:
+        # Ctrl-C arrives as an exit: typer catches KeyboardInterrupt itself.
         if ended.code == INTERRUPTED:
-            typer.echo("\ncascade: interrupted; a job or a retraining goes on when it is started again.", err=True)
+            typer.echo(
+                "\ncascade: interrupted; a batch job or a retraining resumes when it is started again.", err=True
+            )
         raise
+    # Any other exception is a bug and keeps its traceback.
     except CascadeError as error:
         typer.echo(f"cascade: {error}", err=True)
         sys.exit(error.exit_status)
+    # A full disk or a missing permission is no bug; some of these errors have no text or no file.
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
         typer.echo(f"cascade: {error.strerror or error}{place}", err=True)

@@ -1,4 +1,4 @@
-"""The commands `cascade models ...`: versions on disk and in the registry, and who is champion."""
+"""The commands `cascade models ...`: versions on disk and in the registry, and which of them is champion."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from .output import Json, show
 Models = Annotated[Path, typer.Option(help="Folder of all models.")]
 Name = Annotated[str, typer.Argument(help="Name of a registered model.")]
 Model = Annotated[
-    Path, typer.Argument(help="Version, model folder, models/<name> for its newest, or models:/<name>@champion.")
+    Path,
+    typer.Argument(help="Version, model folder, models/<name> for its newest version, or models:/<name>@champion."),
 ]
 
+# Imports are within the commands, since MLflow takes seconds to import and is an extra.
 models_app = typer.Typer(no_args_is_help=True, help="Trained models, and which of them is champion.")
 
 
@@ -24,7 +26,7 @@ def list_models(
     models: Models = Path("models"),
     as_json: Json = False,
 ) -> None:
-    """List versions: on disk, and in the registry where there is one, with who is and who was champion."""
+    """List versions on disk and in the registry, with present and former champions."""
     from .. import registry as pipeline
 
     facts = pipeline.list_versions(models, name)
@@ -33,7 +35,7 @@ def list_models(
 
 @models_app.command("show", epilog="Example: cascade models show models:/hemorrhage@champion")
 def show_model(model: Model, models: Models = Path("models"), as_json: Json = False) -> None:
-    """Print what a model decides by, and what is proven of its gate."""
+    """Print the decision rules of a model, and the proven recall of its gate."""
     from .. import models as pipeline
 
     facts, text = pipeline.show(model, models)
@@ -42,12 +44,12 @@ def show_model(model: Model, models: Models = Path("models"), as_json: Json = Fa
 
 @models_app.command("register", epilog="Example: cascade models register models/hemorrhage/20260101T000000000000Z")
 def register_model(
-    version: Annotated[Path, typer.Argument(help="Folder that train wrote.")],
-    name: Annotated[str | None, typer.Option(help="Name in the registry; default that of its config.")] = None,
+    version: Annotated[Path, typer.Argument(help="Folder of a version that train wrote.")],
+    name: Annotated[str | None, typer.Option(help="Name in the registry; default the name in its config.")] = None,
     models: Models = Path("models"),
     as_json: Json = False,
 ) -> None:
-    """Put a version into the registry, as the challenger."""
+    """Copy a version into the registry, as the challenger."""
     from .. import registry as pipeline
 
     facts = pipeline.register(models, version, name)
@@ -60,7 +62,7 @@ def register_model(
 def promote_model(
     name: Name,
     version: Annotated[int, typer.Argument(help="Number of the version.", min=1)],
-    reason: Annotated[str, typer.Option(help="Why; kept with the version.")] = "promoted by hand",
+    reason: Annotated[str, typer.Option(help="Reason, which is stored with the version.")] = "promoted by hand",
     models: Models = Path("models"),
     as_json: Json = False,
 ) -> None:
@@ -74,11 +76,11 @@ def promote_model(
 @models_app.command("rollback", epilog="Example: cascade models rollback hemorrhage")
 def roll_back_model(
     name: Name,
-    reason: Annotated[str, typer.Option(help="Why; kept with the version.")] = "rolled back by hand",
+    reason: Annotated[str, typer.Option(help="Reason, which is stored with the version.")] = "rolled back by hand",
     models: Models = Path("models"),
     as_json: Json = False,
 ) -> None:
-    """Make the champion before the present one champion again."""
+    """Make the previous champion the champion again."""
     from cascade.registry import ModelRegistry
 
     champion = ModelRegistry(models).rollback(name, reason)
@@ -88,14 +90,14 @@ def roll_back_model(
 @models_app.command("diff", epilog="Example: cascade models diff models:/hemorrhage@champion models:/hemorrhage/4")
 def diff_models(
     a: Annotated[Path, typer.Argument(help="Folder of a version, or models:/<name>/<number>.")],
-    b: Annotated[Path, typer.Argument(help="The other one.")],
+    b: Annotated[Path, typer.Argument(help="Folder of the other version, or its models:/<name>/<number>.")],
     models: Models = Path("models"),
     as_json: Json = False,
 ) -> None:
-    """Tell in what two versions differ: config, data, rules, packages and figures."""
+    """Show differences of two versions in config, data, rules, packages and figures."""
     from cascade.registry.differences import text
 
     from .. import registry as pipeline
 
-    found = pipeline.diff(models, a, b)
-    show({"differences": [vars(one) for one in found]}, text(found), as_json)
+    differences = pipeline.diff(models, a, b)
+    show({"differences": [vars(one) for one in differences]}, text(differences), as_json)

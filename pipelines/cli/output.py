@@ -1,4 +1,4 @@
-"""How a command shows its result: as text, or as one JSON object for programs."""
+"""Output of a command: text, or one JSON object for programs."""
 
 from __future__ import annotations
 
@@ -11,5 +11,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 
 
 def show(result: dict[str, Any], text: str, as_json: bool) -> None:
-    """Print one of both."""
+    """Print the result as JSON, or its text."""
+    # NaN is refused: Python would print a word that other JSON parsers reject.
     typer.echo(json.dumps(result, allow_nan=False) if as_json else text)

@@ -16,12 +16,14 @@ def retrain(
         list[str] | None, typer.Option("--set", help="Override a key: retrain.promotion.margin=0.01.")
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over what was begun or finished.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over instead of resuming or reporting a finished run.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a challenger, register it, and promote it if it is shown to be better than the champion.
 
-    Started again after any interruption it goes on; ends with status 5 where the challenger does not serve.
+    An interrupted run resumes when it is started again. The exit status is 5 if the challenger does not serve.
     """
     from cascade.config.yaml_file import load_config
 
@@ -32,5 +34,6 @@ def retrain(
     show_log()
     result = pipeline.run(checked, models, fresh)
     show(result, pipeline.text(result), as_json)
+    # A kept champion is a result and no error, but a scheduler must see that nothing changed.
     if not result["serves"]:
         raise typer.Exit(5)

@@ -22,7 +22,7 @@ from .run_data import remembered
 
 @dataclass(frozen=True)
 class TimedScores:
-    """Scores of some rows, and the rate at which they were computed.
+    """Scores of rows, and the rate at which they were computed.
 
     Attributes
     ----------
@@ -35,20 +35,21 @@ class TimedScores:
 
     def save(self, path: Path) -> None:
         """Write a `.npz` file of arrays."""
-        own = self.scores
-        np.savez(path, gate_z=own.gate_z, passed=own.passed, labeler_z=own.labeler_z, rate=self.rows_per_second)
+        scores, rate = self.scores, self.rows_per_second
+        np.savez(path, gate_z=scores.gate_z, passed=scores.passed, labeler_z=scores.labeler_z, rate=rate)
 
     @classmethod
     def load(cls, path: Path) -> TimedScores:
         """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as held:
-            return cls(Scores(held["gate_z"], held["passed"], held["labeler_z"]), float(held["rate"]))
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(Scores(arrays["gate_z"], arrays["passed"], arrays["labeler_z"]), float(arrays["rate"]))
 
 
 def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:
-    """Fit gate, labeler and rules on some rows; calibration and certificate are part of it."""
+    """Fit gate, labeler and rules on the rows `training`, with calibration and certificate."""
     part = data.part(training)
     assert part.Y is not None
+    # All data and not only the part: a missing feature in a held-out row must be refused before the training too.
     model = build_cascade(config, data).fit(part.X, part.labels.masked(), groups=part.groups)
     predictor: CascadePredictor = model.predictor_
     return predictor.described(data.feature_names, *remembered(config, data))
@@ -61,17 +62,18 @@ def timed_scores(predictor: CascadePredictor, data: Dataset) -> TimedScores:
     return TimedScores(scores, len(data) / (time.monotonic() - started))
 
 
-def report_on(predictor: CascadePredictor, found: TimedScores, data: Dataset) -> dict[str, Any]:
-    """Report on labelled rows that were scored."""
+def report_on(predictor: CascadePredictor, timed: TimedScores, data: Dataset) -> dict[str, Any]:
+    """Return the report on labelled rows that were scored."""
     assert data.Y is not None
-    report = evaluate(predictor, found.scores, data.labels, data.groups)
-    report["overall"]["rows_per_second"] = found.rows_per_second
+    report = evaluate(predictor, timed.scores, data.labels, data.groups)
+    report["overall"]["rows_per_second"] = timed.rows_per_second
     return report
 
 
-def report_on_held_out(predictor: CascadePredictor, found: TimedScores, data: Dataset, testing: Any) -> dict[str, Any]:
-    """Report on the rows `testing` of the data that a cascade was trained on."""
-    report = report_on(predictor, found, data.part(testing))
+def report_on_held_out(predictor: CascadePredictor, timed: TimedScores, data: Dataset, testing: Any) -> dict[str, Any]:
+    """Return the report on the held-out rows `testing` of a training run's data."""
+    report = report_on(predictor, timed, data.part(testing))
+    # Facts of the run that the scores do not have: figures on raised prevalences must be read as such.
     report["natural_prevalence"] = data.natural_prevalence
     report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
     return report

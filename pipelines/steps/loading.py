@@ -1,4 +1,4 @@
-"""Load a model for prediction, here or on another machine."""
+"""Load a model for prediction, in this process or on another machine."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from .locate import is_many_labels
 from .tables import check_columns
 
 TOP_K = 10
+"""Labels that a many-label model lists by default."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Loading:
     Attributes
     ----------
     folder : path
-        Of the model.
+        Folder of the model.
     top_k : int or None
-        Of a flat model: labels to list.
+        Number of most probable labels that a many-label model lists.
     runtime : str
     threads : int or None
     """
@@ -39,13 +40,14 @@ class Loading:
     runtime: str
     threads: int | None
 
-    def answers(self) -> CascadeTables | ManyLabelTables:
-        """Load it."""
+    def load(self) -> CascadeTables | ManyLabelTables:
+        """Load the model, to predict tables."""
         if is_many_labels(self.folder):
-            return _lists(ManyLabelPredictor.load(self.folder, self.runtime, self.threads), self.top_k)
-        return _labels(CascadePredictor.load(self.folder, self.runtime, self.threads), self.top_k)
+            return _many_label_tables(ManyLabelPredictor.load(self.folder, self.runtime, self.threads), self.top_k)
+        return _cascade_tables(CascadePredictor.load(self.folder, self.runtime, self.threads), self.top_k)
 
 
+# Plain data instead of a loaded model: it is pickled for each worker, and hashed to keep one model per worker.
 @dataclass(frozen=True)
 class Opening:
     """How a worker opens model and input.
@@ -55,7 +57,7 @@ class Opening:
     loading : Loading
     source : path
     roles : Roles
-        With the columns that the model remembers.
+        With the columns of the training.
     """
 
     loading: Loading
@@ -63,27 +65,29 @@ class Opening:
     roles: Roles
 
     def absolute(self) -> Opening:
-        """The same for a process in another folder."""
+        """Return the same with absolute paths, for a process in another working directory."""
         loading = replace(self.loading, folder=self.loading.folder.resolve())
         return replace(self, loading=loading, source=self.source.resolve())
 
     def __call__(self) -> Opened:
-        """Open both."""
-        answers = self.loading.answers()
-        source = open_input(self.source, self.roles, answers.signature, answers.gate_size)
-        return Opened(source, answers, identify(self.loading.folder, answers, self.roles))
+        """Open model and input."""
+        tables = self.loading.load()
+        source = open_input(self.source, self.roles, tables.signature, tables.gate_size)
+        # Each worker identifies what it opened itself: its packages or its copy of the model may differ.
+        return Opened(source, tables, identify(self.loading.folder, tables, self.roles))
 
 
-def _labels(predictor: CascadePredictor, top_k: int | None) -> CascadeTables:
+def _cascade_tables(predictor: CascadePredictor, top_k: int | None) -> CascadeTables:
     if top_k is not None:
-        raise ConfigError("`--top-k` needs a flat model; a cascade writes every label. Leave it out.")
+        raise ConfigError("`--top-k` needs a many-label model; a cascade writes every label. Leave it out.")
+    # Checked here too, since a model that was trained in Python has not passed this check.
     check_columns(predictor.label_names)
     return CascadeTables(predictor)
 
 
-def _lists(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelTables:
+def _many_label_tables(predictor: ManyLabelPredictor, top_k: int | None) -> ManyLabelTables:
     n_labels = len(predictor.label_names)
     k = min(TOP_K, n_labels) if top_k is None else top_k
     if not 1 <= k <= n_labels:
-        raise ConfigError(f"`--top-k` must lie between 1 and the number of labels ({n_labels}). Received {k}.")
+        raise ConfigError(f"`--top-k` must be between 1 and the number of labels ({n_labels}). Received {k}.")
     return ManyLabelTables(predictor, k)

@@ -1,4 +1,4 @@
-"""Progress on standard error, so that standard output stays for results."""
+"""Progress on standard error, so that standard output has results only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 
 class StageBars:
-    """One bar for each stage of a prediction, made when the stage begins."""
+    """One progress bar per stage of a prediction, shown when the stage begins."""
 
     def __init__(self) -> None:
         self.bars: dict[str, tqdm[None]] = {}
@@ -22,41 +22,44 @@ class StageBars:
         if stage not in self.bars:
             self.bars[stage] = tqdm(total=total, desc=stage, unit=" rows", file=sys.stderr, mininterval=0.5)
         shown = self.bars[stage]
+        # Stages report the rows done in all, tqdm takes the rows since its last update.
         shown.update(done - shown.n)
         if done == total:
             shown.close()
 
 
 class JobBar:
-    """One bar over all rows of a job, with the rate of this start, the time left and the stage at hand."""
+    """One progress bar over all rows of a job, with the rate of this start, the time left and the current stage."""
 
     def __init__(self) -> None:
         self.bar: tqdm[None] | None = None
 
     def begin(self, done: int, total: int | None) -> None:
-        """Show the bar, at the rows that are done already."""
+        """Show the bar, starting at the rows that are done already."""
+        # `initial` keeps the rows of earlier starts out of the rate, and so of the time left.
         self.bar = tqdm(total=total, initial=done, unit=" rows", file=sys.stderr, mininterval=0.5)
 
     def stage(self, stage: str, done: int, total: int) -> None:
-        """Show how far a stage is with its rows of the shard."""
+        """Show the progress of a stage within the current shard."""
         assert self.bar is not None
+        # Drawn by `update`, which keeps to `mininterval`; a refresh on every call would slow the job down.
         self.bar.set_postfix_str(f"{stage} {done}/{total}", refresh=False)
         self.bar.update(0)
 
     def advance(self, rows: int) -> None:
-        """Move on by rows that are done."""
+        """Advance the bar by rows that are done."""
         assert self.bar is not None
         self.bar.update(rows)
 
     def close(self) -> None:
-        """Leave the bar as it is, and begin a new line."""
+        """Leave the bar unchanged, and begin a new line."""
         if self.bar is not None:
             self.bar.close()
 
 
 @contextmanager
 def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
-    """A bar with rate and time left; yields the function that moves it."""
+    """Show a progress bar with rate and time left; yield the function that advances it."""
     with tqdm(total=total, unit=f" {unit}", file=sys.stderr, mininterval=0.5) as shown:
         yield shown.update
 
@@ -65,12 +68,14 @@ def show_log(quiet: bool = False) -> None:
     """Send the library's progress lines to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    # The library's logger and not the root logger, so that messages of other packages are not shown.
     logger = logging.getLogger("cascade")
+    # Replaced and not added, or a second call would print each line twice.
     logger.handlers = [handler]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     warnings.showwarning = _show_warning
 
 
 def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
-    """A warning as a line for users, without the place in the code."""
+    """Log a warning as one line for users, without its place in the code."""
     logging.getLogger("cascade").warning("warning: %s", message)

@@ -1,4 +1,4 @@
-"""Read what a saved model is to answer for or be judged by, with the columns that it remembers."""
+"""Read data to predict or to evaluate a saved model on, with the columns and pixel options of its training."""
 
 from __future__ import annotations
 
@@ -14,33 +14,36 @@ from cascade.predictor import CascadePredictor
 
 
 def read_input(predictor: CascadePredictor | ManyLabelPredictor, source: Path, roles: Roles) -> Dataset:
-    """Read rows without labels; the training's group and identifier columns are used where they are there."""
-    known = with_remembered(predictor, roles)
-    return read_data(source, known, labelled=False, features=predictor.signature.feature_names)
+    """Read rows without labels; group and identifier columns of the training are used if the data has them."""
+    all_roles = with_remembered(predictor, roles)
+    return read_data(source, all_roles, labelled=False, features=predictor.signature.feature_names)
 
 
 def read_labelled(predictor: CascadePredictor | ManyLabelPredictor, source: Path, roles: Roles) -> Dataset:
-    """Read rows with the model's labels; the training's group and identifier columns must be there."""
+    """Read rows with the model's labels; the data must have the group and identifier columns of the training."""
+    # Required, unlike in `read_input`: without groups the intervals of a report would be too narrow.
     trained = predictor.provenance.get("columns", {})
     group, row_id = roles.group or trained.get("group"), roles.id or trained.get("id")
     if roles.labels is not None and set(roles.labels) != set(predictor.label_names):
         raise DataError(f"`--labels` must name the model's labels {list(predictor.label_names)}.")
-    known = replace(roles, labels=predictor.label_names, group=group, id=row_id, pixels=pixels_of(predictor))
-    return read_data(source, known, features=predictor.signature.feature_names)
+    # In the order of the model, whatever that of the file or of the option is.
+    all_roles = replace(roles, labels=predictor.label_names, group=group, id=row_id, pixels=pixels_of(predictor))
+    return read_data(source, all_roles, features=predictor.signature.feature_names)
 
 
 def with_remembered(predictor: CascadePredictor | ManyLabelPredictor, roles: Roles) -> Roles:
-    """Add the training's group and identifier columns, which need not be there."""
+    """Return roles with the group and identifier columns of the training, which the data need not have."""
     remembered = {role: name for role, name in predictor.provenance.get("columns", {}).items() if name is not None}
     return replace(
         roles,
         group=roles.group or remembered.get("group"),
         id=roles.id or remembered.get("id"),
+        # A column that the user named must exist, even if the training had it too.
         optional=frozenset(remembered.values()) - {roles.group, roles.id},
         pixels=pixels_of(predictor),
     )
 
 
 def pixels_of(predictor: CascadePredictor | ManyLabelPredictor) -> PixelOptions:
-    """How images and DICOM slices become pixels: as in training."""
+    """Return the options with which images and DICOM slices were read in training."""
     return PixelOptions.of(**predictor.provenance.get("pixels", {}))

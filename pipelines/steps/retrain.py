@@ -1,4 +1,4 @@
-"""What the steps of a retraining do, each from what the ones before it found."""
+"""The steps of a retraining; each uses the results of the steps before it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CHALLENGER, CHAMPION, SCORES = "challenger.npz", "champion.npz", "challenger-sco
 
 @dataclass(frozen=True)
 class Champion:
-    """Who serves: its version, the model, and what is remembered of its rows."""
+    """The version that serves, its model, and the record of its data."""
 
     version: ModelVersion
     predictor: CascadePredictor
@@ -50,7 +50,7 @@ class Champion:
 
 @dataclass(frozen=True)
 class Retraining:
-    """What every step of a run can see.
+    """What the steps of a run have in common.
 
     Attributes
     ----------
@@ -59,11 +59,11 @@ class Retraining:
         Of the data.
     champion : Champion or None
     testing : ndarray of int
-        Rows that both models are judged on.
+        Held-out rows, on which both models are evaluated.
     findings : list of dict
-        What is odd about the data.
+        What is unusual about the data.
     drift : dict or None
-        How far the new rows are from those the champion was trained on.
+        Differences of the new rows from those the champion was trained on.
     """
 
     config: RunConfig
@@ -90,39 +90,48 @@ class Retraining:
 
 
 def champion_of(registry: ModelRegistry, version: ModelVersion) -> Champion:
-    """The model of a version, and what it remembers; refused where it remembers nothing."""
+    """Return the model and the record of a version.
+
+    Raises
+    ------
+    ModelRefusedError
+        If the version has no record.
+    """
+    # Without a record, rows that the champion was trained on could be held out, which would favour it.
     record = versions.record_in(registry.files(str(version)))
     if record is None:
         raise ModelRefusedError(
-            f"`{version}` has no {versions.RECORD} to check new data against; train and register it."
+            f"`{version}` has no {versions.RECORD} to check new data against; train and register a new version."
         )
     return Champion(version, CascadePredictor.load(registry.folder(str(version))), record)
 
 
-def validate(config: RunConfig, hashes: RowHashes, champion: Champion | None, home: Path) -> dict[str, Any]:
-    """What is odd about the data, and which rows both models are judged on; `home` knows which rows came together."""
+def validate_step(config: RunConfig, hashes: RowHashes, champion: Champion | None, home: Path) -> dict[str, Any]:
+    """Check the data and choose held-out rows; the folder `home` has the record of arrivals."""
     data, keys = hashes.data, hashes.keys
     arrivals = Arrivals.read(home / ARRIVALS).grown(keys)
-    # Whatever is answered to them: rows that are refused now came before those of the next run.
+    # Before the checks: rows that are refused now still arrived before those of the next run.
     arrivals.write(home / ARRIVALS)
     record, predictor = (None, None) if champion is None else (champion.record, champion.predictor)
     held = held_out_rows(data, record, config.data.test_size, config.seed, hashes)
-    limits, given = config.retrain.limits.limits(), config.data
-    found = validate_data(
-        data, held, record, predictor, limits, given.any_label, given.allow_missing, hashes, arrivals.of(keys)
+    limits, options = config.retrain.limits.limits(), config.data
+    findings = validate_data(
+        data, held, record, predictor, limits, options.any_label, options.allow_missing, hashes, arrivals.of(keys)
     )
-    return {"findings": [vars(finding) for finding in found], "testing": np.flatnonzero(held).tolist()}
+    return {"findings": [vars(finding) for finding in findings], "testing": np.flatnonzero(held).tolist()}
 
 
-def compare(hashes: RowHashes, champion: Champion | None) -> dict[str, Any]:
-    """Profile of the rows that the champion has not seen, against that of the rows it was trained on."""
+def compare_step(hashes: RowHashes, champion: Champion | None) -> dict[str, Any]:
+    """Compare the profile of new rows with that of the rows the champion was trained on."""
     data = hashes.data
+    # A model without a profile, such as one of an earlier release, cannot be compared with.
     profile = None if champion is None else champion.predictor.profile
     fresh = np.empty(0, np.intp) if champion is None else np.flatnonzero(new_rows(hashes.keys, champion.record))
     if champion is None or profile is None or not len(fresh):
         return {"drift": None}
     part = data.part(fresh)
     assert part.Y is not None
+    # Prevalences are compared by column, so they need the same labels in the same order.
     same_labels = data.label_names == champion.predictor.label_names
     current = profile_of(
         part.X,
@@ -138,54 +147,59 @@ def compare(hashes: RowHashes, champion: Champion | None) -> dict[str, Any]:
     return {"drift": report.to_json()}
 
 
-def fit(job: Retraining, folder: Path) -> None:
-    """Train, calibrate and certify the challenger."""
+def fit_step(job: Retraining, folder: Path) -> None:
+    """Train, calibrate and certify the challenger, and save it to `folder`."""
     predictor = fitted.fit(job.config, job.data, job.training)
     versions.saving(job.config, predictor)(folder / "model")
 
 
-def evaluate(job: Retraining, model: Path, folder: Path) -> None:
-    """Score the held-out rows with champion and challenger."""
-    found = _evaluated(CascadePredictor.load(model), job.held_out, folder / CHALLENGER)
-    found.save(folder / SCORES)
+def evaluate_step(job: Retraining, model: Path, folder: Path) -> None:
+    """Predict the held-out rows with champion and challenger, and save the predictions to `folder`."""
+    # From its folder, since a resumed run has no trained model in memory. It is judged in the runtime that will serve.
+    timed = _predict(CascadePredictor.load(model), job.held_out, folder / CHALLENGER)
+    # The scores are kept for the report, which needs more than the predictions.
+    timed.save(folder / SCORES)
     if job.champion is not None:
-        _evaluated(job.champion.predictor, job.held_out, folder / CHAMPION)
+        _predict(job.champion.predictor, job.held_out, folder / CHAMPION)
 
 
-def _evaluated(predictor: CascadePredictor, data: Dataset, path: Path) -> fitted.TimedScores:
-    found = fitted.timed_scores(predictor, data)
-    prediction = predictor.decide(found.scores)
-    write_candidate(path, candidate(predictor.label_names, prediction, data, found.rows_per_second))
-    return found
+def _predict(predictor: CascadePredictor, data: Dataset, path: Path) -> fitted.TimedScores:
+    timed = fitted.timed_scores(predictor, data)
+    prediction = predictor.decide(timed.scores)
+    write_candidate(path, candidate(predictor.label_names, prediction, data, timed.rows_per_second))
+    return timed
 
 
-def judge(job: Retraining, answers: Path) -> PromotionDecision:
-    """Decide by the policy of the config."""
-    challenger, groups = read_candidate(answers / CHALLENGER), job.held_out.groups
+def judge_step(job: Retraining, evaluated: Path) -> PromotionDecision:
+    """Decide by the policy of the config, from the predictions in the folder `evaluated`."""
+    challenger, groups = read_candidate(evaluated / CHALLENGER), job.held_out.groups
     policy = job.config.retrain.promotion.policy()
-    asked = [finding["sentence"] for finding in job.findings if finding["answer"] == "ask"]
+    # Findings of "ask" do not stop the training; here they keep the challenger from an automatic promotion.
+    questions = [finding["sentence"] for finding in job.findings if finding["answer"] == "ask"]
     if job.champion is None:
-        return decide_first(challenger, groups, policy, asked)
+        return decide_first(challenger, groups, policy, questions)
     rules = job.champion.predictor.rules
     any_label = None if rules.plan.any_index is None else rules.label_names[rules.plan.any_index]
-    return decide(read_candidate(answers / CHAMPION), challenger, groups, policy, any_label, asked)
+    return decide(read_candidate(evaluated / CHAMPION), challenger, groups, policy, any_label, questions)
 
 
-def publish(job: Retraining, model: Path, answers: Path, decision: PromotionDecision, version: Path) -> Path:
+def publish_step(job: Retraining, model: Path, evaluated: Path, decision: PromotionDecision, version: Path) -> Path:
     """Write the challenger as a version, with report, record and decision."""
+    # The folder appears by a rename, so if it exists a killed run had completed it.
     if not version.exists():
         predictor = CascadePredictor.load(model)
-        found = fitted.TimedScores.load(answers / SCORES)
-        report = fitted.report_on_held_out(predictor, found, job.data, job.testing)
-        facts = training_data(predictor, job.data, job.testing, found.scores, report, decision.to_json())
+        timed = fitted.TimedScores.load(evaluated / SCORES)
+        report = fitted.report_on_held_out(predictor, timed, job.data, job.testing)
+        facts = training_data(predictor, job.data, job.testing, timed.scores, report, decision.to_json())
         report |= {"decision": decision.to_json(), "findings": job.findings, "drift": job.drift}
-        proba = read_candidate(answers / CHALLENGER).outcome.proba
-        record = versions.remembered_rows(job.data, job.testing, proba, job.hashes)
+        proba = read_candidate(evaluated / CHALLENGER).outcome.proba
+        record = versions.record_text(job.data, job.testing, proba, job.hashes)
         texts = {
             versions.RECORD: record,
             DECISION: json.dumps(decision.to_json(), indent=2),
-            versions.PAGE: versions.laid_out(job.config, facts, version),
+            versions.PAGE: versions.run_page(job.config, facts, version),
         }
         text = f"{table(report)}\n\n{decision.table()}"
+        # Copied as it was evaluated: saving it again would export and time its networks a second time.
         versions.publish(job.config, lambda place: shutil.copytree(model, place), report, text, version, texts=texts)
     return version

@@ -20,27 +20,37 @@ from .tables import check_columns
 logger = logging.getLogger("cascade.pipeline")
 
 FEWEST_GROUPS = 3
+"""One group each for fitting, calibration and test."""
 MOST_LISTED = 12
+"""Names in a log line."""
 
 
 def roles_of(config: RunConfig) -> Roles:
-    """Column roles as the config gives them."""
-    given = config.data
-    labels = None if given.labels is None else tuple(given.labels)
-    pixels = PixelOptions.of(given.windows, given.image_size)
+    """Return the column roles of a config."""
+    part = config.data
+    label_names = None if part.labels is None else tuple(part.labels)
+    pixels = PixelOptions.of(part.windows, part.image_size)
     return Roles(
-        labels, given.group, given.id, given.label_file, given.allow_missing, given.missing_labels, pixels=pixels
+        label_names, part.group, part.id, part.label_file, part.allow_missing, part.missing_labels, pixels=pixels
     )
 
 
 def load(config: RunConfig) -> Dataset:
-    """Read the data that a config names, and tell what was understood of it."""
+    """Read the data of a config, and log what was read.
+
+    Raises
+    ------
+    DataError
+        If the data cannot be read, has too few groups, or a label name clashes with a column of predictions.
+    """
     data = read_data(config.data.path, roles_of(config))
+    # A model with such a name could be trained, but its predictions could not be written.
     check_columns(data.label_names)
     n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
     logger.info(
         "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path
     )
+    # Only features with names are searched for copies of labels; a pixel cannot be taken out of an image.
     if data.feature_names is not None and data.Y is not None:
         logger.info("features: %s", _listed(data.feature_names))
         for sentence in label_like_features(data.X, data.feature_names, data.Y, data.label_names):
@@ -62,13 +72,14 @@ def _listed(names: tuple[str, ...]) -> str:
 
 
 def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
-    """Rows to train on and rows to test on, in whole groups."""
+    """Return the rows to train on and the rows to test on, in whole groups."""
     assert data.Y is not None
+    # Another seed than that of the fit, which splits the training rows again.
     held = grouped_holdout(data.Y, data.groups, config.data.test_size, config.seed + 1)
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
 def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None], dict[str, Any] | None]:
-    """What a model keeps of how its data was read: columns, and how images or DICOM slices became pixels."""
+    """Return what a model stores about its data: group and id column, and options of images or DICOM slices."""
     pixels = None if data.pixels is None else data.pixels.to_json()
     return {"group": config.data.group, "id": config.data.id}, pixels

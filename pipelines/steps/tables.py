@@ -1,4 +1,4 @@
-"""What an output is, by its ending: one file of some format, or a folder."""
+"""Output files: their formats by suffix, and the names of their columns."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ from cascade.utils.atomic import new_file
 FORMATS: dict[str, Callable[..., Any]] = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
 
 
-def check_columns(labels: tuple[str, ...]) -> None:
-    """Refuse label names that would meet another column in a table of predictions."""
-    taken = ["id", "group", "rows", "gate_probability", "passed_gate", *(f"{label}_probability" for label in labels)]
-    clash = sorted(set(labels) & set(taken))
+def check_columns(label_names: tuple[str, ...]) -> None:
+    """Refuse label names that are also names of other columns in a table of predictions."""
+    # `rows` is a column of the table of exams. A label "a" takes "a_probability" from another label.
+    fixed = ["id", "group", "rows", "gate_probability", "passed_gate"]
+    clash = sorted(set(label_names) & {*fixed, *(f"{name}_probability" for name in label_names)})
     if clash:
         raise DataError(f"label {clash[0]!r} has the name of another column of the output; rename it.")
 
 
 def check_format(path: Path) -> Path:
-    """Refuse an output whose ending names no format."""
+    """Refuse an output file whose suffix is not that of a format."""
     if path.suffix not in FORMATS:
         raise ConfigError(
-            f"an output file must end in {' or '.join(FORMATS)}; a folder has no ending. Received `{path}`."
+            f"an output file must end in {' or '.join(FORMATS)}; a folder has no suffix. Received `{path}`."
         )
     return path
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write one file, whole or not at all."""
+    """Write one file, atomically."""
     with new_file(path) as temporary:
         FORMATS[path.suffix](table, temporary)

@@ -25,30 +25,31 @@ PAGE = "report.html"
 
 
 def new_version() -> str:
-    """Name of a version: the time."""
+    """Return the name of a new version: the time in UTC."""
+    # Fixed width down to microseconds, so that the order of names is that of time.
     return datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
 
 
 def record_in(folder: Path) -> TrainingRecord | None:
-    """What a version remembers of its rows; None where it remembers nothing."""
+    """Return the record of a version's data, or None if the version has none."""
     path = folder / RECORD
     return TrainingRecord.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-def remembered_rows(data: Dataset, testing: Any, proba: Any, hashes: RowHashes | None = None) -> str:
-    """What a later challenger must know of the rows of this model: which they were, and how it agreed with them."""
+def record_text(data: Dataset, testing: Any, proba: Any, hashes: RowHashes | None = None) -> str:
+    """Return the record of a model's data as JSON, for a later challenger; `proba` is of the rows `testing`."""
     held = np.zeros(len(data), dtype=bool)
     held[testing] = True
     return json.dumps(record_of(data, held, proba, hashes).to_json())
 
 
 def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:
-    """How a trained model is saved: with its networks exported as the config asks."""
+    """Return the function that saves a trained model, with its networks exported to the config's runtimes."""
     return lambda folder: predictor.save(folder, config.exported_to())
 
 
-def laid_out(config: RunConfig, facts: Mapping[str, Any], version: Path) -> str:
-    """The page of a run."""
+def run_page(config: RunConfig, facts: Mapping[str, Any], version: Path) -> str:
+    """Return the HTML page of a run."""
     now = datetime.now(UTC)
     return page(facts, f"{config.name}: training report", f"{now:%d %B %Y, %H:%M} UTC, version {version.name}")
 
@@ -63,8 +64,10 @@ def publish(
     texts: Mapping[str, str] = MappingProxyType({}),
 ) -> Path:
     """Write model, config, report, figures and further texts by file name as a new version; return its folder."""
+    # All files in one rename: a version is complete, or it does not exist.
     with new_folder(version) as folder:
         save_model(folder / "model")
+        # With all defaults, so that a later release with other defaults would train the same model.
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")

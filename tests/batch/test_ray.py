@@ -181,7 +181,7 @@ def slow_job(work: Path, output: Path, log: Path) -> dict[str, object]:
     opened = opening()
     engine = RayEngine(SlowOpening(opening, log), opened.identity, 2, None)
     with closing(JobBar()) as bar:
-        return run_job(output, opened.source, opened.answers, opened.identity, Settings(SHARD), bar, engine)
+        return run_job(output, opened.source, opened.predictor, opened.identity, Settings(SHARD), bar, engine)
 
 
 def wait_for(path: Path) -> None:

@@ -81,7 +81,7 @@ def test_columns_that_stand_twice_and_tables_without_rows_are_refused(tmp_path: 
 def test_arrays_need_a_group_and_an_id_on_every_row(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=X, Y=Y, groups=np.array([0, 1, np.nan, 2]))
     np.savez(tmp_path / "b.npz", X=X, Y=Y, ids=np.zeros(4))
-    for name, sentence in (("a", "found NaN"), ("b", "again at row 1")):
+    for name, sentence in (("a", "on every row. Received NaN"), ("b", "again at row 1")):
         with pytest.raises(DataError, match=sentence):
             read_data(tmp_path / f"{name}.npz")
 
@@ -220,7 +220,7 @@ def test_nan_features_pass_where_it_is_allowed(tmp_path: Path) -> None:
     [
         ({"Y": Y}, "must hold an array `X`"),
         ({"X": X, "Y": Y[:2]}, r"one row per row of `X` \(4\). Received 2"),
-        ({"X": X, "Y": Y, "groups": np.arange(3)}, r"one of `groups` per row \(4\)"),
+        ({"X": X, "Y": Y, "groups": np.arange(3)}, r"one value of `groups` per row \(4\)"),
         ({"X": X, "Y": Y, "label_names": np.array(["a"])}, "one name per label"),
         ({"X": np.array([[1.0, np.inf]]), "Y": Y[:1]}, "found at row 0, column 1"),
         ({"X": X[:, 0], "Y": Y}, r"rows of numbers. Received shape \(4,\)"),
@@ -295,7 +295,7 @@ def test_what_a_file_holds_decides_and_not_its_name(tmp_path: Path) -> None:
     assert [str(error).split("`: ")[-1].split("` ")[-1] for error in refused] == [
         "cannot be read as an image: it holds no PNG, JPEG, BMP, TIFF, WEBP.",
         "cannot be read as an image: it holds no PNG, JPEG, BMP, TIFF, WEBP.",
-        "must hold one image. Received 2; save each to a file of its own.",
+        "must hold one image. Received 2; save each to a separate file.",
     ]
 
 
@@ -332,7 +332,7 @@ def test_images_that_are_passed_over_are_told(tmp_path: Path, caplog: pytest.Log
     (tmp_path / "notes.md").write_text("no image")
     assert len(read_data(tmp_path, Roles(), labelled=False)) == 1
     (told,) = [record.getMessage() for record in caplog.records]
-    assert told == "data: passed over 2 files of formats that are not read, such as 'b.gif'"
+    assert told == "data: skipped 2 files of unsupported formats, such as 'b.gif'"
 
 
 def test_images_that_are_not_square_are_made_so_and_small_ones_refused(tmp_path: Path) -> None:

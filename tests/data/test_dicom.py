@@ -187,7 +187,7 @@ def test_unsigned_values_are_rescaled_like_signed_ones(change: Callable[..., Pat
         ("rtdose.dcm", "must hold one frame. Received 15"),
         ("SC_rgb_rle.dcm", "must hold grey pixels. Received 'RGB' of 3 samples"),
         ("examples_palette.dcm", "must hold grey pixels"),
-        ("rtdose_1frame.dcm", "must hold 8 or 16 bits a pixel. Received 32"),
+        ("rtdose_1frame.dcm", "must hold 8 or 16 bits per pixel. Received 32"),
         ("image_dfl.dcm", "is deflated as a whole"),
         ("rtplan.dcm", "has no usable image header"),
         ("badVR.dcm", "has no usable image header"),
@@ -207,10 +207,10 @@ def test_what_is_no_slice_is_named(name: str, sentence: str) -> None:
     [
         ({"Rows": 60_000, "Columns": 60_000}, "declares 60000x60000 pixels"),
         ({"Rows": 0}, "declares 128x0 pixels"),
-        ({"RescaleIntercept": 1e30}, "which give no units"),
+        ({"RescaleIntercept": 1e30}, "which are out of range"),
         ({"PixelData": None}, "must hold pixel data. Received none"),
         ({"RescaleSlope": None}, "CT without rescale slope and intercept"),
-        ({"RescaleSlope": 0}, "which give no units"),
+        ({"RescaleSlope": 0}, "which are out of range"),
         ({"Rows": 129}, "is cut: 128x129 pixels"),
     ],
     ids=["bomb", "no rows", "infinite", "no pixels", "no slope", "slope 0", "short"],
@@ -233,7 +233,7 @@ def test_a_packed_image_that_declares_more_pixels_than_its_header_is_refused(tmp
         larger = struct.pack(">I", 60_000) if place == 8 else struct.pack(">H", 60_000)
         path = tmp_path / name
         path.write_bytes(content[:at] + larger + content[at + len(larger) :])
-        with pytest.raises(DataError, match="header and packed pixels differ in size"):
+        with pytest.raises(DataError, match="header and compressed pixels differ in size"):
             channels_of(path)
 
 

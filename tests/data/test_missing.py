@@ -268,5 +268,5 @@ def test_whole_vectors_as_seen_need_rows_that_know_all_labels(truth: KnownTruth)
     assert model.predictor_.predict_joint(X[:100], joint="seen").shape == (100, 5)
     Y[np.arange(8000), np.arange(8000) % 4] = np.nan
     model = cascade().fit(X, Y)
-    with pytest.raises(ConfigError, match="'seen' needs training rows that know all labels"):
+    with pytest.raises(ConfigError, match="'seen' needs training rows on which all labels are known"):
         model.predictor_.predict_joint(X[:100], joint="seen")

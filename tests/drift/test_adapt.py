@@ -210,7 +210,7 @@ def test_another_mix_of_labels_is_told(certified: CascadePredictor) -> None:
 
 
 def test_rows_that_cannot_tell_are_refused(certified: CascadePredictor) -> None:
-    with pytest.raises(DataError, match="does not tell the prevalence"):
+    with pytest.raises(DataError, match="must determine the prevalence within a factor of 2"):
         certified.adapt(site(0.02, n=150)[0])
     with pytest.raises(DataError, match="at least 20 rows"):
         certified.adapt(POOL.X[:5])

@@ -145,7 +145,7 @@ def test_the_shift_travels_with_a_saved_model_and_a_forged_one_is_refused(tmp_pa
     [
         ({"sampling": "smote"}, "`sampling` must be one of"),
         ({"sampling": "rare", "loss": "softmax"}, "`sampling` needs a loss with one value per label"),
-        ({"sampling": {"kind": "rare", "paste": 0.5}}, "pasting needs an `X` that knows its findings"),
+        ({"sampling": {"kind": "rare", "paste": 0.5}}, "pasting needs an `X` with masks of findings"),
     ],
 )
 def test_sampling_that_cannot_be_done_is_refused(options: dict[str, Any], sentence: str) -> None:
@@ -164,7 +164,7 @@ def test_configs_take_sampling_and_name_what_is_wrong_with_it(tmp_path: Path) ->
     path = tmp_path / "run.yaml"
     path.write_text("name: a\ndata: {path: x}\nlabeler: {model: {sampling: {kind: rare, gamma: 0.7}}}\n")
     assert load_config(path).labeler.model.sampling == {"kind": "rare", "gamma": 0.7}
-    with pytest.raises(ConfigError, match=r"labeler\.model\.sampling`.*`share` must lie in \[1e-06, 0\.9\]"):
+    with pytest.raises(ConfigError, match=r"labeler\.model\.sampling`.*`share` must be in \[1e-06, 0\.9\]"):
         load_config(path, ["labeler.model.sampling={kind: ml_rus, share: 2}"])
     for override in ("gate={sampling: rare}", "labeler.strategy=balanced"):
         with pytest.raises(ConfigError, match="must have no `sampling`"):

@@ -258,10 +258,10 @@ def test_mlsmote_ranks_labels_by_how_many_of_the_neighbourhood_have_them() -> No
         ("smote", "`sampling` must be one of"),
         ({"share": 0.5}, "`sampling` must be one of"),
         ({"kind": "ml_ros", "gamma": 0.5}, "`sampling` 'ml_ros' must have options of"),
-        ({"kind": "rare", "gamma": 1.5}, "`sampling.gamma` must lie in"),
-        ({"kind": "rare", "gamma": True}, "`sampling.gamma` must lie in"),
-        ({"kind": "lp_rus", "share": 1.0}, "`sampling.share` must lie in"),
-        ({"kind": "rare", "paste": -0.1}, "`sampling.paste` must lie in"),
+        ({"kind": "rare", "gamma": 1.5}, "`sampling.gamma` must be in"),
+        ({"kind": "rare", "gamma": True}, "`sampling.gamma` must be in"),
+        ({"kind": "lp_rus", "share": 1.0}, "`sampling.share` must be in"),
+        ({"kind": "rare", "paste": -0.1}, "`sampling.paste` must be in"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(option: Any, sentence: str) -> None:

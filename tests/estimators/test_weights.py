@@ -83,8 +83,8 @@ def test_gamma_one_gives_every_combination_the_same_weight_in_all() -> None:
     ("options", "sentence"),
     [
         ({"method": "inverse"}, "`method` must be one of"),
-        ({"temper": 2}, "`temper` must lie in"),
-        ({"beta": 1}, "`beta` must lie in"),
+        ({"temper": 2}, "`temper` must be in"),
+        ({"beta": 1}, "`beta` must be in"),
         ({"importance": [1, 2]}, "`importance` must be one positive number per label"),
         ({"importance": [1, 0, 1]}, "`importance` must be one positive number per label"),
     ],

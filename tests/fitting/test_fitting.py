@@ -139,7 +139,7 @@ def test_every_calibration_is_saved_and_right_for_models_that_need_none(
 
 
 @pytest.mark.parametrize(
-    ("wish", "sentence"),
+    ("options", "sentence"),
     [
         ({"calibration": "temperature"}, "`calibration` must be one of"),
         ({"calibration_folds": 1}, "`calibration_folds` must be a whole number of 2 or more"),
@@ -151,10 +151,10 @@ def test_every_calibration_is_saved_and_right_for_models_that_need_none(
         ({"label_decisions": {"label_0": {"cost": 1}}}, r"`label_decisions\['label_0'\]` must be 'f1'"),
     ],
 )
-def test_wishes_that_cannot_be_granted_are_refused_before_any_fit(kind: dict[str, Any], sentence: str) -> None:
+def test_wishes_that_cannot_be_granted_are_refused_before_any_fit(options: dict[str, Any], sentence: str) -> None:
     X = np.random.default_rng(0).normal(size=(100, 2))
     with pytest.raises(ConfigError, match=sentence):
-        CascadeClassifier(LogisticRegression(), LogisticRegression(), **kind).fit(X, (X > 1).astype(int))
+        CascadeClassifier(LogisticRegression(), LogisticRegression(), **options).fit(X, (X > 1).astype(int))
 
 
 def test_fewer_groups_than_folds_are_refused() -> None:
@@ -169,7 +169,7 @@ def test_too_few_groups_for_the_gated_pool_and_odd_groups_are_refused() -> None:
     model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), negative_pool="gated")
     with pytest.raises(DataError, match="at least 3 groups to fit on"):
         model.fit(X, (X > 1).astype(int), groups=np.arange(100) % 2)
-    with pytest.raises(DataError, match="`groups` must hold values of one kind"):
+    with pytest.raises(DataError, match="`groups` must hold values of one type"):
         model.fit(X, (X > 1).astype(int), groups=np.array(["a", None] * 50, dtype=object))
 
 

@@ -123,5 +123,5 @@ def test_policies_that_make_no_sense_are_refused(policy: Any, sentence: str, tru
 
 def test_weights_and_guarantees_do_not_go_together(truth: KnownTruth) -> None:
     model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), gate_policy=POLICY)
-    with pytest.raises(ConfigError, match="cannot be had with `sample_weight`"):
+    with pytest.raises(ConfigError, match="cannot be combined with `sample_weight`"):
         model.fit(truth.X[:500], truth.Y[:500], sample_weight=np.ones(500))

@@ -114,7 +114,7 @@ def test_groups_on_both_sides_are_found() -> None:
     assert shared_groups({"a": np.arange(5), "b": np.arange(5, 9)}) == []
     (finding,) = shared_groups({"a": np.arange(5), "b": np.arange(3, 9), "c": np.arange(90, 99)})
     assert (finding.level, finding.code) == ("error", "leakage")
-    assert "2 groups stand in both a and b (first: '3')" in finding.message
+    assert "2 groups are in both a and b (first: '3')" in finding.message
 
 
 def test_the_command_ends_with_status_5_when_asked_to(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_the_command_ends_with_status_5_when_asked_to(tmp_path: Path) -> None:
     assert strict.returncode == 5
     assert {"data", "findings"} == set(json.loads(strict.stdout))
     leaking = run("lint", tmp_path / "a.csv", tmp_path / "b.csv", *options)
-    assert (leaking.returncode, "100 groups stand in both" in leaking.stdout) == (5, True)
+    assert (leaking.returncode, "100 groups are in both" in leaking.stdout) == (5, True)
     assert run("lint", tmp_path / "a.csv", *options, "--fail-on", "never").returncode == 0
     wrong = run("lint", tmp_path / "a.csv", *options, "--fail-on", "often")
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)

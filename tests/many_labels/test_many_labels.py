@@ -322,7 +322,7 @@ def test_compare_takes_the_flat_model_as_base_learner(table: Path) -> None:
 
 
 def test_flat_stands_alone(table: Path) -> None:
-    with pytest.raises(ConfigError, match="`flat` must stand without `gate`"):
+    with pytest.raises(ConfigError, match="`flat` must be given without `gate`"):
         load_config(table, ["gate.epochs=3"])
 
 

@@ -262,7 +262,7 @@ def test_wrong_use_is_said_in_a_sentence() -> None:
     right = Outcome(Y, Y.astype(float), Y, Y.any(axis=1))
     with pytest.raises(DataError, match="`proba` must have shape"):
         Outcome(Y, np.zeros((2, 3)), Y, Y.any(axis=1))
-    with pytest.raises(DataError, match=r"`proba` must lie in \[0, 1\]. Received nan at row 1, label 0"):
+    with pytest.raises(DataError, match=r"`proba` must be in \[0, 1\]. Received nan at row 1, label 0"):
         Outcome(Y, np.array([[0.0, 1.0], [np.nan, 0.0]]), Y, Y.any(axis=1))
     with pytest.raises(ConfigError, match="`importance` must be one number of 0 or more"):
         macro(F2, [-1, 1])

@@ -124,7 +124,7 @@ def test_an_export_spoils_no_model_and_is_not_judged_on_rows_that_it_was_trained
 ) -> None:
     (model,) = (models / "tiny").glob("*/model")
     inside = run_here("export", model, model / "small")
-    assert (inside.returncode, "must not lie in the model's own folder" in inside.stderr) == (2, True)
+    assert (inside.returncode, "must be outside of the model's folder" in inside.stderr) == (2, True)
     assert run_here("models", "register", model.parent, "--models", tmp_path / "models").returncode == 0
     monkeypatch.chdir(tmp_path)
     for same in (model, "models:/tiny@challenger"):
@@ -354,7 +354,7 @@ def test_an_image_that_breaks_during_training_is_named(
 def test_training_tells_what_it_reads(models: Path) -> None:
     said = (models / "stderr.txt").read_text()
     assert "labels: 6 (epidural, " in said
-    assert "any: column 'any' is the gate" in said
+    assert "any: column 'any' is predicted by the gate" in said
 
 
 WITHOUT_KERAS = """

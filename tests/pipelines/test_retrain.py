@@ -172,7 +172,7 @@ def test_refused_rows_do_not_hide_among_later_ones(home: Path, tmp_path: Path) -
     with pytest.raises(DataError, match="vanished"):
         retrain.run(config_for(data, name), tmp_path)
     write_data(data, months, zeroed=(1, 4))
-    with pytest.raises(DataError, match=r"vanished.* of 4000 of 10000 new rows, the first of them '1-0'"):
+    with pytest.raises(DataError, match=r"vanished.* concerns 4000 of 10000 new rows, the first of them '1-0'"):
         retrain.run(config_for(data, name), tmp_path)
     write_data(data, months)
     assert retrain.run(config_for(data, name), tmp_path)["answer"] in ("promote", "keep")
@@ -217,15 +217,15 @@ def test_killed_at_any_moment_the_champion_predicts_and_the_next_start_ends_the_
 
 def test_a_champion_that_came_meanwhile_is_not_replaced_unseen(begun: Path, home: Path) -> None:
     name, registry = with_champion(begun, home, "meanwhile"), ModelRegistry(begun)
-    config, answers = config_for(home / "second.npz", name), retrain_steps.evaluate
+    config, original = config_for(home / "second.npz", name), retrain_steps.evaluate_step
 
     def evaluate(job: Any, model: Path, folder: Path) -> None:
         other = registry.register(name, next((begun / NAME).glob("[!.]*")))
         registry.promote(name, other.number, "by hand")
-        answers(job, model, folder)
+        original(job, model, folder)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrain_steps, "evaluate", evaluate)
+        patch.setattr(retrain_steps, "evaluate_step", evaluate)
         with pytest.raises(BusyError, match=f"models:/{name}/2` became champion meanwhile"):
             retrain.run(config, begun)
     assert registry.champion(name).reason == "by hand"

@@ -1,4 +1,4 @@
-"""Pages as a parser and as a browser see them."""
+"""Helpers that parse a page and open it in a browser."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 CHROMIUM, DRIVER = Path("/usr/bin/chromium"), Path("/usr/bin/chromedriver")
+# The last options keep Chromium from contacting update and sync servers during a test.
 QUIET = (
     "--headless",
     "--no-sandbox",
@@ -24,11 +25,12 @@ QUIET = (
     "--disable-sync",
     "--window-size=1280,900",
 )
+# HTML elements without an end tag; the SVG elements are self-closing in the templates.
 VOID = {"meta", "link", "img", "input", "br", "path", "rect", "circle"}
 
 
 class Page(HTMLParser):
-    """Elements in order, what is open when each begins, and text by element."""
+    """Parsed page: elements in order, elements still open, and text by enclosing element."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -73,7 +75,7 @@ def contrast(one: str, other: str) -> float:
 
 @contextmanager
 def opened_in_chromium(page: Path) -> Iterator[Any]:
-    """A headless browser that shows a file; the test is skipped where Debian's is not installed."""
+    """Open a file in headless Chromium; skip the test if the Debian packages are not installed."""
     webdriver = pytest.importorskip("selenium.webdriver")
     if not (CHROMIUM.exists() and DRIVER.exists()):
         pytest.skip("chromium and chromium-driver are not installed")
@@ -81,6 +83,7 @@ def opened_in_chromium(page: Path) -> Iterator[Any]:
     options.binary_location = str(CHROMIUM)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with tempfile.TemporaryDirectory() as profile, pytest.MonkeyPatch.context() as patch:
+        # Otherwise Selenium looks for a driver on the network although its path is given.
         patch.setenv("SE_OFFLINE", "true")
         for argument in (*QUIET, f"--user-data-dir={profile}"):
             options.add_argument(argument)

@@ -1,4 +1,4 @@
-"""The page of a run: whole, escaped, with the figures of its report, and nothing from outside."""
+"""The page of a run: well-formed, escaped, self-contained, and with the figures of its report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ROWS = 2400
 
 @pytest.fixture(scope="module")
 def config(truth: KnownTruth, tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
-    """Rows with known truth, four to a patient; the first label's name is a script."""
+    """Return a config of rows with known truth, four per patient; the first label's name is a script."""
     path = tmp_path_factory.mktemp("data") / "rows.npz"
     np.savez(path, X=truth.X[:ROWS], Y=truth.Y[:ROWS], label_names=LABELS, groups=np.arange(ROWS) // 4)
     body = {"name": "known", "data": {"path": str(path), "test_size": 0.5}, "gate": MODEL}
@@ -64,8 +64,8 @@ def html(trained: Path) -> str:
 @pytest.fixture(scope="module")
 def explorer(html: str) -> dict[str, Any]:
     (source,) = re.findall(r'<script type="application/json" id="explorer-data">(.*?)</script>', html, re.DOTALL)
-    found: dict[str, Any] = json.loads(source)
-    return found
+    content: dict[str, Any] = json.loads(source)
+    return content
 
 
 @pytest.fixture(scope="module")
@@ -75,14 +75,15 @@ def held_out(config: RunConfig, trained: Path) -> tuple[CascadePredictor, Datase
     return CascadePredictor.load(trained / "model"), data.part(testing)
 
 
-def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
-    found = Page(html)
-    assert found.open == []
-    assert not found.of("link")
-    (policy,) = [meta["content"] for meta in found.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+def test_the_page_is_well_formed_and_loads_nothing(html: str) -> None:
+    parsed = Page(html)
+    assert parsed.open == []
+    assert not parsed.of("link")
+    (policy,) = [meta["content"] for meta in parsed.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
     assert policy is not None
     assert policy.startswith("default-src 'none'; img-src data:; style-src 'sha256-")
-    for _, attributes in found.elements:
+    # Only anchors within the page and embedded images are allowed, and no inline style or event handler.
+    for _, attributes in parsed.elements:
         for name in ("src", "href"):
             assert (attributes.get(name) or "#").startswith(("#", "data:image/png;base64,"))
         assert "style" not in attributes, "the page's policy forbids it"
@@ -90,34 +91,35 @@ def test_the_page_is_whole_and_loads_nothing(html: str) -> None:
     assert len(html) < 400_000
 
 
-def test_every_section_chart_and_table_says_what_it_is(html: str) -> None:
-    found = Page(html)
-    anchors = {attributes["id"] for attributes in found.of("section")}
-    assert anchors == {attributes["aria-labelledby"].removesuffix("-title") for attributes in found.of("section")}  # type: ignore[union-attr]
+def test_every_section_chart_and_table_has_a_description(html: str) -> None:
+    parsed = Page(html)
+    anchors = {attributes["id"] for attributes in parsed.of("section")}
+    assert anchors == {attributes["aria-labelledby"].removesuffix("-title") for attributes in parsed.of("section")}  # type: ignore[union-attr]
     named = ["summary", "gate", "ledger", "precision-recall", "calibration", "counts", "figures", "mistakes", "data"]
     assert anchors == {*named, "lint"}
-    ids = [attributes["id"] for _, attributes in found.elements if "id" in attributes]
+    ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
-    assert {attributes["href"] for attributes in found.of("a")} <= {f"#{name}" for name in ids}
-    for chart in found.of("svg"):
+    assert {attributes["href"] for attributes in parsed.of("a")} <= {f"#{name}" for name in ids}
+    for chart in parsed.of("svg"):
         assert chart.get("aria-hidden") == "true" or (chart["role"] == "img" and chart["aria-label"])
-    assert len(found.of("caption")) == len(found.of("table"))
-    assert all(head["scope"] in ("col", "row") for head in found.of("th"))
-    assert all("alt" in image for image in found.of("img"))
-    (slider,) = found.of("input")
-    assert [label["for"] for label in found.of("label")] == [slider["id"]]
+    assert len(parsed.of("caption")) == len(parsed.of("table"))
+    assert all(head["scope"] in ("col", "row") for head in parsed.of("th"))
+    assert all("alt" in image for image in parsed.of("img"))
+    (slider,) = parsed.of("input")
+    assert [label["for"] for label in parsed.of("label")] == [slider["id"]]
 
 
-def test_names_are_text_whatever_they_hold(html: str) -> None:
+def test_names_are_escaped(html: str) -> None:
     assert HOSTILE not in html
-    found = Page(html)
-    assert len(found.of("script")) == 2, "the page's own, and its numbers"
-    assert found.words().count(HOSTILE) > 10
+    parsed = Page(html)
+    assert len(parsed.of("script")) == 2, "the page's own, and its numbers"
+    assert parsed.words().count(HOSTILE) > 10
 
 
 def test_the_page_has_the_figures_of_the_report(html: str, trained: Path) -> None:
     report = json.loads((trained / "report.json").read_text())
     words = Page(html).words()
+    # Formatted as on the page, so that each value is found as text.
     for label in report["labels"]:
         ends = f"{label['average_precision_low']:.3f} to {label['average_precision_high']:.3f}"
         assert f"AP {label['average_precision']:.3f} ({ends})" in words
@@ -129,12 +131,13 @@ def test_the_page_has_the_figures_of_the_report(html: str, trained: Path) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:`gate_threshold` .* is above the certified:UserWarning")
-def test_the_explorer_counts_what_the_model_answers_at_each_threshold(
+def test_the_explorer_counts_what_the_model_predicts_at_each_threshold(
     explorer: dict[str, Any], held_out: tuple[CascadePredictor, Dataset], trained: Path
 ) -> None:
     predictor, data = held_out
     assert data.Y is not None
     gate = predictor.gate_proba(data.X)
+    # The explorer counts a single prediction; here the model predicts again at each threshold.
     places = [0, explorer["own"], len(explorer["thresholds"]) // 2, len(explorer["thresholds"]) - 1]
     for place in places:
         threshold = explorer["thresholds"][place]
@@ -151,11 +154,12 @@ def test_the_explorer_counts_what_the_model_answers_at_each_threshold(
             assert label["found"][place] == (true & (bits[:, k] > 0)).sum()
             assert label["false_alarms"][place] == (~true & (bits[:, k] > 0)).sum()
             assert label["low"][place] <= label["kept"][place] / label["positives"] <= label["high"][place]
+    # At the model's threshold, the explorer and the report agree.
     book = json.loads((trained / "report.json").read_text())["ledger"]
-    own = explorer["own"]
-    assert [label["found"][own] for label in explorer["labels"]] == [row["found"] for row in book["labels"]]
-    assert explorer["empty_alarmed"][own] == book["empty_with_alarm"]
-    assert explorer["empty_passed"][own] == book["empty_past_gate"]
+    at = explorer["own"]
+    assert [label["found"][at] for label in explorer["labels"]] == [row["found"] for row in book["labels"]]
+    assert explorer["empty_alarmed"][at] == book["empty_with_alarm"]
+    assert explorer["empty_passed"][at] == book["empty_past_gate"]
     assert explorer["thresholds"][0] == 0
     assert explorer["gate_share"] == pytest.approx(1 / 4 / 2), "one linear model of the gate, four labels in two bags"
 
@@ -166,7 +170,7 @@ def test_of_many_labels_only_the_first_are_drawn(explorer: dict[str, Any]) -> No
     assert [panel.title for panel in gate_panels(many)] == ["Rows examined", *(6 * LABELS)[:MOST_PANELS]]
 
 
-def test_a_labeler_of_the_pool_gated_is_not_asked_below_its_gate(truth: KnownTruth) -> None:
+def test_a_labeler_of_the_pool_gated_is_not_applied_below_its_gate_threshold(truth: KnownTruth) -> None:
     from sklearn.linear_model import LogisticRegression
 
     from cascade import BalancedBinaryRelevance, CascadeClassifier
@@ -175,38 +179,41 @@ def test_a_labeler_of_the_pool_gated_is_not_asked_below_its_gate(truth: KnownTru
     model = CascadeClassifier(LogisticRegression(), labeler, negative_pool="gated").fit(truth.X[:4000], truth.Y[:4000])
     predictor, X, Y = model.predictor_, truth.X[4000:6000], truth.Y[4000:6000]
     scores = predictor.score(X)
+    # Trained on rows past the gate only, the labeler has no valid scores for the others.
     assert examined_everywhere(predictor, X, scores) is scores
     data = Dataset(truth.X[:6000], truth.Y[:6000], predictor.labels, None, np.arange(6000).astype(str))
     report = evaluate(predictor, scores, LabelMatrix(Y), None) | {"certificate": None}
-    found = training_data(predictor, data, np.arange(4000, 6000), scores, report)
-    assert found["explorer"]["thresholds"][0] == predictor.rules.gate_threshold
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert "No recall is certified" in page(found, "gated", "today")
+    content = training_data(predictor, data, np.arange(4000, 6000), scores, report)
+    assert content["explorer"]["thresholds"][0] == predictor.rules.gate_threshold
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert "No recall is certified" in page(content, "gated", "today")
 
 
-def test_labels_that_never_occur_and_models_that_cost_nothing_known_have_their_page(truth: KnownTruth) -> None:
+def test_labels_that_never_occur_and_models_of_unknown_cost_have_a_page(truth: KnownTruth) -> None:
     from sklearn.dummy import DummyClassifier
 
     from cascade import CascadeClassifier
 
     Y = truth.Y[:3000, [1, 2]].copy()
+    # The first label occurs in training but not among the held-out rows, so its recall and ratios are undefined.
     Y[2000:, 0] = 0
     model = CascadeClassifier(DummyClassifier(), DummyClassifier()).fit(truth.X[:2000], Y[:2000])
     scores = model.predictor_.score(truth.X[2000:3000])
     report = evaluate(model.predictor_, scores, LabelMatrix(Y[2000:]), None) | {"certificate": None}
     data = Dataset(truth.X[:3000], Y, model.predictor_.labels, None, np.arange(3000).astype(str))
-    found = training_data(model.predictor_, data, np.arange(2000, 3000), scores, report)
-    assert found["explorer"]["gate_share"] is None
-    assert Page(page(found, "dummy", "today")).open == []
+    content = training_data(model.predictor_, data, np.arange(2000, 3000), scores, report)
+    assert content["explorer"]["gate_share"] is None
+    assert Page(page(content, "dummy", "today")).open == []
 
 
 def reasons() -> list[dict[str, Any]]:
     numbers = {"champion": 0.6, "challenger": 0.4, "difference": -0.2, "low": -0.25, "high": -0.15, "margin": -0.05}
+    # One reason with all numbers, and one without numbers and label, as for a label that is too rare to judge.
     judged = {"guard": "average_precision", "label": HOSTILE, **numbers, "verdict": "failed", "sentence": "Worse."}
     return [judged, {**judged, **dict.fromkeys([*numbers, "label"]), "verdict": "not judged"}]
 
 
-def test_a_decision_is_told_with_each_of_its_reasons(html: str, trained: Path, config: RunConfig) -> None:
+def test_a_decision_is_shown_with_each_of_its_reasons(html: str, trained: Path, config: RunConfig) -> None:
     assert "Champion against challenger" not in html
     data = read_data(config.data.path, Roles(None, None, None))
     _, testing = split(config, data)
@@ -214,21 +221,21 @@ def test_a_decision_is_told_with_each_of_its_reasons(html: str, trained: Path, c
     report = json.loads((trained / "report.json").read_text())
     scores = predictor.score(data.part(testing).X)
     decision = {"sentence": "Keep the champion.", "reasons": reasons()}
-    told = page(training_data(predictor, data, testing, scores, report, decision), "known", "today")
-    words = Page(told).words()
+    rendered = page(training_data(predictor, data, testing, scores, report, decision), "known", "today")
+    words = Page(rendered).words()
     for shown in ("Keep the champion.", "average precision", "-0.200", "-0.250 to -0.150", "failed", "not judged"):
         assert shown in words
-    assert HOSTILE not in told
+    assert HOSTILE not in rendered
 
 
-def test_the_surest_mistakes_come_first_and_are_held_out(held_out: tuple[CascadePredictor, Dataset]) -> None:
+def test_the_most_confident_mistakes_come_first_and_are_held_out(held_out: tuple[CascadePredictor, Dataset]) -> None:
     predictor, data = held_out
     assert data.Y is not None
-    answer = predictor.examine(data.X)
-    outcome = Outcome(data.Y, answer.proba, answer.labels, answer.passed_gate)
-    for k, label in enumerate(mistakes(data, answer, outcome)):
-        wrong = np.flatnonzero((answer.labels[:, k] == 1) & (data.Y[:, k] == 0))
-        most_probable = wrong[np.argsort(-answer.proba[wrong, k], kind="stable")][:4]
+    prediction = predictor.examine(data.X)
+    outcome = Outcome(data.Y, prediction.proba, prediction.labels, prediction.passed_gate)
+    for k, label in enumerate(mistakes(data, prediction, outcome)):
+        wrong = np.flatnonzero((prediction.labels[:, k] == 1) & (data.Y[:, k] == 0))
+        most_probable = wrong[np.argsort(-prediction.proba[wrong, k], kind="stable")][:4]
         assert [row["id"] for row in label["false_alarms"]] == data.ids[most_probable].tolist()
         missed = [row["probability"] for row in label["misses"]]
         assert missed == sorted(missed)
@@ -238,11 +245,12 @@ def test_the_surest_mistakes_come_first_and_are_held_out(held_out: tuple[Cascade
 def test_thumbnails_are_the_pixels_and_small() -> None:
     rng = np.random.default_rng(0)
     grey = rng.integers(0, 255, (4, 20, 30, 1), dtype=np.uint8)
-    found = thumbnails(grey, np.array([2, 3]))
-    assert set(found) == {2, 3}
-    assert (pixels_of(found[2]) == grey[2, :, :, 0]).all()
+    images = thumbnails(grey, np.array([2, 3]))
+    assert set(images) == {2, 3}
+    assert (pixels_of(images[2]) == grey[2, :, :, 0]).all()
     large = rng.integers(0, 255, (1, 300, 200, 3), dtype=np.uint8)
     assert max(pixels_of(thumbnails(large, np.array([0]))[0]).shape) == LARGEST
+    # Neither features that happen to have an image's shape, nor four channels, are drawn.
     assert thumbnails(grey.astype(float), np.array([0])) == {}
     assert thumbnails(grey[:, :, :, [0, 0]], np.array([0])) == {}
 
@@ -251,7 +259,7 @@ def pixels_of(uri: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))))
 
 
-def test_a_comparison_has_its_page(config: RunConfig, tmp_path: Path) -> None:
+def test_a_comparison_has_a_page(config: RunConfig, tmp_path: Path) -> None:
     folder, result = compare.run(config, tmp_path, 2, ("positives",))
     text = (folder / "report.html").read_text(encoding="utf-8")
     words = Page(text).words()
@@ -269,17 +277,17 @@ def test_a_comparison_has_its_page(config: RunConfig, tmp_path: Path) -> None:
     }
 
 
-def test_a_flat_model_has_its_page(config: RunConfig, tmp_path: Path) -> None:
+def test_a_many_label_model_has_a_page(config: RunConfig, tmp_path: Path) -> None:
     body = config.model_dump(mode="json", exclude_unset=True)
     flat = RunConfig.model_validate({"name": "flat", "data": body["data"], "flat": {"model": FOREST}})
     assert flat.flat is not None
     version, report = train_many_labels.run(flat, flat.flat, tmp_path)
     text = (version / "report.html").read_text(encoding="utf-8")
-    found = Page(text)
-    assert f"{report['overall']['micro_average_precision']:.3f}" in found.words()
-    assert HOSTILE in found.words()
+    parsed = Page(text)
+    assert f"{report['overall']['micro_average_precision']:.3f}" in parsed.words()
+    assert HOSTILE in parsed.words()
     assert HOSTILE not in text
-    assert found.open == []
+    assert parsed.open == []
 
 
 def palettes(html: str) -> Iterator[Mapping[str, str]]:
@@ -288,20 +296,21 @@ def palettes(html: str) -> Iterator[Mapping[str, str]]:
 
 
 def test_text_and_marks_stand_out_in_light_and_dark(html: str) -> None:
-    found = list(palettes(html))
-    assert len(found) == 2
-    for colours in found:
+    both_modes = list(palettes(html))
+    assert len(both_modes) == 2
+    # 4.5 is the limit of the Web Content Accessibility Guidelines (level AA) for normal text.
+    for colours in both_modes:
         for ground in ("page", "card"):
             for ink in ("ink", "muted", "accent", "good", "bad"):
                 assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
         parts = [colours[name] for name in ("found", "labeler", "gate")]
         assert contrast(parts[0], parts[1]) >= 1.3
-        assert contrast(parts[1], parts[2]) >= 1.3, "told apart by lightness, whatever the colour vision"
+        assert contrast(parts[1], parts[2]) >= 1.3, "distinguishable by lightness, without colour vision"
 
 
 @pytest.fixture(scope="module")
 def chromium(trained: Path) -> Iterator[Any]:
-    """The page in a browser; skipped where there is none."""
+    """Open the page in a browser; skip the test without one."""
     with opened_in_chromium(trained / "report.html") as driver:
         yield driver
 
@@ -311,9 +320,10 @@ def shown(driver: Any, name: str) -> str:
     return text
 
 
-def test_a_browser_shows_it_without_a_complaint(chromium: Any) -> None:
+def test_a_browser_shows_the_page_without_warnings(chromium: Any) -> None:
     assert chromium.get_log("browser") == []
     assert len(chromium.find_elements("tag name", "section")) == 10
+    # The label named `<script>` must not have become an element.
     assert chromium.execute_script("return document.querySelectorAll('h3 script, th script').length") == 0
     fetched = chromium.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert all(name.startswith("data:") for name in fetched)
@@ -327,6 +337,7 @@ def test_the_keyboard_moves_the_gate_and_its_numbers(
     gate = predictor.gate_proba(data.X)
     slider = chromium.find_element("id", "threshold")
     before = chromium.find_element("css selector", ".panel .now").get_attribute("d")
+    # WebDriver's code of the right arrow key: seven steps.
     slider.send_keys("\ue014" * 7)
     place = int(slider.get_property("value"))
     assert place == explorer["own"] + 7
@@ -337,16 +348,16 @@ def test_the_keyboard_moves_the_gate_and_its_numbers(
     for k in range(len(LABELS)):
         true = data.Y[:, k] > 0
         assert shown(chromium, f"recall-{k}") == f"{(passed & true).sum() / true.sum():.3f}"
-    told = chromium.find_element("id", "told").text
-    assert told == f"At {shown(chromium, 'threshold')}, {shown(chromium, 'examined')} of the rows are examined."
+    status = chromium.find_element("id", "explorer-status").text
+    assert status == f"At {shown(chromium, 'threshold')}, {shown(chromium, 'examined')} of the rows are examined."
     assert slider.get_attribute("aria-valuetext") == shown(chromium, "threshold")
     assert chromium.find_element("css selector", ".panel .now").get_attribute("d") != before
-    chromium.find_element("id", "own-threshold").click()
+    chromium.find_element("id", "reset-threshold").click()
     assert int(slider.get_property("value")) == explorer["own"]
     assert shown(chromium, "examined") == f"{100 * explorer['passed'][explorer['own']] / len(data):.1f} %"
 
 
-def test_what_is_served_is_what_the_script_shows_first(chromium: Any, html: str) -> None:
+def test_the_page_without_a_script_shows_the_same_as_the_script_at_the_start(chromium: Any, html: str) -> None:
     for cell in chromium.find_elements("css selector", "[data-out]"):
         name = cell.get_attribute("data-out")
         if not cell.find_elements("css selector", "*"):

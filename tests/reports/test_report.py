@@ -1,4 +1,4 @@
-"""The report on a cascade: plain data, the same figures as the metrics, a text that fits a terminal."""
+"""The report of a cascade: plain data, the same values as the metrics, and a text of at most 120 columns."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.conftest import KnownTruth
 
 @pytest.fixture(scope="module")
 def evaluated(truth: KnownTruth) -> tuple[Outcome, dict[str, Any]]:
-    """A cascade on rows among which the first label never occurs."""
+    """Return the outcome and report of a cascade on rows among which the first label never occurs."""
     names = ["epidural", "intraparenchymal", "intraventricular", "subarachnoid", "any"]
     labeler = OneVsRestClassifier(LogisticRegression())
     model = CascadeClassifier(LogisticRegression(), labeler, label_names=names)
     predictor = model.fit(truth.X[:20_000], truth.Y[:20_000]).predictor_
     rows = 20_000 + np.flatnonzero(truth.Y[20_000:22_000, 0] == 0)
     scores, Y = predictor.score(truth.X[rows]), truth.Y[rows]
-    answer = predictor.decide(scores)
+    prediction = predictor.decide(scores)
     report = evaluate(predictor, scores, LabelMatrix(Y), np.arange(len(Y)) // 3, importance=[1, 2, 3, 4, 5])
-    return Outcome(Y, answer.proba, answer.labels, answer.passed_gate), report
+    return Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate), report
 
 
 def test_the_report_is_plain_data_with_none_for_the_undefined(evaluated: tuple[Outcome, dict[str, Any]]) -> None:
@@ -39,6 +39,7 @@ def test_the_report_is_plain_data_with_none_for_the_undefined(evaluated: tuple[O
         assert absent[key] is None
     assert report["undefined"]["auroc"] == report["overall"]["undefined_labels"] == 1
     assert report["undefined"]["brier"] == 0
+    # Averages over labels leave out the label without a value, also in the sum of weights.
     defined = [row["average_precision"] for row in report["labels"][1:]]
     assert report["overall"]["macro_average_precision"] == pytest.approx(np.mean(defined))
     f2 = [row["f2"] or 0 for row in report["labels"]]
@@ -47,17 +48,18 @@ def test_the_report_is_plain_data_with_none_for_the_undefined(evaluated: tuple[O
     assert report["all_empty"]["samples_f1"] == pytest.approx(outcome.empty.mean())
 
 
-def test_the_report_has_every_metric_on_every_slice_where_it_tells_something(
+def test_the_report_has_every_metric_on_every_slice_where_it_is_informative(
     evaluated: tuple[Outcome, dict[str, Any]],
 ) -> None:
     outcome, report = evaluated
     parts = {"with_label": ~outcome.empty, "past_gate": outcome.passed}
     for name, rows in parts.items():
-        found, expected = report["slices"][name], label_values(outcome.part(rows))
-        assert found["overall"]["rows"] == rows.sum()
-        assert set(expected) - set(found["labels"][0]) == {"gate_recall"}
+        part, expected = report["slices"][name], label_values(outcome.part(rows))
+        assert part["overall"]["rows"] == rows.sum()
+        # Recall at the gate is the same as on all rows, or 1 on rows past the gate.
+        assert set(expected) - set(part["labels"][0]) == {"gate_recall"}
         for key in set(expected) - {"gate_recall"}:
-            values = [np.nan if row[key] is None else row[key] for row in found["labels"]]
+            values = [np.nan if row[key] is None else row[key] for row in part["labels"]]
             assert values == pytest.approx(expected[key], nan_ok=True)
     assert report["slices"]["with_label"]["undefined"]["auroc"] == 2, "the absent label, and `any`"
     for row in report["labels"][1:]:
@@ -65,7 +67,7 @@ def test_the_report_has_every_metric_on_every_slice_where_it_tells_something(
             assert row[f"{key}_low"] <= row[key] <= row[f"{key}_high"]
 
 
-def test_the_text_fits_a_terminal_and_tells_losses_and_baseline(evaluated: tuple[Outcome, dict[str, Any]]) -> None:
+def test_the_text_fits_a_terminal_and_has_losses_and_baseline(evaluated: tuple[Outcome, dict[str, Any]]) -> None:
     text = table(evaluated[1])
     assert max(map(len, text.splitlines())) <= 120
     for word in ("95 % of AP", "lost at gate", "false alarms", "predicted all empty", "with a label", "past the gate"):

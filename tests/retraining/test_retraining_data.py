@@ -76,7 +76,7 @@ def test_a_record_survives_json_and_holds_no_name(record: TrainingRecord) -> Non
     text = json.dumps(record.to_json(), allow_nan=False)
     again = TrainingRecord.from_json(json.loads(text))
     assert again.to_json() == record.to_json()
-    assert (again.labels, again.signature, again.prevalence) == (
+    assert (again.label_names, again.signature, again.prevalence) == (
         record.label_names,
         record.signature,
         record.prevalence,
@@ -126,7 +126,7 @@ def test_a_spoilt_arrival_does_not_hide_among_good_ones_since_the_champion(recor
     assert "label-vanished" not in found(data, record, held)
     arrival = np.repeat(np.arange(4), ROWS)
     (vanished,) = [f for f in validate_data(data, held, record, arrival=arrival) if f.code == "label-vanished"]
-    assert vanished.sentence.endswith(f"This is of {ROWS} of {3 * ROWS} new rows, the first of them '3-0'.")
+    assert vanished.sentence.endswith(f"This concerns {ROWS} of {3 * ROWS} new rows, the first of them '3-0'.")
 
 
 def test_one_arrival_or_none_is_examined_as_without_arrivals(record: TrainingRecord) -> None:
@@ -217,7 +217,7 @@ def test_arrivals_survive_their_file_and_a_damaged_one_is_named(content: bytes, 
     assert (again.keys == kept.keys).all()
     assert (again.numbers == kept.numbers).all()
     path.write_bytes(content)
-    with pytest.raises(DataError, match=r"arrivals\.json` does not tell which rows came together .*; remove it"):
+    with pytest.raises(DataError, match=r"arrivals\.json` does not record which rows arrived together .*; remove it"):
         Arrivals.read(path)
 
 

@@ -117,12 +117,12 @@ def test_rare_labels_are_named_as_not_judged_also_where_the_challenger_is_promot
     assert reasons(decision, "positives") == {"b": "not judged"}
     assert "b" not in reasons(decision, "average_precision")
     assert decision.answer == "promote"
-    assert decision.sentence.endswith("but for b, not judged.")
+    assert decision.sentence.endswith("no guard fails; not judged: b.")
 
 
 def test_labels_that_come_or_go_and_odd_data_are_left_to_a_person() -> None:
     champion, better = candidate(2.0), candidate(3.0, seed=2, labels=("a", "c", "any"))
-    decision = decide(champion, better, GROUP, QUICK, asked=["the data are odd."])
+    decision = decide(champion, better, GROUP, QUICK, questions=["the data are unusual."])
     assert decision.answer == "ask"
     assert reasons(decision, "labels") == {"c": "open", "b": "open"}
     assert reasons(decision, "data") == {None: "open"}
@@ -151,7 +151,7 @@ def test_different_rows_are_refused() -> None:
 def test_a_first_model_must_beat_chance() -> None:
     assert decide_first(candidate(2.0), GROUP, QUICK).answer == "promote"
     assert decide_first(candidate(0.0), GROUP, QUICK).answer == "keep"
-    assert decide_first(candidate(2.0), GROUP, QUICK, asked=["odd."]).answer == "ask"
+    assert decide_first(candidate(2.0), GROUP, QUICK, questions=["unusual."]).answer == "ask"
 
 
 @pytest.mark.parametrize("strength", [1.0, 2.0, 3.0])

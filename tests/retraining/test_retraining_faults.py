@@ -162,7 +162,7 @@ def test_one_training_id_in_the_hold_out_is_refused(models: Path) -> None:
     ids = data.ids.copy()
     ids[np.flatnonzero(held_out_rows(data, record, 0.2, 0))[0]] = trained[0]
     sentence = refused(replace(data, ids=ids), models)
-    assert sentence == "1 held-out row stood in the champion's training data; it would be favoured."
+    assert sentence == "the champion was trained on 1 held-out row, which would favour it."
 
 
 def test_an_absurd_learning_rate_ends_before_anything_is_stored(models: Path) -> None:

@@ -22,7 +22,7 @@ def test_spoilt_months_are_refused_and_the_champion_stays(tmp_path: Path) -> Non
     assert (first["month"], first["answer"]) == (1, "promote")
     assert [month["answer"] for month in (lost, scrambled, constant)] == ["refuse"] * 3
     assert "'subdural'" in lost["sentence"]
-    assert "the champion recognises" in scrambled["sentence"]
+    assert "the champion's mean probability on its rows" in scrambled["sentence"]
     assert "one grey value" in constant["sentence"]
     (version,) = ModelRegistry(tmp_path / "models").versions("year")
     assert version.aliases == ("champion",)

@@ -229,8 +229,8 @@ def put_first(copy: Path, preferred: str, **change: Any) -> None:
         ({"file": "../gate.tflite"}, "not its own file"),
         ({"file": "gate.onnx"}, "not its own file"),
         ({"file": "gate.keras"}, "not its own file"),
-        ({"batch_size": 10**9}, "batches of"),
-        ({"batch_size": 0}, "batches of"),
+        ({"batch_size": 10**9}, "`batch_size`"),
+        ({"batch_size": 0}, "`batch_size`"),
         ({"runtime": ["litert"]}, "not valid"),
     ],
 )

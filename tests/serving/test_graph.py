@@ -25,7 +25,7 @@ from cascade.rules.probability.calibration import Calibration, IsotonicCalibrati
 from cascade.rules.probability.coherence import coherent
 from cascade.runtime.measure import TOLERANCE
 from cascade.serving.graph import write_graph
-from cascade.serving.graph_cascade import WholeCascade, calibrated
+from cascade.serving.graph_cascade import GraphCascade, calibrated
 from cascade.serving.graph_formats import IR_NAME, OUTPUTS
 from cascade.serving.graph_losses import CORRECTIONS
 from cascade.serving.graph_rules import coherent_in_graph
@@ -76,8 +76,8 @@ def predictor(request: pytest.FixtureRequest, truth: KnownTruth, plain: Any) -> 
 
 def test_the_graph_of_any_cascade_says_what_it_says(predictor: Any, truth: KnownTruth, tmp_path: Path) -> None:
     X = truth.X[6000:9000].astype(np.float32)
-    whole = WholeCascade(predictor)
-    assert_alike({name: value.numpy() for name, value in whole.examine(X).items()}, predictor, X)
+    cascade = GraphCascade(predictor)
+    assert_alike({name: value.numpy() for name, value in cascade.examine(X).items()}, predictor, X)
     assert write_graph(predictor, tmp_path / "cascade.onnx", "onnx") < TOLERANCE
     import onnxruntime
 

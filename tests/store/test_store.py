@@ -459,7 +459,7 @@ def test_what_could_not_be_loaded_safely_is_refused_when_it_is_saved(
     truth: KnownTruth, tmp_path: Path, gate: object
 ) -> None:
     model = small(truth, gate, BalancedBinaryRelevance(LogisticRegression(), n_bags=1))
-    with pytest.raises(ModelRefusedError, match=r"`gate` holds tests\.test_store\.(double|Home)"):
+    with pytest.raises(ModelRefusedError, match=r"`gate` holds tests\.store\.test_store\.(double|Home)"):
         model.save(tmp_path / "model")
     assert os.listdir(tmp_path) == []
 

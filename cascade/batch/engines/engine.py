@@ -1,4 +1,4 @@
-"""Who makes the shards of a job: this process one by one, or another engine."""
+"""The interface of an engine, and the local engine, which computes shards one by one in this process."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from cascade.utils.types import StageProgress
 
 @dataclass(frozen=True)
 class Task:
-    """What is left of a job.
+    """The shards of a job that are not done yet.
 
     Attributes
     ----------
     folder : path
-        Of the job.
+        Folder of the job.
     first : int
-        Number of the first shard to make; shard k begins at row k * `shard_rows`.
+        Number of the first shard to compute; shard k begins at row k * `shard_rows`.
     shard_rows : int
-        Rows of every shard but the last.
+        Rows per shard; the last shard may have fewer.
     n_rows : int or None
-        Of the input, where that is known.
+        Rows of the input, if known before it is read.
     max_rejected : float
         Share of bad rows above which a job stops.
     """
@@ -39,29 +39,33 @@ class Task:
 
 
 class Engine(Protocol):
-    """Yields shards in the order of their numbers, each written whole; only who asks for them notes them."""
+    """Yield shards in the order of their numbers, each with complete files.
+
+    An engine does not write the journal; its caller does, so that one process decides what is done.
+    """
 
     def __call__(self, task: Task) -> Generator[Written, None, None]:
-        """Make the shards of a task; stop what is under way when closed."""
+        """Compute the shards of a task; cancel running shards when the generator is closed."""
         ...
 
 
 class LocalEngine:
-    """Makes shards in this process, one after the other.
+    """Compute shards in this process, one after the other.
 
     Parameters
     ----------
     source : Input
-    answers : Answers
+    predictor : TablePredictor
     progress : callable
-        Told how far a stage is with the shard at hand.
+        Called with the progress of a stage within the current shard.
     """
 
-    def __init__(self, source: Input, answers: TablePredictor, progress: StageProgress) -> None:
-        self.source, self.answers, self.progress = source, answers, progress
+    def __init__(self, source: Input, predictor: TablePredictor, progress: StageProgress) -> None:
+        self.source, self.predictor, self.progress = source, predictor, progress
 
     def __call__(self, task: Task) -> Generator[Written, None, None]:
-        """Read, score and write into the job's own folder."""
+        """Read, score and write each shard into the folder of the job."""
+        # One reader for all shards: opening the input once per shard would read a CSV file from its start each time.
         chunks = self.source.chunks(task.shard_rows, task.first * task.shard_rows)
         for number, chunk in enumerate(chunks, task.first):
-            yield write_shard(task.folder, number, chunk, self.answers, task.max_rejected, self.progress)
+            yield write_shard(task.folder, number, chunk, self.predictor, task.max_rejected, self.progress)

@@ -1,4 +1,4 @@
-"""Shards made by many at once, handed out in the order of their numbers."""
+"""Shards that several workers compute at once, returned in the order of their numbers."""
 
 from __future__ import annotations
 
@@ -10,67 +10,73 @@ from cascade.batch.job.shard import Written
 from cascade.errors import CascadeError
 
 AHEAD = 4
-"""Shards for each worker that may be made or wait for their turn: what a driver's end loses, at most."""
+"""Shards per worker that may be running or finished early: the most work that is lost when the driver ends."""
 
 PATIENCE = 10.0
-"""Seconds."""
+"""Seconds to wait for canceled tasks."""
 
 
 class OrderedShards:
-    """Shards under way.
+    """Shards that are computed at the same time and yielded in order.
 
     Parameters
     ----------
     ray : module
     launch : callable
-        Begins a shard by number; returns the reference of its outcome.
+        Start a shard by number; return the reference of its outcome.
     numbers : range
     workers : int
-        Most shards that are made at the same time.
+        Most shards that are computed at the same time.
     """
 
     def __init__(self, ray: Any, launch: Callable[[int], Any], numbers: range, workers: int) -> None:
         self.ray, self.launch, self.workers = ray, launch, workers
-        self.numbers, self.begun = numbers, iter(numbers)
-        self.flying: dict[Any, int] = {}
-        self.landed: dict[int, Outcome] = {}
+        self.numbers, self.to_start = numbers, iter(numbers)
+        self.pending: dict[Any, int] = {}
+        self.finished: dict[int, Outcome] = {}
 
     def __iter__(self) -> Iterator[Written]:
-        """Yield each shard at its turn, or raise what went wrong with it."""
+        """Yield each shard in turn, or raise its error."""
         for number in self.numbers:
-            self._fill()
-            while number not in self.landed:
-                self._land()
-                self._fill()
-            outcome = self.landed.pop(number)
+            self._start()
+            while number not in self.finished:
+                self._collect()
+                # A worker that has just become free gets its next shard before this loop waits again.
+                self._start()
+            outcome = self.finished.pop(number)
+            # Raised only in turn: a job then stops at the same shard as with the local engine.
             if isinstance(outcome, Exception):
                 raise outcome
             yield outcome
 
-    def _fill(self) -> None:
-        room = min(self.workers, AHEAD * self.workers - len(self.landed)) - len(self.flying)
-        for _, number in zip(range(room), self.begun, strict=False):
-            self.flying[self.launch(number)] = number
+    def _start(self) -> None:
+        # The second bound limits finished shards that wait behind a slow one: each of them occupies disk space, and
+        # is lost if the driver ends.
+        room = min(self.workers, AHEAD * self.workers - len(self.finished)) - len(self.pending)
+        # `range` comes first: `zip` stops at its end before it takes a number that would not be started.
+        for _, number in zip(range(room), self.to_start, strict=False):
+            self.pending[self.launch(number)] = number
 
-    def _land(self) -> None:
-        ready, _ = self.ray.wait(list(self.flying))
+    def _collect(self) -> None:
+        ready, _ = self.ray.wait(list(self.pending))
         for reference in ready:
-            number = self.flying.pop(reference)
-            self.landed[number] = self._outcome(reference, number)
+            number = self.pending.pop(reference)
+            self.finished[number] = self._outcome(reference, number)
 
     def _outcome(self, reference: Any, number: int) -> Outcome:
         try:
             outcome: Outcome = self.ray.get(reference)
+        # An exception of the task itself is a bug and keeps its traceback; expected errors are returned as values.
         except self.ray.exceptions.RayTaskError:
             raise
         except self.ray.exceptions.RayError as error:
             reason = str(error).splitlines()[0]
-            raise CascadeError(f"shard {number} lost its worker too often ({reason}); start again to go on.") from error
+            raise CascadeError(f"shard {number} lost its worker too often ({reason}); run the job again.") from error
         return outcome
 
     def cancel(self) -> None:
-        """Stop what is under way, and wait until it has, so that nobody writes any more."""
-        for reference in self.flying:
+        """Cancel pending shards and wait for their end, so that no worker writes any more."""
+        for reference in self.pending:
             self.ray.cancel(reference, force=True)
-        if self.flying:
-            self.ray.wait(list(self.flying), num_returns=len(self.flying), timeout=PATIENCE)
+        if self.pending:
+            self.ray.wait(list(self.pending), num_returns=len(self.pending), timeout=PATIENCE)

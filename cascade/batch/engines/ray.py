@@ -1,4 +1,4 @@
-"""Shards made by the machines of a Ray cluster."""
+"""The engine that computes shards on the machines of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from cascade.batch.job.shard import Written
 from cascade.errors import MissingExtraError
 
 RETRIES = 5
-"""Times that a shard is begun again after its worker died: a machine may go, but a shard that kills must end."""
+"""Restarts of a shard whose worker died: enough for lost machines, bounded for a shard that kills its worker."""
 
 
 class RayEngine:
-    """Each shard is a Ray task, which reads its own rows; the model stays in the worker process that ran it.
+    """Compute each shard as a Ray task, which reads its own rows; a worker process keeps the model for its next shard.
 
-    Tasks, not actors: an actor whose machine is gone holds on to its shard until there is room for it again, while a
-    task goes to whatever processor is free, also on a machine that came later.
+    Tasks, not actors: an actor whose machine is lost keeps its shard until another machine has room for the actor. A
+    task is restarted on any free processor, including those of machines that join later.
 
     Parameters
     ----------
     opener : Opener
-        Opens input and model in each worker.
+        Open input and model in each worker.
     identity : dict of dict
-        What opening finds here, and must find there.
+        Identity of the job in this process; workers must have the same.
     workers : int, optional
-        Most shards that are made at the same time; default as many as the cluster has room for.
+        Most shards that are computed at the same time; by default as many as the cluster has room for.
     threads : int, optional
-        Processors that a worker takes; default 1.
+        Processors per worker; default 1.
     """
 
     def __init__(
@@ -47,19 +47,23 @@ class RayEngine:
         self.workers, self.cpus = workers, threads or 1
 
     def __call__(self, task: Task) -> Generator[Written, None, None]:
-        """Make the shards of a task whose number of rows is known."""
+        """Compute the shards of a task whose number of rows is known."""
+        # Inputs without a known length, such as CSV, cannot be read from the middle and are refused before.
         assert task.n_rows is not None
         n_shards = -(-task.n_rows // task.shard_rows)
         with _connected(self.ray):
             shards = self._shards(task, range(task.first, n_shards))
             try:
                 yield from shards
+            # Cancel before clearing: a running worker would otherwise write while its folder is removed.
             finally:
                 shards.cancel()
                 clear_temporary(task.folder)
 
     def _shards(self, task: Task, numbers: range) -> OrderedShards:
+        # Workers have other working directories, so a relative path would mean another folder there.
         task = replace(task, folder=task.folder.resolve())
+        # Stored once and passed by reference; the random start separates this run from cached workers of earlier ones.
         order = self.ray.put(Order(task, self.opener, self.identity, uuid4().hex))
         write = self.ray.remote(outcome_of).options(num_cpus=self.cpus, max_retries=RETRIES)
         room = int(self.ray.cluster_resources().get("CPU", 0)) // self.cpus
@@ -69,7 +73,7 @@ class RayEngine:
 
 
 def import_ray() -> Any:
-    """Import Ray, or say what brings it."""
+    """Import Ray, or raise an error that names the extra to install."""
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -81,7 +85,7 @@ def import_ray() -> Any:
 
 @contextmanager
 def _connected(ray: Any) -> Iterator[None]:
-    """Join the cluster that RAY_ADDRESS names, or start one of this machine; leave a joined one as it is."""
+    """Connect to the cluster of RAY_ADDRESS, or start one on this machine; keep an existing connection open."""
     if ray.is_initialized():
         yield
         return

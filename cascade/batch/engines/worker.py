@@ -1,4 +1,4 @@
-"""A process that makes single shards of a job for another one, which alone puts them into the job's folder."""
+"""Workers: processes that compute single shards; only the driver moves them into the folder of the job."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from cascade.errors import CascadeError, ConfigError
 
 
 class Opened(NamedTuple):
-    """Input and model of a job, and what the job's output depends on as this process sees it."""
+    """Input and model of a job, and the identity of the job in this process."""
 
     source: Input
-    answers: TablePredictor
+    predictor: TablePredictor
     identity: dict[str, dict[str, Any]]
 
 
@@ -34,17 +34,17 @@ Outcome = Written | CascadeError | OSError
 
 @dataclass(frozen=True)
 class Order:
-    """What a worker needs to know.
+    """Everything that a worker needs to compute shards of a job.
 
     Attributes
     ----------
     task : Task
     opener : callable
-        Opens input and model; can be pickled and hashed.
+        Open input and model; must be picklable and hashable.
     identity : str
-        What opening must find, as JSON.
+        Identity that a worker must have, as JSON.
     start : str
-        Of the job, unlike any other: what an earlier start opened may have changed since.
+        Unique for each start of a job: input and model may have changed since an earlier start opened them.
     """
 
     task: Task
@@ -54,7 +54,8 @@ class Order:
 
 
 def outcome_of(order: Order, number: int) -> Outcome:
-    """Make a shard; what goes wrong with it comes back as a value, to be told when it is the shard's turn."""
+    """Compute a shard; return an expected error as a value, to be raised when the shard is due."""
+    # A raised error would reach the driver as soon as the task ends, before earlier shards are in the journal.
     try:
         return _worker(order).write(number)
     except (CascadeError, OSError) as error:
@@ -62,9 +63,9 @@ def outcome_of(order: Order, number: int) -> Outcome:
 
 
 class Worker:
-    """A model and an input, opened once, and a folder of its own beside the job's files.
+    """A model and an input, opened once, and a separate temporary folder inside the folder of the job.
 
-    Two workers never write to the same place: one that was taken for dead and lives on does no harm.
+    Two workers never write to the same folder. A worker that was taken for dead and still runs does no harm.
 
     Parameters
     ----------
@@ -73,28 +74,32 @@ class Worker:
 
     def __init__(self, order: Order) -> None:
         self.task, host = order.task, platform.node()
+        # The driver has written the manifest, so its absence shows a folder that only looks the same on this machine.
         if not (self.task.folder / MANIFEST).exists():
             raise ConfigError(f"`{self.task.folder}` must be a folder that all machines share; {host} does not see it.")
-        self.source, self.answers, identity = order.opener()
+        self.source, self.predictor, identity = order.opener()
         _check(json.loads(order.identity), identity, host)
         if self.source.n_rows != self.task.n_rows:
             rows = f"{self.source.n_rows} on {host}, {self.task.n_rows} where the job began"
             raise ConfigError(f"the input must be the same on all machines; it has {rows} rows.")
+        # Inside the job's folder, hence on the same file system: moving a shard into place is then a plain rename.
         self.place = Path(tempfile.mkdtemp(prefix=WORKER, dir=self.task.folder))
 
     def write(self, number: int) -> Written:
         """Read, score and write one shard."""
         size = self.task.shard_rows
         chunk = next(self.source.chunks(size, number * size))
-        return write_shard(self.place, number, chunk, self.answers, self.task.max_rejected)
+        return write_shard(self.place, number, chunk, self.predictor, self.task.max_rejected)
 
 
-# Kept for the next shard: to load a model may take longer than to make one.
+# Cached for the next shard: loading a model may take longer than computing a shard. One entry bounds the memory.
 _worker = lru_cache(maxsize=1)(Worker)
 
 
-def _check(wanted: dict[str, dict[str, Any]], found: dict[str, dict[str, Any]], host: str) -> None:
-    """Refuse a machine whose answers would differ in their last digits."""
-    other = difference(wanted, found)
-    if other is not None:
-        raise ConfigError(f"{host} would answer otherwise: {other}; give all machines the same packages and --threads.")
+def _check(wanted: dict[str, dict[str, Any]], identity: dict[str, dict[str, Any]], host: str) -> None:
+    """Refuse a machine whose predictions would differ in their last digits."""
+    change = difference(wanted, identity)
+    if change is not None:
+        raise ConfigError(
+            f"{host} would predict differently: {change}; use the same packages and --threads on all machines."
+        )

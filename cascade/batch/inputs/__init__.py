@@ -1,1 +1,1 @@
-"""How are rows read in chunks? From arrays, tables, images and DICOM slices of any number."""
+"""How are rows read in chunks? From arrays, tables, images and DICOM slices, one shard at a time."""

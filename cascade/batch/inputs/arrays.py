@@ -1,4 +1,4 @@
-"""Arrays, in memory or mapped, as the input of a job."""
+"""Arrays, in memory or memory-mapped, as the input of a job."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ArrayInput:
     Parameters
     ----------
     folder, files : path and list of str
-        Where it was read from.
+        Files that the array was read from.
     X : array or CSR matrix, n rows
-    ids : ndarray of str, shape (n,), or None for the rows' numbers
+    ids : ndarray of str, shape (n,), or None for row numbers
     groups : ndarray, shape (n,), or None
     allow_missing : bool
     """
@@ -43,19 +43,21 @@ class ArrayInput:
         self.row_bytes = _size(X) // max(1, X.shape[0]) + 1
 
     def fingerprint(self) -> dict[str, Any]:
-        """Names, sizes and times of the files."""
+        """Return the digest of names, sizes and times of the files."""
         return fingerprint_files(self.folder, self.files)
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
-        """Yield consecutive rows; a mapped array stays mapped."""
+        """Yield consecutive rows; a memory-mapped array is read chunk by chunk."""
         n = self.X.shape[0]
         for start in range(first, n, size):
             part = slice(start, min(start + size, n))
             ids = np.arange(part.start, part.stop).astype(str) if self.ids is None else self.ids[part]
             groups = None if self.groups is None else self.groups[part]
+            # A slice, not row numbers: it is a view, which reads only these rows of a mapped file.
             X = self.X[part]
             yield sift(X, ids, groups, invalid_rows(X, self.allow_missing), start)
 
 
 def _size(X: Any) -> int:
+    # A CSR matrix holds an index per stored value and a pointer per row besides the values.
     return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) if sparse.issparse(X) else int(X.nbytes)

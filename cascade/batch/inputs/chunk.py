@@ -1,4 +1,4 @@
-"""The rows of one shard: those that can be scored, and those that cannot with the reason why."""
+"""The rows of one shard: rows that can be scored, and rejected rows with the reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cascade.data.rows import part_of
 from cascade.utils.types import Rows
 
 Reasons = NDArray[np.object_]
-"""Why a row cannot be scored, one entry a row; None where it can."""
+"""Why a row cannot be scored, one entry per row; None if it can."""
 
 REJECTED = pa.schema([("id", pa.string()), ("row", pa.int64()), ("reason", pa.string())])
 
@@ -26,7 +26,7 @@ class Chunk:
     ----------
     X : rows that can be scored, m of them
     rows : ndarray of int, shape (m,)
-        Their numbers in the input, from 0.
+        Row numbers in the input, from 0.
     ids : ndarray of str, shape (m,)
     groups : ndarray, shape (m,), or None
     rejected : pyarrow.Table
@@ -41,31 +41,34 @@ class Chunk:
 
     @property
     def n_read(self) -> int:
-        """Rows of the input: scored and rejected."""
+        """Number of input rows, scored and rejected."""
         return len(self.ids) + int(self.rejected.num_rows)
 
     def without(self, reasons: Reasons) -> Chunk:
-        """Reject more of the rows: those with a reason against them, one entry for each that could be scored."""
+        """Reject further rows; `reasons` has one entry per row that could be scored so far."""
         good = scorable(reasons)
         bad = np.setdiff1d(np.arange(len(reasons)), good)
         more = pa.table([list(map(str, self.ids[bad])), self.rows[bad], reasons[bad].tolist()], schema=REJECTED)
+        # Two passes may reject rows of one shard; sorted, the file does not depend on which pass found a row.
         rejected = pa.concat_tables([self.rejected, more]).sort_by("row")
         groups = None if self.groups is None else self.groups[good]
         return Chunk(part_of(self.X, good), self.rows[good], self.ids[good], groups, rejected)
 
 
 def sift(X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, reasons: Reasons, start: int) -> Chunk:
-    """Part rows that begin at row `start` of the input by whether there is a reason against them."""
+    """Split rows that begin at row `start` of the input into scorable and rejected ones."""
+    # The usual chunk has no rejected row and is passed on without a copy.
     whole = Chunk(X, np.arange(start, start + len(ids)), ids, groups, REJECTED.empty_table())
     return whole if len(scorable(reasons)) == len(ids) else whole.without(reasons)
 
 
 def divide(X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, reasons: Reasons, start: int) -> Chunk:
-    """Like `sift`, where `X` holds only the rows that nothing speaks against."""
-    apart = sift(np.arange(len(ids)), ids, groups, reasons, start)
-    return replace(apart, X=X)
+    """Split rows as `sift` does, where `X` already holds only the scorable rows."""
+    # Row numbers take the place of the features, so that both functions share one rule of splitting.
+    numbered = sift(np.arange(len(ids)), ids, groups, reasons, start)
+    return replace(numbered, X=X)
 
 
 def scorable(reasons: Reasons) -> Rows:
-    """Numbers of the rows that nothing speaks against."""
+    """Return the numbers of the rows without a reason against them."""
     return np.flatnonzero([reason is None for reason in reasons])

@@ -1,4 +1,4 @@
-"""A CSV file as the input of a job: read as a stream, a line that is no row set aside."""
+"""A CSV file as the input of a job: read as a stream, with malformed lines rejected."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from cascade.errors import DataError
 
 BLOCK_BYTES = 2**20
 FIRST_LINE = 2
-"""Arrow numbers lines from 1, the header among them."""
+"""Arrow numbers lines from 1, including the header."""
 FAULT = ""
-"""Column of the stream that says what is wrong with a line; no column of a file may be called so."""
+"""Column that is added for what is wrong with a line; `check_names` refuses files with a column of this name."""
 
 NONE = pa.array(pyarrow.csv.ConvertOptions().null_values)
 MOST_SHOWN = 20
@@ -35,15 +35,15 @@ TRUTH = {"true": 1.0, "false": 0.0}
 class CsvInput:
     """Rows of a CSV file.
 
-    Every cell is read as text and turned into a number here: a reader that guesses types from the first rows
-    gives up on a later one, and one cell would end the job.
+    Every cell is read as text and parsed in this module. A reader that infers types from the first rows fails on a
+    later cell of another type, and one such cell would end the job.
 
     Parameters
     ----------
     path : path
     roles : Roles
     features : tuple of str, or None
-        Columns that the model was trained on.
+        Feature columns that the model was trained on.
     """
 
     def __init__(self, path: Path, roles: Roles, features: tuple[str, ...] | None) -> None:
@@ -51,14 +51,16 @@ class CsvInput:
         names = _names(path)
         self.columns = Columns.choose(names, path, roles, features)
         self.n_rows: int | None = None
+        # A chunk is held as text and as numbers at the same time.
         self.row_bytes = 3 * self.columns.row_bytes
 
     def fingerprint(self) -> dict[str, Any]:
-        """Name, size and time of the file."""
+        """Return the digest of name, size and time of the file."""
         return fingerprint_files(self.path.parent, [self.path.name])
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
-        """Yield consecutive rows; what comes before row `first` is read over."""
+        """Yield consecutive rows; rows before number `first` are read and dropped."""
+        # A line has no known offset, so a resumed job cannot seek; quoted cells may contain line ends.
         start = first
         for table in evenly(after(_read(self.path, self.columns.all), first), size):
             reasons = np.array(table[FAULT].to_pylist(), dtype=object)
@@ -69,7 +71,8 @@ class CsvInput:
 
 
 def _decoded(table: pa.Table, reasons: Reasons) -> pa.Table:
-    """Cells as text; bytes that are none are a reason against their row."""
+    """Decode cells as UTF-8; rows with invalid bytes get a reason."""
+    # The cast of whole columns is the fast path; only a chunk with invalid bytes is decoded cell by cell.
     try:
         return table.cast(pa.schema([(name, pa.string()) for name in table.column_names]))
     except pa.ArrowInvalid:
@@ -85,13 +88,15 @@ def _text(cell: bytes | None) -> str | None:
 
 
 def _numbers(table: pa.Table, name: str, reasons: Reasons) -> NDArray[np.float64]:
-    """Numbers of a column of text, NaN where a cell is empty or none; the latter is a reason against its row."""
+    """Parse a column of text; NaN where a cell is empty or not a number, with a reason for the latter."""
     trimmed = pc.utf8_trim_whitespace(table[name])
-    told = pc.if_else(pc.is_in(trimmed, NONE), None, trimmed)
+    # The spellings that Arrow itself reads as missing, because Arrow reads CSV files for training.
+    present = pc.if_else(pc.is_in(trimmed, NONE), None, trimmed)
     try:
-        return to_numbers(told.cast(pa.float64()))
+        return to_numbers(present.cast(pa.float64()))
     except pa.ArrowInvalid:
-        cells = told.to_pylist()
+        # The cast fails for the whole column; cell by cell, only the invalid ones are lost.
+        cells = present.to_pylist()
     values = np.array([_number(cell) for cell in cells], dtype=np.float64)
     for row in np.flatnonzero(np.isnan(values)).tolist():
         if cells[row] is not None and reasons[row] is None:
@@ -100,7 +105,7 @@ def _numbers(table: pa.Table, name: str, reasons: Reasons) -> NDArray[np.float64
 
 
 def _number(cell: str | None) -> float:
-    # Python takes 1_000 for a number, which no table means.
+    # Python parses 1_000 as a number; Arrow, which reads CSV files for training, does not.
     if cell is None or "_" in cell:
         return np.nan
     try:
@@ -117,25 +122,27 @@ def _names(path: Path) -> list[str]:
 
 
 def _read(path: Path, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield the rows of a file as bytes, with a row that holds nothing but a fault for each line that is none."""
+    """Yield the rows of a file as bytes; a malformed line becomes a row with only its fault."""
     faults, line = _Faults(), FIRST_LINE
     with _open(path, columns, faults) as reader:
         try:
             for batch in reader:
-                table = faults.woven(pa.Table.from_batches([batch]), line)
+                table = faults.merged(pa.Table.from_batches([batch]), line)
                 line += table.num_rows
                 yield table
         except (pa.ArrowInvalid, OSError) as error:
             raise _unreadable(path, error) from error
-        yield faults.woven(reader.schema.empty_table(), line)
+        # Malformed lines after the last complete row belong to no batch.
+        yield faults.merged(reader.schema.empty_table(), line)
 
 
 def _open(path: Path, columns: list[str] | None, faults: _Faults) -> pyarrow.csv.CSVStreamingReader:
+    # As bytes: as text, invalid UTF-8 in one cell would end the stream.
     cells = None if columns is None else {name: pa.binary() for name in columns}
     try:
         return pyarrow.csv.open_csv(
             path,
-            # Lines are numbered only where one thread reads them.
+            # Arrow numbers lines only if one thread reads them.
             read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
             parse_options=pyarrow.csv.ParseOptions(invalid_row_handler=faults.note, newlines_in_values=True),
             convert_options=pyarrow.csv.ConvertOptions(column_types=cells, include_columns=columns),
@@ -149,18 +156,19 @@ def _unreadable(path: Path, error: Exception) -> DataError:
 
 
 class _Faults:
-    """Lines with too few or too many cells, which the reader tells of, some blocks ahead, and leaves out."""
+    """Lines with too few or too many cells, which the reader reports some blocks ahead and skips."""
 
     def __init__(self) -> None:
         self.noted: deque[tuple[int, str]] = deque()
 
     def note(self, row: pyarrow.csv.InvalidRow) -> str:
-        """Remember a line; called by the reader."""
+        """Store a malformed line; called by the reader."""
         self.noted.append((row.number, f"its line has {row.actual_columns} cells, not {row.expected_columns}"))
         return "skip"
 
-    def woven(self, table: pa.Table, line: int) -> pa.Table:
-        """Put the lines that were left out back among those of `table`, the first of which is number `line`."""
+    def merged(self, table: pa.Table, line: int) -> pa.Table:
+        """Insert skipped lines as empty rows into `table`, whose first row is line number `line` of the file."""
+        # The reader parses ahead, so a noted line may belong to a later table; the common case copies nothing.
         if not self.noted or self.noted[0][0] > line + table.num_rows:
             return table.append_column(FAULT, pa.nulls(table.num_rows, pa.string()))
         order: list[int | None] = []
@@ -171,6 +179,7 @@ class _Faults:
             reasons.append(self.noted.popleft()[1] if fault else None)
             order.append(None if fault else n_taken)
             n_taken += not fault
+        # `take` makes a row of nulls for each null index.
         return table.take(pa.array(order, pa.int64())).append_column(FAULT, pa.array(reasons, pa.string()))
 
     def _is_next(self, line: int) -> bool:

@@ -1,4 +1,4 @@
-"""What files an input consists of, in a form that a second start can compare."""
+"""A fingerprint of the files of an input, which a second start of a job compares."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def fingerprint_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
-    """Hash name, size and time of the last change of each file.
+    """Hash name, size and modification time of each file.
 
-    Reading terabytes twice to hash them would double the job; who changes a file and puts its time back is
-    not found out.
+    Contents are not hashed: reading terabytes twice would double the time of a job. A file that was changed and got
+    its old modification time back is not detected.
 
     Returns
     -------
@@ -23,6 +23,7 @@ def fingerprint_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
     digest, files, total = hashlib.sha256(), 0, 0
     for name in names:
         size, changed = _state(folder / name)
+        # NUL cannot occur in a file name, so no name can imitate the fields that follow it.
         digest.update(os.fsencode(name) + f"\0{size}\0{changed}\n".encode())
         files, total = files + 1, total + max(size, 0)
     return {"files": files, "bytes": total, "sha256": digest.hexdigest()}
@@ -30,8 +31,8 @@ def fingerprint_files(folder: Path, names: Iterable[str]) -> dict[str, Any]:
 
 def _state(path: Path) -> tuple[int, int]:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
-        # A listed file that is not there is a bad row, not the end of the job.
+        # A listed file that is missing is a bad row; it must not end the job here.
         return -1, -1
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns

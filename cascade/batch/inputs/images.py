@@ -1,4 +1,4 @@
-"""Image files, and any other rows that are decoded one by one, as the input of a job."""
+"""Image files, and other rows that are decoded one by one, as the input of a job."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ LISTING = "labels.csv"
 
 
 class Names(Sequence[Path]):
-    """Paths made from names when they are asked for: a path object takes five times its name's memory.
+    """Paths that are made from names on access: a path object takes five times the memory of its name.
 
     Parameters
     ----------
     folder : path
     names : list of str
-        Relative to the folder, or absolute.
+        Paths relative to the folder, or absolute.
     confined : bool
-        Whether a name must not lead out of the folder.
+        Whether every path must be inside the folder.
     """
 
     def __init__(self, folder: Path, names: list[str], confined: bool) -> None:
@@ -53,17 +53,18 @@ class Names(Sequence[Path]):
         if isinstance(place, slice):
             return [self[number] for number in range(*place.indices(len(self)))]
         path = self.folder / self.names[place]
+        # Resolved first: a list from elsewhere may leave the folder by "..", an absolute path or a link.
         if self.confined and not path.resolve().is_relative_to(self.folder.resolve()):
-            raise DataError(f"`{path}` must lie inside the folder of its list.")
+            raise DataError(f"`{path}` must be inside the folder of its list.")
         return path
 
     def text(self) -> pa.Array:
-        """The names as text; bytes that are none are written out."""
+        """Return the names as text; bytes that are not UTF-8 are escaped."""
         return pa.array((os.fsencode(name).decode("utf-8", "backslashreplace") for name in self.names), pa.string())
 
 
 class DecodedInput:
-    """Rows that are decoded when they are asked for, each of which may fail on its own.
+    """Rows that are decoded on access, each of which may fail separately.
 
     Parameters
     ----------
@@ -71,10 +72,10 @@ class DecodedInput:
     ids : pyarrow.Array of str, length n
     groups : tuple of (column name, pyarrow.Array of str), or None
     folder, files : path and sequence of str
-        What the rows are decoded from.
+        Files that the rows are decoded from.
     gate_size : int, optional
-        Size at which the gate looks at images. JPEG, for which a smaller size costs less, is decoded at that one, and
-        again where a row is past the gate; other files once.
+        Size of the gate's images. JPEG files, which decode faster at a smaller size, are decoded at this size, and
+        again at full size if the row passes the gate. Other files are decoded once.
     """
 
     def __init__(
@@ -93,22 +94,23 @@ class DecodedInput:
         self.row_bytes = int(np.prod(self.first.shape[1:])) * source.dtype.itemsize
 
     def fingerprint(self) -> dict[str, Any]:
-        """Names, sizes and times of the files."""
+        """Return the digest of names, sizes and times of the files."""
         return fingerprint_files(self.folder, self.files)
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
-        """Yield consecutive rows, decoded as the gate sees them."""
+        """Yield consecutive rows, decoded at the size of the gate."""
         for start in range(first, len(self.source), size):
             yield self._chunk(start, min(size, len(self.source) - start))
 
     def _chunk(self, start: int, n: int) -> Chunk:
         reasons = np.full(n, None, dtype=object)
+        # Names come first: a row that is rejected by its name is not decoded.
         ids, groups = self._named(start, n, reasons)
         reasons[ids == ""] = "its id is empty"
         return divide(self._decode(start, reasons), ids, groups, reasons, start)
 
     def _named(self, start: int, n: int, reasons: Reasons) -> tuple[NDArray[Any], NDArray[Any] | None]:
-        """Identifiers and groups of some rows; a row without a group gets its reason."""
+        """Return identifiers and groups of `n` rows; a row without a group gets a reason."""
         ids = self.ids.slice(start, n).to_numpy(zero_copy_only=False)
         if self.groups is None:
             return ids, None
@@ -118,8 +120,9 @@ class DecodedInput:
         return ids, groups
 
     def _decode(self, start: int, reasons: Reasons) -> Any:
-        """Decode the rows that nothing speaks against yet; those that fail get their reason."""
+        """Decode the rows without a reason so far; a row that fails gets its reason."""
         wanted, n_decoded = scorable(reasons), 0
+        # Decoded rows are packed to the front of one array: a list of rows would need the memory twice.
         X = np.empty((len(wanted), *self.first.shape[1:]), self.first.dtype)
         for place, row in zip(wanted, self.first.attempts(start + wanted), strict=True):
             if isinstance(row, DataError):
@@ -128,11 +131,12 @@ class DecodedInput:
                 X[n_decoded] = row
                 n_decoded += 1
         X = X[:n_decoded]
+        # `scorable` again, since rows that failed have a reason now: small and full images must be the same rows.
         return X if self.first is self.source else Reread(X, RowView(self.source, start + scorable(reasons)))
 
 
 class Reread(RowSource):
-    """Images in memory as the gate sees them, and in their files as the labeler does.
+    """Images in memory at the size of the gate, and in their files at the size of the labeler.
 
     Parameters
     ----------
@@ -148,17 +152,18 @@ class Reread(RowSource):
         return self.full[rows]
 
     def at_size(self, size: int) -> RowSource | NDArray[Any]:
-        """What is in memory, if that is the size; else from the files."""
-        found: RowSource | NDArray[Any] = self.small if self.small.shape[1] == size else at_size(self.full, size)
-        return found
+        """Return the images in memory if they have this size, else read the files at this size."""
+        images: RowSource | NDArray[Any] = self.small if self.small.shape[1] == size else at_size(self.full, size)
+        return images
 
 
 def _are_jpeg(files: Sequence[str]) -> bool:
+    # Only JPEG decodes at a reduced scale for less work; for a mixed folder the majority decides.
     return 2 * sum(name.lower().endswith(JPEG) for name in files) > len(files)
 
 
 def reason_below(error: DataError, folder: Path) -> str:
-    """The sentence of an error, the same wherever the folder lies."""
+    """Return the sentence of an error without the folder, so that outputs do not depend on its path."""
     return str(error).replace(f"{folder}{os.sep}", "")
 
 
@@ -179,10 +184,11 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
 
 
 def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> DecodedInput:
-    """Open the images that a text file names, one on a line, relative to the file's folder."""
+    """Open the images that a text file names, one per line, relative to the folder of the file."""
     wanted = roles.within(())
     if wanted.group or wanted.id:
         raise DataError(f"`{listing}` is a plain list without a column {wanted.group or wanted.id!r}.")
+    # File names are bytes on Linux; surrogates keep those that are not UTF-8.
     text = listing.read_text(encoding="utf-8", errors="surrogateescape")
     files = [line for line in text.splitlines() if line]
     if not files:
@@ -200,6 +206,7 @@ def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_siz
     roles = roles.within(columns)
     group = roles.group or (PATIENT_COLUMN if PATIENT_COLUMN in columns else None)
     for role, name in (("file", FILE_COLUMN), ("group", group), ("id", roles.id)):
+        # Missing columns are reported by role before any column is read.
         require(columns, listing, [] if name is None else [name], role)
     files: list[str] = _text(table[FILE_COLUMN]).to_pylist()
     for column in dict.fromkeys([FILE_COLUMN, roles.id or FILE_COLUMN]):
@@ -214,7 +221,7 @@ def _text(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _shape(path: Path, signature: InputSignature) -> tuple[int, ...]:
-    """The shape that the model takes: a first image that is broken must not decide for all."""
+    """Return the image shape of the model; the first file is not used, since it may be damaged."""
     shape = signature.row_shape
     if shape is None or len(shape) != 3 or shape[2] not in (1, 3):
         raise DataError(f"`{path}` holds images; the model takes rows of shape {shape}. Give it arrays or a table.")

@@ -1,4 +1,4 @@
-"""What a job reads from, and one entrance for all kinds of it."""
+"""The interface of inputs, and one function that opens any of them."""
 
 from __future__ import annotations
 
@@ -15,47 +15,47 @@ from cascade.errors import DataError
 
 
 class Input(Protocol):
-    """Rows in a fixed order that can be read from any row on, as often as needed.
+    """Rows in a fixed order, which can be read from any row on, as often as needed.
 
     Attributes
     ----------
     n_rows : int or None
-        None where only reading tells.
+        None if unknown before the input is read.
     row_bytes : int
-        About what a row takes in memory.
+        Approximate memory per row.
     """
 
     n_rows: int | None
     row_bytes: int
 
     def fingerprint(self) -> dict[str, Any]:
-        """What changes when the input does."""
+        """Return a digest that changes when the input does."""
         ...
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
-        """Yield `size` rows at a time from row `first` on, the last time what is left."""
+        """Yield chunks of `size` rows from row `first` on; the last chunk may have fewer."""
         ...
 
 
 def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> Input:
-    """Open what a model with that signature is to answer for.
+    """Open the input of a model with the given signature.
 
     Parameters
     ----------
     path : path
-        `.parquet`, a folder of such files, `.csv`, `.npy`, `.npz`, a folder made by `cascade phantom`, a folder of
-        images with or without `labels.csv`, a tree of DICOM slices, or a `.txt` file that lists images.
+        A `.parquet`, `.csv`, `.npy` or `.npz` file, or a `.txt` file that lists images. Folders may hold Parquet files,
+        images with or without `labels.csv`, DICOM slices, or the output of `cascade phantom`.
     roles : Roles
         Which columns are group and identifier.
     signature : InputSignature
-        Shape and feature columns that the model takes.
+        Shape and feature columns of the model.
     gate_size : int, optional
-        Size at which the model's gate looks at images, if smaller.
+        Size of the gate's images, if smaller.
 
     Raises
     ------
     DataError
-        If there is nothing that can be read at all; single bad rows come with the chunks.
+        If nothing can be read at all; single bad rows are returned as rejected rows of the chunks.
     """
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
@@ -83,7 +83,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
     from cascade.batch.inputs.arrays import ArrayInput
     from cascade.data.readers.arrays import map_array, read_npz, read_phantom
 
-    # Rows that are not finite are found chunk by chunk, not by reading all of the file first.
+    # Rows that are not finite are rejected chunk by chunk; a check here would read the whole file first.
     lenient = replace(roles, allow_missing=True)
     if path.is_dir():
         data = read_phantom(path, lenient)
@@ -95,7 +95,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
     if path.suffix == ".npy":
         wanted = roles.within(())
         if wanted.group or wanted.id:
-            raise DataError(f"`{path}` holds an array alone, no column {wanted.group or wanted.id!r}.")
+            raise DataError(f"`{path}` holds only an array and has no column {wanted.group or wanted.id!r}.")
         return ArrayInput(
             path.parent, [path.name], map_array(path, allow_missing=True), None, None, roles.allow_missing
         )
@@ -106,6 +106,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
 def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return _open_arrays(path, roles)
+    # A `labels.csv` makes the folder one of images; Parquet files beside it are no input.
     tables = [] if (path / "labels.csv").exists() else files_below(path, (".parquet",), hidden=("_", "."))
     if tables:
         from cascade.batch.inputs.parquet import ParquetInput
@@ -115,6 +116,7 @@ def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size:
     from cascade.data.readers.dicom.folder import find_slices
     from cascade.data.readers.rsna import is_label_file
 
+    # RSNA's label file has one line per label and image, and does not list files; its images are DICOM slices.
     listed = (path / LISTING).exists() and not is_label_file(path / LISTING)
     slices = [] if listed else find_slices(path)
     if slices:

@@ -1,4 +1,4 @@
-"""DICOM slices as the input of a job: group and identifier are what each slice says of itself."""
+"""DICOM slices as the input of a job: group and identifier come from the header of each slice."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from cascade.errors import DataError
 
 
 class SliceInput(DecodedInput):
-    """Slices whose headers are read shard by shard: those of all would have to be waited for.
+    """Slices whose headers are read shard by shard, so that a job starts without reading all of them.
 
     Parameters
     ----------
     slices : DicomFiles
     places : pyarrow.Array of str, length n
-        Identifiers where the slices' own are not asked for.
+        Relative paths; the identifiers unless `id` names an attribute.
     folder, files : path and list of str
     group, id : str or None
-        Attributes that were asked for; a slice without one is rejected. If no group was, it is the patient, empty
-        where a slice names none.
+        Requested attributes; a slice without one is rejected. Without a requested group, the patient is the group,
+        which may be empty.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class SliceInput(DecodedInput):
         ids, groups = super()._named(start, n, reasons)[0].copy(), np.full(n, "", dtype=object)
         for place, header in enumerate(self.slices.headers(np.arange(start, start + n))):
             if isinstance(header, DataError):
+                # Its path stays as identifier, so that the rejected row can be traced.
                 reasons[place] = reason_below(header, self.folder)
                 continue
             groups[place] = header.names[self.group or GROUPS[0]]
@@ -53,7 +54,7 @@ class SliceInput(DecodedInput):
 
 
 def read_slices(folder: Path, paths: list[Path], roles: Roles, signature: InputSignature) -> SliceInput:
-    """Open the slices `paths` of a folder, to be read as the model's own were."""
+    """Open the slices `paths` of a folder, to be read with the pixel options of the model."""
     if signature.row_shape is None or len(signature.row_shape) != 3:
         raise DataError(f"`{folder}` holds slices; the model takes rows of shape {signature.row_shape}.")
     group = known_attribute(folder, "group", roles.within(GROUPS).group, GROUPS)

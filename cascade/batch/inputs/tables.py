@@ -1,4 +1,4 @@
-"""What Parquet and CSV have in common as the input of a job: roles of columns, and chunks of an even size."""
+"""Common parts of Parquet and CSV input: roles of columns, and chunks of one size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cascade.errors import DataError
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table are read, and as what.
+    """The columns of a table that are read, and their roles.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Columns:
 
     @classmethod
     def choose(cls, names: list[str], path: Path, roles: Roles, features: tuple[str, ...] | None) -> Columns:
-        """Choose among the `names` of a table: the model's features, or all that play no other role."""
+        """Choose among the `names` of a table: the features of the model, or all columns without another role."""
         roles = roles.within(names)
         for role, name in (("group", roles.group), ("id", roles.id)):
             require(names, path, [] if name is None else [name], role)
@@ -48,25 +48,26 @@ class Columns:
 
     @property
     def text(self) -> list[str]:
-        """Columns that are names, not numbers."""
+        """Return the columns that are read as text."""
         return [name for name in (self.group, self.id) if name is not None]
 
     @property
     def all(self) -> list[str]:
-        """Every column that is read, once."""
+        """Return every column that is read, once."""
         return list(dict.fromkeys([*self.features, *self.text]))
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row as numbers, and about as much for its names."""
+        """Return the bytes of a row's numbers plus an estimate for its names."""
         return 8 * len(self.features) + 64 * len(self.text)
 
     def chunk(self, table: pa.Table, X: NDArray[np.float64], start: int, faults: Reasons | None = None) -> Chunk:
-        """Make a chunk of rows whose features were read as `X` and which begin at row `start` of the input."""
+        """Make a chunk of the rows of `table`, with features `X`, that begin at row `start` of the input."""
         n = table.num_rows
         reasons = invalid_rows(X, self.allow_missing, self.features)
         groups = None if self.group is None else _names(table, self.group, reasons)
         ids = np.arange(start, start + n).astype(str) if self.id is None else _names(table, self.id, reasons)
+        # A malformed line has empty cells only; its own fault replaces what they caused.
         if faults is not None:
             reasons[faults.astype(bool)] = faults[faults.astype(bool)]
         return sift(X, ids, groups, reasons, start)
@@ -79,11 +80,12 @@ def _names(table: pa.Table, name: str, reasons: Reasons) -> NDArray[np.object_]:
 
 
 def evenly(batches: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
-    """Cut a stream of tables to `size` rows each; the last one is what is left."""
+    """Cut a stream of tables into tables of `size` rows; the last one may have fewer."""
     held: list[pa.Table] = []
     n_held = 0
     for batch in batches:
         rest = batch
+        # One batch may complete several tables; slices and concatenation share its memory.
         while n_held + rest.num_rows >= size:
             cut = size - n_held
             yield pa.concat_tables([*held, rest.slice(0, cut)])
@@ -96,7 +98,7 @@ def evenly(batches: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:
 
 
 def after(batches: Iterator[pa.Table], n_skipped: int) -> Iterator[pa.Table]:
-    """Leave out the first rows of a stream of tables."""
+    """Skip the first `n_skipped` rows of a stream of tables."""
     for batch in batches:
         left = batch.slice(n_skipped)
         n_skipped = max(0, n_skipped - batch.num_rows)

@@ -1,1 +1,1 @@
-"""What has a job done? Identity, journal, manifest and shards in its folder."""
+"""What has a job done? Its identity, journal, manifest and shards in the folder."""

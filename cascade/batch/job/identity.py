@@ -1,4 +1,4 @@
-"""What a job's output depends on besides its input, in a form that a second start can compare."""
+"""The identity of a job: everything besides its input that its output depends on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cascade.utils.environment import versions
 NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
 LONGEST = 24
 
-# What reads rows, and what may answer for them.
+# Packages that read rows or may compute predictions, besides those that a model records.
 PACKAGES = (
     "pyarrow",
     "scipy",
@@ -28,38 +28,40 @@ PACKAGES = (
 )
 
 
-def identify(model: Path, answers: TablePredictor, roles: Roles) -> dict[str, dict[str, Any]]:
-    """Name model, settings and versions: other packages give other last digits and other files."""
+def identify(model: Path, predictor: TablePredictor, roles: Roles) -> dict[str, dict[str, Any]]:
+    """Return model, settings and versions: with other packages, last digits and output files differ."""
     return {
         "model": {"sha256": peek_manifest(model)["sha256"]},
         "settings": {
             "group": roles.group,
             "id": roles.id,
             "allow_missing": roles.allow_missing,
-            **answers.settings,
+            **predictor.settings,
         },
         "versions": {**versions(), **_more_versions()},
     }
 
 
 def _more_versions() -> dict[str, str]:
-    """Versions of what reads, computes and writes besides the packages a model is saved with, where installed."""
-    found = {}
+    """Return the versions of those of `PACKAGES` that are installed."""
+    installed = {}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def difference(begun: dict[str, Any], wanted: dict[str, Any]) -> str | None:
-    """Tell the first thing in which `wanted` is not as the job was begun; None where there is none."""
+    """Describe the first difference of `wanted` from the identity that the job began with; None if they agree."""
+    # In the order of `NAMES`: another model usually changes settings too, and is then the useful message.
     for part, name in NAMES.items():
-        told, now = begun.get(part) or {}, wanted.get(part) or {}
-        if told != now:
-            key = next((key for key in now if told.get(key) != now[key]), part)
-            return f"{name} changed ({key} was {_brief(told.get(key))}, now {_brief(now.get(key))})"
+        before, now = begun.get(part) or {}, wanted.get(part) or {}
+        if before != now:
+            # A key that exists only in the earlier identity has no value now; the part itself is named instead.
+            key = next((key for key in now if before.get(key) != now[key]), part)
+            return f"{name} changed ({key} was {_brief(before.get(key))}, now {_brief(now.get(key))})"
     return None
 
 

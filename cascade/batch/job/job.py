@@ -1,4 +1,4 @@
-"""A job in its folder: begun, gone on with, or begun anew; a shard at a time; finished."""
+"""A job in its folder: start, resume or start over, commit shard by shard, finish."""
 
 from __future__ import annotations
 
@@ -21,58 +21,61 @@ from cascade.utils.locking import refuse_foreign
 
 
 class Job:
-    """One job in a folder that is claimed.
+    """One job in a locked folder.
 
     Parameters
     ----------
     folder : path
     identity : dict of dict
-        What the output depends on; see `Manifest.job`.
+        Everything that the output depends on; see `Manifest.job`.
     fresh : bool
-        Whether to remove what an earlier job wrote, instead of going on with it.
+        Whether to remove the files of an earlier job instead of resuming it.
 
     Raises
     ------
     ConfigError
         If the folder holds something else, or a job with another identity.
     DataError
-        If a file of the job is not as it was written.
+        If a file of the job is missing or was changed.
     """
 
     def __init__(self, folder: Path, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
         self.folder, self.journal = folder, Journal(folder)
         clear_temporary(folder)
-        found = self._found()
-        if found is None:
+        earlier = self._earlier()
+        if earlier is None:
             refuse_foreign(folder)
-        elif fresh or not found.shards:
-            self._remove(len(found.shards))
-            found = None
+        # Without a shard there is nothing to resume, so another identity needs no --fresh.
+        elif fresh or not earlier.shards:
+            self._remove(len(earlier.shards))
+            earlier = None
         else:
-            _refuse_other(folder, found.job, identity)
-            self._check_files(found)
-        self.manifest = found or Manifest(identity)
-        # A shard that was written and not noted may come out otherwise: a file can be read again.
+            _refuse_other(folder, earlier.job, identity)
+            self._check_files(earlier)
+        self.manifest = earlier or Manifest(identity)
+        # The next shard may have files but no journal line. Computed again, it may reject nothing and would then leave
+        # an old file of rejected rows behind.
         self._remove_shard(len(self.manifest.shards))
         if not self.manifest.finished:
-            # In this order: what the journal holds besides is passed over.
+            # The manifest first: if the process ends in between, journal lines of shards in the manifest are skipped.
             self.manifest.write(folder)
             self.journal.begin()
 
-    def _found(self) -> Manifest | None:
-        """What is known of the job that the folder holds, None where it holds none."""
-        found = read_job_manifest(self.folder)
-        if found is not None:
-            for shard, tally in self.journal.read(len(found.shards)):
-                found.add(shard, tally)
-        return found
+    def _earlier(self) -> Manifest | None:
+        """Return the manifest of the job in the folder with the shards of its journal; None if there is no job."""
+        earlier = read_job_manifest(self.folder)
+        if earlier is not None:
+            for shard, tally in self.journal.read(len(earlier.shards)):
+                earlier.add(shard, tally)
+        return earlier
 
     def _remove(self, n_shards: int) -> None:
+        # One more than is known: the files of the last shard may exist before it is in the journal.
         for number in range(n_shards + 1):
             self._remove_shard(number)
         for name in (REJECTED, MONITOR):
             (self.folder / name).unlink(missing_ok=True)
-        # Before there is another job's manifest: its lines would count for that.
+        # Before the manifest of another job is written, for which these lines would count.
         self.journal.remove()
 
     def _remove_shard(self, number: int) -> None:
@@ -80,11 +83,13 @@ class Job:
             (self.folder / name).unlink(missing_ok=True)
 
     def _check_files(self, manifest: Manifest) -> None:
+        # Digests, not only existence: output that was edited or cut would otherwise be mixed with new shards.
         for name, digest in ((REJECTED, manifest.sha256_rejected), (MONITOR, manifest.sha256_monitor)):
             if digest is not None:
                 self._check_file(name, digest)
         for number, shard in enumerate(manifest.shards):
             self._check_file(part_name(number), shard.sha256)
+            # The files per shard are merged into one, and removed, when the job is finished.
             if shard.sha256_rejected is not None and not manifest.finished:
                 self._check_file(rejected_name(number), shard.sha256_rejected)
 
@@ -95,13 +100,14 @@ class Job:
             raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
 
     def commit(self, written: Written) -> None:
-        """Note the next shard; one that is not noted when the process ends is made again."""
+        """Append the next shard to the journal; a shard that is not in it when the process ends is computed again."""
+        # Files first, journal second: a line in the journal promises files that are complete and synced.
         if written.place != self.folder:
-            self._take_in(written)
+            self._move(written)
         self.journal.append(len(self.manifest.shards), written.shard, written.tally)
         self.manifest.add(written.shard, written.tally)
 
-    def _take_in(self, written: Written) -> None:
+    def _move(self, written: Written) -> None:
         number = len(self.manifest.shards)
         names = [part_name(number), *([rejected_name(number)] if written.shard.rejected else [])]
         for name in names:
@@ -109,7 +115,7 @@ class Job:
         sync(self.folder)
 
     def finish(self, tallying: Tallying | None) -> None:
-        """Put rejected rows into one file, write the monitor's, mark the job as finished; may be called again."""
+        """Merge rejected rows into one file, write the monitor file and mark the job as finished; repeatable."""
         temporary = self._temporary()
         if not self.manifest.finished:
             if temporary:
@@ -118,6 +124,7 @@ class Job:
             if tallying is not None and self.manifest.tally is not None:
                 write_monitor(self.folder, monitored(tallying, self.manifest.tally, self.manifest.n_rejected))
                 self.manifest.sha256_monitor = digest_file(self.folder / MONITOR)
+            # After its results and before the removals: a process that ends anywhere in between can be repeated.
             self.manifest.finished = True
             self.manifest.write(self.folder)
         for path in temporary:
@@ -125,7 +132,7 @@ class Job:
         self.journal.remove()
 
     def _temporary(self) -> list[Path]:
-        """Rejected rows of each shard that has some."""
+        """Return the files of rejected rows, of the shards that have some."""
         shards = enumerate(self.manifest.shards)
         return [self.folder / rejected_name(number) for number, shard in shards if shard.rejected]
 
@@ -133,4 +140,4 @@ class Job:
 def _refuse_other(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
     change = difference(begun, wanted)
     if change is not None:
-        raise ConfigError(f"`{folder}` was begun otherwise: {change}; go back, or use --fresh.")
+        raise ConfigError(f"`{folder}` holds a job that began differently: {change}; change it back, or use --fresh.")

@@ -1,6 +1,7 @@
-"""`_shards.jsonl`: the shards that are done since the manifest was last written, a line each.
+"""`_shards.jsonl`: the shards that are done since the manifest was last written, one line per shard.
 
-A manifest that is written whole with each shard takes the longer the more shards there are; a line does not.
+Writing the whole manifest after each shard would take time in proportion to all shards so far; appending a line does
+not.
 """
 
 from __future__ import annotations
@@ -20,42 +21,43 @@ Noted = tuple[Shard, Tally | None]
 
 
 class Journal:
-    """Lines that are appended and synced one by one, so that only the last one can be torn.
+    """Lines that are appended and synced one by one, so that only the last line can be incomplete.
 
     Parameters
     ----------
     folder : path
-        Of a job that is claimed.
+        Folder of a locked job.
     """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL
 
     def begin(self) -> None:
-        """Leave it without a line."""
+        """Replace the journal by an empty one."""
         with new_file(self.path) as temporary:
             temporary.touch()
 
     def append(self, number: int, shard: Shard, tally: Tally | None) -> None:
-        """Note shard `number` for good, with what a monitor counted in it."""
+        """Append shard `number` with its tally, and wait until the line is on the disk."""
         counted = None if tally is None else tally.to_json()
         with self.path.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps({"number": number, "tally": counted, **asdict(shard)}) + "\n")
         sync(self.path)
 
     def remove(self) -> None:
-        """Remove it, if it is there."""
+        """Remove the journal if it exists."""
         self.path.unlink(missing_ok=True)
 
     def read(self, first: int) -> list[Noted]:
-        """Shards from number `first` on; earlier ones are in a manifest that was written since.
+        """Return the shards from number `first` on; earlier ones are in a manifest that was written later.
 
         Raises
         ------
         DataError
-            If a line before the last one is not as `append` wrote it, or a shard is left out.
+            If a line before the last one is not what `append` wrote, or a shard is missing.
         """
         noted = [(number, shard) for number, shard in self._lines() if number >= first]
+        # Shards are committed in order, so a gap or a repetition means that another program changed the file.
         if [number for number, _ in noted] != list(range(first, first + len(noted))):
             raise self._changed()
         return [shard for _, shard in noted]
@@ -68,6 +70,7 @@ class Journal:
                 number, tally = int(body.pop("number")), body.pop("tally")
                 yield number, (Shard(**body), None if tally is None else Tally.from_json(tally))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
+                # Only the last line can be torn by a crash; its shard was not committed and is computed again.
                 if place < len(lines):
                     raise self._changed() from error
 

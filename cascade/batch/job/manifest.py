@@ -1,6 +1,6 @@
-"""`_manifest.json`: what a job is, which shards are done, and whether it is finished.
+"""`_manifest.json`: the identity of a job, its finished shards, and whether the job is finished.
 
-It is written whole when a job starts and ends; the shards in between are in the journal.
+It is written when a job starts and ends; shards that are done in between are in the journal.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Shard:
         Rows predicted.
     rejected : int
     counts : dict
-        What the summary adds up, such as rows past the gate.
+        Counts that the summary adds up, such as rows past the gate.
     sha256 : str
-        Of the predictions.
+        Digest of the predictions.
     sha256_rejected : str or None
-        Of the rejected rows, None where there are none.
+        Digest of the rejected rows; None if there are none.
     """
 
     rows: int
@@ -44,28 +44,28 @@ class Shard:
 
     @property
     def n_read(self) -> int:
-        """Rows of the input."""
+        """Number of input rows, predicted and rejected."""
         return self.rows + self.rejected
 
 
 @dataclass
 class Manifest:
-    """What is known of a job.
+    """The state of a job.
 
     Attributes
     ----------
     job : dict of dict
-        What its output depends on: model, input, settings and versions, each of them under its name.
+        Identity of the job: `model`, `input`, `settings` and `versions`, on which its output depends.
     shards : list of Shard
     finished : bool
     sha256_rejected : str or None
-        Of the rejected rows of a finished job, None where there are none.
+        Digest of the rejected rows of a finished job; None if there are none.
     tally : Tally or None
-        What a monitor needs of the shards so far, added up; None where there is no monitor.
+        Sum of the tallies of all shards so far; None without a monitor.
     sha256_monitor : str or None
-        Of what a finished job's monitor wrote.
+        Digest of the monitor file of a finished job.
     n_read, n_rejected : int
-        Rows of the input that are done, and those of them that were rejected.
+        Input rows that are done, and rejected rows among them.
     """
 
     job: dict[str, dict[str, Any]]
@@ -78,7 +78,7 @@ class Manifest:
     n_rejected: int = field(init=False)
 
     def __post_init__(self) -> None:
-        # Kept, not summed when asked for: that is after each of what may be many thousands of shards.
+        # Running sums: they are needed after each shard, and summing over thousands of shards each time is quadratic.
         self.n_read = sum(shard.n_read for shard in self.shards)
         self.n_rejected = sum(shard.rejected for shard in self.shards)
 
@@ -91,12 +91,13 @@ class Manifest:
             self.tally = tally if self.tally is None else self.tally + tally
 
     def totals(self) -> dict[str, int]:
-        """Counts of all shards."""
+        """Return the sum of each count over all shards."""
         names = self.shards[0].counts if self.shards else {}
         return {name: sum(shard.counts[name] for shard in self.shards) for name in names}
 
     def write(self, folder: Path) -> None:
-        """Put it in the place of the last one."""
+        """Write the manifest atomically in place of the last one."""
+        # Rows and totals repeat what the shards say, for people and scripts; they are not read back.
         body = {
             "protocol": PROTOCOL,
             "finished": self.finished,
@@ -114,12 +115,12 @@ class Manifest:
 
 
 def read_job_manifest(folder: Path) -> Manifest | None:
-    """Read the manifest of a folder, None where it has none.
+    """Read the manifest of a folder; None if there is none.
 
     Raises
     ------
     DataError
-        If it is not what `write` wrote.
+        If the file is not what `write` wrote.
     """
     path = folder / MANIFEST
     if not path.exists():
@@ -138,6 +139,6 @@ def read_job_manifest(folder: Path) -> Manifest | None:
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file."""
+    """Return the SHA-256 of a file."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""One shard: its rows scored and written, by whichever process does it."""
+"""Score the rows of one shard and write its files, in any process."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cascade.utils.types import StageProgress
 
 @dataclass(frozen=True)
 class Written:
-    """A shard whose files are whole and synced.
+    """A shard whose files are complete and synced.
 
     Attributes
     ----------
     place : path
-        Where they lie, under the names that they have in the job's folder.
+        Folder of the files, which have the same names as in the folder of the job.
     shard : Shard
     tally : Tally or None
-        What a monitor adds up, where there is one.
+        Counts for the monitor; None without one.
     """
 
     place: Path
@@ -40,35 +40,39 @@ def write_shard(
     place: Path,
     number: int,
     chunk: Chunk,
-    answers: TablePredictor,
+    predictor: TablePredictor,
     max_rejected: float,
     progress: StageProgress | None = None,
 ) -> Written:
-    """Score the rows of a shard and write them, and those that were rejected, into `place`.
+    """Score the rows of a shard; write predictions and rejected rows into `place`.
 
     Raises
     ------
     DataError
         If the model fails on a larger share of the rows than `max_rejected`.
     """
-    answers.signature.check(chunk.X)
+    # A wrong shape concerns the whole input: raise before the search below takes it for single bad rows.
+    predictor.signature.check(chunk.X)
     try:
-        return _write(place, number, chunk, answers, progress)
+        return _write(place, number, chunk, predictor, progress)
     except DataError:
-        # One row that a model does not take must not end the job.
+        # A single row that the model cannot score must not end the job: find such rows, reject them, score the rest.
         most = max(1, int(max_rejected * chunk.n_read))
-        return _write(place, number, reject_unscorable(chunk, answers, most), answers, progress)
+        return _write(place, number, reject_unscorable(chunk, predictor, most), predictor, progress)
 
 
-def _write(place: Path, number: int, chunk: Chunk, answers: TablePredictor, progress: StageProgress | None) -> Written:
+def _write(
+    place: Path, number: int, chunk: Chunk, predictor: TablePredictor, progress: StageProgress | None
+) -> Written:
     part, temporary, rejected = place / part_name(number), place / rejected_name(number), chunk.rejected
     if rejected.num_rows:
         write_tables(temporary, iter([rejected]))
-    added = write_predictions(part, answers(chunk.X, chunk.ids, chunk.groups, progress))
+    added = write_predictions(part, predictor(chunk.X, chunk.ids, chunk.groups, progress))
     digest = digest_file(temporary) if rejected.num_rows else None
     rows = pyarrow.parquet.read_metadata(part).num_rows
     shard = Shard(rows, rejected.num_rows, added.counts, digest_file(part), digest)
+    # Counted from the file on the disk: the promise is that no row gets lost, whatever the code above does.
     if shard.n_read != chunk.n_read:
-        told = f"{chunk.n_read} rows. Received {shard.n_read}"
-        raise CascadeError(f"`{part}` must account for {told}; please report this.")
+        rows_read = f"{chunk.n_read} rows. Received {shard.n_read}"
+        raise CascadeError(f"`{part}` must account for {rows_read}; please report this.")
     return Written(place, shard, added.tally)

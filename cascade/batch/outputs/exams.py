@@ -1,4 +1,4 @@
-"""From the shards of a finished job to exams, without their rows in memory."""
+"""Exams (one row per group) from the shards of a finished job or from a prediction."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from cascade.data.splits import group_numbers
 from cascade.rules.rules import Prediction
 
 
-def exams_of(folder: Path, labels: tuple[str, ...]) -> pa.Table:
-    """Make one row of each group as `cascade.batch.outputs.exams.exam_table` does; only the groups are held.
+def exams_of(folder: Path, label_names: tuple[str, ...]) -> pa.Table:
+    """Aggregate rows to one row per group as `exam_table` does, with only the groups in memory.
 
     Parameters
     ----------
     folder : path
-        Of a finished job of a cascade on rows with groups.
-    labels : tuple of str
+        Folder of a finished job of a cascade on rows with groups.
+    label_names : tuple of str
 
     Returns
     -------
@@ -31,19 +31,23 @@ def exams_of(folder: Path, labels: tuple[str, ...]) -> pa.Table:
         Columns `group`, `rows`, `gate_probability`, `passed_gate`, then `<label>_probability` and `<label>`, sorted
         by group.
     """
-    answers = [column for label in labels for column in (f"{label}_probability", label)]
-    largest = ["gate_probability", "passed_gate", *answers]
+    predicted = [column for name in label_names for column in (f"{name}_probability", name)]
+    largest = ["gate_probability", "passed_gate", *predicted]
     parts = pyarrow.dataset.dataset(sorted(folder.glob("part-*.parquet")), format="parquet")
     rows = ("group", "hash_count", None, "rows")
+    # A streaming plan: `dataset.to_table` and a group-by would load all rows first.
     scan = acero.Declaration("scan", acero.ScanNodeOptions(parts, columns=["group", *largest]))
     collect = acero.AggregateNodeOptions([rows, *((name, "hash_max", None, name) for name in largest)], keys=["group"])
     table = acero.Declaration.from_sequence([scan, acero.Declaration("aggregate", collect)]).to_table()
+    # Groups are strings in every exam table, also if the input had numbers.
     table = table.set_column(0, "group", pc.cast(table["group"], pa.string()))
     return table.sort_by("group").select(["group", "rows", *largest])
 
 
-def exam_table(groups: ArrayLike | Any, prediction: Prediction, labels: tuple[str, ...]) -> dict[str, NDArray[Any]]:
-    """Make one row of each group: a label is on if it is on in any row, its probability is the largest.
+def exam_table(
+    groups: ArrayLike | Any, prediction: Prediction, label_names: tuple[str, ...]
+) -> dict[str, NDArray[Any]]:
+    """Aggregate rows to one row per group: a label is set if any row has it; its probability is the largest one.
 
     The largest slice probability ranks exams. It is not the calibrated probability that the exam has the label,
     which many slices raise.
@@ -52,8 +56,8 @@ def exam_table(groups: ArrayLike | Any, prediction: Prediction, labels: tuple[st
     ----------
     groups : array-like, shape (n,)
     prediction : Prediction
-        Of n rows.
-    labels : tuple of str
+        Prediction of n rows.
+    label_names : tuple of str
         Names in column order.
 
     Returns
@@ -75,13 +79,14 @@ def exam_table(groups: ArrayLike | Any, prediction: Prediction, labels: tuple[st
         "gate_probability": _largest(prediction.gate_proba, number),
         "passed_gate": _largest(prediction.passed_gate, number),
     }
-    for k, name in enumerate(labels):
+    for k, name in enumerate(label_names):
         columns[f"{name}_probability"] = _largest(prediction.proba[:, k], number)
         columns[name] = _largest(prediction.labels[:, k], number)
     return columns
 
 
 def _largest(values: NDArray[Any], number: NDArray[np.intp]) -> NDArray[Any]:
+    # Probabilities and bits are not negative, so zeros are a neutral start; `at` handles repeated group numbers.
     largest = np.zeros(int(number.max()) + 1, dtype=values.dtype)
     np.maximum.at(largest, number, values)
     return largest

@@ -1,4 +1,4 @@
-"""`_monitor.json`: what a job's rows and answers looked like, and how far that is from the training's."""
+"""`_monitor.json`: counts of a job's rows and predictions, and their drift from the training data."""
 
 from __future__ import annotations
 
@@ -13,43 +13,44 @@ from cascade.utils.atomic import new_file
 
 PROTOCOL = 1
 NO_PROFILE = "no profile"
-"""Status where the model keeps nothing of its training to compare with."""
+"""Status if the model has no training profile to compare with."""
 
 
 def monitored(tallying: Tallying, tally: Tally, rejected: int) -> dict[str, Any]:
-    """What is written: counts, and the comparison where the model keeps a profile.
+    """Return the content of the monitor file: counts, and the comparison if the model has a profile.
 
     Returns
     -------
     dict
-        `protocol`, `status` (none, moderate, large, or no profile), `rows`, `rejected`, `past_gate`, `labels` (rows
-        with each), and `drift` and `profile`, or None.
+        `protocol`, `status` (none, moderate, large, or no profile), `rows`, `rejected`, `past_gate`, `labels`
+        (predicted rows per label), and `drift` and `profile`, or None.
     """
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "protocol": PROTOCOL,
         "status": NO_PROFILE,
         "rows": tally.rows,
         "rejected": rejected,
         "past_gate": tally.past_gate,
-        "labels": dict(zip(tallying.labels, tally.predicted, strict=True)),
+        "labels": dict(zip(tallying.label_names, tally.predicted, strict=True)),
         "drift": None,
         "profile": None,
     }
     if tallying.profile is None:
-        return told
+        return content
     current = tallying.profile_of(tally)
+    # Both profiles have the same bins, since rows were counted in the bins of the training profile.
     report = compare_profiles(tallying.profile, current)
-    return told | {"status": report.verdict, "drift": report.to_json(), "profile": current.to_json()}
+    return content | {"status": report.verdict, "drift": report.to_json(), "profile": current.to_json()}
 
 
-def write_monitor(folder: Path, told: dict[str, Any]) -> None:
-    """Put it into the job's folder, in the place of an earlier one."""
+def write_monitor(folder: Path, content: dict[str, Any]) -> None:
+    """Write the monitor file of a job, in place of an earlier one."""
     with new_file(folder / MONITOR) as temporary:
-        temporary.write_text(json.dumps(told, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def status_of(folder: Path) -> dict[str, Any]:
-    """What a summary tells of a finished job's monitor: `status`, and a sentence for each quantity that drifted."""
-    told = json.loads((folder / MONITOR).read_text(encoding="utf-8"))
-    drifted = [] if told["drift"] is None else told["drift"]["drifted"]
-    return {"status": told["status"], "drifted": [finding["sentence"] for finding in drifted]}
+    """Return the `status` of a finished job's monitor, and a sentence per quantity that drifted, for the summary."""
+    content = json.loads((folder / MONITOR).read_text(encoding="utf-8"))
+    drifted = [] if content["drift"] is None else content["drift"]["drifted"]
+    return {"status": content["status"], "drifted": [finding["sentence"] for finding in drifted]}

@@ -1,4 +1,4 @@
-"""What a model answers for some rows, as tables: of a cascade every label, of a flat model lists."""
+"""Predictions as tables: columns per label for a cascade, lists of labels for a many-label model."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from cascade.utils.types import StageProgress
 
 
 class TablePredictor(Protocol):
-    """A model and the form of its output.
+    """A model that returns its predictions as tables.
 
     Attributes
     ----------
     signature : InputSignature
     row_bytes : int
-        About what the answer for a row takes in memory.
+        Approximate memory of the prediction per row.
     gate_size : int or None
-        Size at which images are looked at first, if smaller.
+        Size of the gate's images, if smaller.
     settings : dict
-        What the form of the answer depends on besides the model.
+        Options that the tables depend on besides the model; part of the identity of a job.
     """
 
     signature: InputSignature
@@ -44,18 +44,18 @@ class TablePredictor(Protocol):
 
     @property
     def tallying(self) -> Tallying | None:
-        """How answers are counted for a monitor; None where there is none."""
+        """Return the counter of predictions for the monitor; None without a monitor."""
         ...
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None
     ) -> Iterator[PredictionTable]:
-        """Yield at least one table, also of no rows."""
+        """Yield at least one table, even for no rows: the first one fixes the columns of the output file."""
         ...
 
 
 class CascadeTables:
-    """A cascade's answer: gate probability, fate, and a probability and a bit for each label.
+    """Tables of a cascade: gate probability, whether the row passed, and a probability and a bit per label.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ class CascadeTables:
         )
 
     def predict(self, X: Any, progress: StageProgress | None) -> Prediction:
-        """Score and decide."""
+        """Return the prediction of `X` itself, not as a table."""
         return self.predictor.decide(self.predictor.score(X, progress=progress))
 
 
 def counts_of(prediction: Prediction) -> dict[str, int]:
-    """What the summary tells of a cascade's answers."""
+    """Return the counts of a cascade's predictions for the summary."""
     return {
         "rows_past_gate": int(prediction.passed_gate.sum()),
         "rows_with_label": int(prediction.labels.any(axis=1).sum()),
@@ -98,21 +98,21 @@ def counts_of(prediction: Prediction) -> dict[str, int]:
 
 
 def row_table(
-    ids: NDArray[Any], groups: NDArray[Any] | None, prediction: Prediction, labels: tuple[str, ...]
+    ids: NDArray[Any], groups: NDArray[Any] | None, prediction: Prediction, label_names: tuple[str, ...]
 ) -> pa.Table:
-    """Columns of the output: id, group, gate probability, fate, then a probability and a bit for each label."""
-    columns = _names(ids, groups)
+    """Return the output table: id, group, gate probability, passed gate, then a probability and a bit per label."""
+    columns = _identifiers(ids, groups)
     columns["gate_probability"] = prediction.gate_proba
     columns["passed_gate"] = prediction.passed_gate
-    for k, name in enumerate(labels):
+    for k, name in enumerate(label_names):
         columns[f"{name}_probability"] = prediction.proba[:, k]
         columns[name] = prediction.labels[:, k]
     return pa.table(columns)
 
 
-def _names(ids: NDArray[Any], groups: NDArray[Any] | None) -> dict[str, Any]:
+def _identifiers(ids: NDArray[Any], groups: NDArray[Any] | None) -> dict[str, Any]:
     named = {"id": ids} if groups is None else {"id": ids, "group": groups}
-    # An array of objects without rows has no type of its own.
+    # Typed as strings: Arrow infers the null type for objects without rows, and the schema of a shard would differ.
     return {
         name: pa.array(values.tolist(), pa.string()) if values.dtype.kind in "OU" else values
         for name, values in named.items()
@@ -120,7 +120,7 @@ def _names(ids: NDArray[Any], groups: NDArray[Any] | None) -> dict[str, Any]:
 
 
 class ManyLabelTables:
-    """A flat model's answer: the labels that it decodes and the k surest ones, as lists with probabilities.
+    """Tables of a many-label model: its predicted labels and the k most probable ones, as lists with probabilities.
 
     Parameters
     ----------
@@ -133,32 +133,34 @@ class ManyLabelTables:
     def __init__(self, predictor: ManyLabelPredictor, top_k: int) -> None:
         self.predictor, self.signature, self.top_k = predictor, predictor.signature, top_k
         self.gate_size = size_of(predictor.estimator)
-        self.names = np.array(predictor.label_names)
+        self.label_names = np.array(predictor.label_names)
         self.row_bytes = 64 * top_k
         self.settings: dict[str, Any] = {"top_k": top_k, "model": computed_by(predictor.estimator)}
 
     def __call__(
         self, X: Any, ids: NDArray[Any], groups: NDArray[Any] | None, progress: StageProgress | None = None
     ) -> Iterator[PredictionTable]:
-        """Yield a table for each part of the rows that is scored at once."""
-        told = None if progress is None else lambda done, total: progress("rows", done, total)
+        """Yield a table per part of the rows that is scored at once."""
+        report = None if progress is None else lambda done, total: progress("rows", done, total)
         if not n_rows(X):
-            nothing = np.empty((0, len(self.names)), np.float32)
-            yield self._answer(X, np.arange(0), nothing, ids, groups)
-        for rows, z in self.predictor.chunks(X, told):
-            yield self._answer(X, rows, z, ids[rows], None if groups is None else groups[rows])
+            # `chunks` yields nothing for no rows, but the file needs a table with its columns.
+            nothing = np.empty((0, len(self.label_names)), np.float32)
+            yield self._table(X, np.arange(0), nothing, ids, groups)
+        for rows, z in self.predictor.chunks(X, report):
+            yield self._table(X, rows, z, ids[rows], None if groups is None else groups[rows])
 
-    def _answer(
+    def _table(
         self, X: Any, rows: NDArray[Any], z: NDArray[np.float32], ids: NDArray[Any], groups: NDArray[Any] | None
     ) -> PredictionTable:
         bits, first = self.predictor.decode(X, rows, z), top_columns(z, self.top_k)
-        start, own = bits.indptr.astype(np.int32), bits.indices
+        # The row pointers of a CSR matrix are the offsets of an Arrow list, which have 32 bits.
+        start, predicted = bits.indptr.astype(np.int32), bits.indices
         row = np.repeat(np.arange(len(rows)), np.diff(start))
         even = np.arange(len(rows) + 1, dtype=np.int32) * self.top_k
-        columns = _names(ids, groups)
-        columns["labels"] = _lists(start, self.names[own])
-        columns["probabilities"] = _lists(start, expit(z[row, own]))
-        columns["top_labels"] = _lists(even, self.names[first.ravel()])
+        columns = _identifiers(ids, groups)
+        columns["labels"] = _lists(start, self.label_names[predicted])
+        columns["probabilities"] = _lists(start, expit(z[row, predicted]))
+        columns["top_labels"] = _lists(even, self.label_names[first.ravel()])
         columns["top_probabilities"] = _lists(even, expit(np.take_along_axis(z, first, axis=1)).ravel())
         number = np.diff(start)
         return PredictionTable(

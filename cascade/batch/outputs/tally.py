@@ -1,4 +1,4 @@
-"""What a monitor needs of a shard's answers, in counts that add up the same in whichever order shards are made."""
+"""Counts of a shard's rows and predictions for the monitor; their sum does not depend on the order of shards."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cascade.drift.profile import GIVEN, TrainingProfile
 from cascade.rules.rules import Prediction, Scores
 
 SAMPLED_ROWS = 512
-"""Rows of a shard, evenly spaced, of which scores and features are counted: what all rows would cost, no job pays."""
+"""Evenly spaced rows per shard whose scores and features are counted; counting all rows would slow a job down."""
 
 Cells = tuple[int, ...]
 
@@ -28,9 +28,9 @@ class Tally:
     ----------
     rows, past_gate : int
     predicted : tuple of int, length L
-        Rows that got each label.
+        Rows that were predicted to have each label.
     histograms : tuple of tuple of int
-        Of the sampled rows, in the bins of the training's histograms; empty where a model keeps none.
+        Counts of the sampled rows in the bins of the training histograms; empty if the model has none.
     """
 
     rows: int
@@ -48,7 +48,7 @@ class Tally:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
+        """Return plain data."""
         return asdict(self)
 
     @classmethod
@@ -63,26 +63,27 @@ def _sum(first: Cells, second: Cells) -> Cells:
 
 
 class Tallying:
-    """Counts rows in the bins of a training profile, and makes a profile of what was counted.
+    """Count rows in the bins of a training profile, and turn the counts into a profile.
 
     Parameters
     ----------
     profile : TrainingProfile or None
-        None of a model that keeps none: then only what passed and what was predicted is counted.
-    labels : tuple of str
+        None if the model has none; then only rows past the gate and predicted labels are counted.
+    label_names : tuple of str
     feature_names : tuple of str or None
     """
 
     def __init__(
-        self, profile: TrainingProfile | None, labels: tuple[str, ...], feature_names: tuple[str, ...] | None
+        self, profile: TrainingProfile | None, label_names: tuple[str, ...], feature_names: tuple[str, ...] | None
     ) -> None:
-        self.profile, self.labels, self.feature_names = profile, labels, feature_names
-        kept = () if profile is None else profile.histograms
-        self.histograms = tuple(each for each in kept if each.kind in (GATE, FEATURE))
+        self.profile, self.label_names, self.feature_names = profile, label_names, feature_names
+        trained = () if profile is None else profile.histograms
+        # The other histograms are of rows with and without a label, which new rows do not have.
+        self.histograms = tuple(each for each in trained if each.kind in (GATE, FEATURE))
         self.edges = [np.array(each.edges) for each in self.histograms]
 
     def count(self, X: Any, scores: Scores, prediction: Prediction) -> Tally:
-        """Count rows that were scored."""
+        """Count the rows of one shard."""
         return Tally(
             len(scores.passed),
             int(scores.passed.sum()),
@@ -101,35 +102,40 @@ class Tallying:
         return tuple(_cells(values.get((each.kind, each.name)), edges) for each, edges in counted)
 
     def profile_of(self, tally: Tally) -> TrainingProfile:
-        """The profile of the rows counted, comparable to that of the training.
+        """Return the profile of the counted rows, comparable to the training profile.
 
-        Groups are not known across shards: rows are taken to depend on each other as those of the training do.
+        Groups are not known across shards; rows are assumed to depend on each other as the training rows do.
         """
         trained = self.profile
         assert trained is not None
-        found = {(PAST_GATE, ""): tally.past_gate}
-        found |= {(PREDICTED, label): count for label, count in zip(self.labels, tally.predicted, strict=True)}
+        counts = {(PAST_GATE, ""): tally.past_gate}
+        counts |= {(PREDICTED, name): count for name, count in zip(self.label_names, tally.predicted, strict=True)}
+        # Shares that need true labels, such as the prevalence, are left out.
         counted = zip(self.histograms, tally.histograms, strict=True)
         return replace(
             trained,
             rows=tally.rows,
             groups=None,
             scored=GIVEN,
-            shares=tuple(_share(each, found, tally.rows) for each in trained.shares if (each.kind, each.name) in found),
-            histograms=tuple(_histogram(each, counts) for each, counts in counted),
+            shares=tuple(
+                _share(each, counts, tally.rows) for each in trained.shares if (each.kind, each.name) in counts
+            ),
+            histograms=tuple(_histogram(each, cells) for each, cells in counted),
         )
 
 
 def _cells(values: NDArray[np.float64] | None, edges: NDArray[np.float64]) -> Cells:
+    # One cell below the first edge, one from the last edge on, and one for missing values.
     n_cells = len(edges) + 2
     if values is None:
         return (0,) * n_cells
     return tuple(map(int, np.bincount(cells_of(values, edges), minlength=n_cells)))
 
 
-def _share(trained: Share, found: dict[tuple[str, str], int], rows: int) -> Share:
+def _share(trained: Share, counts: dict[tuple[str, str], int], rows: int) -> Share:
+    # Assume the design effect of training: the same ratio of effective to actual rows.
     effective = rows * trained.effective / max(trained.rows, 1)
-    return replace(trained, found=found[trained.kind, trained.name], rows=rows, effective=effective)
+    return replace(trained, found=counts[trained.kind, trained.name], rows=rows, effective=effective)
 
 
 def _histogram(trained: Histogram, counts: Cells) -> Histogram:

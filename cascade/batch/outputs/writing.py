@@ -1,4 +1,4 @@
-"""Tables written to one Parquet file as they come, whole or not at all."""
+"""Write a stream of tables to one Parquet file, atomically."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cascade.utils.atomic import new_file
 
 
 class PredictionTable(NamedTuple):
-    """Predictions of some rows, what a summary adds up of them, and what a monitor does, where there is one."""
+    """Predictions of some rows, their counts for the summary, and their tally if there is a monitor."""
 
     table: pa.Table
     counts: dict[str, int]
@@ -25,30 +25,31 @@ class PredictionTable(NamedTuple):
 
 
 class Added(NamedTuple):
-    """Counts and tally of all answers that were written."""
+    """Sums of the counts and tallies of all tables that were written."""
 
     counts: dict[str, int]
     tally: Tally | None
 
 
-def write_predictions(path: Path, answers: Iterator[PredictionTable]) -> Added:
-    """Write one or more tables; return what is added up of them."""
+def write_predictions(path: Path, predictions: Iterator[PredictionTable]) -> Added:
+    """Write one or more tables of predictions; return the sums of their counts and tallies."""
     total: Counter[str] = Counter()
     tallies: list[Tally] = []
-    write_tables(path, _counted(answers, total, tallies))
+    write_tables(path, _counted(predictions, total, tallies))
     return Added(dict(total), reduce(add, tallies) if tallies else None)
 
 
-def _counted(answers: Iterator[PredictionTable], total: Counter[str], tallies: list[Tally]) -> Iterator[pa.Table]:
-    for answer in answers:
-        total.update(answer.counts)
-        if answer.tally is not None:
-            tallies.append(answer.tally)
-        yield answer.table
+def _counted(predictions: Iterator[PredictionTable], total: Counter[str], tallies: list[Tally]) -> Iterator[pa.Table]:
+    # Counted while the tables pass through to the writer, so that only one of them is in memory.
+    for prediction in predictions:
+        total.update(prediction.counts)
+        if prediction.tally is not None:
+            tallies.append(prediction.tally)
+        yield prediction.table
 
 
 def write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
-    """Write one or more tables of one schema."""
+    """Write one or more tables of one schema to a Parquet file."""
     first = next(tables)
     with new_file(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, first.schema) as writer:
         writer.write_table(first)

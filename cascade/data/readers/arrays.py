@@ -1,4 +1,4 @@
-"""Array files: `.npz` with X and Y, `.npy` with a label file, and the phantom's own pair of both."""
+"""Array files: `.npz` with X and Y, `.npy` with a label file, and the phantom's folder of both."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from cascade.data.readers.dataset import Dataset
 from cascade.errors import DataError
 
 CHECKED_ROWS = 65_536
+"""Rows that are searched for NaN at a time."""
 
 
 def read_npz(path: Path, roles: Roles) -> Dataset:
     """Read `X` and `Y` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), a `mask`, names and groups.
 
-    Sparse labels need no `Y_data`: what is named is 1.
+    Sparse labels need no `Y_data`: each stored entry is 1.
     """
     arrays = _load(path)
     X = _sparse(path, arrays, "X") if "X_data" in arrays else arrays.get("X")
@@ -42,6 +43,7 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
     if roles.label_file.suffix == ".npz":
         return _assemble(roles.label_file, X, _load(roles.label_file), roles)
     table = read_table(roles.label_file, (roles.group, roles.id))
+    # A label file has no features: all columns but group and identifier are labels.
     names = roles.labels or tuple(n for n in table.column_names if n not in (roles.group, roles.id))
     Y, known = label_columns(table, roles.label_file, names, roles.missing_labels)
     groups = group_column(table, roles.label_file, roles.group)
@@ -57,9 +59,10 @@ def read_phantom(folder: Path, roles: Roles) -> Dataset:
 
 
 def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
-    """Refuse rows that are not numbers, and NaN unless it is allowed."""
+    """Check that rows are numbers, and finite unless NaN is allowed."""
     if not sparse.issparse(X) and (X.ndim < 2 or X.dtype.kind not in "fiub"):
         raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {X.dtype}.")
+    # Of a sparse matrix only the stored values can be NaN.
     values = X.data if sparse.issparse(X) else X
     place = None if allow_missing or values.dtype.kind != "f" else _first_invalid(values)
     if place is not None:
@@ -69,7 +72,7 @@ def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
 
 
 def _first_invalid(values: NDArray[Any]) -> list[int] | None:
-    """Find the first value that is not finite, a part at a time: a mapped file need not fit into memory."""
+    """Find the first value that is not finite, in parts, since a mapped file may not fit into memory."""
     for start in range(0, len(values), CHECKED_ROWS):
         invalid = np.argwhere(~np.isfinite(values[start : start + CHECKED_ROWS]))
         if len(invalid):
@@ -85,10 +88,12 @@ def map_array(path: Path, allow_missing: bool) -> NDArray[Any]:
 
 
 def _map(path: Path) -> NDArray[Any]:
+    # Without pickle: loading an array of objects could run code.
     try:
         X = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise DataError(f"`{path}` is not a readable .npy of a plain array; it may be cut, or hold objects.") from error
+    # An archive that is named .npy opens without an error.
     if not isinstance(X, np.ndarray):
         raise DataError(f"`{path}` must hold a single array. Received an archive.")
     return X
@@ -100,6 +105,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
         if not isinstance(arrays, np.lib.npyio.NpzFile):
             raise ValueError("it is a single array, not an archive")
         with arrays:
+            # Members are unpacked here, where errors of damaged ones are caught.
             return {name: arrays[name] for name in arrays.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"`{path}` is not a readable .npz of plain arrays; it may be cut, or hold objects.") from error
@@ -110,7 +116,7 @@ def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.cs
         indices, start = arrays[f"{name}_indices"], arrays[f"{name}_indptr"]
         values = arrays.get(f"{name}_data", np.ones(len(indices), dtype=np.uint8))
         matrix = sparse.csr_matrix((values, indices, start), shape=tuple(arrays[f"{name}_shape"].tolist()))
-        # Indices out of range would read outside of memory.
+        # Compiled code trusts the indices: out of range, they would read beyond the arrays.
         matrix.check_format(full_check=True)
     except (KeyError, ValueError, TypeError) as error:
         raise DataError(f"`{path}` does not hold a valid CSR matrix: {error}") from error
@@ -119,18 +125,19 @@ def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.cs
 
 def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
     n = X.shape[0]
-    some = "Y" in arrays or "Y_indices" in arrays
-    Y, known, names = _labels(path, arrays, n, roles) if some else (None, None, ())
-    wanted = roles.within(())
-    for role, name, array in (("group", wanted.group, "groups"), ("id", wanted.id, "ids")):
+    has_labels = "Y" in arrays or "Y_indices" in arrays
+    Y, known, names = _labels(path, arrays, n, roles) if has_labels else (None, None, ())
+    # An archive has no columns, so only names that are not optional need an array.
+    required = roles.within(())
+    for role, name, array in (("group", required.group, "groups"), ("id", required.id, "ids")):
         if name is not None and array not in arrays:
-            raise DataError(f"`{path}` has no array `{array}`, but {role} {name!r} was asked for.")
+            raise DataError(f"`{path}` must have an array `{array}` for {role} {name!r}. Received none.")
     groups, ids = arrays.get("groups"), arrays.get("ids", np.arange(n).astype(str))
     for name, values in (("groups", groups), ("ids", ids)):
         if values is not None and values.shape != (n,):
-            raise DataError(f"`{path}` must have one of `{name}` per row ({n}). Received shape {values.shape}.")
+            raise DataError(f"`{path}` must have one value of `{name}` per row ({n}). Received shape {values.shape}.")
         if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise DataError(f"`{path}` must have one of `{name}` on every row; found NaN.")
+            raise DataError(f"`{path}` must have a value of `{name}` on every row. Received NaN.")
     if "ids" in arrays:
         refuse_duplicates(ids, path, "ids")
     return Dataset(X, Y, names, groups, ids, natural, known=known, numbered="ids" not in arrays)
@@ -139,10 +146,10 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
 def _labels(
     path: Path, arrays: dict[str, NDArray[Any]], n: int, roles: Roles
 ) -> tuple[Labels | SparseLabels, Known, tuple[str, ...]]:
-    """Labels, what of them is known, and their names: all that the file has, or those of the roles, in their order."""
+    """Read labels, the mask of the known ones, and names: all in the file, or those in `roles` in that order."""
     try:
         if "Y" in arrays:
-            given, known = split_missing(_hidden(arrays))
+            given, known = split_missing(_masked(arrays))
             Y = check_labels(given, n)
         elif "mask" in arrays:
             raise DataError("`mask` needs a dense `Y`; sparse labels are all known. Leave it out, or give `Y`.")
@@ -161,8 +168,8 @@ def _labels(
     return part.values, part.known, roles.labels
 
 
-def _hidden(arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """Labels, those hidden that the array `mask` has a 0 for."""
+def _masked(arrays: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return the labels, masked where the array `mask` is 0."""
     Y, mask = arrays["Y"], arrays.get("mask")
     if mask is None:
         return Y

@@ -21,6 +21,7 @@ from cascade.errors import DataError
 from cascade.utils.types import Mask
 
 MOST_LISTED = 12
+"""Column names that an error lists."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Roles:
     Attributes
     ----------
     labels : tuple of str, or None
-        Label columns; None takes what the file itself tells.
+        Label columns; None takes those that the file defines.
     group, id : str or None
         Column of the group (patient, document) and of the identifier.
     label_file : path or None
@@ -40,7 +41,7 @@ class Roles:
     missing_labels : bool
         Whether empty cells in label columns of a table are labels that are not known.
     optional : frozenset of str
-        Columns that may be absent, such as those a model remembers from its training.
+        Columns that may be absent, such as those saved with a model.
     pixels : PixelOptions
         How images and DICOM slices become pixels.
     """
@@ -55,14 +56,14 @@ class Roles:
     pixels: PixelOptions = field(default_factory=PixelOptions)
 
     def within(self, columns: Sequence[str]) -> Roles:
-        """Forget the group and identifier that are optional and not among `columns`."""
+        """Drop the group and the identifier if they are optional and not among `columns`."""
         absent = self.optional - set(columns)
         group, row_id = (None if name in absent else name for name in (self.group, self.id))
         return replace(self, group=group, id=row_id)
 
 
 def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:
-    """Read a CSV or Parquet file; columns in `named` hold names, which stay text."""
+    """Read a CSV or Parquet file; columns in `named` contain names, which stay text."""
     try:
         table = _read(path, named)
     except (pa.ArrowInvalid, OSError, KeyError) as error:
@@ -74,27 +75,27 @@ def read_table(path: Path, named: Sequence[str | None] = ()) -> pa.Table:
 
 
 def check_names(columns: Sequence[str], path: Path) -> None:
-    """Refuse columns without a name, and a name that two columns have."""
+    """Raise for columns without a name and for duplicate names."""
     names, times = np.unique(columns, return_counts=True)
     if "" in names:
         place = list(columns).index("")
         raise DataError(
-            f"`{path}` has a column without a name (number {place}); a saved index? Name it or take it out."
+            f"`{path}` has a column without a name (number {place}), perhaps a saved index; name or remove it."
         )
     if (times > 1).any():
-        raise DataError(f"`{path}` has {times.max()} columns {str(names[times.argmax()])!r}; each must be there once.")
+        raise DataError(f"`{path}` has {times.max()} columns {str(names[times.argmax()])!r}; each must occur once.")
 
 
 def _read(path: Path, named: Sequence[str | None]) -> pa.Table:
     if path.suffix == ".parquet":
         return pyarrow.parquet.read_table(path)
-    # Names such as 007 are no numbers, whatever they look like.
+    # Otherwise a name such as 007 would be read as the number 7.
     text = {name: pa.string() for name in named if name is not None}
     return pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=text))
 
 
 def require(columns: Sequence[str], path: Path, names: Sequence[str], role: str) -> None:
-    """Refuse a table whose `columns` lack a name."""
+    """Raise if one of the names is not among `columns`."""
     for name in names:
         if name not in columns:
             near = difflib.get_close_matches(name, columns, n=1)
@@ -103,36 +104,38 @@ def require(columns: Sequence[str], path: Path, names: Sequence[str], role: str)
 
 
 def listed(names: Sequence[str]) -> str:
-    """Name the first columns, and tell how many there are beyond."""
+    """List the first names and the number of the others."""
     more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
     return ", ".join(names[:MOST_LISTED]) + more
 
 
 def label_columns(table: pa.Table, path: Path, names: Sequence[str], missing: bool) -> tuple[Labels, Known]:
-    """Read label columns as 0/1 of shape (rows, labels) and, where empty cells are allowed, what of it is known."""
+    """Read label columns as 0/1 of shape (rows, labels), with the mask of the known ones if cells may be empty."""
     if not names:
         raise DataError(f"`{path}` must have at least one label column. Received none.")
     require(table.column_names, path, names, "label")
     columns = [_binary(table[name], path, name, missing) for name in names]
-    known = np.column_stack([told for _, told in columns])
+    known = np.column_stack([is_known for _, is_known in columns])
     return np.column_stack([bits for bits, _ in columns]), None if known.all() else known
 
 
 def _binary(column: pa.ChunkedArray, path: Path, name: str, missing: bool) -> tuple[NDArray[np.uint8], Mask]:
+    # A column of empty cells alone has the type null.
     kind, empty = column.type, pa.types.is_null(column.type)
     if not (empty or pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {_first_invalid(column)}.")
-    # Arrow turns truth values into numbers by way of whole ones only.
+    # Arrow casts booleans to floats only by way of integers.
     numbers = column.cast(pa.uint8()) if pa.types.is_boolean(kind) else column
     values = numbers.cast(pa.float64()).to_numpy()
-    told = np.asarray(~np.isnan(values))
-    wrong = np.flatnonzero(~np.isin(values, (0, 1)) & (told | (not missing)))
+    is_known = np.asarray(~np.isnan(values))
+    wrong = np.flatnonzero(~np.isin(values, (0, 1)) & (is_known | (not missing)))
     if len(wrong):
         row = int(wrong[0])
-        more = "." if told[row] else "; set `data.missing_labels` (or --missing-labels) where labels may be unknown."
-        at = f"{values[row]} at row {row}{more}"
+        hint = "; set `data.missing_labels` (or --missing-labels) where labels may be unknown."
+        at = f"{values[row]} at row {row}{'.' if is_known[row] else hint}"
         raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {at}")
-    return np.where(told, values, 0).astype(np.uint8), told
+    # The value of NaN as uint8 depends on the processor, so it is replaced first.
+    return np.where(is_known, values, 0).astype(np.uint8), is_known
 
 
 def _first_invalid(column: pa.ChunkedArray) -> str:
@@ -149,6 +152,7 @@ def group_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any] 
     require(table.column_names, path, [name], "group")
     values = [None if value is None else str(value) for value in table[name].to_pylist()]
     for row, value in enumerate(values):
+        # An empty text would put unrelated rows into one group.
         if not value:
             raise DataError(f"`{path}` must have a group in column {name!r} on every row. Received none at row {row}.")
     return np.array(values)
@@ -165,7 +169,7 @@ def id_column(table: pa.Table, path: Path, name: str | None) -> NDArray[Any]:
 
 
 def refuse_duplicates(values: NDArray[Any], path: Path, name: str) -> None:
-    """Refuse a column in which a value stands twice."""
+    """Raise if a value occurs twice in a column."""
     kept, first = np.unique(values, return_index=True)
     if len(kept) < len(values):
         row = int(np.setdiff1d(np.arange(len(values)), first)[0])

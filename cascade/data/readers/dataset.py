@@ -1,4 +1,4 @@
-"""Rows with their labels, groups and identifiers, wherever they came from."""
+"""A data set of any source: rows with their labels, groups and identifiers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cascade.utils.types import Rows
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set.
+    """Rows with their labels, and what is known about both.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Dataset:
     pixels : PixelOptions, or None
         How images or DICOM slices became pixels.
     numbered : bool
-        Whether `ids` only count the rows, so that they name none in other data.
+        Whether `ids` are only row numbers, which mean nothing in other data.
     """
 
     X: Any
@@ -57,7 +57,7 @@ class Dataset:
 
     @property
     def labels(self) -> LabelMatrix:
-        """Labels with the mask of the known ones.
+        """The labels with the mask of the known ones.
 
         Raises
         ------
@@ -69,18 +69,19 @@ class Dataset:
         return LabelMatrix(self.Y, self.known)
 
     def has_missing(self) -> bool:
-        """Whether a feature is NaN; images have none."""
+        """Return whether any feature is NaN; images have none."""
         values = self.X.data if sparse.issparse(self.X) else self.X
-        # The minimum of numbers and NaN is NaN, and takes no second array of that size.
+        # The minimum is NaN if any value is, and needs no second array of the size of X.
         return isinstance(values, np.ndarray) and values.dtype.kind == "f" and bool(np.isnan(values.min(initial=0)))
 
     def with_dense_labels(self) -> Dataset:
-        """The same rows with labels as an array, which the rules of a cascade and lint count on."""
+        """Return the same rows with labels as an array, which the rules of a cascade and lint require."""
         Y: Any = self.Y
         return replace(self, Y=Y.toarray()) if sparse.issparse(Y) else self
 
     def part(self, rows: Rows) -> Dataset:
-        """Some rows; images stay where they are."""
+        """Select rows; images are not read."""
+        # Indexing a mapped array would read the rows into memory, so it gets a view as files do.
         X = RowView(self.X, rows) if isinstance(self.X, (np.memmap, RowSource)) else take(self.X, rows)
         labels = None if self.Y is None else self.labels.part(rows)
         return replace(

@@ -1,4 +1,4 @@
-"""Files of pixels as rows: looked at one by one, decoded in parallel when rows are asked for, and never kept."""
+"""Image files as rows: headers are checked first, pixels are decoded in parallel on access and never kept."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from cascade.utils.threads import usable_cores
 from cascade.utils.types import Rows
 
 AHEAD = 256
-"""Files in hand at a time: what is given to a pool at once is held at once."""
+"""Files submitted to a thread pool at a time: the results of all of them may be in memory."""
 FAULTS_OF_A_FILE = (
+    # Image libraries raise OSError without a number.
     None,
     errno.ENOENT,
     errno.EACCES,
@@ -29,16 +30,17 @@ FAULTS_OF_A_FILE = (
     errno.ENOTDIR,
     errno.ELOOP,
     errno.ENAMETOOLONG,
-    # A place before the beginning or beyond any end, which a damaged file names.
+    # A damaged file may contain positions before its start or beyond any end.
     errno.EINVAL,
     errno.EOVERFLOW,
 )
+"""Error numbers that a file causes itself, unlike those of a full disk or of too many open files."""
 
 
 class PixelFiles(RowSource):
     """Rows of uint8 of shape (n, height, width, channels), one file each.
 
-    A subclass sets `shape`, tells what a file is from its header, and decodes it.
+    A subclass sets `shape`, and implements `look` for headers and `decode` for pixels.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -54,16 +56,17 @@ class PixelFiles(RowSource):
         return batch
 
     def attempts(self, rows: Rows) -> Iterator[NDArray[np.uint8] | DataError]:
-        """Yield each row, or the error that tells why it cannot be had; never many at a time."""
+        """Yield each row, or the error that explains why it cannot be read; few are in memory at a time."""
         yield from self._each(self.decode, rows)
 
     def headers(self, rows: Rows) -> Iterator[Any]:
-        """Yield what each row's header tells, or the error that tells why it does not; no pixel is expanded."""
+        """Yield each row's header, or the error that explains why it cannot be read; no pixel is decoded."""
         yield from self._each(self.look, rows)
 
     def _each(self, task: Callable[[Path], Any], rows: Rows) -> Iterator[Any]:
         numbers = np.asarray(rows).tolist()
         with ThreadPoolExecutor(usable_cores()) as pool:
+            # `map` submits all of its items at once, hence the parts.
             for start in range(0, len(numbers), AHEAD):
                 yield from pool.map(partial(self._attempt, task), numbers[start : start + AHEAD])
 
@@ -74,13 +77,13 @@ class PixelFiles(RowSource):
             return error
 
     def look_at_all(self) -> Iterator[Any]:
-        """Read the header of every file in order; refuse one that does not fit, before any pixel is expanded."""
+        """Read and check the header of every file in order, before any pixel is decoded."""
         with ThreadPoolExecutor(usable_cores()) as pool:
             for start in range(0, len(self.paths), AHEAD):
                 yield from pool.map(self.look, self.paths[start : start + AHEAD])
 
     def at_size(self, size: int) -> PixelFiles:
-        """The same files at another size."""
+        """Return the same files at another size."""
         raise NotImplementedError
 
     def look(self, path: Path) -> Any:
@@ -88,13 +91,14 @@ class PixelFiles(RowSource):
         raise NotImplementedError
 
     def decode(self, path: Path) -> NDArray[np.uint8]:
-        """Check a file and make its row."""
+        """Check a file and decode its row."""
         raise NotImplementedError
 
 
 def cause_of(error: BaseException) -> str:
-    """What went wrong, in one line without full stop, and without the path, which the sentence names already."""
+    """Describe an error in one line, without a full stop and without the path, which the message names already."""
     if isinstance(error, OSError) and error.errno is not None:
+        # The text of an OSError ends in the path.
         return str(error.strerror)
     lines = str(error).splitlines() or [""]
     return f"{type(error).__name__} {lines[0]}".strip().rstrip(".:")
@@ -102,12 +106,12 @@ def cause_of(error: BaseException) -> str:
 
 @contextmanager
 def blaming(path: Path, fault: str, cause: Callable[[BaseException], str] = cause_of) -> Iterator[None]:
-    """Blame the file for whatever goes wrong while it is read, but not for what the machine lacks."""
+    """Turn errors of reading a file into a `DataError`, except those that the machine causes."""
     try:
         yield
     except (DataError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
-    # Decoders share no error of their own, and those written in Rust end with one that is no Exception.
+    # Decoders share no base class of errors, and a panic in Rust is not an Exception.
     except BaseException as error:
         if isinstance(error, OSError) and error.errno not in FAULTS_OF_A_FILE:
             raise
@@ -115,20 +119,21 @@ def blaming(path: Path, fault: str, cause: Callable[[BaseException], str] = caus
 
 
 def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...] = ()) -> list[str]:
-    """Names, relative to `folder`, of all files with one of some endings, in the order of their paths.
+    """List the files below `folder` that have one of the suffixes, as relative paths in order.
 
     Parameters
     ----------
     folder : path
     suffixes : tuple of str
-        In small letters.
+        In lower case.
     hidden : tuple of str
-        Beginnings of names that are left out.
+        Prefixes of file names that are left out.
     """
-    found = [
+    paths = [
         os.path.relpath(os.path.join(place, name), folder)
         for place, _, names in os.walk(folder)
         for name in names
         if os.path.splitext(name)[1].lower() in suffixes and not name.startswith(hidden)
     ]
-    return sorted(found, key=lambda name: name.split(os.sep))
+    # By parts, as `Path` sorts: as text, `a-b/1` would come before `a/1`.
+    return sorted(paths, key=lambda path: path.split(os.sep))

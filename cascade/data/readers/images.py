@@ -1,4 +1,4 @@
-"""Image files on disk: found, listed with their labels, and decoded in parallel when rows are asked for."""
+"""Image files on disk: found in a folder or listed with their labels, and decoded in parallel on access."""
 
 from __future__ import annotations
 
@@ -36,10 +36,11 @@ logger = logging.getLogger("cascade.data")
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-"""What a file may hold, however it is named: decoders of other formats start programs, or are little tested."""
+"""Formats that are decoded, whatever a file's name is: other decoders start programs or are little tested."""
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
 MOST_PIXELS = 2**26
+"""Images of 8192 x 8192: a small file may declare a size that fills the memory."""
 OTHER_IMAGES = (
     ".gif",
     ".jp2",
@@ -67,8 +68,8 @@ class ImageFiles(PixelFiles):
     row_shape : tuple of int, optional
         Height, width and channels (grey 1, colour 3); if not given the first image decides.
     image_size : int, optional
-        Height and width that images of any larger size are averaged down to. A JPEG is then decoded at the smallest
-        scale that has so many pixels, by the codec itself.
+        Height and width that larger images are averaged down to. The codec then decodes a JPEG at the smallest scale
+        that has at least this many pixels.
     """
 
     def __init__(
@@ -84,11 +85,11 @@ class ImageFiles(PixelFiles):
         self.shape = (len(paths), *row_shape)
 
     def at_size(self, size: int) -> ImageFiles:
-        """The same images at another size, to which the codec decodes as far as it can."""
+        """Return the same images at another size; the codec reduces them as far as it can."""
         return ImageFiles(self.paths, (size, size, self.shape[3]), size)
 
     def look(self, path: Path) -> None:
-        """Read the header and refuse an image of another size."""
+        """Read the header and raise for an image of another size."""
         with _opened(path) as image:
             self._check_header(path, image)
 
@@ -117,31 +118,33 @@ class ImageFiles(PixelFiles):
             return image.convert(self.mode)
         width, height = image.size
         share = reduced_side(max(width, height), self.image_size) / max(width, height)
+        # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
         drafted = image.draft(self.mode, (math.ceil(width * share), math.ceil(height * share)))
-        # The codec makes whole blocks, of which the last may be filling: the box tells what is image.
+        # The codec decodes whole blocks, which may reach beyond the image: the box is the image inside.
         box = None if drafted is None else drafted[1]
         return shrunk(image.convert(self.mode), self.image_size, box)
 
 
 def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
-    """Mode and size as the header tells them, before any pixel is expanded."""
+    """Return mode and size from the header, before any pixel is decoded."""
     mode, size = image.mode, image.size
-    # Of more than 8 bits in colour Pillow drops the lower ones, and shows in no mode that it does.
+    # Pillow drops the lower bits of 16-bit colour. Its mode does not show that, only the raw mode of a tile.
     if mode not in MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
         raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
     if size[0] * size[1] > MOST_PIXELS:
         raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
+    # Counting frames reads on in the file, which may fail if it is damaged.
     with blaming(path, "cannot be read as an image", _cause):
         frames = getattr(image, "n_frames", 1)
-    # A camera's JPEG may bring a small copy of itself.
+    # An MPO is a camera's JPEG with further copies of the image, such as a preview; the first frame is read.
     if frames > 1 and image.format != "MPO":
-        raise DataError(f"`{path}` must hold one image. Received {frames}; save each to a file of its own.")
+        raise DataError(f"`{path}` must hold one image. Received {frames}; save each to a separate file.")
     return MODES[mode], size
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    """Read the header, and close the file in the end."""
+    """Open an image, which reads its header, and close the file at the end."""
     with blaming(path, "cannot be read as an image", _cause):
         image = Image.open(path, formats=FORMATS)
     with image:
@@ -149,7 +152,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _cause(error: BaseException) -> str:
-    """What went wrong, without the path, which the sentence names already."""
+    """Describe an error without the path, which the message names already."""
     if isinstance(error, OSError) and error.errno is not None:
         return str(error.strerror)
     return (
@@ -162,13 +165,13 @@ def _cause(error: BaseException) -> str:
 def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     """Read a folder of images with its `labels.csv`; for prediction the list is optional.
 
-    The list has a column `file` (name relative to the folder), one column a label, and optionally a group.
+    The list has a column `file` (name relative to the folder), one column per label, and optionally a group.
     """
     listing = roles.label_file or folder / "labels.csv"
     if listing.exists():
         return read_listed(folder, listing, roles, labelled)
     if labelled:
-        raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column a label.")
+        raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column per label.")
     wanted = roles.within(())
     if wanted.group or wanted.id:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {wanted.group or wanted.id!r}.")
@@ -182,10 +185,10 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
 
 
 def warn_passed_over(folder: Path) -> None:
-    """Warn of images in a folder that are of a format that is not read."""
+    """Warn about images in a folder whose format is not supported."""
     names = sorted(path.name for path in folder.rglob("*") if path.suffix.lower() in OTHER_IMAGES)
     if names:
-        logger.warning("data: passed over %d files of formats that are not read, such as %r", len(names), names[0])
+        logger.warning("data: skipped %d files of unsupported formats, such as %r", len(names), names[0])
 
 
 def read_listed(
@@ -195,14 +198,15 @@ def read_listed(
     labelled: bool,
     source: Callable[[list[Path]], PixelFiles] | None = None,
 ) -> Dataset:
-    """Read the files that a table names, with one column a label; `source` makes rows of them."""
+    """Read the files that a table lists, with one column per label; `source` opens them as rows."""
     table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
     require(table.column_names, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
     if not len(files):
         raise DataError(f"`{listing}` must list at least one image. Received none.")
     refuse_duplicates(files, listing, FILE_COLUMN)
-    paths = [_inside(folder, listing, name, row) for row, name in enumerate(files.tolist())]
+    paths = [_path_inside(folder, listing, name, row) for row, name in enumerate(files.tolist())]
+    # Without a named group, a column `patient` is the group if there is one.
     optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
     roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional).within(table.column_names)
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
@@ -210,7 +214,7 @@ def read_listed(
     ids = files if roles.id is None else id_column(table, listing, roles.id)
     images = (source or partial(ImageFiles, image_size=roles.pixels.image_size))(paths)
     if labelled:
-        # A run must not fall over a stray size after the gate was trained.
+        # All sizes are checked now: one wrong file must not stop a run after the gate was trained.
         for _ in images.look_at_all():
             pass
     return Dataset(
@@ -226,8 +230,9 @@ def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles
         raise DataError(f"{error}{hint}") from error
 
 
-def _inside(folder: Path, listing: Path, name: str, row: int) -> Path:
+def _path_inside(folder: Path, listing: Path, name: str, row: int) -> Path:
     path = folder / name
+    # Resolved, so that neither `..` nor a link leads to files elsewhere.
     if not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(f"`{listing}` must name files inside its folder. Received {name!r} at row {row}.")
     if not path.is_file():

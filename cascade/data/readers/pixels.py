@@ -17,8 +17,8 @@ Windows = tuple[tuple[float, float], ...]
 PRESETS: dict[str, Windows] = {"rsna": ((40.0, 80.0), (80.0, 200.0), (40.0, 380.0))}
 """Centre and width of each channel.
 
-`rsna`: brain, subdural and soft tissue, as many solutions of the RSNA 2019 challenge took them, among them team
-NoBrainer's, https://github.com/darraghdog/rsna (`apply_window_policy` in `scripts/prepare_meta_dicom.py`).
+`rsna`: brain, subdural and soft tissue, as in many solutions of the RSNA 2019 challenge, among them team NoBrainer's,
+https://github.com/darraghdog/rsna (`apply_window_policy` in `scripts/prepare_meta_dicom.py`).
 """
 
 MOST_CHANNELS = 16
@@ -45,12 +45,12 @@ class PixelOptions:
         return cls(check_windows(windows), check_image_size(image_size))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists and numbers, from which `of` makes the same options."""
+        """Return plain lists and numbers, from which `of` restores the same options."""
         return {"windows": [list(window) for window in self.windows], "image_size": self.image_size}
 
 
 def check_windows(windows: Any) -> Windows:
-    """Refuse what is neither the name of a preset nor a list of [centre, width]."""
+    """Return the windows of a preset, or of a list of [centre, width]; raise for anything else."""
     if isinstance(windows, str):
         if windows not in PRESETS:
             raise ConfigError(f"`windows` must be one of {list(PRESETS)} or pairs. Received {windows!r}.")
@@ -66,6 +66,7 @@ def check_windows(windows: Any) -> Windows:
 def _is_window(pair: Any) -> bool:
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
         return False
+    # Python's booleans are integers, so they have to be excluded.
     numbers = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in pair)
     return numbers and bool(np.isfinite(pair).all()) and pair[1] > 0
 
@@ -73,7 +74,7 @@ def _is_window(pair: Any) -> bool:
 def apply_windows(units: NDArray[np.float32], windows: Sequence[tuple[float, float]]) -> NDArray[np.uint8]:
     """Stretch each window of `units` (height, width) to 0 to 255, clipped; uint8 of shape (height, width, windows).
 
-    The standard's LINEAR_EXACT: the lowest unit of a window is 0, its centre 127.5, its highest 255.
+    This is DICOM's LINEAR_EXACT: the lowest unit of a window becomes 0, its centre 127.5, its highest 255.
 
     Examples
     --------
@@ -83,5 +84,6 @@ def apply_windows(units: NDArray[np.float32], windows: Sequence[tuple[float, flo
     channels = np.empty((*units.shape, len(windows)), np.uint8)
     for place, (centre, width) in enumerate(windows):
         grey = (units - np.float32(centre - width / 2)) * np.float32(255 / width)
+        # The cast to uint8 truncates, so values are rounded first; both steps reuse the memory of `grey`.
         channels[..., place] = np.rint(np.clip(grey, 0, 255, out=grey), out=grey)
     return channels

@@ -1,4 +1,4 @@
-"""One entrance for all kinds of data."""
+"""Read a data set of any supported format."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def read_data(
         A folder made by `cascade phantom`, `.npz`, `.npy` with a label file, `.parquet` or `.csv`, or a folder
         of PNG, JPEG or DICOM images with `labels.csv`.
     roles : Roles, optional
-        Which columns are labels, group and identifier, where that is not plain.
+        Which columns are labels, group and identifier, where the data does not define it.
     labelled : bool, default=True
-        Whether labels are needed; prediction does without.
+        Whether labels are required; prediction needs none.
     features : tuple of str, optional
         For tables: the columns that a model was trained on.
 
@@ -37,7 +37,7 @@ def read_data(
     Raises
     ------
     DataError
-        The sentence names file, row and column.
+        If the data is invalid; the message names file, row and column.
     """
     path, roles = Path(path), roles or Roles()
     data = _read(path, roles, labelled, features)
@@ -52,7 +52,7 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
     if roles.label_file is not None and not (path.is_dir() or path.suffix == ".npy"):
-        raise DataError(f"`{path}` holds its own labels; a label file goes with .npy files and folders of images.")
+        raise DataError(f"`{path}` has its own labels; use a label file only with .npy files and folders of images.")
     if roles.label_file is not None and not roles.label_file.exists():
         raise DataError(f"`{roles.label_file}` does not exist.")
     if roles.group is not None and roles.group in (roles.labels or ()):
@@ -71,5 +71,6 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
 def _read_folder(path: Path, roles: Roles, labelled: bool) -> Dataset:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return read_phantom(path, roles)
+    # Slices may have any name, so they are looked for before images.
     slices = find_slices(path)
     return read_dicom_folder(path, slices, roles, labelled) if slices else read_image_folder(path, roles, labelled)

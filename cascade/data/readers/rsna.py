@@ -1,4 +1,4 @@
-"""Files of the RSNA 2019 Intracranial Hemorrhage challenge: labels and submissions, six lines `ID,Label` an image."""
+"""Files of the RSNA 2019 Intracranial Hemorrhage challenge: labels and submissions, six lines `ID,Label` per image."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ from cascade.utils.atomic import new_file
 LABELS = ("epidural", "intraparenchymal", "intraventricular", "subarachnoid", "subdural", "any")
 HEAD = "ID,Label"
 UNSEEN = 255
+"""Value of a label that no line has given yet."""
 
 
 def is_label_file(path: Path) -> bool:
-    """Tell whether a file begins as the challenge's files do."""
+    """Return whether a file begins like those of the challenge."""
+    # Spreadsheet programs add a byte order mark and carriage returns.
     with path.open("rb") as handle:
         return handle.read(64).removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].strip() == HEAD.encode()
 
@@ -32,7 +34,7 @@ def is_label_file(path: Path) -> bool:
 def read_labels(path: Path) -> tuple[NDArray[Any], Labels]:
     """Read the names of the images, in the order of the file, and their labels; 0/1 of shape (images, 6).
 
-    Lines may stand twice, as some do in the original file, if they agree.
+    A line may occur twice, as in the original file, if both agree.
 
     Raises
     ------
@@ -42,6 +44,7 @@ def read_labels(path: Path) -> tuple[NDArray[Any], Labels]:
     images, columns, values = _lines(path)
     names, rows = images.dictionary, images.indices.to_numpy().astype(np.intp)
     Y = np.full((len(names), len(LABELS)), UNSEEN, np.uint8)
+    # The first line of each cell fills the matrix, and all lines are compared with it: repeated lines must agree.
     cells, first = np.unique(rows * len(LABELS) + columns, return_index=True)
     Y.flat[cells] = values[first]
     _refuse_first(path, Y[rows, columns] != values, "must give each label once. Received 0 and 1 for it")
@@ -53,11 +56,13 @@ def read_labels(path: Path) -> tuple[NDArray[Any], Labels]:
 
 
 def _lines(path: Path) -> tuple[pa.DictionaryArray, NDArray[Any], NDArray[np.uint8]]:
+    # Labels as floats: a value such as 0.5 is then reported with its row, instead of failing the whole file.
     types = {"ID": pa.string(), "Label": pa.float64()}
     try:
         table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=types))
     except pa.ArrowInvalid as error:
         raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
+    # Names of images may contain underscores, hence the list of labels at the end.
     parts = pc.extract_regex(table["ID"].combine_chunks(), rf"^(?P<image>.+)_(?P<label>{'|'.join(LABELS)})$")
     _refuse_first(path, pc.is_null(parts).to_numpy(zero_copy_only=False), "must name an image and one of the labels")
     values = table["Label"].to_numpy()
@@ -73,7 +78,7 @@ def _refuse_first(path: Path, wrong: NDArray[np.bool_], rule: str) -> None:
 
 
 def labels_of(path: Path, images: list[str], wanted: tuple[str, ...] | None = None) -> tuple[tuple[str, ...], Labels]:
-    """Read the labels of the given images, all six or those `wanted`; the file may tell of more images.
+    """Read the labels of the given images, all six or those `wanted`; the file may have more images.
 
     Returns
     -------
@@ -93,7 +98,7 @@ def labels_of(path: Path, images: list[str], wanted: tuple[str, ...] | None = No
 
 
 def write_labels(path: Path, images: Iterable[str], Y: NDArray[Any]) -> None:
-    """Write a label file, six lines an image."""
+    """Write a label file, six lines per image."""
     with path.open("w", encoding="utf-8", newline="\n") as handle:
         handle.write(f"{HEAD}\n")
         for image, row in zip(images, Y.tolist(), strict=True):
@@ -101,14 +106,14 @@ def write_labels(path: Path, images: Iterable[str], Y: NDArray[Any]) -> None:
 
 
 def write_submission(predictions: Path, output: Path) -> int:
-    """Turn a table of predictions, or a folder of its parts, into a submission; return how many images it has.
+    """Convert a table of predictions, or a folder of its parts, to a submission; return the number of its images.
 
     Parameters
     ----------
     predictions : path
         `.parquet`, `.csv`, or a folder of `.parquet` parts, with the columns `id` and `<label>_probability`.
     output : path
-        File to write, a part at a time, whole or not at all.
+        File to write, in parts but atomically.
 
     Raises
     ------
@@ -134,6 +139,6 @@ def write_submission(predictions: Path, output: Path) -> int:
 def _open(predictions: Path) -> pa.dataset.Dataset:
     if predictions.suffix != ".csv":
         return pyarrow.dataset.dataset(predictions, format="parquet")
-    # Names such as 007 are no numbers.
+    # Otherwise a name such as 007 would be read as the number 7.
     text = pyarrow.csv.ConvertOptions(column_types={"id": pa.string()})
     return pyarrow.dataset.dataset(predictions, format=pyarrow.dataset.CsvFileFormat(convert_options=text))

@@ -25,7 +25,7 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
     labelled : bool
         Whether label columns are needed.
     features : tuple of str, optional
-        Columns a model was trained on; default all that play no other role.
+        Columns that a model was trained on; default all without another role.
     """
     table = read_table(path, (roles.group, roles.id))
     if labelled and roles.labels is None:
@@ -34,6 +34,7 @@ def read_feature_table(path: Path, roles: Roles, labelled: bool, features: tuple
     names = roles.labels or ()
     Y, known = label_columns(table, path, names, roles.missing_labels) if labelled else (None, None)
     groups, ids = group_column(table, path, roles.group), id_column(table, path, roles.id)
+    # A model's columns are selected by name, so a table may have others, and any order.
     chosen = features or tuple(n for n in table.column_names if n not in {*names, roles.group, roles.id})
     columns = [_numbers(table, path, name, roles.allow_missing) for name in chosen]
     if not columns:
@@ -57,7 +58,7 @@ def _numbers(table: pa.Table, path: Path, name: str, allow_missing: bool) -> NDA
 
 
 def check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
-    """Refuse a feature column that does not hold numbers."""
+    """Raise for a feature column that does not contain numbers."""
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         raise DataError(
             f"`{path}` must hold numbers in feature column {name!r}. Received {kind}; leave it out, "
@@ -66,5 +67,5 @@ def check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
 
 
 def to_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Numbers of a column, NaN where it is empty."""
+    """Return the numbers of a column, NaN where it is empty."""
     return np.asarray(column.to_numpy(), dtype=np.float64)

@@ -45,7 +45,8 @@ class Slice:
     pixel: float
 
     def below(self, distance: Image) -> Image:
-        """Soft membership of the region where `distance` (in head units) is negative, one pixel wide."""
+        """Return a soft mask of the region where `distance` (in head units) is negative, with an edge of one pixel."""
+        # Clipped, since `exp` would overflow far outside of the region.
         soft: Image = 1.0 / (1.0 + np.exp(np.clip(distance / (0.6 * self.pixel), -30, 30)))
         return soft.astype(np.float32)
 
@@ -76,6 +77,7 @@ def slice_of(head: Head, level: float, size: int, rng: np.random.Generator) -> S
     v = axis[:, None] - np.float32(head.centre[1] + shift[1])
     turn = head.tilt + rng.normal(0.0, 0.01)
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    # The head narrows towards the vertex.
     taper = np.float32(np.sqrt(1.0 - 0.45 * level**2))
     x = (u * cos + v * sin) / (np.float32(head.half_width) * taper)
     y = (v * cos - u * sin) / (np.float32(head.half_height) * taper)
@@ -84,7 +86,7 @@ def slice_of(head: Head, level: float, size: int, rng: np.random.Generator) -> S
 
 
 def ventricles(head: Head, place: Slice) -> Image:
-    """Soft mask of the two lateral ventricles, mirrored and curved, widest half-way up."""
+    """Return a soft mask of the two lateral ventricles, mirrored and curved, widest half-way up."""
     width = 0.085 * head.ventricle * (0.35 + np.sin(np.pi * np.clip(place.level, 0.05, 0.95)))
     length = 0.34 * (0.8 + 0.2 * head.ventricle)
     bend: Image = 0.13 + 0.35 * (place.y - 0.02) ** 2
@@ -93,7 +95,7 @@ def ventricles(head: Head, place: Slice) -> Image:
 
 
 def sulci(head: Head, place: Slice) -> Image:
-    """Soft mask of the thin dark furrows that run inwards from the surface of the brain."""
+    """Return a soft mask of the thin dark furrows that run inwards from the surface of the brain."""
     wiggle = 0.5 * np.sin(9.0 * place.radius + head.sulcus_phase)
     furrow = np.cos(head.n_sulci * place.angle + head.sulcus_phase + wiggle)
     inside = place.below(place.radius - INNER_SKULL + 0.02)
@@ -103,7 +105,8 @@ def sulci(head: Head, place: Slice) -> Image:
 
 
 def inner_skull(head: Head, place: Slice) -> Image:
-    """Radius of the skull's inner side by angle, with a harmless thickening that looks like a small lens."""
+    """Return the radius of the skull's inner side by angle, with a harmless bump that looks like a small lens."""
+    # Angles wrap around, so that a bump is not cut where they jump from pi to -pi.
     away = np.angle(np.exp(1j * (place.angle - head.bump_angle))).astype(np.float32)
     bump = head.bump_height * np.exp(-((away / 0.22) ** 2))
     radius: Image = (INNER_SKULL - head.skull - bump).astype(np.float32)
@@ -114,6 +117,7 @@ def brain_image(head: Head, place: Slice, rng: np.random.Generator) -> Image:
     """Draw the tissue of a normal slice, before skull and noise."""
     size = place.radius.shape[0]
     mottle = gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), size / 14)
+    # The filter removes most of the noise's variance, the more the larger the image; texture must not depend on it.
     image: Image = BRAIN + mottle * np.float32(3.0 / max(float(mottle.std()), 1e-6))
     image += 7.0 * place.below(np.abs(place.radius - 0.70) - 0.14)
     image -= 22.0 * sulci(head, place)
@@ -126,7 +130,7 @@ def brain_image(head: Head, place: Slice, rng: np.random.Generator) -> Image:
 
 
 def _calcification(place: Slice, rng: np.random.Generator) -> Image:
-    """A small bright dot in the choroid plexus or the pineal gland: bright as blood, and normal."""
+    """Draw a small dot in the choroid plexus or the pineal gland: normal, but as bright as blood."""
     x, y = rng.choice([-0.16, 0.0, 0.16]), rng.uniform(0.08, 0.22)
     return np.float32(rng.uniform(25, 60)) * place.below(np.hypot(place.x - x, place.y - y) - np.float32(0.03))
 
@@ -137,6 +141,7 @@ def add_skull_and_noise(image: Image, head: Head, place: Slice, rng: np.random.G
     image = image * (1 - bone) + BONE * bone
     outside = place.below(1.0 - place.radius)
     image = image * (1 - outside) + AIR * outside
+    # In proportion to the image's size, and before the noise, which a scanner adds without blur.
     image = gaussian_filter(image, 0.4 * image.shape[0] / 64)
     image += rng.standard_normal(image.shape, dtype=np.float32) * np.float32(head.noise)
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 INTERCEPT = -1024
 UNITS_A_GREY = 80 / 255
-"""Grey values 0 to 255 span the brain window, 0 to 80 Hounsfield units; so it gives them back, to the nearest unit."""
+"""Grey values 0 to 255 span the brain window, 0 to 80 Hounsfield units, which restores them to the nearest unit."""
 
 
 def save_slice(folder: Path, name: str, patient: str, image: NDArray[np.uint8]) -> None:
-    """Write grey values (height, width) as `<name>.dcm`: uncompressed, 16 bits, one study a patient."""
+    """Write grey values (height, width) as `<name>.dcm`: uncompressed, 16 bits, one study per patient."""
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
@@ -31,7 +31,7 @@ def save_slice(folder: Path, name: str, patient: str, image: NDArray[np.uint8]) 
 
 
 def _uid(*names: str) -> str:
-    """The same identifier for the same names."""
+    """Return the same identifier for the same names, so that files do not differ between runs."""
     from pydicom.uid import generate_uid
 
     return str(generate_uid(entropy_srcs=["cascade phantom", *names]))

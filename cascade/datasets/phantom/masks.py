@@ -1,4 +1,4 @@
-"""Where the phantom's findings are: a file beside the images, and images that know it."""
+"""Masks of the phantom's findings: the file beside the images, and images with access to it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILE = "findings.npz"
 Boxes = NDArray[np.int64]
 
 SKULL = 128
-"""Grey value between tissue and bone: the head reaches from the first to the last pixel above it."""
+"""Grey value between tissue and bone: the head extends from the first to the last pixel above it."""
 
 
 class FindingWriter:
@@ -31,6 +31,7 @@ class FindingWriter:
         """Take the masks (rows, findings, size, size) of the next images."""
         rows, findings = np.nonzero(masks.any(axis=(2, 3)))
         held = masks[rows, findings]
+        # One bit per pixel, and only for findings that are present: most masks would be empty.
         packed = np.packbits(held.reshape(len(held), masks.shape[2] * masks.shape[3]), axis=1)
         self.parts.append((rows + self.n_rows, findings, packed, _boxes(held)))
         self.n_rows += len(masks)
@@ -42,7 +43,7 @@ class FindingWriter:
 
 
 def _boxes(masks: NDArray[np.bool_]) -> Boxes:
-    """Smallest box around each mask; int of shape (len(masks), 4)."""
+    """Return the smallest box around each mask, int of shape (len(masks), 4)."""
     size = masks.shape[1]
     sides = []
     for axis in (2, 1):
@@ -53,7 +54,7 @@ def _boxes(masks: NDArray[np.bool_]) -> Boxes:
 
 
 class PhantomImages(RowSource):
-    """Images of a folder made by `cascade phantom`, which know where their findings are.
+    """Images of a folder made by `cascade phantom`, with the masks of their findings.
 
     Parameters
     ----------
@@ -63,7 +64,7 @@ class PhantomImages(RowSource):
     Raises
     ------
     DataError
-        If the folder has no masks; one in which images are files has none.
+        If the folder has no masks, such as one with images as files.
 
     Examples
     --------
@@ -79,7 +80,7 @@ class PhantomImages(RowSource):
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         if not (folder / FILE).exists():
-            raise DataError(f"`{folder}` must hold {FILE}; write it anew with `cascade phantom`.")
+            raise DataError(f"`{folder}` must hold {FILE}; write it again with `cascade phantom`.")
         self.images = np.load(folder / "images.npy", mmap_mode="r")
         self.shape, self.dtype = self.images.shape, self.images.dtype
         with np.load(folder / FILE) as held:
@@ -89,14 +90,16 @@ class PhantomImages(RowSource):
         return np.asarray(self.images[rows])
 
     def masks(self, rows: Rows) -> NDArray[np.bool_]:
-        """Pixels of the given rows that belong to any finding; bool of shape (len(rows), size, size)."""
+        """Mark the pixels of the given rows that belong to any finding, bool of shape (len(rows), size, size)."""
         pixels = np.zeros((len(rows), self._packed.shape[1]), np.uint8)
+        # Findings are stored in the order of their rows, so those of a row are one range.
         first, last = (np.searchsorted(self._row, rows, side=side) for side in ("left", "right"))
         for place, (start, stop) in enumerate(zip(first, last, strict=True)):
+            # Masks are combined while packed; a row without findings keeps the initial 0.
             pixels[place] = np.bitwise_or.reduce(self._packed[start:stop], axis=0, initial=0)
         size = self.shape[1]
         return np.unpackbits(pixels, axis=1, count=size * size).reshape(-1, size, size).astype(np.bool_)
 
     def frames(self, rows: Rows) -> Boxes:
-        """Smallest box around each head; int of shape (len(rows), 4), ends excluded."""
+        """Return the smallest box around each head, int of shape (len(rows), 4), ends excluded."""
         return _boxes(self[rows][..., 0] > SKULL)

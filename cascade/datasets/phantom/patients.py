@@ -22,10 +22,10 @@ class Patient:
 
 
 def plan_patients(combinations: NDArray[np.uint8], counts: NDArray[np.int64], seed: int) -> list[Patient]:
-    """Deal the rows of the table out to patients, every row exactly once.
+    """Distribute the rows of the table over patients, every row exactly once.
 
-    A finding spans a short run of adjacent slices, a patient has one to three runs whose combinations are
-    nested (a bleed that appears beside another one), and empty slices lie above and below.
+    A finding spans a short run of adjacent slices. A patient has one to three runs whose combinations are nested (a
+    bleed that appears beside another one), with empty slices above and below.
     """
     rng = np.random.default_rng([seed, 0])
     positive = combinations.any(axis=1)
@@ -33,6 +33,7 @@ def plan_patients(combinations: NDArray[np.uint8], counts: NDArray[np.int64], se
     chains = _chain_runs(runs, rng)
     n_empty = int(counts[~positive].sum())
     stacks = _surround_with_empty(chains, n_empty, combinations.shape[1], rng)
+    # Otherwise a patient's number would reveal its findings.
     order = rng.permutation(len(stacks))
     return [Patient(number, stacks[index]) for number, index in enumerate(order)]
 
@@ -53,7 +54,7 @@ def _chain_runs(runs: list[tuple[Combination, int]], rng: np.random.Generator) -
     waiting: dict[Combination, list[int]] = {}
     for combination, length in runs:
         waiting.setdefault(combination, []).append(length)
-    # Rich combinations first: they find nested ones to stand beside.
+    # Combinations of many findings come first, while there are still nested ones to join them.
     kinds = sorted(waiting, key=lambda combination: (-sum(combination), combination))
     stacks = []
     for kind in kinds:
@@ -87,6 +88,7 @@ def _surround_with_empty(
     finished = []
     left = n_empty
     for parts in stacks:
+        # Never more than are left: the table fixes the number of empty slices.
         above, below = (min(left, int(size)) for size in rng.integers(1, 7, size=2))
         below = min(below, left - above)
         left -= above + below

@@ -1,4 +1,4 @@
-"""From a patient's label plan to its images; the same seed and number give the same pixels in any process."""
+"""Draw the images of a planned patient; the same seed and number give the same pixels in any process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cascade.datasets.phantom.findings import DRAW, draw_bleed
 from cascade.datasets.phantom.patients import Patient
 
 VISIBLE = 12.0
-"""Grey values that a pixel must gain to count as part of a finding: more than the scanner's noise."""
+"""Grey values that a finding must add to a pixel to count there: more than the scanner's noise."""
 
 
 def render_patient(patient: Patient, size: int, seed: int) -> NDArray[np.uint8]:
@@ -19,10 +19,12 @@ def render_patient(patient: Patient, size: int, seed: int) -> NDArray[np.uint8]:
 
 
 def render_findings(patient: Patient, size: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    """Draw the same slices, and tell where each finding is; bool of shape (n_slices, findings, size, size)."""
+    """Draw the same slices, with the mask of each finding, bool of shape (n_slices, findings, size, size)."""
+    # A stream per patient, so that pixels do not depend on which process draws whom.
     rng = np.random.default_rng([seed, 1, patient.number])
     head = draw_head(rng)
     anchor = rng.uniform(-np.pi, np.pi)
+    # All bleeds are drawn, so that the numbers which follow do not depend on the labels.
     bleeds = [draw_bleed(rng, anchor) for _ in DRAW]
     levels = _levels(len(patient.labels), rng)
     strengths = _strengths(patient.labels[:, : len(DRAW)])
@@ -34,7 +36,7 @@ def render_findings(patient: Patient, size: int, seed: int) -> tuple[NDArray[np.
         for finding in np.flatnonzero(patient.labels[row, : len(DRAW)]):
             bleed = DRAW[finding](bleeds[finding], head, place, strengths[row, finding])
             image += bleed
-            # A pixel at the skull shows some of its bone, which is no part of the finding.
+            # Pixels at the skull are partly bone, which is not part of the finding.
             inside = place.radius < inner_skull(head, place) - place.pixel
             masks[row, finding] = (bleed > VISIBLE) & inside
         images[row, :, :, 0] = add_skull_and_noise(image, head, place, rng)
@@ -43,14 +45,16 @@ def render_findings(patient: Patient, size: int, seed: int) -> tuple[NDArray[np.
 
 def _levels(n_slices: int, rng: np.random.Generator) -> NDArray[np.float64]:
     first, last = sorted(rng.uniform(0.0, 0.95, size=2))
+    # A stack spans at least 0.3 of the head, however close its ends were drawn.
     middle, half = (first + last) / 2, max((last - first) / 2, 0.15)
     return np.clip(np.linspace(middle - half, middle + half, n_slices), 0.0, 0.97)
 
 
 def _strengths(findings: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """A bleed is thickest half-way through its run of slices and thin at the ends: 0.55 to 1."""
+    """Return each bleed's thickness per slice: 1 half-way through its run of slices, down to 0.55 at the ends."""
     strengths = np.zeros(findings.shape)
     for column, present in enumerate(findings.T):
+        # Zeros at both ends close runs that reach the first or last slice, so edges come in pairs.
         edges = np.flatnonzero(np.diff(np.r_[0, present, 0].astype(np.int8)))
         for start, stop in edges.reshape(-1, 2):
             along = (np.arange(stop - start) + 0.5) / (stop - start)

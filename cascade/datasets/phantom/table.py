@@ -1,4 +1,4 @@
-"""Problem A's table: how many of the 54,214 images carry each of the 32 label combinations."""
+"""Problem A's table: how many of the 54,214 images have each of the 32 label combinations."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def combination_counts(n_rows: int = FULL_ROWS) -> tuple[NDArray[np.uint8], NDAr
     counts : ndarray of int64, shape (32,)
         They sum to `n_rows`.
     natural : bool
-        False where the floor of one row raised a rare combination above its natural share.
+        False if a combination has a row only because of the minimum of one.
 
     Examples
     --------
@@ -53,11 +53,13 @@ def combination_counts(n_rows: int = FULL_ROWS) -> tuple[NDArray[np.uint8], NDAr
         raise ConfigError(f"`rows` must be at least {len(counts)}, one per combination. Received {n_rows}.")
     exact = counts * (n_rows / counts.sum())
     floored = np.maximum(np.floor(exact).astype(np.int64), 1)
-    # Largest remainders fill up; what the floor took too much comes off the most frequent combination.
+    # Missing rows go to the largest remainders; surplus ones, due to the minimum of one row, are taken from the most
+    # frequent combination.
     missing = n_rows - int(floored.sum())
     if missing > 0:
         floored[np.argsort(floored - exact, kind="stable")[:missing]] += 1
     else:
         floored[np.argmax(floored)] += missing
+    # Below half a row, rounding would have dropped the combination.
     natural = bool(np.all(exact >= 0.5))
     return combinations, floored, natural

@@ -40,7 +40,7 @@ def write_phantom(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Draw the built-in data into a new folder.
+    """Draw the phantom and write it to a new folder.
 
     Parameters
     ----------
@@ -54,8 +54,8 @@ def write_phantom(
         The same seed gives the same bytes on any number of processes.
     format : {"npy", "png", "dicom"}
         `npy` writes `images.npy` (uint8, rows x size x size x 1), `labels.npz` and `findings.npz` (mask and box of
-        each finding); `png` writes one file an image and `labels.csv`; `dicom` one CT file an image, its patient in
-        it, and `labels.csv` as the RSNA challenge writes it.
+        each finding). `png` writes one file per image and `labels.csv`. `dicom` writes one CT file per image with its
+        patient, and `labels.csv` in the form of the RSNA challenge.
     n_jobs : int, optional
         Processes, as in joblib.
     progress : callable, optional
@@ -64,7 +64,7 @@ def write_phantom(
     Returns
     -------
     dict
-        What `phantom.json` in the folder holds: rows, patients, labels, `natural_prevalence`.
+        Content of the folder's `phantom.json`: rows, patients, labels, size, seed and `natural_prevalence`.
 
     Raises
     ------
@@ -111,6 +111,7 @@ def _write_arrays(
     folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
 ) -> None:
     labels = np.vstack([patient.labels for patient in patients])
+    # Mapped, and filled block by block in the order of the tasks: large images may exceed the memory.
     images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, (len(labels), size, size, 1))
     rendered = Parallel(n_jobs, return_as="generator")(delayed(_render)(task, size, seed) for task in _tasks(patients))
     findings = FindingWriter()
@@ -140,6 +141,7 @@ def _write_pngs(
 def _write_dicoms(
     folder: Path, patients: list[Patient], size: int, seed: int, n_jobs: int | None, progress: Progress
 ) -> None:
+    # A missing extra must be reported before images are drawn.
     require_pydicom()
     _save_all(save_slice, folder, patients, size, seed, n_jobs, progress)
     write_labels(folder / "labels.csv", _names(patients)[0], np.vstack([patient.labels for patient in patients]))
@@ -175,7 +177,7 @@ def _save_png(folder: Path, name: str, patient: str, image: NDArray[np.uint8]) -
 
 
 def _names(patients: list[Patient]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-    """Identifiers of the slices and of the patients they belong to."""
+    """Return the identifiers of the slices and of the patients they belong to."""
     groups = [f"p{patient.number:05d}" for patient in patients for _ in patient.labels]
     ids = [f"p{patient.number:05d}_{z:02d}" for patient in patients for z in range(len(patient.labels))]
     return np.array(ids), np.array(groups)

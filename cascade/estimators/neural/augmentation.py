@@ -1,4 +1,4 @@
-"""Random changes to an image that leave its labels as they are: Keras' own layers, idle at inference."""
+"""Random changes to an image that keep its labels, by layers of Keras that do nothing at inference."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LAYERS: dict[str, Any] = {
     "zoom": lambda most: layers.RandomZoom(most, fill_mode="nearest"),
     "contrast": lambda most: layers.RandomContrast(most, value_range=(-1.0, 1.0)),
 }
-"""Each by its largest change: a share of the width and height, of a full turn, of the size, of the contrast."""
+"""Layers by their largest change: a share of the width and height, of a full turn, of the size, of the contrast."""
 
 
 def augmentation(augment: Mapping[str, float] | None) -> list[keras.Layer]:
-    """Make the layers that `augment` names, in a fixed order, for grey values of -1 to 1.
+    """Make the layers that `augment` names, in a fixed order, for grey values from -1 to 1.
 
     Parameters
     ----------
@@ -46,4 +46,5 @@ def augmentation(augment: Mapping[str, float] | None) -> list[keras.Layer]:
             raise ConfigError(f"`augment` must name some of {sorted(LAYERS)}. Received {name!r}.")
         if not (is_number(most) and 0 < most <= LARGEST):
             raise ConfigError(f"`augment.{name}` must be more than 0 and at most {LARGEST:g}. Received {most!r}.")
+    # The order of LAYERS, not of the user's mapping: the same options make the same network.
     return [make(chosen[name]) for name, make in LAYERS.items() if name in chosen]

@@ -1,4 +1,4 @@
-"""Batches for Keras, fetched by row number, so that rows may be files on disk."""
+"""Batches for Keras that are fetched by row number, so that rows may be files on disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cascade.utils.types import Floats, Rows
 
 
 class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of some rows of `X`, in an order drawn anew each epoch from the seed and the epoch's number.
+    """Batches of some rows of `X`, in an order drawn per epoch from the seed and the number of the epoch.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         try:
             batch: tuple[Any, ...] = (finite(as_dense(take(self.X, rows))), as_dense(self.target[rows]))
         except CascadeError as error:
-            # Keras wraps what a batch raises in words of its own; the cause is kept for who reads them.
+            # Keras wraps an error of a batch in one of its own, so the cause is kept for `train` to raise.
             self.error = error
             raise
         return batch if self.weight is None else (*batch, self.weight[rows])
@@ -76,19 +76,20 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def finite(batch: NDArray[Any]) -> NDArray[Any]:
-    """Return a batch to train on, all of whose numbers must be finite."""
+    """Return a training batch if all of its numbers are finite."""
+    # One NaN makes every weight NaN in a single step, and its cause would then be hard to find.
     if not_finite(batch).any():
-        raise DataError("`X` holds a number that is not finite; a network can learn nothing from NaN or infinity.")
+        raise DataError("`X` holds a number that is not finite; a network cannot be trained on NaN or infinity.")
     return batch
 
 
 class SampledBatches(IndexedBatches):
-    """Batches of an epoch's own draw; all epochs have as many rows as the first, in one batch at least.
+    """Batches of rows that are sampled anew per epoch; all epochs have as many rows as the first.
 
     Parameters
     ----------
     X, target, weight, rows, batch_size, seed
-        As in `IndexedBatches`; `rows` are those that are sampled from.
+        As in `IndexedBatches`; `rows` are the rows to sample from.
     sampling : str or mapping
         See `cascade.estimators.sampling.options`.
     """
@@ -106,11 +107,12 @@ class SampledBatches(IndexedBatches):
         self.source = (X, target, weight)
         self.sampling, self.base_seed, self.size = sampling, seed, 0
         self.options = check_sampling(sampling)[1]
+        # The base class draws the first epoch, which fixes the size of all others.
         super().__init__(X, target, weight, rows, batch_size, seed)
         self.size = len(self.order)
 
     def ratios(self) -> Floats:
-        """How often negatives and positives of each label are drawn, over their natural share; shape (L, 2)."""
+        """Return how often negatives and positives of each label are drawn, over their natural share; shape (L, 2)."""
         _, target, weight = self.source
         natural, drawn = target[self.rows], self.target[self.order]
         if weight is None or self.weight is None:
@@ -122,26 +124,28 @@ class SampledBatches(IndexedBatches):
         _, target, _ = self.source
         seeds = [self.base_seed, self.epoch]
         drawn = self.rows[draw_rows(self.sampling, target[self.rows], seeds)]
-        mixed = np.random.default_rng(seeds).permutation(drawn)
-        # A sampler may stop a little sooner in another epoch; Keras counts the batches once.
-        self.order = np.resize(mixed, self.size) if self.size else mixed
+        shuffled = np.random.default_rng(seeds).permutation(drawn)
+        # Keras counts the batches once, while a sampler may draw a few rows fewer in another epoch.
+        self.order = np.resize(shuffled, self.size) if self.size else shuffled
         if self.options.get("paste"):
             self._paste([*seeds, 1])
 
     def _paste(self, seeds: list[int]) -> None:
         X, target, weight = self.source
+        # Donors come from the training rows only, never from rows held out for validation.
         donors = draw_donors(target[self.rows], len(self.order), self.options["paste"], self.options["gamma"], seeds)
         pasted = PastedRows(X, target, self.order, np.where(donors < 0, donors, self.rows[donors]))
+        # The pasted rows have numbers of their own, so target, weight and order are renumbered with them.
         self.X, self.target = pasted, pasted.Y
         self.weight = None if weight is None else weight[self.order]
         self.order = np.arange(len(pasted))
 
 
 class TiltedBatches(IndexedBatches):
-    """Batches of rows at their natural prevalence, with each label's two classes weighed as training draws them.
+    """Batches of rows at their natural prevalence, with each label's classes weighted as training samples them.
 
-    The network's logits are those of the sample. Their loss is smallest where they are right only if it is taken with
-    the sample's balance; stopping early by the plain loss would favour networks that have not yet learned it.
+    The network's logits are those of the sample, so only a loss with the sample's balance is smallest where they are
+    right. Early stopping on the plain loss would favour networks that have not yet learned this balance.
 
     Parameters
     ----------
@@ -170,8 +174,8 @@ class TiltedBatches(IndexedBatches):
 
 
 def refuse_unsampled(loss: Loss, n_outputs: int) -> None:
-    """Refuse what cannot be sampled by rarity: a single label, and shares that labels divide among them."""
+    """Refuse sampling for a single label, and for softmax, whose loss has no value per label."""
     if n_outputs < 2:
-        raise ConfigError("`sampling` needs two labels or more: rarity compares them. Received one.")
+        raise ConfigError("`sampling` needs two labels or more, since it compares their rarity. Received one.")
     if isinstance(loss, SoftmaxLoss):
         raise ConfigError("`sampling` needs a loss with one value per label; choose another than 'softmax'.")

@@ -1,4 +1,4 @@
-"""How many labels a row has, read off a trained network: a head of one unit on its trunk, trained as a Poisson rate."""
+"""Predict the number of labels of a row by a head on the trunk of a trained network, fitted as a Poisson rate."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ SCALE_ROWS = 1024
 
 
 class PoissonOfLog(keras.losses.Loss):  # type: ignore[misc]
-    """Negative log-likelihood of a count, from the logarithm of its rate: exp(z) - y z, but for a constant."""
+    """Negative log-likelihood of a count, given the logarithm of its rate: exp(z) - y z plus a constant."""
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Losses of shape (batch,)."""
+        """Return losses of shape (batch,)."""
         return ops.sum(ops.exp(y_pred) - y_true * y_pred, axis=-1)
 
 
 def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasClassifier:
-    """Train a head on the trunk of a fitted network, which stays as it is.
+    """Train a head on the trunk of a fitted network, which stays unchanged.
 
     Parameters
     ----------
     model : fitted KerasClassifier
     X : rows, n of them
-        Those the network was trained on, or others.
+        The rows that the network was trained on, or others.
     number : array-like of int >= 0, shape (n,)
-        Labels of each row.
+        Number of labels per row.
 
     Returns
     -------
     KerasClassifier
-        Its `predict_log_odds` of shape (n, 1) is the logarithm of the expected number.
+        Its `predict_log_odds` of shape (n, 1) returns the logarithm of the expected number.
     """
     counter = KerasClassifier(batch_size=model.batch_size, random_state=model.random_state)
     seed = model.random_state or 0
@@ -57,6 +57,7 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
             X, np.asarray(number, np.float32)[:, None], None, np.arange(n_rows(X)), model.batch_size, seed
         )
         train(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
+    # A one-column classifier with plain cross-entropy returns logits unchanged, so the head is saved and loaded as one.
     counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
     counter.classes_ = counter.target_form_.classes
     counter.loss_, counter.sampling_shift_ = make_loss("bce", LabelMatrix(np.zeros((1, 1), np.uint8))), np.zeros(1)
@@ -64,12 +65,13 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
 
 
 def _with_head(network: keras.Model, X: Any, mean: float) -> keras.Model:
-    """A network that shares every layer of `network` but the last."""
+    """Return a network that shares every layer of `network` but the last."""
     output = network.layers[-2].output
     trunk = keras.Model(network.inputs, output)
-    # The trunk's outputs may be of any size: one scale for all lets one learning rate suit every network.
+    # Trunks differ in the scale of their outputs; divided by it, one learning rate suits them all.
     spread = float(np.std(trunk.predict_on_batch(as_dense(take(X, np.arange(min(n_rows(X), SCALE_ROWS)))))))
     scaled = layers.Rescaling(1 / max(spread, 1e-6), name="scale")(output)
+    # Starting at the mean saves the epochs that would only move the bias.
     start = keras.initializers.Constant(np.log(max(mean, 1e-3)))
     return keras.Model(network.inputs, layers.Dense(1, bias_initializer=start, name=HEAD)(scaled))
 

@@ -1,4 +1,4 @@
-"""The adapter: a Keras network with scikit-learn's protocol, binary or multi-label by the shape of Y."""
+"""A Keras network as a scikit-learn classifier, binary or multi-label by the shape of Y."""
 
 from __future__ import annotations
 
@@ -43,38 +43,38 @@ class KerasClassifier(LogOddsClassifier):
         Options of the network, such as ``{"width": 32}`` or ``{"weights": "imagenet"}``.
     epochs : int, default=10
     batch_size : int, default=128
-        Rows a step; prediction uses batches of exactly this many rows, padded.
+        Rows per step. Prediction uses batches of exactly this many rows, padded.
     learning_rate : float, default=0.002
-        Start of a cosine that ends at zero.
+        Initial rate; it falls to zero along a cosine.
     validation_size : float, default=0.1
-        Share of the groups held out for early stopping; 0 trains all epochs on all rows.
+        Share of the groups held out for early stopping; with 0, all epochs use all rows.
     patience : int, default=3
         Epochs without a better validation loss before training stops.
     loss : str or mapping, default="bce"
         "bce", "weighted", "focal", "asymmetric", "logit_adjusted", "distribution_balanced" or "softmax", or a mapping
         with the `kind` and options, such as ``{"kind": "weighted", "temper": 0.5}``; see
-        `cascade.estimators.loss_options.DEFAULTS`. What the loss does to probabilities is taken off again.
+        `cascade.estimators.loss_options.DEFAULTS`. Predictions are corrected for the loss.
     top_k : int, optional
         Also report precision, recall and nDCG of the k labels ranked first, after each epoch.
     sampling : str or mapping, optional
-        Draw the training rows anew each epoch: "rare", "ml_ros", "ml_rus", "lp_ros" or "lp_rus", or a mapping with the
+        Sample the training rows anew per epoch: "rare", "ml_ros", "ml_rus", "lp_ros" or "lp_rus", or a mapping with the
         `kind` and options, such as ``{"kind": "rare", "gamma": 0.5}``; see
-        `cascade.estimators.sampling.options.DEFAULTS`. The shift that the first epoch's draw
-        causes is taken off again, which is right on average and not row by row.
+        `cascade.estimators.sampling.options.DEFAULTS`. Predictions are corrected for the shift that the sample of the
+        first epoch causes, which is right on average, but not for each row.
     image_size : int, optional
-        Height and width at which the network looks at images, so that a gate may see a smaller one than the labeler:
-        files are decoded at that size, arrays averaged down to it.
+        Height and width of the images that the network takes, so that a gate may take smaller ones than the labeler.
+        Files are decoded at this size, arrays are averaged down to it.
     random_state : int, optional
-        None counts as 0: the same data gives the same network.
+        None means 0: the same data gives the same network.
 
     Attributes
     ----------
     network_ : keras.Model
-        Its outputs are the loss's logits.
+        Its outputs are the logits of the loss.
     loss_ : Loss
-        With the numbers that the labels gave; `proper` is False where probabilities still need calibration.
+        With the numbers computed from the labels; `proper` is False where probabilities also need calibration.
     sampling_shift_ : ndarray of float, shape (L,)
-        Log-odds added at predict time for what sampling did to each label's prevalence.
+        Log-odds added at predict time to correct each label's prevalence in the sample.
     classes_ : ndarray
         The two classes of a binary target, 0 to L - 1 for a multi-label one.
 
@@ -131,12 +131,12 @@ class KerasClassifier(LogOddsClassifier):
         ----------
         X : rows, n of them, each of one shape
         y : array-like of two classes, shape (n,), or array-like or sparse matrix of 0/1, shape (n, L)
-            A sparse matrix stays sparse; only one batch of it at a time is made dense. A label that is NaN, or that a
-            masked array hides, has no part in the loss.
+            A sparse matrix stays sparse; only one batch at a time becomes dense. A label that is NaN or masked does not
+            count in the loss.
         groups : array-like, shape (n,), optional
             The validation rows for early stopping are whole groups.
         sample_weight : array-like of float >= 0, shape (n,) or (n, L), optional
-            One weight per row, or per row and label; a 0 is as a missing label in the loss.
+            One weight per row, or per row and label. A weight of 0 has the effect of a missing label in the loss.
         trunk : fitted KerasClassifier, optional
             Start from its weights in every layer but the head.
 
@@ -151,6 +151,7 @@ class KerasClassifier(LogOddsClassifier):
         if len(shape) < 2:
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
         self.classes_ = self.target_form_.classes
+        # Batches come before the network: options that do not fit the labels are refused before anything is built.
         training, validation = self._split(labels, groups)
         weight = _loss_weight(sample_weight, labels)
         batches, validating = self._batches(X, labels, weight, training, validation)
@@ -179,8 +180,8 @@ class KerasClassifier(LogOddsClassifier):
     def _check_parameters(self) -> None:
         for name in ("epochs", "batch_size", "patience", "top_k"):
             value = getattr(self, name)
-            whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-            if not (whole and value >= 1) and not (name == "top_k" and value is None):
+            is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not (is_integer and value >= 1) and not (name == "top_k" and value is None):
                 raise ConfigError(f"`{name}` must be a whole number of 1 or more. Received {value!r}.")
         check_loss(self.loss)
         check_image_size(self.image_size)
@@ -189,19 +190,20 @@ class KerasClassifier(LogOddsClassifier):
         if not self.learning_rate > 0:
             raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
         if not 0 <= self.validation_size < 1:
-            raise ConfigError(f"`validation_size` must lie in [0, 1). Received {self.validation_size}.")
+            raise ConfigError(f"`validation_size` must be in [0, 1). Received {self.validation_size}.")
 
     def _split(self, labels: LabelMatrix, groups: ArrayLike | None) -> tuple[Rows, Rows]:
-        everything, Y = labels.rows_with_known_label(), labels.values
+        all_rows, Y = labels.rows_with_known_label(), labels.values
         if not self.validation_size:
-            return everything, everything[:0]
+            return all_rows, all_rows[:0]
         if labels.known is not None:
-            Y, groups = Y[everything], None if groups is None else np.asarray(groups)[everything]
+            Y, groups = Y[all_rows], None if groups is None else np.asarray(groups)[all_rows]
         held = grouped_holdout(Y, groups, self.validation_size, self.random_state or 0)
-        # Very small samples may hold out nothing, or everything: then all epochs run on all rows.
-        return (everything, everything[:0]) if held.all() or not held.any() else (everything[~held], everything[held])
+        # Of very small samples nothing, or everything, may be held out; then all epochs use all rows.
+        return (all_rows, all_rows[:0]) if held.all() or not held.any() else (all_rows[~held], all_rows[held])
 
     def _training_loss(self, weight: NDArray[np.float32] | None) -> keras.losses.Loss:
+        # `TiltedBatches` has one weight per row and label, which Keras' own cross-entropy does not take.
         if self.sampling is not None:
             return LogitLoss(self.loss_)
         return training_loss(self.loss, self.loss_, label_weights=weight is not None and weight.ndim == 2)
@@ -214,7 +216,7 @@ class KerasClassifier(LogOddsClassifier):
         training: Rows,
         validation: Rows,
     ) -> tuple[IndexedBatches, IndexedBatches]:
-        """Make batches to train on and to validate on; set the loss and the shift that sampling causes."""
+        """Return training and validation batches; set the loss and the shift that sampling causes."""
         target, n_labels = labels.values.astype(np.float32), labels.shape[1]
         size, seed = self.batch_size, self.random_state or 0
         if self.sampling is None:
@@ -225,12 +227,13 @@ class KerasClassifier(LogOddsClassifier):
             return batches, IndexedBatches(X, target, weight, validation, size)
         if weight is not None and weight.ndim == 2:
             raise ConfigError("`sampling` needs every label known and one weight per row; leave `sampling` out.")
-        drawn = SampledBatches(X, target, weight, training, size, seed, self.sampling)
-        self.loss_ = make_loss(self.loss, LabelMatrix(drawn.target[drawn.order]))
+        sampled = SampledBatches(X, target, weight, training, size, seed, self.sampling)
+        # The loss counts the labels that training sees; `sampling_shift_` corrects the sampling itself.
+        self.loss_ = make_loss(self.loss, LabelMatrix(sampled.target[sampled.order]))
         refuse_unsampled(self.loss_, n_labels)
-        ratios = drawn.ratios()
+        ratios = sampled.ratios()
         self.sampling_shift_ = resampling_shift(ratios)
-        return drawn, TiltedBatches(X, target, weight, validation, size, ratios)
+        return sampled, TiltedBatches(X, target, weight, validation, size, ratios)
 
     def _build(self, X: Any, shape: tuple[int, ...], n_outputs: int, training: Rows) -> keras.Model:
         sample = as_dense(take(X, training[:1]))
@@ -238,27 +241,29 @@ class KerasClassifier(LogOddsClassifier):
         network = build_network(self.network, shape, n_outputs, str(sample.dtype), options)
         normalizing = [layer for layer in network.layers if layer.name == NORMALIZATION]
         for layer in normalizing:
+            # Means and variances need no more rows than this, and rows may be files to decode.
             step = max(1, len(training) // ADAPTED_ROWS)
             layer.adapt(finite(as_dense(take(X, training[::step]))))
         return network
 
     def predict_log_odds(self, X: Any) -> Floats:
-        """Log-odds, the loss's shift taken off; float of shape (n, n_outputs)."""
+        """Return log-odds, corrected for the loss and for sampling; float of shape (n, n_outputs)."""
         check_is_fitted(self)
         X = at_size(validate_rows(self, X, reset=False), self.image_size)
         n_outputs = 1 if self.target_form_.is_vector else len(self.classes_)
         z = np.empty((n_rows(X), n_outputs))
         for rows, batch in blocks(X, np.arange(n_rows(X)), self.batch_size):
-            # A batch at a time: its numbers are still near the processor.
+            # Corrected batch by batch, while its numbers are in the processor's cache.
             values = as_dense(batch)
             z[rows] = self.loss_.log_odds(self.network_.predict_on_batch(values)[: len(rows)])
+            # Kernels of some processors take NaN for 0, so the output does not show it.
             z[rows[not_finite(values)[: len(rows)]]] = np.nan
         z += self.sampling_shift_
         return z
 
 
 def _loss_weight(sample_weight: ArrayLike | None, labels: LabelMatrix) -> NDArray[np.float32] | None:
-    """Return the weight of each row, or of each of its labels, in the loss: 0 for a missing label."""
+    """Return the weight in the loss per row, or per row and label, which is 0 for a missing label."""
     known = labels.known
     if sample_weight is None:
         return None if known is None else known.astype(np.float32)

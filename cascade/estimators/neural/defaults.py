@@ -1,4 +1,4 @@
-"""The networks a newcomer gets without choosing."""
+"""The default networks."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ def suited_classifier(role: str, X: Any) -> KerasClassifier:
     Parameters
     ----------
     role : {"gate", "labeler"}
-        The labeler sees only rows with a label, so it makes more passes over them; on few rows both make more.
+        The labeler is trained on fewer rows, so it gets more epochs. On few rows both get more.
     X : rows
     """
     axes = len(getattr(X, "shape", ()))
     if axes not in (2, 4):
         shape = getattr(X, "shape", None)
         raise DataError(f"`X` must have 2 or 4 axes for a default network; pass `{role}`. Received shape {shape}.")
-    # Networks need a minimum of optimiser steps; few rows need more epochs (docs/understand/comparison.md, phantom).
+    # A network needs a minimum of optimiser steps: few rows need more epochs (docs/understand/comparison.md, phantom).
     enough = -(-LEAST_STEPS * BATCH // max(n_rows(X), 1))
     epochs = max({"gate": 10, "labeler": 40}[role], min(enough, MOST_EPOCHS))
     return KerasClassifier("cnn" if axes == 4 else "mlp", epochs=epochs, batch_size=BATCH, patience=5)

@@ -1,6 +1,6 @@
-"""The losses of `cascade.estimators.losses` for Keras: on logits, finite on empty rows.
+"""The losses of `cascade.estimators.losses` for Keras: on logits, and finite on empty rows.
 
-All but softmax have one value per row and label; so `sample_weight` may be one weight per row, or per row and label.
+All but softmax have one value per row and label, so `sample_weight` may have one weight per row, or per row and label.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_FACTORS = 8
 
 
 class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
-    """A loss for training; networks are saved without it, since inference needs its numbers only.
+    """A loss for training. Networks are saved without it, since inference needs only its numbers.
 
     Parameters
     ----------
@@ -35,7 +35,8 @@ class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
     """
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Weighted mean of the losses; a vector of weights belongs to the rows."""
+        """Return the weighted mean of the losses; a vector has one weight per row."""
+        # Keras would broadcast a vector along the labels, not the rows.
         if sample_weight is not None and not isinstance(self.loss, SoftmaxLoss):
             weight = ops.convert_to_tensor(sample_weight)
             sample_weight = ops.expand_dims(weight, -1) if len(weight.shape) == 1 else weight
@@ -46,23 +47,23 @@ class LogitLoss(keras.losses.Loss):  # type: ignore[misc]
         self.loss = loss
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Losses of shape (batch, L), or (batch,) for softmax."""
+        """Return losses of shape (batch, L), or (batch,) for softmax."""
         return FORMULAS[type(self.loss)](self.loss, y_true, y_pred)
 
 
 def training_loss(option: LossOption, loss: Loss, label_weights: bool = False) -> keras.losses.Loss:
-    """Make what Keras minimises for a loss option; plain cross-entropy is Keras' own.
+    """Return the Keras loss of a loss option.
 
-    That one has a value per row only, so it is not taken where there are weights for each row's labels.
+    Plain cross-entropy is that of Keras. It has only one value per row, so it is not used with one weight per label.
     """
     if label_weights and isinstance(loss, SoftmaxLoss):
         raise ConfigError("`loss` 'softmax' shares a row among all labels; missing or weighted labels need another.")
-    own = option == "bce" and not label_weights
-    return keras.losses.BinaryCrossentropy(from_logits=True) if own else LogitLoss(loss)
+    is_builtin = option == "bce" and not label_weights
+    return keras.losses.BinaryCrossentropy(from_logits=True) if is_builtin else LogitLoss(loss)
 
 
 def constant(values: Any) -> Any:
-    """Numbers as a tensor of the losses' own type: mixed precision casts logits to it."""
+    """Return numbers as a float32 tensor, the type to which mixed precision casts logits."""
     return ops.convert_to_tensor(np.asarray(values, dtype=np.float32))
 
 
@@ -73,7 +74,7 @@ def _weighted(loss: WeightedLoss, y: Any, z: Any) -> Any:
 
 def _focal(loss: FocalLoss, y: Any, z: Any) -> Any:
     alpha = constant(loss.alpha)
-    # expit(-z) ** gamma, in a form whose slope is finite everywhere.
+    # expit(-z) ** gamma as an exponential, whose gradient is finite everywhere.
     positive = ops.exp(-loss.gamma * ops.softplus(z)) * ops.softplus(-z)
     negative = ops.exp(-loss.gamma * ops.softplus(-z)) * ops.softplus(z)
     return alpha * y * positive + (1 - alpha) * (1 - y) * negative
@@ -86,6 +87,7 @@ def _asymmetric(loss: AsymmetricLoss, y: Any, z: Any) -> Any:
     if loss.clip == 0:
         negative = ops.exp(-loss.gamma_negative * ops.softplus(-z)) * ops.softplus(z)
     else:
+        # Not in log space as above: the clip is subtracted from the probability itself.
         shown = ops.relu(ops.sigmoid(z) - loss.clip)
         negative = -ops.log1p(-shown)
         if loss.gamma_negative > 0:
@@ -94,7 +96,8 @@ def _asymmetric(loss: AsymmetricLoss, y: Any, z: Any) -> Any:
 
 
 def _power(x: Any, exponent: float) -> Any:
-    """X ** exponent; small whole ones as products, which takes a fraction of the time."""
+    """Return x ** exponent."""
+    # Products for small whole exponents, which takes a fraction of the time of a power.
     if exponent != round(exponent) or exponent > MOST_FACTORS:
         return ops.power(x, exponent)
     product = x
@@ -111,6 +114,7 @@ def _logit_adjusted(loss: LogitAdjustedLoss, y: Any, z: Any) -> Any:
 def _distribution_balanced(loss: DistributionBalancedLoss, y: Any, z: Any) -> Any:
     rarity = constant(1 / loss.count)
     total = ops.sum(y * rarity, axis=-1, keepdims=True)
+    # An empty row has a total of 0; both branches of `where` are differentiated, so it must not be divided by.
     filled = ops.where(total > 0, total, ops.ones_like(total))
     weight = loss.alpha + ops.sigmoid(loss.beta * (rarity / filled - loss.mu))
     weight = ops.where(total > 0, weight, ops.ones_like(weight))
@@ -119,6 +123,7 @@ def _distribution_balanced(loss: DistributionBalancedLoss, y: Any, z: Any) -> An
 
 
 def _softmax(loss: SoftmaxLoss, y: Any, z: Any) -> Any:
+    # An empty row has no targets, so its loss is 0 instead of 0 / 0.
     share = y / ops.maximum(ops.sum(y, axis=-1, keepdims=True), 1)
     return -ops.sum(share * ops.log_softmax(z, axis=-1), axis=-1)
 
@@ -134,6 +139,6 @@ FORMULAS: dict[type[Any], Any] = {
 
 
 def refuse_softmax_of_one(loss: Loss, n_outputs: int) -> None:
-    """Refuse shares of a single label: they are 1 whatever the row."""
+    """Refuse softmax for a single label, whose share is 1 on every row."""
     if isinstance(loss, SoftmaxLoss) and n_outputs < 2:
         raise ConfigError("`loss` 'softmax' needs two labels or more. Received one.")

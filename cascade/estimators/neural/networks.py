@@ -1,4 +1,4 @@
-"""Networks by name. Each ends in logits; everything before the layer `head` is its trunk."""
+"""Networks by name. Each ends in logits; all layers before `head` are its trunk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NORMALIZATION = "normalization"
 
 
 def mlp(input_shape: Shape, n_outputs: int, dtype: str, width: int = 64, depth: int = 2) -> keras.Model:
-    """Fully connected network on standardised features."""
+    """Build a fully connected network on standardised features."""
     inputs = keras.Input(input_shape, dtype=dtype)
     x = layers.Normalization(name=NORMALIZATION)(inputs)
     for _ in range(depth):
@@ -36,12 +36,15 @@ def cnn(
     flip: bool = False,
     augment: Mapping[str, float] | None = None,
 ) -> keras.Model:
-    """Small convolutional network: a stem of stride 4, then 3x3 convolutions; 2.8 MFLOP at 64 px and width 24.
+    """Build a small convolutional network: a stem of stride 4, then 3x3 convolutions.
 
-    `reduce` averages squares of so many pixels first, so that a gate looks at a smaller image than the labeler.
-    `flip` mirrors training images at random, `augment` changes them as `cascade.estimators.neural.augmentation` says.
+    It takes 2.8 MFLOP at 64 px and width 24.
+
+    `reduce` averages squares of this side first, so that a gate may take smaller images than the labeler. `flip`
+    mirrors training images at random; `augment` is described in `cascade.estimators.neural.augmentation`.
     """
     inputs = keras.Input(input_shape, dtype=dtype)
+    # The scale is part of the network, so that every runtime and server takes raw pixels.
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     if reduce > 1:
         x = layers.AveragePooling2D(reduce)(x)
@@ -52,30 +55,32 @@ def cnn(
     x = layers.Conv2D(width, 7, strides=4, padding="same", activation="relu")(x)
     x = layers.Conv2D(2 * width, 3, strides=2, padding="same", activation="relu")(x)
     x = layers.Conv2D(8 * width // 3, 3, padding="same", activation="relu")(x)
-    # A bleed is a small bright spot: the mean over the image loses it, the maximum keeps it.
+    # A bleed is a small bright spot, which the mean over the image loses and the maximum keeps.
     x = layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
     return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
 
 
 def mobilenet_v3_small(input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None) -> keras.Model:
-    """MobileNetV3Small of keras.applications with its own preprocessing inside."""
+    """Build MobileNetV3Small of keras.applications with its preprocessing inside."""
     return _application(keras.applications.MobileNetV3Small, input_shape, n_outputs, dtype, weights)
 
 
 def efficientnet_v2_b0(input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None) -> keras.Model:
-    """EfficientNetV2B0 of keras.applications with its own preprocessing inside."""
+    """Build EfficientNetV2B0 of keras.applications with its preprocessing inside."""
     return _application(keras.applications.EfficientNetV2B0, input_shape, n_outputs, dtype, weights)
 
 
 def _application(
     application: Callable[..., keras.Model], input_shape: Shape, n_outputs: int, dtype: str, weights: str | None
 ) -> keras.Model:
-    """Put a trunk of three channels (grey images are repeated) under a head; `weights` as in keras.applications."""
+    """Build a trunk of three channels and a head; `weights` as in keras.applications."""
     height, width, channels = input_shape
     if channels not in (1, 3):
         raise ConfigError(f"networks of keras.applications take 1 or 3 channels. Received {channels}.")
     inputs = keras.Input(input_shape, dtype=dtype)
+    # Rescaling by 1 casts uint8 to the type in which the network computes.
     x = layers.Rescaling(1.0)(inputs)
+    # Grey images are repeated, since pretrained weights are for three channels.
     if channels == 1:
         x = layers.Concatenate()([x, x, x])
     trunk = application(
@@ -95,7 +100,7 @@ NETWORKS: dict[str, Builder] = {
 def build_network(
     network: str | Builder, input_shape: Shape, n_outputs: int, dtype: str, options: dict[str, Any]
 ) -> keras.Model:
-    """Build by name, or by a user's `network(input_shape, n_outputs, **options)` that returns logits."""
+    """Build a network by name, or by a user's `network(input_shape, n_outputs, **options)` that returns logits."""
     if callable(network):
         return network(input_shape, n_outputs, **options)
     if network not in NETWORKS:
@@ -106,18 +111,22 @@ def build_network(
     try:
         return NETWORKS[network](input_shape, n_outputs, dtype, **options)
     except TypeError as error:
+        # The message of the call names the unknown option.
         raise ConfigError(f"`network_options` do not suit network {network!r}: {error}.") from error
 
 
 def copy_trunk(source: keras.Model, target: keras.Model) -> None:
-    """Give `target` the weights of every layer of `source` before the head."""
-    held, wanted = ([layer for layer in network.layers[:-1] if layer.weights] for network in (source, target))
-    if [_shapes(layer) for layer in held] != [_shapes(layer) for layer in wanted]:
-        raise ConfigError("`share_trunk` needs gate and labeler networks that differ in nothing but the head.")
-    for layer, other in zip(held, wanted, strict=True):
+    """Copy the weights of every layer of `source` before the head to `target`."""
+    source_layers, target_layers = (
+        [layer for layer in network.layers[:-1] if layer.weights] for network in (source, target)
+    )
+    # Shapes, not names: Keras numbers the names of layers within a process.
+    if list(map(_shapes, source_layers)) != list(map(_shapes, target_layers)):
+        raise ConfigError("`share_trunk` needs gate and labeler networks that differ only in the head.")
+    for layer, other in zip(source_layers, target_layers, strict=True):
         other.set_weights(layer.get_weights())
         if isinstance(other, layers.Normalization):
-            # What it computes with is derived from its weights, and only then.
+            # It computes with constants derived from its weights, which `set_weights` does not update.
             other.finalize_state()
 
 

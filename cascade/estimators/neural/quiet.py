@@ -1,4 +1,4 @@
-"""Import Keras without TensorFlow's start-up chatter, which no log level turns off."""
+"""Import Keras without TensorFlow's start-up messages, which no log level turns off."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ import sys
 from cascade.errors import MissingExtraError
 from cascade.utils.stderr import quiet_stderr
 
+# Read by TensorFlow's native code when it is loaded; later it has no effect.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 def import_keras() -> None:
-    """Import Keras with the process's standard error set aside; show what was said only if the import fails."""
+    """Import Keras with standard error captured, and show what was written only if the import fails."""
     if sys.modules.get("keras") is not None:
         return
     try:
@@ -32,5 +33,5 @@ def _import() -> None:
     if keras.backend.backend() == "tensorflow":
         import tensorflow
 
-        # The search for devices says more, and would otherwise say it at the first network.
+        # The search for devices writes more messages, which would otherwise come with the first network.
         tensorflow.config.list_logical_devices()

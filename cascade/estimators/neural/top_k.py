@@ -1,4 +1,4 @@
-"""Precision, recall and nDCG of the k labels ranked first, as Keras metrics while a network trains."""
+"""Precision, recall and nDCG of the k labels ranked first, as Keras metrics during training."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = ("precision", "recall", "ndcg")
 
 
 class AtK(keras.metrics.Mean):  # type: ignore[misc]
-    """Mean over the rows that have a label, of one figure of each row's first k; logits rank as probabilities do.
+    """Mean of one figure of each row's first k labels, over the rows with a label; logits rank as probabilities do.
 
     Parameters
     ----------
@@ -40,11 +40,12 @@ class AtK(keras.metrics.Mean):  # type: ignore[misc]
         self.kind, self.k = kind, k
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch: 0/1 and logits of shape (batch, L); weights of rows are not used."""
+        """Add a batch: 0/1 and logits of shape (batch, L); row weights are ignored."""
         y = ops.cast(y_true, "float32")
         columns = ops.top_k(ops.cast(y_pred, "float32"), self.k)[1]
         hits = ops.take_along_axis(y, columns, axis=1)
         number = ops.sum(y, axis=1)
+        # A row without a label has weight 0: none of its first k labels could be right.
         super().update_state(self._figure(hits, number), ops.cast(number > 0, "float32"))
 
     def _figure(self, hits: Any, number: Any) -> Any:
@@ -54,6 +55,7 @@ class AtK(keras.metrics.Mean):  # type: ignore[misc]
         if self.kind == "recall":
             return ops.sum(hits, axis=1) / some
         discount = 1 / np.log2(np.arange(2, self.k + 2))
+        # The best ranking has the row's labels first, up to k of them.
         best = ops.take(
             ops.convert_to_tensor(np.cumsum(discount), "float32"), ops.cast(ops.minimum(some, self.k), "int32") - 1
         )

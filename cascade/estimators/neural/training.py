@@ -1,4 +1,4 @@
-"""One training run of one network: seeded, stopped early, stopped at once when a number is not finite."""
+"""Train one network: seeded, with early stopping, and an error if a number is not finite."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ logger = logging.getLogger("cascade.training")
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed Keras for the block, and leave Python's and NumPy's own generators as they were."""
+    """Seed Keras in the block, and restore the global generators of Python and NumPy."""
     kept_python, kept_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    # Keras seeds these as well, but other code of the process may depend on them.
     keras.utils.set_random_seed(seed)
     try:
         yield
@@ -30,7 +31,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
-    """One line of progress an epoch."""
+    """Log one line of progress per epoch."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -53,7 +54,7 @@ def train(
     name: str,
     metrics: Sequence[keras.metrics.Metric] = (),
 ) -> None:
-    """Minimise a loss of the logits; the learning rate falls to zero along a cosine."""
+    """Minimise a loss of the logits, with a learning rate that falls to zero along a cosine."""
     steps = epochs * len(batches)
     network.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
@@ -61,7 +62,7 @@ def train(
         metrics=list(metrics),
         jit_compile=False,
     )
-    # TensorFlow traces a step that makes variables twice, and a trace takes longer than training a small network.
+    # A step that creates variables is traced twice, and a trace takes longer than training a small network.
     network.optimizer.build(network.trainable_variables)
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
     if validation is not None:
@@ -73,12 +74,10 @@ def train(
         _raise_cause(batches, validation)
         if not (isinstance(error, RuntimeError) and any(word in str(error).lower() for word in ("nan", "inf"))):
             raise
-        raise DataError(
-            "training met a loss that is not finite; look for NaN in `X` or lower `learning_rate`."
-        ) from error
+        raise DataError("the training loss is not finite; look for NaN in `X` or lower `learning_rate`.") from error
     check_finite(network)
-    # The optimiser's moments would triple the saved file, a loss of our own would be code to load, and inference needs
-    # neither.
+    # Inference needs neither optimiser nor loss. The optimiser's moments would triple the saved file, and a loss of
+    # this package would be code to load.
     network.optimizer, network.compiled = None, False
 
 

@@ -1,4 +1,4 @@
-"""Which rows does a model see, and how often? Samplers of row numbers, and the shift that each one causes."""
+"""Which rows is a model trained on, and how often? Samplers of row numbers, and the shift that each causes."""
 
 from cascade.estimators.sampling.labelset import lp_ros, lp_rus
 from cascade.estimators.sampling.labelwise import ml_ros, ml_rus

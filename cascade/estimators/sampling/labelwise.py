@@ -1,4 +1,4 @@
-"""ML-ROS and ML-RUS: clone rows of rare labels, or delete rows that have none, label by label."""
+"""ML-ROS and ML-RUS: clone rows of rare labels, or delete rows whose labels are all frequent."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ MOST_DELETED = 0.9
 
 
 def ml_ros(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
-    """Clone rows of the minority labels, one a label in turn, until a label is no rarer than the mean was.
+    """Clone rows of the minority labels, one per label in turn, until a label is no rarer than the mean was.
 
-    An empty row belongs to no label: it is kept once and never cloned. MeanIR falls where rare labels stand alone;
-    where they stand beside frequent ones a clone makes these more frequent still, and MeanIR may rise.
+    An empty row belongs to no label, so it is kept once and never cloned. MeanIR falls where rare labels occur alone.
+    Where they occur with frequent ones, a clone makes these even more frequent, and MeanIR may rise.
 
     Parameters
     ----------
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
     share : float in (0, 10], default=0.25
-        Most clones, as a share of the rows with a label. (The paper's percentage is of all rows; where most are empty
-        that would be several clones for each row with a label.)
+        Most clones, as a share of the rows with a label. (The paper's percentage is of all rows. Where most rows are
+        empty, that would be several clones per row with a label.)
     seed : int or sequence of int, default=0
 
     Returns
     -------
     ndarray of int, shape (n + clones,)
-        All row numbers in order, then those of the clones.
+        All row numbers in order, then the clones' row numbers.
 
     Raises
     ------
@@ -58,6 +58,7 @@ def ml_ros(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
 def _clones(labels: SparseLabels, budget: int, rng: np.random.Generator) -> list[int]:
     columns = labels.tocsc()
     count = np.diff(columns.indptr).astype(np.float64)
+    # The mean before cloning, as in the paper; every clone would change it.
     mean = mean_imbalance_ratio(labels)
     waiting = deque(minority_labels(labels).tolist())
     clones: list[int] = []
@@ -65,6 +66,7 @@ def _clones(labels: SparseLabels, budget: int, rng: np.random.Generator) -> list
         k = waiting.popleft()
         row = int(rng.choice(columns.indices[columns.indptr[k] : columns.indptr[k + 1]]))
         clones.append(row)
+        # A clone counts for every label of its row, not only for the one that it was drawn for.
         count[labels.indices[labels.indptr[row] : labels.indptr[row + 1]]] += 1
         if count.max() / count[k] > mean:
             waiting.append(k)
@@ -74,14 +76,14 @@ def _clones(labels: SparseLabels, budget: int, rng: np.random.Generator) -> list
 def ml_rus(Y: Any, share: float = 0.25, seed: Seed = 0) -> Rows:
     """Delete rows at random among those whose labels are all frequent.
 
-    Rows of a minority label are kept, and so are empty rows: they have no frequent label either, and deleting them
-    would move nothing but the share of rows with a label, which is the gate's own.
+    Rows of a minority label are kept, and so are empty rows. Those have no frequent label either, and deleting them
+    would only change the share of rows with a label, which is the gate's concern.
 
     Parameters
     ----------
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
     share : float in (0, 0.9], default=0.25
-        Rows to delete, as a share of the rows with a label; fewer where fewer may be deleted.
+        Most rows to delete, as a share of the rows with a label.
     seed : int or sequence of int, default=0
 
     Returns

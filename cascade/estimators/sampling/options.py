@@ -1,4 +1,4 @@
-"""From a user's words to a sampler."""
+"""Choose a sampler by a user's option."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ RANGES: dict[tuple[str, str], tuple[float, float]] = {
 
 
 def check_sampling(option: Any) -> tuple[str, dict[str, float]]:
-    """Take a sampling option apart into its kind and all of its options, or refuse it.
+    """Validate a sampling option; return its kind and all of its options.
 
     Raises
     ------
@@ -55,27 +55,28 @@ def check_sampling(option: Any) -> tuple[str, dict[str, float]]:
     >>> check_sampling({"kind": "ml_ros", "share": 0.5})
     ('ml_ros', {'share': 0.5})
     """
-    given = {"kind": option} if isinstance(option, str) else option
-    kind = given.get("kind") if isinstance(given, Mapping) else None
+    mapping = {"kind": option} if isinstance(option, str) else option
+    kind = mapping.get("kind") if isinstance(mapping, Mapping) else None
     if not isinstance(kind, str) or kind not in DEFAULTS:
         raise ConfigError(
             f"`sampling` must be one of {sorted(DEFAULTS)}, or a mapping with its `kind`. Received {option!r}."
         )
-    own: dict[Any, Any] = {name: value for name, value in given.items() if name != "kind"}
-    unknown = sorted(set(own) - set(DEFAULTS[kind]), key=str)
+    given: dict[Any, Any] = {name: value for name, value in mapping.items() if name != "kind"}
+    # Keys of a config may be of any type, which cannot be sorted without `key`.
+    unknown = sorted(set(given) - set(DEFAULTS[kind]), key=str)
     if unknown:
         raise ConfigError(
             f"`sampling` {kind!r} must have options of {sorted(DEFAULTS[kind])}. Received {unknown[0]!r}."
         )
-    for name, value in own.items():
+    for name, value in given.items():
         low, high = RANGES[kind, name]
         if not (is_number(value) and low <= value <= high):
-            raise ConfigError(f"`sampling.{name}` must lie in [{low:g}, {high:g}]. Received {value!r}.")
-    return kind, {**DEFAULTS[kind], **own}
+            raise ConfigError(f"`sampling.{name}` must be in [{low:g}, {high:g}]. Received {value!r}.")
+    return kind, {**DEFAULTS[kind], **given}
 
 
 def draw_rows(option: SamplingOption, Y: Any, seed: Seed) -> Rows:
-    """Draw rows as `option` says.
+    """Draw rows with the sampler of an option.
 
     Parameters
     ----------
@@ -94,5 +95,6 @@ def draw_rows(option: SamplingOption, Y: Any, seed: Seed) -> Rows:
     >>> draw_rows("ml_ros", [[1, 0]] * 4 + [[0, 1]], seed=0).tolist()
     [0, 1, 2, 3, 4, 4]
     """
+    # Pasting changes rows that were drawn, not which rows are drawn; see `SampledBatches`.
     kind, options = check_sampling(option)
     return SAMPLERS[kind](Y, seed=seed, **{name: value for name, value in options.items() if name != "paste"})

@@ -1,4 +1,4 @@
-"""Findings of one image pasted into another, where it is known which pixels belong to a finding."""
+"""Paste the findings of one image into another, for images whose pixels of findings are known."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from cascade.utils.types import Rows
 
 Frames = NDArray[np.int64]
 
-NOBODY = -1
+NO_DONOR = -1
 
 
-class KnowsFindings(Protocol):
-    """Images that know where their findings are."""
+class ImagesWithFindings(Protocol):
+    """Images with a mask of their findings."""
 
     def masks(self, rows: Rows) -> NDArray[np.bool_]:
-        """Pixels that belong to a finding; bool of shape (len(rows), height, width)."""
+        """Return which pixels belong to a finding; bool of shape (len(rows), height, width)."""
 
     def frames(self, rows: Rows) -> NDArray[np.int64]:
-        """What is laid over what: top, left, bottom and right of each body; int of shape (len(rows), 4)."""
+        """Return top, left, bottom and right of the body in each image; int of shape (len(rows), 4)."""
 
 
 class PastedRows(RowSource):
     """Rows of `X`, some of them with the findings of another row pasted over them.
 
-    The donor's frame is stretched over the recipient's, so that a finding comes to lie where it lay. The pasted image
-    shows the findings of both, so it has the labels of both. It is nobody's scan: rows that validate, calibrate or test
-    are never pasted, and donors come from the rows that are trained on.
+    The donor's frame is stretched to the recipient's, so that a finding keeps its place in the body. The pasted image
+    shows the findings of both rows and has the labels of both. It is not a real scan, so only training rows are pasted
+    and only training rows are donors.
 
     Parameters
     ----------
     X : images with methods ``masks(rows)`` and ``frames(rows)``, or views of such images
-        Rows of shape (height, width, channels); see `KnowsFindings`.
+        Rows of shape (height, width, channels); see `ImagesWithFindings`.
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
     rows : ndarray of int, shape (m,)
     donors : ndarray of int, shape (m,)
-        Row whose findings are pasted; -1 for none. One that shows no pixel of a finding gives nothing.
+        Row whose findings are pasted; -1 for none. A donor without a pixel of a finding is dropped.
 
     Attributes
     ----------
     Y : ndarray or sparse matrix, shape (m, L)
-        The OR of both rows' labels, `any` as well.
+        Labels of either row, including `any`.
 
     Raises
     ------
@@ -72,31 +72,33 @@ class PastedRows(RowSource):
     """
 
     def __init__(self, X: Any, Y: Any, rows: Rows, donors: Rows) -> None:
-        _known(X)
+        _check_has_masks(X)
         self.X, self.rows, self.donors = X, np.asarray(rows, dtype=np.intp), np.array(donors, dtype=np.intp)
         if self.rows.shape != self.donors.shape or self.rows.ndim != 1:
             raise DataError(f"`donors` must be one per row ({len(self.rows)}). Received shape {self.donors.shape}.")
         self.shape = (len(self.rows), *X.shape[1:])
         self.dtype = X.dtype
-        given = np.flatnonzero(self.donors != NOBODY)
-        source, numbers = _behind(X, self.donors[given])
-        self.donors[given[~source.masks(numbers).any(axis=(1, 2))]] = NOBODY
+        pasted = np.flatnonzero(self.donors != NO_DONOR)
+        source, numbers = _source(X, self.donors[pasted])
+        # Before the labels are merged: a label without visible pixels must not be added.
+        self.donors[pasted[~source.masks(numbers).any(axis=(1, 2))]] = NO_DONOR
         self.Y = _labels_of_both(Y, self.rows, self.donors)
 
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        # A copy, since `take` may return a view of the user's images.
         batch = np.array(take(self.X, self.rows[rows]))
-        given = np.flatnonzero(self.donors[rows] != NOBODY)
-        if len(given):
-            source, donors = _behind(self.X, self.donors[rows[given]])
-            _, own = _behind(self.X, self.rows[rows[given]])
-            frames = source.frames(donors), source.frames(own)
+        pasted = np.flatnonzero(self.donors[rows] != NO_DONOR)
+        if len(pasted):
+            source, donors = _source(self.X, self.donors[rows[pasted]])
+            _, recipients = _source(self.X, self.rows[rows[pasted]])
+            frames = source.frames(donors), source.frames(recipients)
             mask = _stretched(source.masks(donors)[..., None], *frames)
-            batch[given] = np.where(mask, _stretched(take(source, donors), *frames), batch[given])
+            batch[pasted] = np.where(mask, _stretched(take(source, donors), *frames), batch[pasted])
         return batch
 
 
 def draw_donors(Y: Any, n: int, share: float, gamma: float = 0.5, seed: Seed = 0) -> Rows:
-    """Draw a donor for a share of `n` rows, among the rows with a label, more often where labels are rare.
+    """Draw a donor for a share of `n` rows, among the rows with a label and more often those with rare labels.
 
     Parameters
     ----------
@@ -120,36 +122,39 @@ def draw_donors(Y: Any, n: int, share: float, gamma: float = 0.5, seed: Seed = 0
     labels = as_sparse(Y)
     rng = np.random.default_rng(seed)
     pool = labelled_rows(labels)
-    donors: Rows = np.full(n, NOBODY, dtype=np.intp)
+    donors: Rows = np.full(n, NO_DONOR, dtype=np.intp)
     if len(pool):
         weight = rarity_weights(labels, gamma)[pool]
-        given = rng.permutation(n)[: round(share * n)]
-        donors[given] = rng.choice(pool, len(given), p=weight / weight.sum())
+        recipients = rng.permutation(n)[: round(share * n)]
+        donors[recipients] = rng.choice(pool, len(recipients), p=weight / weight.sum())
     return donors
 
 
 def _labels_of_both(Y: Any, rows: Rows, donors: Rows) -> Any:
-    own, added = Y[rows], Y[np.maximum(donors, 0)]
-    given = (donors != NOBODY)[:, None].astype(Y.dtype)
-    return own.maximum(added.multiply(given).tocsr()) if sparse.issparse(Y) else np.maximum(own, added * given)
+    # -1 would index the last row; row 0 is read in its place and multiplied by 0.
+    labels, added = Y[rows], Y[np.maximum(donors, 0)]
+    has_donor = (donors != NO_DONOR)[:, None].astype(Y.dtype)
+    if sparse.issparse(Y):
+        return labels.maximum(added.multiply(has_donor).tocsr())
+    return np.maximum(labels, added * has_donor)
 
 
-def _known(X: Any) -> None:
-    source, _ = _behind(X, np.empty(0, np.intp))
+def _check_has_masks(X: Any) -> None:
+    source, _ = _source(X, np.empty(0, np.intp))
     if not hasattr(source, "masks"):
         kind = type(source).__name__
-        raise ConfigError(f"pasting needs an `X` that knows its findings, such as PhantomImages. Received {kind}.")
+        raise ConfigError(f"pasting needs an `X` with masks of findings, such as PhantomImages. Received {kind}.")
 
 
-def _behind(X: Any, rows: Rows) -> tuple[Any, Rows]:
-    """Follow views to the images that they show."""
+def _source(X: Any, rows: Rows) -> tuple[Any, Rows]:
+    """Follow views to the images that they show; return these and the row numbers there."""
     while isinstance(X, RowView) and not hasattr(X, "masks"):
         X, rows = X.X, X.rows[rows]
     return X, rows
 
 
 def _stretched(images: NDArray[Any], frames: Frames, wanted: Frames) -> NDArray[Any]:
-    """Move and scale images (m, height, width, channels) so that their frames come to lie on the wanted ones."""
+    """Move and scale images (m, height, width, channels) so that their frames match the wanted ones."""
     number, height, width = np.arange(len(images)), images.shape[1], images.shape[2]
     row = _places(frames[:, 0], frames[:, 2], wanted[:, 0], wanted[:, 2], height)
     column = _places(frames[:, 1], frames[:, 3], wanted[:, 1], wanted[:, 3], width)
@@ -158,7 +163,8 @@ def _stretched(images: NDArray[Any], frames: Frames, wanted: Frames) -> NDArray[
 
 
 def _places(low: Frames, high: Frames, wanted_low: Frames, wanted_high: Frames, size: int) -> Rows:
-    """Which pixel of an image is shown at each place along one axis; int of shape (m, size)."""
+    """Return which pixel of an image is shown at each place along one axis; int of shape (m, size)."""
+    # An empty frame has a width of 0. Halves are centres of pixels, so equal frames change nothing.
     scale = (high - low) / np.maximum(wanted_high - wanted_low, 1)
     place = low[:, None] + (np.arange(size) + 0.5 - wanted_low[:, None]) * scale[:, None]
     shown: Rows = np.clip(place.astype(np.intp), 0, size - 1)

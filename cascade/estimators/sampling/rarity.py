@@ -15,13 +15,13 @@ from cascade.utils.types import Floats, Rows
 
 
 def rarity_weights(Y: Any, gamma: float = 0.5) -> Floats:
-    """How often each row is to be drawn: (rows of the most frequent label / rows of its rarest label) ** gamma.
+    """Return weights of rows: (rows of the most frequent label / rows of the row's rarest label) ** gamma.
 
     Parameters
     ----------
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
     gamma : float in [0, 1], default=0.5
-        0 draws all rows alike; 1 draws each label about as often as the most frequent one.
+        0 draws all rows equally often; 1 draws each label about as often as the most frequent one.
 
     Returns
     -------
@@ -34,8 +34,8 @@ def rarity_weights(Y: Any, gamma: float = 0.5) -> Floats:
 
     References
     ----------
-    Gupta, Dollar & Girshick (2019), LVIS: a dataset for large vocabulary instance segmentation, CVPR: a row is
-    repeated as its rarest label asks, by the square root of rarity.
+    Gupta, Dollar & Girshick (2019), LVIS: a dataset for large vocabulary instance segmentation, CVPR, where a row is
+    repeated by the square root of the rarity of its rarest label.
 
     Examples
     --------
@@ -43,14 +43,16 @@ def rarity_weights(Y: Any, gamma: float = 0.5) -> Floats:
     [1.0, 1.0, 1.0, 1.0, 2.236, 1.0]
     """
     if not (is_number(gamma) and 0 <= gamma <= 1):
-        raise ConfigError(f"`gamma` must lie in [0, 1]. Received {gamma!r}.")
+        raise ConfigError(f"`gamma` must be in [0, 1]. Received {gamma!r}.")
     return _weights(as_sparse(Y), gamma)
 
 
 def _weights(labels: SparseLabels, gamma: float) -> Floats:
+    # At least 1: a label that never occurs is on no row, but would divide by zero.
     count = np.maximum(np.asarray(labels.sum(axis=0, dtype=np.float64)).ravel(), 1.0)
     each = (count.max() / count) ** gamma
     rarest = sparse.csr_array((each[labels.indices], labels.indices, labels.indptr), shape=labels.shape).max(axis=1)
+    # The maximum of a row without entries is 0, so only labelled rows take it.
     weight: Floats = np.ones(labels.shape[0])
     rows = labelled_rows(labels)
     weight[rows] = rarest.toarray().ravel()[rows]
@@ -58,9 +60,9 @@ def _weights(labels: SparseLabels, gamma: float) -> Floats:
 
 
 def draw_rare(Y: Any, gamma: float = 0.5, seed: Seed = 0) -> Rows:
-    """Draw as many rows as there are, each about as often as its weight over the mean weight.
+    """Draw n rows out of n, each about as often as its weight over the mean weight.
 
-    A row is drawn the whole number of times below that, or once more: no other draw is less noisy.
+    A row is drawn that number of times, rounded down or up, which has the least variance of all draws.
 
     Parameters
     ----------
@@ -90,8 +92,10 @@ def draw_rare(Y: Any, gamma: float = 0.5, seed: Seed = 0) -> Rows:
     """
     weight = rarity_weights(Y, gamma)
     rng = np.random.default_rng(seed)
+    # Systematic sampling: points at unit distance over the cumulated weights. The random order keeps the order of the
+    # data from deciding which rows are drawn together.
     order = rng.permutation(len(weight))
     edges = np.cumsum(weight[order]) / weight.sum() * len(weight)
     drawn = np.searchsorted(edges, rng.random() + np.arange(len(weight)), side="right")
-    # Rounding may leave the last edge just below the last place.
+    # Rounding may leave the last edge just below the last point.
     return rng.permutation(order[np.minimum(drawn, len(weight) - 1)])

@@ -1,11 +1,10 @@
-"""What a sample does to log-odds, and how much of it can be taken off again.
+"""The shift of log-odds that sampling causes, and how much of it can be corrected.
 
 A model of label k that is trained on a sample learns p(y_k | x) times how often a row with (or without) the label was
-drawn, given x. Where that depends on y_k alone, as when negatives are thinned for one label's model, the log-odds move
-by one number, and taking it off is exact. A row of several labels is drawn for all of them at once: what happens to
-label k then also depends on the labels beside it, and so on x. The number here is right for the rows as a whole
-(prior shift) and an approximation for each. What it leaves over is taken off by calibration on rows at their natural
-prevalence, which is the cure in any case.
+drawn, given x. If that depends only on y_k, as when negatives are thinned for one label's model, log-odds move by one
+number and the correction is exact. A row with several labels is drawn for all of them at once, so the shift of label k
+also depends on its other labels, and thus on x. The number computed here is right on average (prior shift) and an
+approximation for each row. Calibration on rows at their natural prevalence corrects what remains.
 """
 
 from __future__ import annotations
@@ -20,23 +19,23 @@ from cascade.utils.types import Floats, Rows
 
 
 def draw_counts(rows: Rows, n_rows: int) -> Floats:
-    """How often each row was drawn, over its natural share of the sample.
+    """Return how often each row was drawn, over its natural share of the sample.
 
     Parameters
     ----------
     rows : ndarray of int
-        Row numbers that a sampler gave.
+        Row numbers that a sampler returned.
     n_rows : int
-        Rows that it was given.
+        Number of rows that it sampled from.
 
     Returns
     -------
     ndarray of float, shape (n_rows,)
-        With mean 1; 0 for a row that was not drawn.
+        With mean 1, and 0 for a row that was not drawn.
 
     Examples
     --------
-    >>> times_drawn(np.array([0, 1, 1, 2]), 3).tolist()
+    >>> draw_counts(np.array([0, 1, 1, 2]), 3).tolist()
     [0.75, 1.5, 0.75]
     """
     count = np.bincount(rows, minlength=n_rows).astype(np.float64)
@@ -44,20 +43,20 @@ def draw_counts(rows: Rows, n_rows: int) -> Floats:
 
 
 def class_ratios(Y: Any, drawn: Any, weight: Floats | None = None, drawn_weight: Floats | None = None) -> Floats:
-    """Share of each label's negatives and positives in a sample, over their natural share.
+    """Return the share of each label's negatives and positives in a sample, over their natural share.
 
     Parameters
     ----------
     Y : ndarray or sparse matrix of 0/1, shape (n, L)
     drawn : ndarray or sparse matrix of 0/1, shape (m, L)
-        Labels of the rows drawn, such as `Y[rows]`.
+        Labels of the sampled rows, such as `Y[rows]`.
     weight, drawn_weight : ndarray of float, shapes (n,) and (m,), optional
         Sample weights.
 
     Returns
     -------
     ndarray of float > 0, shape (L, 2)
-        Negatives first. A class that has no rows in `Y` gets 1; one of which nothing was drawn counts half a row.
+        Negatives first. A class without rows in `Y` gets 1; a class without rows in the sample counts half a row.
 
     Raises
     ------
@@ -75,7 +74,7 @@ def class_ratios(Y: Any, drawn: Any, weight: Floats | None = None, drawn_weight:
         )
     natural, sampled = _class_weight(Y, weight), _class_weight(drawn, drawn_weight)
     total = sampled.sum(axis=1, keepdims=True)
-    # Half a row keeps the log-odds of a class finite that the sample left out.
+    # Half a row keeps the log-odds finite where the sample has no row of a class.
     share = np.maximum(sampled / total, 0.5 / drawn.shape[0])
     expected = natural / natural.sum(axis=1, keepdims=True)
     ratio: Floats = np.divide(share, expected, out=np.ones_like(natural), where=natural > 0)
@@ -85,16 +84,17 @@ def class_ratios(Y: Any, drawn: Any, weight: Floats | None = None, drawn_weight:
 def _class_weight(Y: Any, weight: Floats | None) -> Floats:
     each = np.ones(Y.shape[0]) if weight is None else weight
     positive = np.asarray(each @ Y, dtype=np.float64).ravel()
+    # Rounding may put the difference just below 0 where every row is positive.
     return np.column_stack([np.maximum(each.sum() - positive, 0.0), positive])
 
 
 def resampling_shift(ratios: Floats) -> Floats:
-    """Log-odds to add to a model that was fitted on a sample; float of shape (L,).
+    """Return the log-odds to add to a model that was fitted on a sample; float of shape (L,).
 
     Parameters
     ----------
     ratios : ndarray of float > 0, shape (L, 2)
-        From `class_ratios`. Only the ratio of the two counts, as in `prior_correction.sampling_shift`.
+        From `class_ratios`. Only the ratio of the two numbers matters, as in `prior_correction.sampling_shift`.
 
     Examples
     --------
@@ -102,5 +102,6 @@ def resampling_shift(ratios: Floats) -> Floats:
     >>> resampling_shift(class_ratios(Y, Y[[0, 0, 1, 2]])).round(3).tolist()
     [-1.099]
     """
+    # Scaled into (0, 1], as `sampling_shift` takes shares that were kept; its result depends only on the ratio.
     kept = ratios / ratios.max(axis=1, keepdims=True)
     return sampling_shift(kept[:, 0], kept[:, 1])

@@ -1,4 +1,4 @@
-"""What every sampler reads of a label matrix, dense or sparse: rows that have a label, and labels that are rare."""
+"""Rows with a label and rare labels of a label matrix, dense or sparse, for all samplers."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ Seed = int | Sequence[int]
 
 
 def as_sparse(Y: Any) -> SparseLabels:
-    """Validate labels; CSR array of 0/1 whatever was given, so that the same seed draws the same rows."""
+    """Validate labels; return a CSR array of 0/1."""
+    # One format for all, so that a seed draws the same rows from dense and sparse labels.
     return check_sparse_labels(Y) if sparse.issparse(Y) else sparse.csr_array(check_labels(Y))
 
 
 def labelled_rows(labels: SparseLabels) -> Rows:
-    """Numbers of the rows that have a label."""
+    """Return the numbers of the rows with a label."""
     return np.flatnonzero(np.diff(labels.indptr))
 
 
 def minority_labels(labels: SparseLabels) -> NDArray[np.intp]:
-    """Columns of the labels that are rarer than the mean: IRLbl above MeanIR.
+    """Return the columns of the labels that are rarer than the mean: IRLbl above MeanIR.
 
     References
     ----------
@@ -40,6 +41,7 @@ def minority_labels(labels: SparseLabels) -> NDArray[np.intp]:
     >>> minority_labels(as_sparse([[1, 1], [1, 0], [0, 0]])).tolist()
     [1]
     """
+    # A label that never occurs has a ratio of NaN, which compares as False: it has no row to sample.
     return np.flatnonzero(imbalance_ratio(labels) > mean_imbalance_ratio(labels))
 
 

@@ -1,4 +1,4 @@
-"""Which curves are shown? Their points and intervals, as plain numbers."""
+"""Which curves are plotted? Their points and intervals, as plain numbers."""
 
 from __future__ import annotations
 

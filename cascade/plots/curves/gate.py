@@ -1,4 +1,4 @@
-"""The gate's operating curve: at each threshold what is examined, and what is kept of each label."""
+"""The gate's operating curve: rows that pass and positives kept per label, at each threshold."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from cascade.utils.types import Floats
 Counts = NDArray[np.int64]
 
 POINTS = 60
-"""Thresholds at which the share of rows, and as many at which the share of positives, moves by the same step."""
+"""Number of thresholds at quantiles of all rows, and as many at quantiles of the rows with a label."""
 
 CELLS = 2_000_000
-"""Positives x thresholds that are held at once."""
+"""Positives x thresholds that are in memory at a time."""
 
 
 @dataclass(frozen=True)
 class GateCurve:
-    """What a gate lets through at each of T thresholds; rows pass from the threshold on.
+    """Rows and positives that pass a gate at each of T thresholds; scores equal to a threshold pass.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class GateCurve:
 
 
 def threshold_grid(gate: ArrayLike, with_label: ArrayLike, own: float, lowest: float = 0.0) -> Floats:
-    """Thresholds at which it is worth looking: steps of all rows and of those with a label, and the model's own.
+    """Return thresholds for a curve: quantiles of all rows and of those with a label, and the model's threshold.
 
     Parameters
     ----------
@@ -71,12 +71,12 @@ def threshold_grid(gate: ArrayLike, with_label: ArrayLike, own: float, lowest: f
         Gate probabilities.
     with_label : array-like of bool, shape (n,)
     own, lowest : float
-        The model's threshold, and the lowest to look at; both are part of the answer.
+        The model's threshold, and the lowest one of the result. Both are included, unless `own` is below `lowest`.
 
     Returns
     -------
     ndarray of float, shape (T,)
-        Ascending, no value twice.
+        Ascending, without duplicates.
 
     Examples
     --------
@@ -86,16 +86,17 @@ def threshold_grid(gate: ArrayLike, with_label: ArrayLike, own: float, lowest: f
     scores = np.asarray(gate, dtype=np.float64)
     steps = np.linspace(0, 1, POINTS)
     parts = [scores, scores[np.asarray(with_label, dtype=bool)]]
-    # Taken from the scores themselves: between two of them nothing changes.
-    found = [np.quantile(part, steps, method="lower") for part in parts if len(part)]
-    grid = np.unique(np.concatenate([*found, [own, lowest]]))
+    # Quantiles that are scores themselves: between two scores nothing changes. Quantiles of rows with a label are
+    # included since these are few, and recall changes only at their scores.
+    quantiles = [np.quantile(part, steps, method="lower") for part in parts if len(part)]
+    grid = np.unique(np.concatenate([*quantiles, [own, lowest]]))
     return grid[grid >= lowest]
 
 
 def gate_curve(
     gate: ArrayLike, Y: Labels, names: Sequence[str], thresholds: ArrayLike, groups: ArrayLike | None = None
 ) -> GateCurve:
-    """Count at each threshold what passes.
+    """Count the rows and positives that pass at each threshold.
 
     Parameters
     ----------
@@ -106,7 +107,7 @@ def gate_curve(
     thresholds : array-like of float, shape (T,)
         Ascending.
     groups : array-like, shape (n,), optional
-        Intervals are those of groups; without, each row is one.
+        Intervals are over groups. Default: each row is a group.
 
     Returns
     -------
@@ -114,7 +115,7 @@ def gate_curve(
 
     See Also
     --------
-    cascade.metrics.intervals.clustered_interval : the interval, which is sensible also where nothing is lost.
+    cascade.metrics.intervals.clustered_interval : the interval, which is valid also where no positive is lost.
 
     Examples
     --------
@@ -140,7 +141,7 @@ def gate_curve(
 
 
 def passing(scores: Floats, thresholds: Floats) -> Counts:
-    """Count the scores that lie at or above each threshold; int of shape (T,).
+    """Count the scores at or above each threshold; int of shape (T,).
 
     Examples
     --------
@@ -151,9 +152,10 @@ def passing(scores: Floats, thresholds: Floats) -> Counts:
 
 
 def _interval(scores: Floats, group: NDArray[np.intp], thresholds: Floats) -> Floats:
-    """Interval (2, T) of the share of some rows that pass."""
+    """Return the interval (2, T) of the share of rows that pass."""
     if not len(scores):
         return np.full((2, len(thresholds)), np.nan)
+    # In parts, since rows x thresholds of a frequent label would not fit into memory.
     parts = np.array_split(thresholds, np.ceil(len(scores) * len(thresholds) / CELLS))
     weight = np.ones(len(scores))
     return np.concatenate([clustered_interval(scores[:, None] >= part, weight, group) for part in parts], axis=1)

@@ -27,8 +27,8 @@ class PrecisionRecallCurve:
     label : str
     recall : ndarray of float, shape (G,)
     precision, low, high : ndarray of float, shape (G,)
-        Precision at the highest threshold that finds at least this share, and its 95 % interval over groups; NaN for a
-        label that never occurs.
+        Precision at the highest threshold with at least this recall, and its 95 % interval over groups; NaN for a label
+        that never occurs.
     average_precision, prevalence : float
     """
 
@@ -43,23 +43,25 @@ class PrecisionRecallCurve:
 
 @dataclass(frozen=True)
 class _AtRecalls(Metric):
-    """A metric of a single label, with one value at each recall instead of one a label."""
+    """A metric of a single label, with one value per recall instead of one per label."""
 
     def of_sums(self, sums: Iterable[Floats]) -> Floats:
-        """Values of shape (G, D)."""
-        (of_label,) = sums
-        return self.formula(of_label)
+        """Return values of shape (G, D)."""
+        # The columns of average precision are reused: one set of sums determines the precision at every place.
+        (label_sums,) = sums
+        return self.formula(label_sums)
 
 
 def _precision(sums: Floats) -> Floats:
-    positives, _, passed_by, _ = counts_at_places(sums)
-    found = np.cumsum(positives, axis=0)
-    precision = np.divide(found, found + passed_by, out=np.zeros_like(found), where=found > 0)
+    positives, _, negatives_above, _ = counts_at_places(sums)
+    true_positives = np.cumsum(positives, axis=0)
+    predicted = true_positives + negatives_above
+    precision = np.divide(true_positives, predicted, out=np.zeros_like(true_positives), where=true_positives > 0)
     values = np.full((len(RECALLS), sums.shape[1]), np.nan)
     for draw in np.flatnonzero(positives.any(axis=0)):
-        # What is asked for may be a whole number of positives, which rounding must not push to the next.
-        wanted = RECALLS * found[-1, draw] * (1 - ROUNDING)
-        values[:, draw] = precision[np.searchsorted(found[:, draw], wanted), draw]
+        # A requested recall can be a whole number of positives, which rounding must not move to the next one.
+        wanted = RECALLS * true_positives[-1, draw] * (1 - ROUNDING)
+        values[:, draw] = precision[np.searchsorted(true_positives[:, draw], wanted), draw]
     return values
 
 
@@ -67,12 +69,12 @@ PRECISION_AT_RECALLS = _AtRecalls("precision_at_recalls", AVERAGE_PRECISION.colu
 
 
 def precision_recall_curve(outcome: Outcome, k: int, label: str, group: NDArray[np.intp]) -> PrecisionRecallCurve:
-    """Draw up the curve of label `k`.
+    """Compute the curve of label `k`.
 
     Parameters
     ----------
     outcome : Outcome
-        Of n rows.
+        Outcome of n rows.
     k : int
     label : str
     group : ndarray of int, shape (n,)

@@ -1,4 +1,4 @@
-"""Predicted against observed shares of a label, with an interval over groups."""
+"""Observed against predicted shares of a label, with an interval over groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FEWEST_EXPECTED = 5
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """What share of the rows has a label where about so much was predicted, in B bins.
+    """Observed share of a label and its mean predicted probability, in B bins of the probability.
 
     Attributes
     ----------
@@ -38,15 +38,16 @@ class ReliabilityCurve:
 
 
 def reliability_curve(outcome: Outcome, k: int, label: str, group: NDArray[np.intp]) -> ReliabilityCurve:
-    """Draw up the curve of label `k`.
+    """Compute the curve of label `k`.
 
-    Bins are cut so that each expects as many positives as the others: with as many rows in each, all but one of a
-    rare label's bins would have none. There are at most ten, and each expects five positives where there are so many.
+    Bins are cut so that each expects the same number of positives. With equal numbers of rows, all but one of a rare
+    label's bins would have no positive. There are at most ten bins, and fewer if ten would expect less than five
+    positives each.
 
     Parameters
     ----------
     outcome : Outcome
-        Of n rows.
+        Outcome of n rows.
     k : int
     label : str
     group : ndarray of int, shape (n,)
@@ -54,7 +55,7 @@ def reliability_curve(outcome: Outcome, k: int, label: str, group: NDArray[np.in
 
     See Also
     --------
-    cascade.metrics.intervals.clustered_interval : the interval, which is sensible also where a bin has no positive.
+    cascade.metrics.intervals.clustered_interval : the interval, which is valid also where a bin has no positive.
 
     Examples
     --------
@@ -66,7 +67,9 @@ def reliability_curve(outcome: Outcome, k: int, label: str, group: NDArray[np.in
     """
     rows = outcome.labels.rows_knowing(k)
     y, p, number = outcome.Y[rows, k], outcome.proba[rows, k], group[rows]
-    bins = [np.flatnonzero(_bins(p) == place) for place in np.unique(_bins(p))]
+    place = _bins(p)
+    # Bins without a row are left out: a single frequent probability can span several bins.
+    bins = [np.flatnonzero(place == number_of_bin) for number_of_bin in np.unique(place)]
     ends = [clustered_interval(y[of_bin, None], np.ones(len(of_bin)), number[of_bin])[:, 0] for of_bin in bins]
     low, high = np.array(ends).reshape(-1, 2).T
     return ReliabilityCurve(
@@ -80,10 +83,12 @@ def reliability_curve(outcome: Outcome, k: int, label: str, group: NDArray[np.in
 
 
 def _bins(p: Floats) -> NDArray[np.intp]:
-    """Bin of each row by the sum of probabilities below it; equal probabilities share one."""
+    """Return the bin of each row by the sum of probabilities below it; equal probabilities share a bin."""
     values, place, rows = np.unique(p, return_inverse=True, return_counts=True)
     mass = values * rows
     total = mass.sum()
     n_bins = int(np.clip(total // FEWEST_EXPECTED, 1, MOST_BINS))
+    # A probability that many rows share goes into the bin at the middle of its mass, instead of at one end.
+    # The divisor avoids 0 / 0 if all probabilities are 0.
     middle = (np.cumsum(mass) - mass / 2) / max(total, np.finfo(np.float64).tiny)
     return np.asarray(np.minimum(middle * n_bins, n_bins - 1).astype(np.intp)[place])

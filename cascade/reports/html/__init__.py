@@ -1,4 +1,4 @@
-"""How does a run become one HTML file? Content as plain data, then layout."""
+"""How is a run rendered as one HTML file? Content as plain data first, then its layout."""
 
 from __future__ import annotations
 

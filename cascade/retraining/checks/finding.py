@@ -1,4 +1,4 @@
-"""What is odd about new data, and what is answered to it."""
+"""What is unusual about new data, and what follows from it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ CheckVerdict = Literal["refuse", "ask", "warn"]
 
 @dataclass(frozen=True)
 class DataFinding:
-    """One thing that was found in new data.
+    """One unusual fact about new data.
 
     Attributes
     ----------
     answer : {"refuse", "ask", "warn"}
-        Nothing is trained; a challenger is trained, and a person asked before it is promoted; it is told.
+        "refuse": nothing is trained. "ask": a challenger is trained, and a person must confirm its promotion.
+        "warn": the fact is only reported.
     code : str
         Short name of the rule.
     sentence : str
+        The fact, for a reader.
     """
 
     answer: CheckVerdict

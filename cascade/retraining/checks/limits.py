@@ -1,4 +1,4 @@
-"""How far new data may lie from what the champion was trained on."""
+"""How far new data may differ from the data that the champion was trained on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ class Limits:
     Parameters
     ----------
     fewest_rows : float
-        Rows that there must be, as a share of the champion's.
+        Rows that the data must have, as a share of the champion's.
     prevalence_told, prevalence_asked : float
-        Factor by which a label's prevalence may differ before it is told, or a person is asked; the whole interval
-        of the factor must lie beyond.
+        Factors by which a label's prevalence may differ before a warning, and before a person must confirm the
+        promotion. The whole interval of the factor must be beyond.
     agreement : float
-        Share of the champion's former agreement with the labels that must be left, see
-        `cascade.retraining.memory.agreement_figures`; a refusal needs the whole interval below.
+        Smallest share of the champion's former agreement with the labels, see
+        `cascade.retraining.memory.agreement_figures`. Data is refused if the whole interval is below.
     constant_rows : float
-        Share of the images that may be of one grey value.
+        Share of the images that may have one grey value only.
     """
 
     fewest_rows: float = 0.6

@@ -1,4 +1,4 @@
-"""What the rows themselves hold: numbers that are none, images of one grey value, rows that stand there twice."""
+"""What rows contain: numbers that are not finite, images of one grey value, repeated rows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from cascade.utils.types import Mask
 
 
 def check_rows(hashes: RowHashes, held: Mask, most_constant: float, allow_missing: bool) -> Iterator[DataFinding]:
-    """Find rows that no model should learn from."""
+    """Find rows that no model should be trained on."""
     data = hashes.data
+    # Text has no numbers to check, and sentences repeat without being an error.
     if is_text(data.X):
         return
     wrong = hashes.not_finite(allow_missing)
@@ -27,21 +28,21 @@ def check_rows(hashes: RowHashes, held: Mask, most_constant: float, allow_missin
         rows = np.flatnonzero(hashes.constant)
         sentence = f"{len(rows)} images are of one grey value (first: row {rows[0]}); take them out of the data."
         yield DataFinding("refuse", "constant-image", sentence)
-    yield from _twice(hashes, held)
+    yield from _repeated(hashes, held)
 
 
-def _twice(hashes: RowHashes, held: Mask) -> Iterator[DataFinding]:
+def _repeated(hashes: RowHashes, held: Mask) -> Iterator[DataFinding]:
     contents = hashes.contents
     repeated = len(contents) - len(np.unique(contents))
     if repeated:
-        sentence = f"{repeated} rows hold what another row holds; they count twice."
+        sentence = f"{repeated} rows repeat the content of another row; they count more than once."
         yield DataFinding("warn", "duplicates", sentence)
-    both = np.isin(contents[held], contents[~held])
-    if both.any() and holds_images(hashes.data):
-        sentence = f"{int(both.sum())} held-out images stand in the training rows too, under another name."
+    shared = np.isin(contents[held], contents[~held])
+    if shared.any() and holds_images(hashes.data):
+        sentence = f"{int(shared.sum())} held-out images are also among the training rows, under another name."
         yield DataFinding("ask", "duplicates-held-out", sentence)
 
 
 def holds_images(data: Dataset) -> bool:
-    """Whether a row is more than a list of numbers; tables repeat a row by chance, images do not."""
+    """Return whether rows are images; vectors are equal by chance, images are not."""
     return len(getattr(data.X, "shape", ())) > 2

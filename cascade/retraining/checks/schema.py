@@ -10,7 +10,7 @@ from cascade.retraining.memory.record import TrainingRecord, signature_of
 
 
 def check_schema(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
-    """Find what makes the champion and the new data strangers to each other."""
+    """Find differences in form that prevent a comparison with the champion."""
     for label in record.label_names:
         if label not in data.label_names:
             sentence = f"label {label!r} of the champion is not in the data; restore it, or train under another name."
@@ -23,24 +23,27 @@ def check_schema(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]
 
 
 def _rows(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
-    found, wanted = signature_of(data), record.signature
-    if found.row_shape != wanted.row_shape:
+    current, wanted = signature_of(data), record.signature
+    if current.row_shape != wanted.row_shape:
         yield DataFinding(
             "refuse",
             "shape",
-            f"rows have shape {found.row_shape}, those of the champion {wanted.row_shape}; set `data.image_size`, or "
+            f"rows have shape {current.row_shape}, those of the champion {wanted.row_shape}; set `data.image_size`, or "
             "train under another name.",
         )
-    elif found.feature_names != wanted.feature_names:
-        wrong = sorted(set(found.feature_names or ()) ^ set(wanted.feature_names or ()))
+    # With another shape the names differ anyway, and the shape is the better reason.
+    elif current.feature_names != wanted.feature_names:
+        # The order counts too: models are given a matrix without names.
+        wrong = sorted(set(current.feature_names or ()) ^ set(wanted.feature_names or ()))
         which = f"{wrong[0]!r} is in one only" if wrong else "their order differs"
         yield DataFinding(
             "refuse", "features", f"features are not those of the champion: {which}; give the same table."
         )
-    if found.dtype != wanted.dtype:
-        sentence = f"values are of type {found.dtype}, those of the champion {wanted.dtype}; grey values differ then."
+    # Grey values of 0 to 255 and numbers of 0 to 1 may show the same images on different scales.
+    if current.dtype != wanted.dtype:
+        sentence = f"values have type {current.dtype}, those of the champion {wanted.dtype}; use the same type."
         yield DataFinding("refuse", "dtype", sentence)
     pixels = None if data.pixels is None else data.pixels.to_json()
     if pixels != record.pixels:
-        sentence = f"images become pixels by {pixels}, those of the champion by {record.pixels}; use the same options."
+        sentence = f"images are read with {pixels}, those of the champion with {record.pixels}; use the same options."
         yield DataFinding("refuse", "pixels", sentence)

@@ -1,4 +1,4 @@
-"""May a challenger be trained on these data: every check, in order."""
+"""All checks of data before a challenger is trained, in order."""
 
 from __future__ import annotations
 
@@ -44,43 +44,44 @@ def validate_data(
     hashes: RowHashes | None = None,
     arrival: NDArray[np.int64] | None = None,
 ) -> list[DataFinding]:
-    """Examine data before a challenger is trained on them.
+    """Check data before a challenger is trained on it.
 
     Parameters
     ----------
     data : Dataset
         n rows with labels; those of the champion may be among them.
     held : ndarray of bool, shape (n,)
-        Rows that both models will be judged on.
+        Rows that both models will be evaluated on.
     record : TrainingRecord, optional
-        Of the champion; without one, only what needs no comparison is examined.
+        Of the champion; without one, only checks that need no comparison are done.
     champion : CascadePredictor, optional
-        It is asked what it thinks of the new rows, which tells lost labels from rarer ones.
+        Its predictions of the new rows distinguish lost annotations from labels that became rarer.
     limits : Limits, optional
     any_label : str or None, default="auto"
     allow_missing : bool, default=False
         Whether a feature may be NaN.
     hashes : RowHashes, optional
-        Of the data, where they were computed before.
+        Of the data, if they were computed before.
     arrival : ndarray of int, shape (n,), optional
-        Number of the arrival that each row came with. New rows are examined arrival by arrival too: a spoilt month must
-        not hide among good ones. Arrivals of few groups are examined with the ones after them.
+        Number of the arrival of each row. New rows are also checked separately for each arrival, so that a faulty
+        month is not hidden among good ones. Arrivals of few groups are checked together with the next ones.
 
     Returns
     -------
     list of DataFinding
-        Most serious first; none where nothing is odd.
+        Most serious first; empty if nothing is unusual.
 
     Raises
     ------
     DataError
-        If there are no labels, or `held` has not one value per row.
+        If there are no labels, or `held` does not have one value per row.
     """
     if data.Y is None or held.shape != (len(data),):
         raise DataError(f"`data` must have labels and `held` one value per row ({len(data)}). Received {held.shape}.")
     data, limits = data.with_dense_labels(), limits or Limits()
     hashes = RowHashes(data) if hashes is None else hashes
     findings = [] if record is None else list(check_schema(data, record))
+    # The other checks compare columns and rows with the champion's, which needs the same form.
     if not _refused(findings):
         findings += check_rows(hashes, held, limits.constant_rows, allow_missing)
         findings += check_labels_alone(data, any_label)
@@ -95,14 +96,16 @@ def validate_data(
             came = np.zeros(len(fresh), np.int64) if arrival is None else arrival[fresh]
             parts = parts_by_arrival(came, group_numbers(new.groups, len(new)))
             for rows in parts:
-                findings += _told(check_labels_against(new.part(rows), record, limits), new, rows)
+                findings += _located(check_labels_against(new.part(rows), record, limits), new, rows)
+            # Last, since predicting all new rows takes the most time: not for data that is refused anyway.
             if champion is not None and parts and not _refused(findings):
                 findings += _disagreements(new, parts, champion, record, limits.agreement)
+    # The sort is stable, so findings of one kind stay in the order of the checks.
     return sorted(findings, key=lambda finding: SERIOUS.index(finding.answer))
 
 
 def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
-    """Mark the rows that the champion's data did not have, shape (n,); `keys` are those of `keys_of`."""
+    """Return a mask of the rows that the champion's data did not have, shape (n,); `keys` are those of `keys_of`."""
     return ~record.keys.holds(keys)
 
 
@@ -113,18 +116,19 @@ def _disagreements(
     record: TrainingRecord,
     least: float,
 ) -> list[DataFinding]:
+    # Parts overlap, since all new rows come after the single arrivals: each row is predicted once for all parts.
     proba = champion.predict_proba(new.X)
     findings: list[DataFinding] = []
     for rows in parts:
-        found = check_agreement(new.part(rows), champion.label_names, proba[rows], record, least)
-        findings += _told(found, new, rows)
+        disagreements = check_agreement(new.part(rows), champion.label_names, proba[rows], record, least)
+        findings += _located(disagreements, new, rows)
     return findings
 
 
-def _told(found: Iterable[DataFinding], new: Dataset, rows: Rows) -> list[DataFinding]:
-    """Findings of some of the new rows, which tell what rows these are where they are not all."""
-    where = f" This is of {len(rows)} of {len(new)} new rows, the first of them {str(new.ids[rows[0]])!r}."
-    return [replace(one, sentence=one.sentence + where * (len(rows) < len(new))) for one in found]
+def _located(findings: Iterable[DataFinding], new: Dataset, rows: Rows) -> list[DataFinding]:
+    """Append to each sentence which of the new rows it is about, unless it is about all of them."""
+    where = f" This concerns {len(rows)} of {len(new)} new rows, the first of them {str(new.ids[rows[0]])!r}."
+    return [replace(one, sentence=one.sentence + where * (len(rows) < len(new))) for one in findings]
 
 
 def _refused(findings: list[DataFinding]) -> bool:

@@ -1,4 +1,4 @@
-"""What a model answers on held-out rows, to be held against another model's answers to the same rows."""
+"""Predictions of one model on held-out rows, to be compared with another model's on the same rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cascade.rules.rules import Prediction
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model's answers on the held-out rows.
+    """A model's predictions on the held-out rows, with the true labels.
 
     Attributes
     ----------
@@ -27,17 +27,17 @@ class Candidate:
     rows_per_second: float | None = None
 
     def of(self, names: Sequence[str]) -> Outcome:
-        """Outcome of some labels, in their order."""
-        columns = [self.label_names.index(label) for label in names]
-        own = self.outcome
-        true = own.labels.part(slice(None), columns)
-        return Outcome(true.values, own.proba[:, columns], own.bits[:, columns], own.passed, true.known)
+        """Return the outcome of some labels, in the order of `names`."""
+        columns = [self.label_names.index(name) for name in names]
+        outcome = self.outcome
+        true = outcome.labels.part(slice(None), columns)
+        return Outcome(true.values, outcome.proba[:, columns], outcome.bits[:, columns], outcome.passed, true.known)
 
 
 def candidate(
     label_names: tuple[str, ...], prediction: Prediction, data: Dataset, rows_per_second: float | None = None
 ) -> Candidate:
-    """Pair a model's predictions of held-out rows with their labels, for the labels that model and data share.
+    """Pair a model's predictions of held-out rows with their labels, for labels that both model and data have.
 
     Parameters
     ----------
@@ -54,11 +54,12 @@ def candidate(
     Candidate
     """
     assert data.Y is not None
-    shared = tuple(label for label in label_names if label in data.label_names)
-    own = [label_names.index(label) for label in shared]
-    given = [data.label_names.index(label) for label in shared]
-    known = None if data.known is None else data.known[:, given]
+    shared = tuple(name for name in label_names if name in data.label_names)
+    # The columns of model and data may be in different orders; `shared` has that of the model.
+    predicted = [label_names.index(name) for name in shared]
+    true = [data.label_names.index(name) for name in shared]
+    known = None if data.known is None else data.known[:, true]
     outcome = Outcome(
-        data.Y[:, given], prediction.proba[:, own], prediction.labels[:, own], prediction.passed_gate, known
+        data.Y[:, true], prediction.proba[:, predicted], prediction.labels[:, predicted], prediction.passed_gate, known
     )
     return Candidate(shared, outcome, rows_per_second)

@@ -1,4 +1,4 @@
-"""What a model answered on held-out rows, as a file; so that a decision rests on answers given once."""
+"""A model's predictions on held-out rows as a file, so that a resumed run decides on the same predictions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from cascade.retraining.decision.candidate import Candidate
 
 
 def write_candidate(path: Path, candidate: Candidate) -> None:
-    """Write arrays and label names, no objects."""
-    own = candidate.outcome
-    known = {} if own.known is None else {"known": own.known}
+    """Write arrays and label names as `.npz`, without pickled objects."""
+    outcome = candidate.outcome
+    known = {} if outcome.known is None else {"known": outcome.known}
+    # An array of None would need pickle, so NaN marks a rate that was not measured.
     rate = np.nan if candidate.rows_per_second is None else candidate.rows_per_second
     np.savez(
         path,
         labels=np.array(candidate.label_names, dtype=np.str_),
-        Y=own.Y,
-        proba=own.proba,
-        bits=own.bits,
-        passed=own.passed,
+        Y=outcome.Y,
+        proba=outcome.proba,
+        bits=outcome.bits,
+        passed=outcome.passed,
         rows_per_second=rate,
         allow_pickle=False,
         **known,
@@ -29,9 +30,9 @@ def write_candidate(path: Path, candidate: Candidate) -> None:
 
 
 def read_candidate(path: Path) -> Candidate:
-    """Read what `write_answers` wrote."""
-    with np.load(path, allow_pickle=False) as held:
-        known = held.get("known")
-        outcome = Outcome(held["Y"], held["proba"], held["bits"], held["passed"], known)
-        rate = float(held["rows_per_second"])
-        return Candidate(tuple(held["labels"].tolist()), outcome, rate if np.isfinite(rate) else None)
+    """Read what `write_candidate` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        known = arrays.get("known")
+        outcome = Outcome(arrays["Y"], arrays["proba"], arrays["bits"], arrays["passed"], known)
+        rate = float(arrays["rows_per_second"])
+        return Candidate(tuple(arrays["labels"].tolist()), outcome, rate if np.isfinite(rate) else None)

@@ -1,4 +1,4 @@
-"""Promote, keep or ask: champion and challenger on the same held-out groups."""
+"""Promote the challenger, keep the champion, or ask a person: decided on the same held-out groups."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cascade.retraining.decision.reasons import Reason, speed_reason, wanted_rea
 Verdict = Literal["promote", "keep", "ask"]
 
 CHANCE = 0.5
-"""AUROC of a model that knows nothing."""
+"""AUROC of random scores."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,12 @@ class PromotionDecision:
     Attributes
     ----------
     answer : {"promote", "keep", "ask"}
-        "ask" leaves the champion in place until a person has decided.
+        With "ask" the champion serves until a person has decided.
     sentence : str
     reasons : tuple of Reason
+        What was required of the challenger comes first, then the guards.
     rows, groups : int
-        Held out.
+        Number of held-out rows and groups.
     policy : Policy
     """
 
@@ -48,17 +49,17 @@ class PromotionDecision:
     policy: Policy
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, from which `from_json` makes an equal decision."""
+        """Return plain data, from which `from_json` makes an equal decision."""
         return asdict(self) | {"reasons": [asdict(reason) for reason in self.reasons]}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> PromotionDecision:
-        """Make a decision of what `to_json` gave."""
+        """Make a decision from the result of `to_json`."""
         reasons = tuple(Reason(**reason) for reason in body["reasons"])
         return cls(**{**body, "reasons": reasons, "policy": Policy(**body["policy"])})
 
     def table(self) -> str:
-        """Lay the reasons out as a Markdown table, with the sentence below."""
+        """Return the reasons as a Markdown table, with the sentence below."""
         return table(self.reasons, self.sentence)
 
 
@@ -68,34 +69,44 @@ def decide(
     groups: ArrayLike | None = None,
     policy: Policy | None = None,
     any_label: str | None = None,
-    asked: Sequence[str] = (),
+    questions: Sequence[str] = (),
 ) -> PromotionDecision:
     """Compare a challenger with the champion and apply the policy.
 
-    Promoted is only who is shown to be better in the wanted metric, and shown not to be worse than each guard allows.
-    The champion is kept where the first fails, or where a guard's difference is itself beyond its margin; in between,
-    and where labels came or went, a person is asked.
+    * "promote": the challenger is shown to be better in the policy's metric, and shown not to be worse than any guard
+      allows.
+    * "keep": the challenger is not shown to be better, or the difference of a guard is itself beyond its margin.
+    * "ask": anything else. This includes labels that only one of the models has, and `questions`.
 
     Parameters
     ----------
     champion, challenger : Candidate
-        Of the same n rows in the same order; labels that only one knows are not compared.
+        Of the same n rows in the same order; labels that only one of them has are not compared.
     groups : array-like, shape (n,), optional
-        Rows of a group are resampled together. Without groups each row is one.
+        Rows of a group are resampled together. Without groups each row is its own group.
     policy : Policy, optional
     any_label : str, optional
         Name of the label that is on where any is.
-    asked : sequence of str
-        What a person must be asked about whatever comes out, such as odd data.
+    questions : sequence of str
+        What a person must judge before a promotion, such as unusual data.
 
     Returns
     -------
-    Decision
+    PromotionDecision
 
     Raises
     ------
     DataError
-        If the two share no label, or their labels or rows differ.
+        If the two have no label in common, or their true labels differ.
+
+    Notes
+    -----
+    All guards must pass, each at the full confidence. This is an intersection-union test, which needs no correction
+    for the number of guards.
+
+    References
+    ----------
+    Berger (1982), Multiparameter hypothesis testing and acceptance sampling, Technometrics 24.
 
     Examples
     --------
@@ -109,29 +120,32 @@ def decide(
     'promote'
     """
     policy = policy or Policy()
-    shared = tuple(label for label in champion.label_names if label in challenger.label_names)
+    shared = tuple(name for name in champion.label_names if name in challenger.label_names)
     if not shared:
-        raise DataError("champion and challenger must share a label to be compared by. Received none in common.")
+        raise DataError("champion and challenger must share a label to be compared. Received none in common.")
     group = group_numbers(groups, len(champion.outcome))
     any_index = shared.index(any_label) if any_label in shared else None
     pair = Pair(champion.of(shared), challenger.of(shared), group, policy.draws, policy.confidence)
+    # The required metric must come first: `words` writes the sentence around it.
     reasons = [
         _wanted(pair, policy, len(shared), any_index),
         *guards(pair, policy),
         *_speed(champion, challenger, policy),
         *label_guards(pair, shared, policy),
         *_one_sided(champion, challenger),
-        *(without_figures("data", None, "open", sentence) for sentence in asked),
+        *(without_figures("data", None, "open", sentence) for sentence in questions),
     ]
-    answer = _answer(reasons)
+    answer = _verdict(reasons)
     rows, n_groups = len(group), int(group.max()) + 1
     return PromotionDecision(answer, words(answer, reasons), tuple(reasons), rows, n_groups, policy)
 
 
 def decide_first(
-    challenger: Candidate, groups: ArrayLike | None = None, policy: Policy | None = None, asked: Sequence[str] = ()
+    challenger: Candidate, groups: ArrayLike | None = None, policy: Policy | None = None, questions: Sequence[str] = ()
 ) -> PromotionDecision:
-    """Decide on a first model, which has no champion to beat: it must beat chance.
+    """Decide on a first model, which must be better than chance since there is no champion.
+
+    Parameters are those of `decide`.
 
     Examples
     --------
@@ -148,12 +162,14 @@ def decide_first(
     metric = macro(AUROC)
     value = float(metric(challenger.outcome)[0])
     low, high = metric_interval(metric, challenger.outcome, group, policy.draws, policy.confidence)
+    # Chance is a constant, so the interval of the difference is that of the metric, moved.
     values = Compared(CHANCE, value, value - CHANCE, float(low[0]) - CHANCE, float(high[0]) - CHANCE)
     reasons = [
+        # Without the policy's margin, which is a gain over a champion.
         wanted_reason(metric.name, values, 0.0),
-        *(without_figures("data", None, "open", sentence) for sentence in asked),
+        *(without_figures("data", None, "open", sentence) for sentence in questions),
     ]
-    answer = _answer(reasons)
+    answer = _verdict(reasons)
     rows, n_groups = len(group), int(group.max()) + 1
     return PromotionDecision(answer, first_words(answer, reasons), tuple(reasons), rows, n_groups, policy)
 
@@ -165,23 +181,28 @@ def _wanted(pair: Pair, policy: Policy, n_labels: int, any_index: int | None) ->
 
 def _speed(champion: Candidate, challenger: Candidate, policy: Policy) -> list[Reason]:
     rates = (champion.rows_per_second, challenger.rows_per_second)
+    # Predictions without a measured rate, such as simulated ones, are not judged by speed.
     if policy.speed is None or rates[0] is None or rates[1] is None:
         return []
     return [speed_reason(rates[0], rates[1], policy.speed)]
 
 
 def _one_sided(champion: Candidate, challenger: Candidate) -> list[Reason]:
-    new = [label for label in challenger.label_names if label not in champion.label_names]
-    gone = [label for label in champion.label_names if label not in challenger.label_names]
+    new = [name for name in challenger.label_names if name not in champion.label_names]
+    gone = [name for name in champion.label_names if name not in challenger.label_names]
     return [
         *(
-            without_figures("labels", name, "open", f"label {name!r} is new: no champion to compare by.")
+            without_figures("labels", name, "open", f"label {name!r} is new: the champion does not predict it.")
             for name in new
         ),
-        *(without_figures("labels", name, "open", f"label {name!r} is gone: its users lose it.") for name in gone),
+        *(
+            without_figures("labels", name, "open", f"label {name!r} is gone: the challenger does not predict it.")
+            for name in gone
+        ),
     ]
 
 
-def _answer(reasons: Sequence[Reason]) -> Verdict:
+def _verdict(reasons: Sequence[Reason]) -> Verdict:
     verdicts = {reason.verdict for reason in reasons}
+    # A failure outweighs an open question: no person needs to look at a challenger that is kept out anyway.
     return "keep" if "failed" in verdicts else "ask" if "open" in verdicts else "promote"

@@ -1,4 +1,4 @@
-"""A decision in words: one sentence, and the table of its reasons."""
+"""The text of a decision: one sentence, and the table of its reasons."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ HEAD = ("guard", "label", "champion", "challenger", "difference", "margin", "ver
 
 
 def words(answer: str, reasons: Sequence[Reason]) -> str:
-    """One sentence: what to do with a challenger, and why."""
+    """Return one sentence: what to do with a challenger, and why."""
     wanted, rest = reasons[0], reasons[1:]
     if answer == "promote":
+        # Named even in a promotion: a rare label may have become worse without a guard.
         unjudged = [reason.label for reason in rest if reason.verdict == "not judged" and reason.label]
-        but = f", but for {_listed(unjudged)}, not judged" if unjudged else ""
+        but = f"; not judged: {_listed(unjudged)}" if unjudged else ""
         return f"Promote: {wanted.sentence[:-1]}; no guard fails{but}."
     failed = [reason for reason in rest if reason.verdict == "failed"]
     if answer == "keep":
+        # Guards of a challenger that is not better are of no interest.
         first = [wanted.sentence] if wanted.verdict == "failed" else [reason.sentence for reason in failed]
         return f"Keep the champion: {_first(first)}"
     return f"Ask: {_first([reason.sentence for reason in rest if reason.verdict == 'open'])}"
 
 
 def first_words(answer: str, reasons: Sequence[Reason]) -> str:
-    """One sentence on a model that has no champion to beat."""
+    """Return one sentence on a first model, which has no champion to be compared with."""
     if answer == "promote":
         return f"Promote: there is no champion, and the model beats chance: AUROC {reasons[0].challenger:.3f}."
     if answer == "keep":
-        return (
-            "Serve no model: it is not shown to be better than chance, so features and labels may not belong together."
-        )
+        return "Serve no model: it is not shown to be better than chance; do features and labels belong together?"
     return f"Ask: {_first([reason.sentence for reason in reasons if reason.verdict == 'open'])}"
 
 
@@ -46,7 +46,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def table(reasons: Sequence[Reason], sentence: str) -> str:
-    """Lay reasons out as a Markdown table and the sentence."""
+    """Return reasons as a Markdown table, with the sentence below."""
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
     lines += ["| " + " | ".join(_cells(reason)) + " |" for reason in reasons]
     return "\n".join([*lines, "", sentence])

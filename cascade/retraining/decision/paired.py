@@ -1,4 +1,4 @@
-"""Two models on the same rows: a metric of both, and the interval of what the challenger gains."""
+"""Two models on the same rows: a metric of each, and the interval of the challenger's gain."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from cascade.utils.types import Floats
 Scale = Callable[[Floats], Floats]
 
 SMALLEST_RATIO = 1e-3
-"""No log is taken of less, so that a label which is never predicted has a distance from 1."""
+"""Smallest ratio of which a log is taken, so that a label that is never predicted has a finite distance from 1."""
 
 
 def higher_is_better(metric: Metric) -> Scale:
-    """Scale on which more is better: a score's own, a loss with its sign turned."""
+    """Return a scale on which more is better: a score unchanged, a loss with its sign reversed."""
     return np.positive if metric.perfect == 1.0 else np.negative
 
 
 def nearness_to_one(ratio: Floats) -> Floats:
-    """Minus the distance of a ratio from 1, abs(log).
+    """Return minus the distance of a ratio from 1, as abs(log).
 
     Examples
     --------
@@ -39,7 +39,7 @@ def nearness_to_one(ratio: Floats) -> Floats:
 
 
 class Compared(NamedTuple):
-    """One figure of both, what the challenger gains, and the ends of its interval."""
+    """One figure of both models, the challenger's gain, and the ends of its interval."""
 
     champion: float
     challenger: float
@@ -48,25 +48,25 @@ class Compared(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        both = f"{self.champion:.3f} to {self.challenger:.3f}"
-        return (
-            f"{both}, a difference of {self.difference:+.3f} ({self.low:+.3f} to {self.high:+.3f}; above 0 is better)"
-        )
+        figures = f"{self.champion:.3f} to {self.challenger:.3f}"
+        interval = f"({self.low:+.3f} to {self.high:+.3f}; above 0 is better)"
+        return f"{figures}, a difference of {self.difference:+.3f} {interval}"
 
     def plain(self) -> tuple[float | None, float | None, float | None, float | None, float | None]:
-        """The same with None in the place of what is undefined."""
+        """Return the same values, with None for those that are undefined."""
+        # NaN is no JSON, and decisions are stored as JSON.
         first, second, difference, low, high = (value if math.isfinite(value) else None for value in self)
         return first, second, difference, low, high
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A metric of champion and challenger, and what the challenger gains on a scale on which more is better.
+    """A metric of champion and challenger, and the challenger's gain on a scale on which more is better.
 
     Attributes
     ----------
     champion, challenger, gain, low, high : ndarray of float, shape (K,)
-        One value a label, or a single one.
+        One value per label, or a single one.
     """
 
     champion: Floats
@@ -76,7 +76,7 @@ class Gain:
     high: Floats
 
     def of(self, k: int = 0) -> Compared:
-        """Figures of one label, or the only ones."""
+        """Return the figures of label `k`, or the only ones."""
         return Compared(*(float(each[k]) for each in (self.champion, self.challenger, self.gain, self.low, self.high)))
 
 
@@ -90,7 +90,10 @@ class Pair:
     group : ndarray of int, shape (n,)
         Number of each row's group, from 0.
     draws : int
-    confidence, seed : float, int
+        Number of bootstrap draws.
+    confidence : float
+    seed : int
+        The same for both models, so that their draws are paired.
 
     Examples
     --------
@@ -112,6 +115,7 @@ class Pair:
         confidence: float = 0.95,
         seed: int = 0,
     ) -> None:
+        # Equal labels do not prove equal rows, but they detect a shift or another order of the rows.
         if not np.array_equal(champion.Y, challenger.Y):
             raise DataError("`champion` and `challenger` must predict the same rows in the same order; labels differ.")
         self.outcomes = (champion, challenger)
@@ -122,15 +126,25 @@ class Pair:
         self._drawn: dict[Any, tuple[Floats, Floats]] = {}
 
     def gain(self, metric: Metric, scale: Scale | None = None) -> Gain:
-        """Compare a metric; `scale` turns its values into more is better, by default by what perfect is."""
+        """Compare a metric of both models.
+
+        Parameters
+        ----------
+        metric : Metric
+        scale : callable, optional
+            From values of the metric to values of which more is better. Default: `higher_is_better`.
+        """
         better = scale or higher_is_better(metric)
         champion, challenger = (metric(outcome) for outcome in self.outcomes)
+        # The scale comes after the mean: it need not be linear, and the figure to judge is the mean.
         before, after = (better(_mean(draws, metric)) for draws in self._draws_of(metric))
+        # Percentiles of the differences within draws: what makes a drawn group hard for both models cancels.
         low, high = percentiles(after - before, self.confidence)
         return Gain(champion, challenger, better(challenger) - better(champion), low, high)
 
     def _draws_of(self, metric: Metric) -> tuple[Floats, Floats]:
-        # A mean over labels needs no draws but those of the labels, which are the costly part.
+        # A mean over labels is made from the draws of the labels. These take the time, so metrics that differ
+        # in their weights only share them.
         key = (metric.columns, metric.formula)
         if key not in self._drawn:
             each = replace(metric, importance=None)
@@ -142,4 +156,5 @@ class Pair:
 
 
 def _mean(draws: Floats, metric: Metric) -> Floats:
+    # Draws have labels in columns, the mean takes them in rows.
     return draws if metric.importance is None else weighted_mean(draws.T, metric.importance).T

@@ -1,4 +1,4 @@
-"""The reasons of a decision: what was compared, what came out, and what follows from it."""
+"""The reasons of a decision: what was compared, the figures, and the verdict."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Reason:
     guard : str
         What was compared.
     label : str or None
-        None where it is a figure of all labels.
+        None for a figure of all labels.
     champion, challenger : float or None
     difference, low, high : float or None
-        What the challenger gains, with its interval: above 0 it is better, also where less of the figure is better.
+        The challenger's gain with its interval. Above 0 it is better, also for figures of which less is better.
     margin : float or None
-        What the difference must lie above.
+        Limit that the difference must be above.
     verdict : {"passed", "failed", "open", "not judged"}
-        Open where neither is shown: a person may decide.
+        "open" if neither is shown, so that a person must decide.
     sentence : str
     """
 
@@ -43,12 +43,13 @@ class Reason:
 
     @property
     def about(self) -> str:
-        """What was compared, in words."""
+        """Return what was compared, for a reader."""
         return _in_words(self.guard, self.label)
 
 
 def wanted_reason(guard: str, values: Compared, margin: float) -> Reason:
-    """Judge what the challenger must be better at."""
+    """Judge the metric in which the challenger must be better."""
+    # Strictly above: the interval of a model against itself is exactly 0, and it must not replace itself.
     passed = values.low > margin
     shown = "is better" if passed else "is not shown to be better"
     by = f" by more than {margin:g}" if margin else ""
@@ -57,7 +58,8 @@ def wanted_reason(guard: str, values: Compared, margin: float) -> Reason:
 
 
 def guard_reason(guard: str, label: str | None, values: Compared, margin: float) -> Reason:
-    """Judge what must not get worse by more than the margin."""
+    """Judge a figure that must not get worse by more than the margin."""
+    # NaN fails both comparisons, so an undefined figure is open and never passed.
     verdict: Verdict = "passed" if values.low >= -margin else "failed" if values.difference < -margin else "open"
     outcome = {
         "passed": f"is not worse by more than {margin:g}",
@@ -70,16 +72,17 @@ def guard_reason(guard: str, label: str | None, values: Compared, margin: float)
 
 def speed_reason(champion: float, challenger: float, margin: float) -> Reason:
     """Judge rows per second; `margin` is the share of the champion's that may be lost."""
+    # One measurement of each has no interval, so this verdict is never open.
     change = challenger / champion - 1
     passed = change >= -margin
-    rates = f"{challenger:.0f} rows per second where the champion has {champion:.0f}"
+    rates = f"{challenger:.0f} rows per second and the champion {champion:.0f}"
     sentence = f"the challenger predicts {rates}; a loss of {margin:.0%} is allowed."
     verdict: Verdict = "passed" if passed else "failed"
     return Reason("speed", None, champion, challenger, change, None, None, -margin, verdict, sentence)
 
 
 def without_figures(guard: str, label: str | None, verdict: Verdict, sentence: str) -> Reason:
-    """Tell what was not compared."""
+    """Return a reason without figures, for what was not compared."""
     return Reason(guard, label, None, None, None, None, None, None, verdict, sentence)
 
 

@@ -1,11 +1,11 @@
-"""How a champion and new labels agree, in two figures that a mere change of prevalence leaves nearly as they are.
+"""Agreement of a champion with new labels, in two figures that hardly change when only prevalence changes.
 
-`found` is the mean probability that the champion gives to rows with a label. It depends on p(x | label), so it stays
-where only prevalence changes. It falls where images are corrupted, or labels stand on the wrong rows.
+`found` is the champion's mean probability on the rows with a label. It depends on p(x | label), so it is the same if
+only prevalence changes. It falls if images are corrupted, or if labels are on the wrong rows.
 
-`confirmed` is, among rows that the champion is sure of, labels over the sum of probabilities. Lost annotations lower
-it in proportion: rows look like the label and do not have it. A change of prevalence by a factor f moves a probability
-p by ln f in log-odds only, and near 1 that is little.
+`confirmed` is the number of labels over the sum of probabilities, among rows with a probability of 0.5 or more. Lost
+annotations lower it in proportion, because rows look like the label and do not have it. A change of prevalence by a
+factor f moves a probability p by ln f in log-odds only, which is little near 1.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from cascade.data.labels import Labels
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.utils.types import Floats
 
-SURE = 0.5
+CONFIDENT = 0.5
+"""Probability from which a prediction counts as confident."""
 FEWEST = 20.0
-"""Positives, or sum of sure probabilities, below which nothing is said of a label."""
+"""Positives, or sum of confident probabilities, that a label needs for a figure."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Estimate:
     high: float
 
     def over(self, other: Estimate) -> Estimate:
-        """Quotient of two shares that were measured apart.
+        """Return the quotient of two shares of independent rows.
 
         References
         ----------
@@ -44,35 +45,37 @@ class Estimate:
 
         Examples
         --------
-        >>> round(Share(0.4, 0.3, 0.5).over(Share(0.8, 0.7, 0.9)).high, 2)
+        >>> round(Estimate(0.4, 0.3, 0.5).over(Estimate(0.8, 0.7, 0.9)).high, 2)
         0.65
         """
-        own, base = (np.log(np.maximum([s.low, s.value, s.high], 1e-9)) for s in (self, other))
-        middle = own[1] - base[1]
-        low = middle - np.hypot(own[1] - own[0], base[2] - base[1])
-        high = middle + np.hypot(own[2] - own[1], base[1] - base[0])
+        # The floor keeps the log of a share of 0 finite.
+        top, base = (np.log(np.maximum([s.low, s.value, s.high], 1e-9)) for s in (self, other))
+        middle = top[1] - base[1]
+        # A small quotient has a small numerator and a large denominator, so opposite half-widths are combined.
+        low = middle - np.hypot(top[1] - top[0], base[2] - base[1])
+        high = middle + np.hypot(top[2] - top[1], base[1] - base[0])
         return Estimate(*np.exp([middle, low, high]).tolist())
 
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """Both figures of one label; None where too few rows tell."""
+    """Both figures of one label; None if too few rows determine a figure."""
 
     found: Estimate | None
     confirmed: Estimate | None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, from which `from_json` makes an equal one."""
+        """Return plain data, from which `from_json` makes an equal object."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> LabelAgreement:
-        """Make what `to_json` gave."""
+        """Make an object from the result of `to_json`."""
         return cls(*(None if body[key] is None else Estimate(**body[key]) for key in ("found", "confirmed")))
 
 
 def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.intp]) -> tuple[LabelAgreement, ...]:
-    """Compare labels with a model's probabilities on rows that it has not been fitted to, label by label.
+    """Compare labels with a model's probabilities on rows that it was not fitted to, for each label.
 
     Parameters
     ----------
@@ -95,14 +98,16 @@ def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.int
     """
     matrix = LabelMatrix.of(labels)
     known = np.ones(matrix.shape, bool) if matrix.known is None else matrix.known
+    # An unknown label must add to neither sum: as a 0 it would look like a lost annotation.
     y, p = (matrix.values * known).astype(np.float64), proba * known
-    sure = p >= SURE
+    confident = p >= CONFIDENT
     found = _shares(p * y, y, group)
-    confirmed = _shares(y * sure, p * sure, group)
-    return tuple(LabelAgreement(*both) for both in zip(found, confirmed, strict=True))
+    confirmed = _shares(y * confident, p * confident, group)
+    return tuple(LabelAgreement(*figures) for figures in zip(found, confirmed, strict=True))
 
 
 def _shares(above: Floats, below: Floats, group: NDArray[np.intp]) -> list[Estimate | None]:
+    # Resampled by group, since rows of one patient agree or disagree together.
     low, high = ratio_interval(above, below, group)
     totals = below.sum(axis=0)
     return [

@@ -1,4 +1,4 @@
-"""Which rows came together: a spoilt arrival is examined by itself, or it would hide among good ones."""
+"""Which rows arrived together, so that a faulty arrival is checked separately and not hidden among good ones."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from cascade.utils.types import Rows
 
 PROTOCOL = 1
 NONE = -1
+"""Number of rows that are not recorded."""
 FEWEST_GROUPS = 50
-"""Groups of which an interval can be trusted, where rows of a group are alike."""
+"""Groups that an arrival needs for reliable intervals, if rows of a group are alike."""
 
 Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Rows by the run that saw them first, numbered in order; only hashes are kept, and none is ever forgotten.
+    """Rows by the run that first received them, numbered in order; only hashes are kept, and none is removed.
 
     Attributes
     ----------
     keys : ndarray of uint64, shape (m,)
-        Sorted, each once; see `cascade.retraining.memory.record.keys_of`.
+        Sorted and unique; see `cascade.retraining.memory.record.keys_of`.
     numbers : ndarray of int, shape (m,)
-        The arrival of each.
+        Arrival of each key.
 
     Examples
     --------
@@ -41,7 +42,7 @@ class Arrivals:
     >>> second.of(np.array([3, 1, 5, 4], np.uint64)).tolist()
     [1, 0, 0, -1]
 
-    Rows that were taken out are still known when they come back.
+    Rows that were removed are still known when they return.
 
     >>> second.grown(np.array([3], np.uint64)).of(np.array([3, 1], np.uint64)).tolist()
     [1, 0]
@@ -51,29 +52,31 @@ class Arrivals:
     numbers: Numbers = field(default_factory=lambda: np.empty(0, np.int64))
 
     def of(self, keys: Hashes) -> Numbers:
-        """Number of the arrival that each row came with, -1 where it is none's; shape (n,)."""
+        """Return the number of each row's arrival, -1 for rows that are not recorded; shape (n,)."""
         if not len(self.keys):
             return np.full(len(keys), NONE, np.int64)
+        # A key above the largest one is placed behind the end, where there is nothing to compare it with.
         place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[place] == keys, self.numbers[place], NONE)
 
     def grown(self, keys: Hashes) -> Arrivals:
-        """What is remembered after a run on these rows: those that no arrival has are the next one."""
+        """Return the record after a run on these rows: rows without an arrival form the next one."""
         new = np.unique(keys[self.of(keys) == NONE])
         together = np.concatenate([self.keys, new])
         numbers = np.concatenate([self.numbers, np.full(len(new), self.numbers.max(initial=NONE) + 1, np.int64)])
+        # Sorted again for the binary search in `of`; `new` has no key of `self.keys`, so keys stay unique.
         order = np.argsort(together)
         return Arrivals(together[order], numbers[order])
 
     def write(self, path: Path) -> None:
-        """Keep them in a file, whole or not at all."""
+        """Write to a file, atomically."""
         body = {"protocol": PROTOCOL, "keys": as_text(self.keys), "numbers": as_text(self.numbers)}
         with new_file(path) as temporary:
             temporary.write_text(json.dumps(body) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, path: Path) -> Arrivals:
-        """Read what `write` kept; none where there is no file.
+        """Read what `write` wrote; without a file there are no arrivals yet.
 
         Raises
         ------
@@ -87,20 +90,22 @@ class Arrivals:
             if body["protocol"] != PROTOCOL:
                 raise ValueError(f"protocol {body['protocol']}")
             keys, numbers = of_text(body["keys"], "<u8"), of_text(body["numbers"], "<i8")
+            # Differences of unsigned numbers wrap around, so the order is checked against a sorted copy.
             if len(keys) != len(numbers) or (np.diff(keys) == 0).any() or (np.sort(keys) != keys).any():
-                raise ValueError("keys that are not in order")
+                raise ValueError("keys are not in order")
+        # Bytes that are not UTF-8 and text that is not JSON are ValueErrors too.
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(
-                f"`{path}` does not tell which rows came together ({type(error).__name__}: {error}); remove it, and "
-                "all rows since the champion are examined together."
+                f"`{path}` does not record which rows arrived together ({type(error).__name__}: {error}); remove it to "
+                "check all new rows as one arrival."
             ) from error
         return cls(keys.astype(np.uint64), numbers.astype(np.int64))
 
 
 def parts_by_arrival(arrival: Numbers, group: Rows) -> list[Rows]:
-    """Rows of each arrival, and after them all rows; none where there are none.
+    """Return the rows of each arrival, and then all rows; without rows, nothing.
 
-    Arrivals of few groups are joined with the ones after them, and the last ones with those before.
+    Arrivals of few groups are joined with the next ones, and the last ones with those before.
 
     Examples
     --------
@@ -113,12 +118,14 @@ def parts_by_arrival(arrival: Numbers, group: Rows) -> list[Rows]:
     parts: list[Rows] = []
     for number in np.unique(arrival):
         rows = np.flatnonzero(arrival == number)
+        # The part so far is too small to be checked separately, so it takes the next arrival in.
         if parts and _few(group[parts[-1]]):
             parts[-1] = np.concatenate([parts[-1], rows])
         else:
             parts.append(rows)
     if len(parts) > 1 and _few(group[parts[-1]]):
         parts[-2:] = [np.concatenate(parts[-2:])]
+    # All rows as well: a small fault in every arrival may be shown only by their sum.
     return [*parts, np.arange(len(arrival))] if len(parts) > 1 else parts
 
 

@@ -1,4 +1,4 @@
-"""What is remembered of a champion's data: who was in it, what it looked like, how the champion agreed with it."""
+"""The record of a champion's data: which rows it had, their form, and how the champion agreed with their labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ PROTOCOL = 2
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a split: its groups, its rows by name and by content. Without groups or names these are empty."""
+    """One side of a split: its groups, and its rows by name and by content.
+
+    Groups and names are empty if the data has none.
+    """
 
     groups: Seen
     ids: Seen
@@ -33,39 +36,40 @@ class Side:
 
     @classmethod
     def of(cls, hashes: RowHashes, rows: Mask) -> Side:
-        """Keep the hashes of the rows marked in `rows`."""
+        """Keep the hashes of the rows in the mask `rows`."""
         kinds = (hashes.groups, hashes.ids, hashes.contents)
+        # Without groups or names there is nothing that the mask could select from.
         return cls(*(Seen.of(kind[rows] if len(kind) else kind) for kind in kinds))
 
     def to_json(self) -> dict[str, str]:
-        """Plain data."""
+        """Return plain data, from which `from_json` makes an equal side."""
         return {name: getattr(self, name).to_json() for name in ("groups", "ids", "contents")}
 
     @classmethod
     def from_json(cls, body: dict[str, str]) -> Side:
-        """Make what `to_json` gave."""
+        """Make a side from the result of `to_json`."""
         return cls(*(Seen.from_json(body[name]) for name in ("groups", "ids", "contents")))
 
 
 @dataclass(frozen=True)
 class TrainingRecord:
-    """What is remembered of the data of a trained model.
+    """Record of the data of a trained model, which later data is checked against.
 
     Attributes
     ----------
     label_names : tuple of str
     rows, empty_rows : int
-        In all, and without a label.
+        Number of all rows, and of rows without a label.
     signature : InputSignature
     pixels : dict or None
-        How images became pixels.
-    prevalence : tuple of Share
-        Of each label, its interval by groups.
+        Options with which images were read.
+    prevalence : tuple of Estimate
+        Of each label, with an interval by groups.
     agreement : tuple of LabelAgreement
-        Of the model with its own held-out rows.
+        Of the model with the labels of its held-out rows.
     training, held_out : Side
     keys, labelled : Seen
-        All rows, see `keys_of`, and all rows with their labels.
+        All rows, see `keys_of`, and all rows together with their labels.
     """
 
     label_names: tuple[str, ...]
@@ -81,7 +85,7 @@ class TrainingRecord:
     labelled: Seen
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, from which `from_json` makes an equal record."""
+        """Return plain data, from which `from_json` makes an equal record."""
         return {
             "protocol": PROTOCOL,
             "labels": list(self.label_names),
@@ -99,13 +103,14 @@ class TrainingRecord:
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> TrainingRecord:
-        """Make a record of what `to_json` gave, after a file has turned tuples into lists.
+        """Make a record from the result of `to_json`, in which a file has changed tuples to lists.
 
         Raises
         ------
         ModelRefusedError
             If it is not such a record.
         """
+        # Read from a file that may be damaged or from another release: nothing is assumed of its parts.
         try:
             if body["protocol"] != PROTOCOL:
                 raise ModelRefusedError(f"the training record must have protocol {PROTOCOL}; train the model again.")
@@ -125,29 +130,30 @@ class TrainingRecord:
                 Seen.from_json(body["labelled"]),
             )
         except (KeyError, TypeError) as error:
-            raise ModelRefusedError(f"the training record lacks a part or has an odd one: {error}.") from error
+            raise ModelRefusedError(f"the training record lacks a part or has an invalid one: {error}.") from error
 
 
 def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: RowHashes | None = None) -> TrainingRecord:
-    """Remember the data of a model that was just trained.
+    """Make the record of a model that was just trained.
 
     Parameters
     ----------
     data : Dataset
-        All of it, n rows with labels.
+        All n rows with labels, for training and held out.
     held : ndarray of bool, shape (n,)
         Rows that were held out.
     proba : ndarray of float, shape (held.sum(), L)
-        The model's probabilities of these.
+        The model's probabilities of the held-out rows.
     hashes : RowHashes, optional
-        Of the data, where they were computed before.
+        Of the data, if they were computed before.
     """
     if data.Y is None:
-        raise DataError("`data` must have labels to be remembered as training data. Received none.")
+        raise DataError("`data` must have labels to be recorded as training data. Received none.")
     testing = data.part(np.flatnonzero(held))
     assert testing.Y is not None
     hashes = RowHashes(data) if hashes is None else hashes
     group = group_numbers(testing.groups, len(testing))
+    # Prevalence on all rows, for the narrowest interval; agreement only where the model was not fitted.
     return TrainingRecord(
         data.label_names,
         len(data),
@@ -164,28 +170,31 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
 
 
 def prevalence_of(labels: LabelMatrix, group: NDArray[np.intp]) -> tuple[Estimate, ...]:
-    """Share of each label among the rows where it is known, with its interval by groups."""
+    """Return the share of each label among the rows on which it is known, with an interval by groups."""
     Y, known = labels.values, labels.known
     if known is None:
         return _prevalence(Y, group, np.ones(len(Y)))
+    # Each label is known on other rows, so each needs an interval with its own weights.
     return tuple(
         share for k in range(Y.shape[1]) for share in _prevalence(Y[:, [k]], group, known[:, k].astype(np.float64))
     )
 
 
-def _prevalence(Y: Labels, group: NDArray[np.intp], told: NDArray[np.float64]) -> tuple[Estimate, ...]:
-    low, high = clustered_interval(Y, told, group)
-    return tuple(Estimate(*map(float, each)) for each in zip(told @ Y / max(told.sum(), 1.0), low, high, strict=True))
+def _prevalence(Y: Labels, group: NDArray[np.intp], weight: NDArray[np.float64]) -> tuple[Estimate, ...]:
+    low, high = clustered_interval(Y, weight, group)
+    # A label that is known nowhere has no weight: a share of 0, and an interval of 0 to 1.
+    shares = weight @ Y / max(weight.sum(), 1.0)
+    return tuple(Estimate(*map(float, each)) for each in zip(shares, low, high, strict=True))
 
 
 def signature_of(data: Dataset) -> InputSignature:
-    """What the rows look like, with the names of a table's features."""
-    found = InputSignature.of(data.X)
-    return InputSignature(found.row_shape, found.dtype, data.feature_names or found.feature_names)
+    """Return shape and type of the rows, with the names of a table's features."""
+    signature = InputSignature.of(data.X)
+    return InputSignature(signature.row_shape, signature.dtype, data.feature_names or signature.feature_names)
 
 
 def keys_of(data: Dataset) -> Hashes:
-    """Hash each row, by its content and by its name where it has one; uint64 of shape (n,)."""
+    """Hash each row by its content and, if it has one, its name; uint64 of shape (n,)."""
     return RowHashes(data).keys
 
 

@@ -1,4 +1,4 @@
-"""Which rows a model was trained on, kept as short hashes: enough to find them again, not to read them."""
+"""Short hashes of the rows that a model was trained on: rows can be recognised, but not read."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from cascade.utils.types import Mask
 Hashes = NDArray[np.uint64]
 
 UNKNOWN = 2
-"""Stands for a label that is not known."""
+"""Value of a label that is not known, within a hash."""
 
 BYTES = 8
-"""Of each hash: among a million names a million others meet one of them with a probability of 1 in 18 million."""
+"""Length of a hash: a million names and a million others share one with a probability of 1 in 18 million."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A set of names or contents, of which only hashes are kept.
+    """A set of names or contents, stored as hashes.
 
     Attributes
     ----------
     hashes : ndarray of uint64
-        Sorted, each once.
+        Sorted and unique.
 
     Examples
     --------
@@ -49,31 +49,32 @@ class Seen:
 
     @classmethod
     def of(cls, hashes: Hashes) -> Seen:
-        """Keep some hashes."""
+        """Make a set of hashes, which may repeat."""
         return cls(np.unique(hashes))
 
     def holds(self, hashes: Hashes) -> NDArray[np.bool_]:
-        """Mark the hashes that are in the set."""
+        """Return a mask of the hashes that are in the set."""
         return np.isin(hashes, self.hashes)
 
     def to_json(self) -> str:
-        """Little-endian hashes in base64."""
+        """Return the hashes as base64, little-endian."""
         return as_text(self.hashes)
 
     @classmethod
     def from_json(cls, body: str) -> Seen:
-        """Read what `to_json` gave."""
+        """Make a set from the result of `to_json`."""
         try:
             values = of_text(body, "<u8")
         except ValueError as error:
-            raise ModelRefusedError("the training record holds hashes that are not base64 of whole numbers.") from error
+            raise ModelRefusedError("the training record must have hashes as base64 of 8-byte integers.") from error
+        # Sorted again, whatever the file had, so that equal sets are equal arrays; in native byte order.
         return cls(np.unique(values.astype(np.uint64)))
 
 
 class RowHashes:
-    """Hashes of a data set's rows, and what the same pass over the rows finds: files are decoded once for all of it.
+    """Hashes of a data set's rows, and facts from the same pass over the rows, so that each file is decoded once.
 
-    Each is computed when it is first used.
+    Everything is computed when it is first used.
 
     Parameters
     ----------
@@ -93,12 +94,12 @@ class RowHashes:
 
     @cached_property
     def groups(self) -> Hashes:
-        """Hash of each row's group; none without groups."""
+        """Hash of each row's group; empty without groups."""
         return hashes_of([] if self.data.groups is None else self.data.groups.tolist())
 
     @cached_property
     def ids(self) -> Hashes:
-        """Hash of each row's name; none where rows are only numbered, since any data has a row 0."""
+        """Hash of each row's name; empty if rows are only numbered, since any data has a row 0."""
         return hashes_of([] if self.data.numbered else self.data.ids.tolist())
 
     @property
@@ -108,16 +109,16 @@ class RowHashes:
 
     @cached_property
     def keys(self) -> Hashes:
-        """Hash of each row's content and, where it has one, of its name; shape (n,)."""
+        """Hash of each row's content and, if it has one, its name; shape (n,)."""
         return self.contents if self.data.numbered else joined(self.ids, self.contents)
 
     @property
     def constant(self) -> Mask:
-        """Whether all values of a row are the same, shape (n,)."""
+        """Mask of the rows whose values are all the same, shape (n,)."""
         return self._scan.constant
 
     def not_finite(self, allow_nan: bool) -> tuple[int, int] | None:
-        """Row and column of the first value that is infinite or, unless allowed, NaN; None without one."""
+        """Return row and column of the first value that is infinite or, unless allowed, NaN; None without one."""
         return self._scan.infinite if allow_nan else self._scan.not_finite
 
     @cached_property
@@ -127,10 +128,14 @@ class RowHashes:
             return _Scan(content_hashes(X), np.zeros(len(self.data), bool), None, None)
         contents, constant = np.empty(len(self.data), np.uint64), np.zeros(len(self.data), bool)
         infinite = not_finite = None
+        # Unpadded: a padded last block would hash rows that the data does not have.
         for rows, batch in blocks(X, np.arange(len(self.data)), BLOCK, pad=False):
+            # Flat rows have the same bytes as images, so the hashes are those of `content_hashes`.
             values = as_dense(batch).reshape(len(rows), -1)
-            contents[rows] = _numbers(np.ascontiguousarray(row).tobytes() for row in values)
+            contents[rows] = _hash_each(np.ascontiguousarray(row).tobytes() for row in values)
+            # NaN is unequal to itself, so a row with NaN is not constant.
             constant[rows] = values.min(axis=1) == values.max(axis=1)
+            # Both kinds in one pass: whether NaN is allowed is decided by the caller, later.
             infinite = _first(rows, np.isinf(values)) if infinite is None else infinite
             not_finite = _first(rows, ~np.isfinite(values)) if not_finite is None else not_finite
         return _Scan(contents, constant, infinite, not_finite)
@@ -138,7 +143,7 @@ class RowHashes:
 
 @dataclass(frozen=True)
 class _Scan:
-    """What one pass over the rows finds; `infinite` and `not_finite` are the first row and column."""
+    """Results of one pass over the rows; `infinite` and `not_finite` are the first row and column."""
 
     contents: Hashes
     constant: Mask
@@ -147,7 +152,7 @@ class _Scan:
 
 
 def is_text(X: Any) -> bool:
-    """Whether rows are text or other objects rather than numbers."""
+    """Return whether rows are text or other objects rather than numbers."""
     return getattr(getattr(X, "dtype", None), "kind", "") in "OUS" or isinstance(X, list)
 
 
@@ -159,22 +164,23 @@ def _first(rows: NDArray[np.intp], wrong: NDArray[np.bool_]) -> tuple[int, int] 
 
 
 def as_text(values: NDArray[Any]) -> str:
-    """Write numbers as base64, little-endian on every machine."""
+    """Encode numbers as base64, little-endian on every machine."""
     return base64.b64encode(values.astype(values.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
 def of_text(text: str, dtype: str) -> NDArray[Any]:
-    """Read what `as_text` wrote; raises ValueError where it is not base64 of such numbers."""
+    """Decode the result of `as_text`; raises ValueError if it is not base64 of such numbers."""
+    # Without `validate` characters outside of the alphabet are skipped, and a damaged text gives other numbers.
     return np.frombuffer(base64.b64decode(text, validate=True), dtype=dtype)
 
 
 def hashes_of(names: Iterable[Any]) -> Hashes:
-    """Hash names, by their text; uint64 of shape (n,)."""
-    return _numbers(str(name).encode() for name in names)
+    """Hash names by their text; uint64 of shape (n,)."""
+    return _hash_each(str(name).encode() for name in names)
 
 
 def content_hashes(X: Any) -> Hashes:
-    """Hash what each row holds; numbers as 32 bit floats, so that a file's precision makes no other row of it."""
+    """Hash the content of each row; numbers as 32-bit floats, so that the precision of a file does not matter."""
     parts = [_content(batch) for _, batch in blocks(X, np.arange(n_rows(X)), BLOCK, pad=False)]
     return np.concatenate(parts) if parts else np.empty(0, np.uint64)
 
@@ -182,21 +188,23 @@ def content_hashes(X: Any) -> Hashes:
 def labelled(keys: Hashes, labels: LabelMatrix) -> Hashes:
     """Hash rows by their keys and labels, shape (n,)."""
     Y, known = labels.values, labels.known
+    # An unknown label differs from 0: annotating it later counts as a change of the row's labels.
     marked = np.asarray(Y, np.uint8) if known is None else np.where(known, Y, UNKNOWN).astype(np.uint8)
-    return _numbers(key.tobytes() + row.tobytes() for key, row in zip(keys.astype("<u8"), marked, strict=True))
+    return _hash_each(key.tobytes() + row.tobytes() for key, row in zip(keys.astype("<u8"), marked, strict=True))
 
 
 def joined(*hashes: Hashes) -> Hashes:
     """Hash several hashes of each row as one, shape (n,)."""
-    return _numbers(row.tobytes() for row in np.column_stack(hashes).astype("<u8"))
+    return _hash_each(row.tobytes() for row in np.column_stack(hashes).astype("<u8"))
 
 
 def _content(batch: Any) -> Hashes:
     if isinstance(batch, list) or getattr(getattr(batch, "dtype", None), "kind", "") in "OUS":
         return hashes_of(batch)
-    return _numbers(np.ascontiguousarray(row).tobytes() for row in as_dense(batch))
+    return _hash_each(np.ascontiguousarray(row).tobytes() for row in as_dense(batch))
 
 
-def _numbers(contents: Iterable[bytes]) -> Hashes:
+def _hash_each(contents: Iterable[bytes]) -> Hashes:
+    # BLAKE2b gives the same digests in every process, unlike `hash`, and can be shortened.
     digests = [hashlib.blake2b(content, digest_size=BYTES).digest() for content in contents]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)

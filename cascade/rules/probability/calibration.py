@@ -1,4 +1,4 @@
-"""Calibration on rows of natural prevalence: Platt's, beta or isotonic, always on log-odds."""
+"""Calibration on rows of natural prevalence: Platt, beta or isotonic, always on log-odds."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ from cascade.utils.types import Floats
 METHODS = ("platt", "beta", "isotonic", "none")
 
 SLOPE_SPREAD = 0.25
-"""Standard deviation of the prior of a slope around 1: a few rare positives cannot turn the scale over."""
+"""Standard deviation of the normal prior of a slope around 1, so that a few positives cannot flatten the scale."""
 
 WIDEST = 50.0
-"""Log-odds that none exceeds, so that a line between its negative and itself leaves all as they are."""
+"""Beyond all log-odds that occur (`log_odds` clips at 16.1), so that a line from -50 to 50 is the identity."""
 
 
 @dataclass(frozen=True)
 class Calibration:
     """logit p = high * softplus(z) - low * softplus(-z) + intercept, one triple per column.
 
-    With low = high this is Platt's slope * z + intercept, with two slopes the beta calibration; 1, 1 and 0 leave
-    a column as it is.
+    With low = high this is Platt's slope * z + intercept, with two slopes it is the beta calibration. The triple 1, 1
+    and 0 leaves a column unchanged.
 
     Attributes
     ----------
-    low, high, intercept : ndarray of float, shape (L,)
+    low, high : ndarray of float, shape (L,)
+        Slopes of the lower and of the upper tail.
+    intercept : ndarray of float, shape (L,)
     """
 
     low: Floats
@@ -39,7 +41,7 @@ class Calibration:
 
     @classmethod
     def identity(cls, n_columns: int) -> Calibration:
-        """Change nothing."""
+        """Return the calibration that changes nothing."""
         return cls(np.ones(n_columns), np.ones(n_columns), np.zeros(n_columns))
 
     @property
@@ -49,7 +51,8 @@ class Calibration:
 
     def __call__(self, z: Floats) -> Floats:
         """Calibrate log-odds `z` of shape (n, L)."""
-        # With equal slopes the two softplus terms are z itself; this way no digit is lost.
+        # softplus(-z) = softplus(z) - z turns the formula into this one. With equal slopes the softplus term is
+        # exactly 0 and Platt's line is computed without rounding errors of two large terms that cancel.
         return self.low * z + (self.high - self.low) * np.logaddexp(0, z) + self.intercept
 
     def shifted(self, column: int, offset: float) -> Calibration:
@@ -61,11 +64,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class IsotonicCalibration:
-    """A rising line of log-odds through knots, flat beyond them, one per column.
+    """A non-decreasing, piecewise linear function of log-odds per column, constant beyond its outer knots.
 
     Attributes
     ----------
     knots, values : tuple of ndarray of float, length L
+        Log-odds before and after calibration.
     """
 
     knots: tuple[Floats, ...]
@@ -79,6 +83,7 @@ class IsotonicCalibration:
     def __call__(self, z: Floats) -> Floats:
         """Calibrate log-odds `z` of shape (n, L)."""
         columns = zip(z.T, self.knots, self.values, strict=True)
+        # Without columns `np.array` returns shape (0,); the reshape restores the axis of the rows.
         return np.array([np.interp(column, knot, value) for column, knot, value in columns]).reshape(z.shape[::-1]).T
 
     def shifted(self, column: int, offset: float) -> IsotonicCalibration:
@@ -91,12 +96,12 @@ AnyCalibration = Calibration | IsotonicCalibration
 
 
 def calibrated_proba(calibration: AnyCalibration, z: Floats) -> Floats:
-    """Probabilities (n,) from the log-odds (n,) of the only column of a calibration."""
+    """Return probabilities (n,) from the log-odds (n,) of the only column of a calibration."""
     return np.asarray(expit(calibration(z[:, None])[:, 0]), dtype=np.float64)
 
 
 def check_method(method: str) -> str:
-    """Return `method` if it is one."""
+    """Return `method`, or raise an error if it is not a calibration method."""
     if method not in METHODS:
         raise ConfigError(f"`calibration` must be one of {list(METHODS)}. Received {method!r}.")
     return method
@@ -110,7 +115,7 @@ def fit_calibration(
     Parameters
     ----------
     z : ndarray of float, shape (n, L)
-        Log-odds on rows that no fit, sampler or early stopping has touched.
+        Log-odds on rows that no fit, sampler or early stopping has used.
     labels : LabelMatrix
         Of n rows and L labels. Only known entries count.
     weight : ndarray of float, shape (n,), optional
@@ -125,7 +130,7 @@ def fit_calibration(
     References
     ----------
     Platt (1999), Probabilistic outputs for support vector machines: the targets (n1 + 1) / (n1 + 2) and
-    1 / (n0 + 2) keep the likelihood finite when the classes separate.
+    1 / (n0 + 2) keep the estimates finite when the classes separate.
     Kull, Silva Filho & Flach (2017), Beta calibration.
     Zadrozny & Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates.
 
@@ -154,6 +159,7 @@ def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool
     if not n_positive or not n_negative:
         return 1.0, 1.0, 0.0
     target = np.where(y, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    # ln p = -softplus(-z) and -ln(1 - p) = softplus(z) are the two features of the beta calibration.
     above = np.logaddexp(0, z)
     features = z[:, None] if one_slope else np.column_stack([z - above, above])
     n_slopes = features.shape[1]
@@ -162,33 +168,40 @@ def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool
         slopes, intercept = parameters[:-1], parameters[-1]
         score = features @ slopes + intercept
         excess = weight * (expit(score) - target)
+        # The prior holds slopes only. The intercept is free, so at the optimum the probabilities sum to the targets:
+        # a label with few positives gets its prevalence corrected and keeps its scale.
         pull = (slopes - 1) / SLOPE_SPREAD**2
         value = weight @ (np.logaddexp(0, score) - target * score) + 0.5 * pull @ (slopes - 1)
         return float(value), np.append(excess @ features + pull, excess.sum())
 
+    # Imported here because only fitting needs it; a model that is loaded to predict starts faster without it.
     from scipy.optimize import minimize
 
+    # A negative slope would reverse the ranking of the rows, which calibration must never do.
     bounds = [(0.0, None)] * n_slopes + [(None, None)]
-    found = minimize(loss, np.append(np.ones(n_slopes), 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x
-    return float(found[0]), float(found[n_slopes - 1]), float(found[-1])
+    best = minimize(loss, np.append(np.ones(n_slopes), 0.0), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return float(best[0]), float(best[n_slopes - 1]), float(best[-1])
 
 
 def _fit_isotonic(z: Floats, y: NDArray[np.uint8], weight: Floats) -> tuple[Floats, Floats]:
     n_positive, total = float(weight @ y), float(weight.sum())
     if not 0 < n_positive < total:
         return np.array([-WIDEST, WIDEST]), np.array([-WIDEST, WIDEST])
-    # Only fitting needs it; a model that is loaded to predict does not wait for it.
+    # Imported here because only fitting needs it; a model that is loaded to predict starts faster without it.
     from sklearn.isotonic import IsotonicRegression
 
     line = IsotonicRegression(out_of_bounds="clip").fit(z, y, sample_weight=weight)
     levels, block = np.unique(line.predict(z), return_inverse=True)
     size = np.bincount(block, weights=weight)
-    # Half a row at the prevalence keeps a block of one class from answering 0 or 1.
+    # Half a row at the prevalence keeps a block of one class from a probability of 0 or 1, whose log-odds are infinite.
     shrunk = (levels * size + 0.5 * n_positive / total) / (size + 0.5)
+    # Small blocks are shrunk more than large ones, which can reverse their order: a second pass restores it.
     value = IsotonicRegression().fit_transform(np.arange(len(levels)), shrunk, sample_weight=size)
+    # Constant within a block and linear in log-odds between two, so that the calibration has no jumps.
     first = np.full(len(levels), np.inf)
     last = np.full(len(levels), -np.inf)
     np.minimum.at(first, block, z)
     np.maximum.at(last, block, z)
+    # A block of a single score has one knot, not two: `np.interp` needs knots that increase.
     knots, kept = np.unique(np.column_stack([first, last]).ravel(), return_index=True)
     return knots, np.asarray(logit(np.repeat(value, 2)[kept]))

@@ -1,8 +1,9 @@
-"""The merge of gate and labeler, decided by the rows that the labeler was trained on.
+"""The merge of gate and labeler, determined by the rows that the labeler was trained on (the negative pool).
 
-A labeler trained on rows with a label estimates p(y_k | x, a), so the gate's p(a | x) multiplies it. A labeler
-trained on all rows estimates p(y_k | x) already: multiplying would count the gate twice, so it is only capped.
-A labeler trained on the rows that a gate lets pass, with a label or not, estimates p(y_k | x) for just those rows.
+* "positives": a labeler trained on rows with a label estimates p(y_k | x, a), which is multiplied by p(a | x).
+* "all": a labeler trained on all rows estimates p(y_k | x) already. A product would count the gate twice, so the
+  labeler's probability is only capped at the gate's.
+* "gated": a labeler trained on the rows that pass a gate, with a label or without, estimates p(y_k | x) for these rows.
 """
 
 from __future__ import annotations
@@ -21,19 +22,21 @@ def _product(gate: Floats, labeler: Floats) -> Floats:
 
 
 def _cap(gate: Floats, labeler: Floats) -> Floats:
+    # Each label implies that there is some label, so p(y_k | x) is at most p(a | x).
     return np.minimum(gate[:, None], labeler)
 
 
 def _labeler_alone(gate: Floats, labeler: Floats) -> Floats:
+    # Only rows past the gate get here, and the labeler was trained on such rows: no gate probability is left to apply.
     return labeler
 
 
 MERGES: dict[str, Callable[[Floats, Floats], Floats]] = {"positives": _product, "all": _cap, "gated": _labeler_alone}
-"""Merge by negative pool: the pool that a model records is the only thing that chooses."""
+"""Merge by negative pool. The pool recorded in the model determines it, never an option at prediction."""
 
 
 def check_pool(negative_pool: str) -> str:
-    """Return `negative_pool` if its merge is known."""
+    """Return `negative_pool`, or raise an error if there is no merge for it."""
     if negative_pool not in MERGES:
         raise ConfigError(f"`negative_pool` must be one of {sorted(MERGES)}. Received {negative_pool!r}.")
     return negative_pool
@@ -42,12 +45,14 @@ def check_pool(negative_pool: str) -> str:
 def pool_rows(Y: Labels, negative_pool: str, passed: Mask | None = None) -> Mask:
     """Mark the rows of `Y` (n, L) that belong to the labeler's population.
 
-    `passed` (n,) says which rows a gate that has not seen them lets pass; only the pool "gated" asks.
+    `passed` (n,) marks the rows that pass a gate fitted without them; only the pool "gated" needs it.
     """
     if negative_pool == "all":
         return np.ones(len(Y), dtype=bool)
     has_label = np.asarray(Y.any(axis=1))
     if negative_pool == "gated":
         assert passed is not None
+        # Positives below the gate threshold stay in the pool, since a rare label has few. The merged calibration is
+        # fitted on the rows past the gate alone and so corrects for them.
         return has_label | passed
     return has_label

@@ -1,4 +1,4 @@
-"""Prior correction: what sampling and weighting do to log-odds, and how to undo it."""
+"""Prior correction: undo the shift of log-odds that sampling or class weights cause."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cascade.utils.types import Floats
 
 
 def sampling_shift(kept_negatives: ArrayLike, kept_positives: ArrayLike) -> Floats:
-    """Log-odds to add to a model that was fitted on a sample.
+    """Return the log-odds to add to a model that was fitted on a sample.
 
     Parameters
     ----------
@@ -42,13 +42,14 @@ def sampling_shift(kept_negatives: ArrayLike, kept_positives: ArrayLike) -> Floa
     """
     b, c = np.asarray(kept_negatives, dtype=np.float64), np.asarray(kept_positives, dtype=np.float64)
     for name, share in (("kept_negatives", b), ("kept_positives", c)):
+        # Written as "not above 0" so that NaN is refused too.
         if np.any(~(share > 0) | (share > 1)):
             raise ConfigError(f"`{name}` must lie in (0, 1]. Received {share.tolist()}.")
     return np.asarray(np.log(b / c), dtype=np.float64)
 
 
 def weight_shift(negative_weight: ArrayLike, positive_weight: ArrayLike) -> Floats:
-    """Log-odds to add to a model that was fitted with class weights (w0, w1): -ln(w1 / w0).
+    """Return the log-odds to add to a model that was fitted with class weights (w0, w1): -ln(w1 / w0).
 
     References
     ----------
@@ -62,4 +63,5 @@ def weight_shift(negative_weight: ArrayLike, positive_weight: ArrayLike) -> Floa
     w0, w1 = np.asarray(negative_weight, dtype=np.float64), np.asarray(positive_weight, dtype=np.float64)
     if np.any(~(w0 > 0)) or np.any(~(w1 > 0)):
         raise ConfigError(f"class weights must be positive. Received {w0.tolist()} and {w1.tolist()}.")
+    # 0.0 - x instead of -x: equal weights give 0.0, not -0.0.
     return np.asarray(0.0 - np.log(w1 / w0), dtype=np.float64)

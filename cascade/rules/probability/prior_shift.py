@@ -1,4 +1,4 @@
-"""Another share of rows with a label than in training: what it makes of probabilities, if nothing else changed."""
+"""Prior shift: probabilities where another share of rows has a label than in training, all else being equal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats
 
 FURTHEST = 4.0
-"""Largest shift of log-odds that a model follows: 55 times the odds."""
+"""Largest shift of log-odds that a model can be adapted to: 55 times the odds."""
 
 SHIFTS = np.linspace(-FURTHEST, FURTHEST, 9)
-"""Shifts of log-odds for which a cascade is made ready when it is fitted."""
+"""Shifts of log-odds for which thresholds and offsets are computed when a cascade is fitted."""
 
 
 @dataclass(frozen=True)
 class PriorShift:
-    """From one share of rows with a label to another, p(x | a) being the same for rows with and without.
+    """Change from one share of rows with a label to another, p(x | a) staying the same for rows with and without.
 
-    p(x | a = 1) stays, so the mix of labels among rows that have one does too.
+    As p(x | a = 1) stays, so does the mix of labels among rows with a label.
 
     Attributes
     ----------
@@ -37,21 +37,22 @@ class PriorShift:
 
     @property
     def log_odds(self) -> float:
-        """What is added to the log-odds of `any`."""
+        """The number that is added to the log-odds of `any`."""
         return float(log_odds(self.target) - log_odds(self.source))
 
     @property
     def is_none(self) -> bool:
         """Whether a model is used at the share that it was calibrated on."""
+        # Compared exactly: then nothing is computed, and adapting a model to its own share changes no bit.
         return self.target == self.source
 
     def to(self, target: float) -> PriorShift:
-        """From the same source to another share.
+        """Return the shift from the same source to another share.
 
         Raises
         ------
         ConfigError
-            If it is no share, or further away than a calibration can be trusted.
+            If it is not a share, or too far away for a calibration to remain valid.
         """
         number = isinstance(target, (int, float, np.integer, np.floating)) and not isinstance(target, bool)
         if not (number and 0 < target < 1):
@@ -65,7 +66,7 @@ class PriorShift:
         return moved
 
     def any_proba(self, proba: Floats) -> Floats:
-        """p(a | x) at the target, from that at the source; any shape.
+        """Return p(a | x) at the target from p(a | x) at the source; any shape.
 
         References
         ----------
@@ -80,14 +81,15 @@ class PriorShift:
         if self.is_none:
             return proba
         with_label, without = self.weights
+        # In probabilities rather than log-odds: these clip at 1e-7, which would raise the smallest probabilities.
         return np.asarray(proba * with_label / (proba * with_label + (1 - proba) * without))
 
     def label_proba(self, proba: Floats, any_proba: Floats) -> Floats:
-        """p(y_k | x) at the target (n, L), from those and p(a | x) (n,) at the source.
+        """Return p(y_k | x) at the target (n, L) from p(y_k | x) and p(a | x) (n,) at the source.
 
-        A vector of labels belongs to rows with a label, or is the empty one; Bayes' rule weighs the former by
-        target / source. So p'(y_k | x) = p(y_k | x) w1 / (p(a | x) w1 + (1 - p(a | x)) w0), whatever rows the labeler
-        was trained on. In the quotient p(y_k | x) / p(a | x) nothing changes.
+        A row with label k is a row with a label, so Bayes' rule weighs it by w1 = target / source, and rows without a
+        label by w0 (see `weights`). Hence p'(y_k | x) = p(y_k | x) w1 / (p(a | x) w1 + (1 - p(a | x)) w0), for every
+        negative pool. The quotient p(y_k | x) / p(a | x) does not change.
 
         Examples
         --------
@@ -100,18 +102,18 @@ class PriorShift:
         return np.asarray(proba * (with_label / (any_proba * with_label + (1 - any_proba) * without))[:, None])
 
     def undo(self, any_proba: float) -> float:
-        """p(a | x) at the source, from that at the target."""
+        """Return p(a | x) at the source from p(a | x) at the target."""
         return float(PriorShift(self.target, self.source).any_proba(np.array(any_proba)))
 
     @property
     def weights(self) -> tuple[float, float]:
-        """What a row with a label, and one without, of the source stands for at the target."""
+        """Importance weights w1 of a source row with a label and w0 of one without, which represent the target."""
         return self.target / self.source, (1 - self.target) / (1 - self.source)
 
 
 @dataclass(frozen=True)
 class ByShift:
-    """What a shift asks for besides its formula, found on held-out rows weighed as they would be.
+    """What a shift needs besides its formula, fitted on held-out rows weighted as they would be at the target.
 
     Attributes
     ----------
@@ -119,31 +121,36 @@ class ByShift:
         Decision thresholds at each of `SHIFTS`.
     offsets : ndarray of float, shape (9, L)
         Log-odds to add to shifted probabilities of rows past the gate, so that their sums are right. The formula
-        takes p(y_k | x) and p(a | x) to know the same; a gate that sees less than the labeler does not.
+        assumes that p(y_k | x) and p(a | x) use the same information, but a gate may see less than the labeler.
     """
 
     thresholds: Floats
     offsets: Floats
 
     def offsets_at(self, shift: float) -> Floats:
-        """Offsets (L,) at a shift, on a line between the nearest of `SHIFTS`."""
+        """Return the offsets (L,) at a shift, interpolated linearly between the nearest of `SHIFTS`."""
         first, part = _place(shift)
         line: Floats = (1 - part) * self.offsets[first] + part * self.offsets[first + 1]
         return line
 
     def thresholds_at(self, shift: float) -> Floats:
-        """Thresholds (L,) at a shift, on a line in log-odds; never where the nearer of `SHIFTS` says so."""
+        """Return the thresholds (L,) at a shift, interpolated linearly in log-odds between the nearest of `SHIFTS`.
+
+        Where one of the two is above 1, that is never, the threshold of the nearer one is taken.
+        """
         first, part = _place(shift)
         low, high = self.thresholds[first], self.thresholds[first + 1]
         line = expit((1 - part) * log_odds(low) + part * log_odds(high))
-        # A fixed number, as of costs, keeps its last digit.
+        # No interpolation where both agree, so that a fixed number or a cost threshold keeps its last digit; where one
+        # is never, since there is no probability halfway to it; and at a grid point, which is exact.
         stays = (low == high) | (np.maximum(low, high) > 1) | (part in (0.0, 1.0))
         chosen: Floats = np.where(stays, low if part < 0.5 else high, line)
         return chosen
 
 
 def _place(shift: float) -> tuple[int, float]:
-    """Number of the last of `SHIFTS` that is not beyond a shift, and the part of the way to the next."""
+    """Return the number of the last of `SHIFTS` that is not beyond a shift, and the part of the way to the next."""
     place = float(np.interp(shift, SHIFTS, np.arange(len(SHIFTS))))
+    # At the last grid point the pair is the last two, with a part of 1, so that `first + 1` exists.
     first = min(int(place), len(SHIFTS) - 2)
     return first, place - first

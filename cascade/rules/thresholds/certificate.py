@@ -16,10 +16,11 @@ Claim = Literal["joint", "per_label"]
 Unit = Literal["row", "group"]
 
 NAMED = 5
+"""Labels without the requested recall that a statement lists by name."""
 
 
 def recall_bound(kept: int, positives: int, confidence: float = 0.95) -> float:
-    """Lower bound of the recall of which `kept` of `positives` independent positives were kept.
+    """Return the lower bound of a recall when `kept` of `positives` independent positives were kept.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def recall_bound(kept: int, positives: int, confidence: float = 0.95) -> float:
 
 
 def positives_needed(recall: float, confidence: float = 0.95) -> int:
-    """Fewest independent positives, all of them kept, that prove a recall.
+    """Return the fewest independent positives, all of them kept, that prove a recall.
 
     Parameters
     ----------
@@ -62,15 +63,16 @@ def positives_needed(recall: float, confidence: float = 0.95) -> int:
     299
     """
     check_provable(recall, confidence)
+    # At that recall all of n units pass with probability recall**n; n suffices if this is at most 1 - confidence.
     return math.ceil(math.log(1 - confidence) / math.log(recall))
 
 
 def misses_allowed(positives: ArrayLike, recall: float, confidence: float = 0.95) -> NDArray[np.int64]:
-    """Most misses among independent positives with which a recall is still proven.
+    """Return the most misses among independent positives with which a recall is still proven.
 
-    Misses among n positives are binomial; "the recall is below r" is rejected when so few misses as were seen
-    have a probability of at most 1 - confidence at r. That is the case exactly when Clopper and Pearson's bound
-    is at least r.
+    Misses among n positives are binomial. "The recall is below r" is rejected when this number of misses or fewer has
+    a probability of at most 1 - confidence at r. That is the case exactly when Clopper and Pearson's bound is at
+    least r.
 
     Parameters
     ----------
@@ -80,26 +82,27 @@ def misses_allowed(positives: ArrayLike, recall: float, confidence: float = 0.95
     Returns
     -------
     ndarray of int, of the shape of `positives`
-        -1 where not even all of them prove the recall.
+        -1 where even no miss at all does not prove the recall.
 
     Examples
     --------
     >>> misses_allowed([58, 59, 1000], recall=0.95).tolist()
     [-1, 0, 38]
     """
-    # A model without a certificate loads in half the time without it.
+    # Imported here because a model without a certificate loads in half the time without it.
     from scipy.stats import binom
 
     check_provable(recall, confidence)
     n = np.asarray(positives)
     reaching = binom.ppf(1 - confidence, n, 1 - recall)
-    # The quantile is where the probability reaches the level; only where it meets it exactly is it allowed itself.
+    # `ppf` returns the first count whose tail probability reaches the level. The test needs at most the level, so
+    # this count is allowed only if it meets the level exactly, and otherwise one less.
     above = binom.cdf(reaching, n, 1 - recall) > 1 - confidence
     return np.asarray(reaching - above, dtype=np.int64)
 
 
 def check_provable(recall: float, confidence: float) -> None:
-    """Refuse what no number of rows can prove."""
+    """Raise an error for a recall or confidence that no number of rows can prove."""
     for name, value in (("recall", recall), ("confidence", confidence)):
         if not 0 < value < 1:
             raise ConfigError(
@@ -109,7 +112,7 @@ def check_provable(recall: float, confidence: float) -> None:
 
 @dataclass(frozen=True)
 class LabelCertificate:
-    """What the held-out rows say of one label at the gate.
+    """What the held-out rows prove of one label's recall at the gate.
 
     Attributes
     ----------
@@ -121,16 +124,16 @@ class LabelCertificate:
     misses : int
         Units that the gate loses.
     bound : float
-        Clopper and Pearson's bound for these misses. Exact for a threshold that was fixed beforehand; at one that
-        the same rows chose it is an approximation, good with many units.
+        Clopper and Pearson's bound for these misses. Exact for a threshold that was fixed beforehand; at a threshold
+        chosen on the same rows it is an approximation, good with many units.
     certified : bool
-        Whether the units suffice to prove the wanted recall.
+        Whether the units suffice to prove the requested recall.
     best_bound : float
-        The most that so many units can prove, when none is lost.
+        The largest recall that this number of units can prove, when none is lost.
     needed : int
-        Fewest units that can prove the wanted recall.
+        Fewest units that can prove the requested recall.
     proven : float
-        What the certificate claims, exactly: the wanted recall if certified, else `best_bound`.
+        What the certificate claims, exactly: the requested recall if certified, else `best_bound`.
     """
 
     label: str
@@ -147,8 +150,9 @@ class LabelCertificate:
 def label_certificate(
     label: str, positives: int, units: int, misses: int, recall: float, level: float
 ) -> LabelCertificate:
-    """Work out what a label's counts prove, at the confidence `level` that its claim leaves to each label."""
+    """Compute what a label's counts prove at the confidence `level` of `level_of`."""
     best = recall_bound(units, units, level)
+    # From the number of units alone: if misses decided who takes part, the set would depend on the outcome of the test.
     certified = int(misses_allowed(units, recall, level)) >= 0
     return LabelCertificate(
         label,
@@ -164,7 +168,8 @@ def label_certificate(
 
 
 def level_of(claim: Claim, confidence: float, n_labels: int) -> float:
-    """Confidence at which each label is tested: for a bound on every one of them, Bonferroni's share."""
+    """Return the confidence at which each label is tested: all of it for a joint claim, else Bonferroni's share."""
+    # A joint claim is false only if the part of its hardest label is, so it needs no correction; see `certify`.
     return confidence if claim == "joint" else 1 - (1 - confidence) / n_labels
 
 
@@ -175,7 +180,7 @@ class Certificate:
     Attributes
     ----------
     recall, confidence : float
-        What was wanted.
+        The requested guarantee.
     claim : {"joint", "per_label"}
     unit : {"row", "group"}
         What is counted. A group is kept for a label when all its rows with the label pass.
@@ -199,20 +204,21 @@ class Certificate:
     labels: tuple[LabelCertificate, ...]
 
     def holds_at(self, threshold: float) -> bool:
-        """Tell whether the claim covers another threshold: only one that lets at least as many rows pass."""
+        """Return whether the claim covers another threshold: only one that lets at least as many rows pass."""
         return threshold <= self.threshold
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, from which `from_json` makes an equal certificate."""
+        """Return plain data from which `from_json` makes an equal certificate."""
         return {**asdict(self), "labels": [asdict(row) for row in self.labels]}
 
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> Certificate:
-        """Make a certificate of what `to_json` gave."""
+        """Make a certificate from the result of `to_json`."""
         return cls(**{**body, "labels": tuple(LabelCertificate(**row) for row in body["labels"])})
 
     def statement(self) -> str:
-        """Say what is claimed, of what unit, and what voids it."""
+        """Return the claim in words: what is proven, for which unit, and what voids it."""
+        # Numbers by `repr`: a rounded threshold or recall would be another claim than the one that is proven.
         certified = sum(row.certified for row in self.labels)
         if not certified:
             claimed = f"no label has enough {self.unit}s to prove a recall of {self.recall!r}"
@@ -229,11 +235,11 @@ class Certificate:
         if not rest:
             return ", all at once" if len(self.labels) > 1 else ""
         more = f" and {len(rest) - NAMED} more in the table" if len(rest) > NAMED else ""
-        how = "all at once" if self.claim == "per_label" else "each of these by itself"
+        how = "all at once" if self.claim == "per_label" else "each of these separately"
         return f"; of the others at least {', '.join(rest[:NAMED])}{more} ({how})"
 
     def table(self) -> str:
-        """Lay the labels out as text, one a line; bounds are rounded down."""
+        """Return the labels as a text table, one line per label; bounds are rounded down."""
         head = ["label", "positives", f"{self.unit}s", "lost", "bound", "best", "needed", "proven", "certified"]
         lines = [head, *(_cells(row) for row in self.labels)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -248,10 +254,12 @@ RECALL_OF = {
 }
 
 
-def _of(certified: int, labels: int) -> str:
-    if labels == 1:
+def _of(certified: int, n_labels: int) -> str:
+    if n_labels == 1:
         return "the label"
-    return f"each of the {labels} labels" if certified == labels else f"each of {certified} of the {labels} labels"
+    return (
+        f"each of the {n_labels} labels" if certified == n_labels else f"each of {certified} of the {n_labels} labels"
+    )
 
 
 def _cells(row: LabelCertificate) -> list[str]:
@@ -260,5 +268,6 @@ def _cells(row: LabelCertificate) -> list[str]:
 
 
 def _down(bound: float) -> str:
-    # Rounded to nearest, a bound would claim more than is proven; the small number keeps 0.95 from becoming 0.949.
+    # Rounding to nearest could claim more than is proven. The small addend keeps 0.95 minus a rounding error from
+    # becoming 0.949.
     return f"{math.floor(bound * 1000 + 1e-6) / 1000:.3f}"

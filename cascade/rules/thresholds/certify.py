@@ -1,4 +1,4 @@
-"""The gate's guarantee: a threshold at which every label's recall has a lower bound with stated confidence."""
+"""The gate's certificate: a threshold at which every label's recall has a lower bound with stated confidence."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def certify(
     Parameters
     ----------
     gate : array-like of float, shape (n,)
-        Probabilities that the finished gate gives rows which nothing else has used: no fit, no early stopping,
-        no calibration, no choice of a model.
+        Probabilities of the finished gate for rows that nothing else has used: no fit, no early stopping, no
+        calibration, no choice of a model.
     Y : array-like or sparse matrix of 0/1, shape (n, L)
     names : sequence of str, length L
     groups : array-like, shape (n,), optional
@@ -49,10 +49,10 @@ def certify(
     recall, confidence : float in (0, 1)
     claim : {"joint", "per_label"}
         "joint": one statement, that the recall of every certified label is at least `recall`. "per_label": a
-        bound for every label, rare ones included, which hold at once; each is tested at (1 - confidence) / L.
+        bound for every label, rare ones included, which all hold at once; each is tested at (1 - confidence) / L.
     accept_bound : bool, default=False
-        What happens to a label with too few units to prove `recall` with no miss at all. False refuses. True
-        leaves it out of what is certified, but the threshold still keeps every one of its units.
+        What to do with a label that has too few units to prove `recall` even with no miss. False raises an error.
+        True leaves it out of the certified labels, but the threshold still keeps every one of its units.
 
     Returns
     -------
@@ -68,30 +68,30 @@ def certify(
 
     Notes
     -----
-    *Procedure.* Fixed-sequence testing of Learn then Test: candidates from the safest threshold upward; at each,
-    every label has the null "its recall is below `recall`" with the binomial tail as p-value; the answer is the
-    last candidate before the first at which some null stands. Misses only grow with the threshold, so with m the
-    most misses that n units allow, label k's nulls fall up to T_k, its unit score with m smaller ones, and stand
-    above: the answer is T = min T_k, found by sorting. Between two scores nothing changes, so scores as
-    candidates lose nothing, and ties need no care: misses are scores strictly below the threshold.
+    *Procedure.* Fixed-sequence testing of Learn then Test, with candidates from the safest threshold upward. At each,
+    every label has the null hypothesis "its recall is below `recall`", with the binomial tail as p-value. The result
+    is the last candidate before the first at which some null is not rejected. Misses only grow with the threshold. So
+    with m the most misses that n units allow, label k's nulls are rejected up to T_k, its unit score with m smaller
+    ones, and not above. The result is T = min T_k, found by sorting. Between two scores nothing changes, so it
+    suffices to try scores. Ties need no special case: misses are scores strictly below the threshold.
 
-    *One label.* Let t* be the end of the thresholds at which k's recall is at least r. T_k > t* means that at
-    thresholds just above t*, where the recall is below r, there were at most m misses: probability at most
-    1 - confidence.
+    *One label.* Let t* be the upper end of the thresholds at which k's recall is at least r. T_k > t* means that at
+    thresholds just above t*, where the recall is below r, there were at most m misses. This has a probability of at
+    most 1 - confidence.
 
     *All labels, without a correction.* The claim is an intersection, each part of which is tested at the full
     level (Berger 1982). Let j be the label with the smallest t*. If any label's recall at T is below r, then so
-    is j's; T <= T_j and recall falls with the threshold, so j's recall at T_j is below r too: the case of one
-    label.
+    is j's. As T <= T_j and recall falls with the threshold, j's recall at T_j is below r too, which is the case of
+    one label.
 
-    *Lower is safe.* That argument used nothing of T but T <= T_j. So the minimum with any other threshold, however
-    it was found, is as valid: such as that of labels which take no part and allow no miss.
+    *Lower is safe.* The argument used only T <= T_j. So the minimum of T and any other threshold is valid too, however
+    the other was found; for instance the threshold of labels that are not certified and allow no miss.
 
-    *Who takes part* follows from numbers of units alone, never from misses. With `accept_bound=False` it is always
-    every label, and the above is exact. With True a joint claim holds at its confidence for a set that does not
-    vary; where a label's number is near the least that is needed, so that chance lets it in or not, and its
-    units are also units of other labels, the error is at most (1 - confidence) plus the chance of the rarer set.
-    "per_label" divides by all L labels, whoever takes part, and is exact in either case.
+    *Which labels take part* follows from numbers of units alone, never from misses. With `accept_bound=False` it is
+    always every label, and the above is exact. With True a joint claim holds at its confidence for a set that does not
+    vary. Chance may decide whether a label has the number of units needed, and its units may also be units of other
+    labels. The error is then at most (1 - confidence) plus the chance of the rarer set. "per_label" divides by all L
+    labels, whichever take part, and is exact in either case.
 
     References
     ----------
@@ -138,12 +138,12 @@ def certify(
 def certified_recall(
     passed: NDArray[np.bool_], Y: Labels, groups: ArrayLike | None = None, confidence: float = 0.95
 ) -> float:
-    """The most that is proven, as one statement, of the recall of every label at a gate that was fixed beforehand.
+    """Return the recall that is proven of every label, as one statement, at a gate that was fixed beforehand.
 
     Parameters
     ----------
     passed : ndarray of bool, shape (n,)
-        Whether a row that nothing else has used passed the gate.
+        Whether each row passed the gate; rows that nothing else has used.
     Y : ndarray of 0/1, shape (n, L)
     groups : array-like, shape (n,), optional
         The unit is then the group, kept when all its rows with the label passed.
@@ -152,8 +152,8 @@ def certified_recall(
     Returns
     -------
     float
-        The least of the labels' Clopper-Pearson bounds. Labels without a positive are left out, since nothing is known
-        of them; 0 where no label has one.
+        The smallest of the labels' Clopper-Pearson bounds. Labels without a positive are left out, since nothing is
+        known of them; 0 where no label has one.
 
     Examples
     --------
@@ -161,7 +161,10 @@ def certified_recall(
     0.9505
     """
     number = group_numbers(groups, len(Y))
+    # With 0 and 1 as scores, a group's lowest score is 1 exactly when all its rows with the label passed.
     units = [_unit_scores(passed[column > 0].astype(np.float64), number[column > 0]) for column in Y.T]
+    # The minimum needs no correction for the number of labels: it is too high only if the bound of the label with the
+    # lowest recall is.
     bounds = [recall_bound(int(unit.sum()), len(unit), confidence) for unit in units if len(unit)]
     return min(bounds, default=0.0)
 
@@ -170,6 +173,7 @@ def _check_gate(gate: ArrayLike, n_rows: int) -> Floats:
     scores = np.asarray(gate, dtype=np.float64)
     if scores.shape != (n_rows,) or not n_rows:
         raise DataError(f"`gate` must have one value per row of `Y` ({n_rows}). Received shape {scores.shape}.")
+    # Negated as a whole so that NaN, for which both comparisons are false, is refused.
     wrong = ~((scores >= 0) & (scores <= 1))
     if wrong.any():
         row = int(wrong.argmax())
@@ -178,7 +182,7 @@ def _check_gate(gate: ArrayLike, n_rows: int) -> Floats:
 
 
 def _unit_scores(scores: Floats, number: NDArray[np.intp]) -> Floats:
-    """Lowest score of each group, ascending: all its rows pass exactly when that one does."""
+    """Return the lowest score of each group, ascending: all rows of a group pass exactly when that one does."""
     _, place = np.unique(number, return_inverse=True)
     lowest = np.full(place.max(initial=-1) + 1, np.inf)
     np.minimum.at(lowest, place, scores)
@@ -186,7 +190,8 @@ def _unit_scores(scores: Floats, number: NDArray[np.intp]) -> Floats:
 
 
 def _threshold(units: list[Floats], allowed: NDArray[np.int64]) -> float:
-    # A label that cannot be certified allows no miss: what is rare is the last thing to give away.
+    # A label that cannot be certified allows no miss, which keeps its recall as high as can be shown. `most` is below
+    # the number of units, since n or fewer misses have probability 1, so the index always exists.
     highest = [unit[max(most, 0)] for unit, most in zip(units, allowed.tolist(), strict=True) if len(unit)]
     return float(min(highest, default=0.0))
 
@@ -194,15 +199,16 @@ def _threshold(units: list[Floats], allowed: NDArray[np.int64]) -> float:
 def _of_label(
     name: str, positives: int, unit: Floats, threshold: float, recall: float, level: float
 ) -> LabelCertificate:
+    # The left side of `searchsorted` counts scores strictly below: a row at the threshold passes.
     return label_certificate(name, positives, len(unit), int(np.searchsorted(unit, threshold)), recall, level)
 
 
 def _refuse_unsupported(certificate: Certificate) -> None:
     short = [row for row in certificate.labels if not row.certified]
     if short:
-        more = f", as have {len(short) - 1} more labels" if len(short) > 1 else ""
+        more = f" and {len(short) - 1} more labels have too few" if len(short) > 1 else ""
         raise CertificateError(
             f"`recall` of {certificate.recall!r} needs {short[0].needed} held-out {certificate.unit}s with each label; "
-            f"{short[0].label!r} has {short[0].units}{more}. Hold out more (`size`), ask for less, or set "
-            f"`accept_bound` in `gate_policy` for what can be proven.\n{certificate.table()}"
+            f"{short[0].label!r} has {short[0].units}{more}. Hold out more (`size`), lower `recall`, or set "
+            f"`accept_bound` in `gate_policy` to accept what can be proven.\n{certificate.table()}"
         )

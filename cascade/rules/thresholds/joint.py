@@ -1,4 +1,4 @@
-"""The best whole vector of a row: among all that are feasible, the one of least expected cost."""
+"""Joint decisions: of all feasible label vectors of a row, the one of least expected cost."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from cascade.rules.thresholds.decisions import is_cost_pair
 from cascade.utils.types import Floats
 
 HALVINGS = 60
+"""Steps of the bisection: 2**-60 is below the resolution of a float near 1."""
 
 
 def check_few(n_labels: int) -> None:
-    """Refuse more labels than whole vectors can be weighed for."""
+    """Raise an error for more labels than joint decisions support."""
     if n_labels > MOST_LABELS:
-        raise ConfigError(f"whole vectors can be weighed for at most {MOST_LABELS} labels. Received {n_labels}.")
+        raise ConfigError(
+            f"joint decisions on whole vectors support at most {MOST_LABELS} labels. Received {n_labels}."
+        )
 
 
 def all_vectors(n_labels: int) -> Labels:
-    """All 0/1 vectors with at least one 1; shape (2**n_labels - 1, n_labels).
+    """Return all 0/1 vectors with at least one 1; shape (2**n_labels - 1, n_labels).
 
     Raises
     ------
@@ -37,7 +40,7 @@ def all_vectors(n_labels: int) -> Labels:
 
 
 def independent_joint(proba: Floats, any_proba: Floats) -> Floats:
-    """Probability of every vector if labels are independent given that some label is present.
+    """Return the probability of every vector if labels are independent, conditioned on at least one.
 
     Parameters
     ----------
@@ -53,9 +56,9 @@ def independent_joint(proba: Floats, any_proba: Floats) -> Floats:
 
     Notes
     -----
-    Independent labels with chances q_k, conditioned on at least one: P(s) = prod q_k^s_k (1 - q_k)^(1 - s_k) / Z with
-    Z = 1 - prod(1 - q_k). The q_k are found so that the conditioned marginals q_k / Z are the p(y_k | x) / p(a | x)
-    given, by bisection for Z; marginals that sum to 1 or less leave only vectors of one label.
+    Independent labels of probabilities q_k, conditioned on at least one: P(s) = prod q_k^s_k (1 - q_k)^(1 - s_k) / Z
+    with Z = 1 - prod(1 - q_k). The q_k are chosen so that the conditioned marginals q_k / Z equal the given
+    r_k = p(y_k | x) / p(a | x), by bisection for Z. If the r_k sum to 1 or less, only vectors of one label remain.
 
     Examples
     --------
@@ -64,22 +67,27 @@ def independent_joint(proba: Floats, any_proba: Floats) -> Floats:
     """
     share = np.clip(proba / np.maximum(any_proba, 1e-12)[:, None], 0.0, 1.0)
     low, high = np.zeros(len(proba)), np.ones(len(proba))
+    # 1 - prod(1 - r_k Z) - Z is concave in Z and 0 at Z = 0. It has a positive root, with the sign changing from plus
+    # to minus, exactly if the r_k sum to more than 1; otherwise it is never positive and `high` goes to 0.
     for _ in range(HALVINGS):
         middle = (low + high) / 2
         above = 1 - np.prod(1 - share * middle[:, None], axis=1) > middle
         low, high = np.where(above, middle, low), np.where(above, high, middle)
+    # `high` rather than `low`, which may be 0. At 2**-60 two labels at once are negligible against one, as they are in
+    # the limit, and the division by `total` restores the scale.
     chance = np.clip(share * high[:, None], 1e-300, 1 - 1e-12)
     vectors = all_vectors(proba.shape[1]).astype(np.float64)
+    # The product over labels as two matrix products of logarithms: one (n, 2**K - 1) array instead of K of them.
     weight = np.exp(np.log(chance) @ vectors.T + np.log1p(-chance) @ (1 - vectors).T)
     total = np.maximum(weight.sum(axis=1), 1e-300)
     return np.asarray(any_proba[:, None] * weight / total[:, None])
 
 
 def seen_joint(proba: Floats, any_proba: Floats, vectors: Labels, counts: NDArray[np.int64]) -> Floats:
-    """Probability of the vectors seen in training, each tilted by the row's own probabilities.
+    """Return the probability of the vectors seen in training, each tilted by the row's probabilities.
 
-    P(s | x, a) is proportional to the share of s in training times, for each label, the ratio of its odds for
-    this row to its odds among training rows with a label. Vectors never seen have none.
+    P(s | x, a) is proportional to the share of s in training times a factor for each label in s: its odds for this
+    row over its odds among training rows with a label. Vectors that were never seen have probability 0.
 
     Parameters
     ----------
@@ -95,35 +103,43 @@ def seen_joint(proba: Floats, any_proba: Floats, vectors: Labels, counts: NDArra
     share = np.clip(proba / np.maximum(any_proba, 1e-12)[:, None], 1e-9, 1 - 1e-9)
     tilt = np.log(share / (1 - share)) - np.log(usual / (1 - usual))
     score = tilt @ vectors.T.astype(np.float64) + np.log(counts)
+    # Softmax: the largest score is subtracted first so that no exponential overflows.
     weight = np.exp(score - score.max(axis=1, keepdims=True))
     return np.asarray(any_proba[:, None] * weight / weight.sum(axis=1, keepdims=True))
 
 
 def likeliest(joint: Floats, vectors: Labels, any_proba: Floats) -> Labels:
-    """The most probable vector of each row (n, K), the empty one among them: least cost if any error costs the same."""
+    """Return the most probable vector of each row (n, K), which may be the empty one.
+
+    This has the least expected cost if every wrong vector costs the same.
+    """
     best = joint.argmax(axis=1)
-    some = joint[np.arange(len(joint)), best] > 1 - any_proba
-    return np.where(some[:, None], vectors[best], 0).astype(np.uint8)
+    # `joint` holds no column for the empty vector, whose probability is 1 - p(a | x). A tie goes to it.
+    not_empty = joint[np.arange(len(joint)), best] > 1 - any_proba
+    return np.where(not_empty[:, None], vectors[best], 0).astype(np.uint8)
 
 
 def cheapest(
     proba: Floats, any_proba: Floats, false_positive: Floats, false_negative: Floats, any_costs: tuple[float, float]
 ) -> Labels:
-    """The vector of least expected cost of each row (n, K), where `any` is on exactly if some label is.
+    """Return the vector of least expected cost of each row (n, K), where `any` is 1 exactly if some label is.
 
-    Costs add up over labels and `any`, so only each label's probability counts, not how labels go together: a
-    label pays for itself, or the cheapest one is set because a missed `any` costs more.
+    Costs add up over labels and `any`, so only each label's probability counts and not their dependence. A label is set
+    if this lowers the expected cost, or the cheapest one if a missed `any` costs more.
 
     Examples
     --------
-    A label at .3 is not worth a false alarm, until missing `any` costs ten times as much.
+    A label of probability .3 is not worth a false alarm, unless missing `any` costs ten times as much.
 
     >>> p, one = np.array([[0.3, 0.1]]), np.ones(2)
     >>> cheapest(p, np.array([0.35]), one, one, (1, 1)), cheapest(p, np.array([0.35]), one, one, (1, 10))
     (array([[0, 0]], dtype=uint8), array([[1, 0]], dtype=uint8))
     """
+    # Expected cost of a 1 minus that of a 0, per label and for `any`; negative where a 1 is cheaper.
     price = (1 - proba) * false_positive - proba * false_negative
     any_price = (1 - any_proba) * any_costs[0] - any_proba * any_costs[1]
+    # The best vector that is not empty has all labels of negative price, or else the one of lowest price. It is taken
+    # if it is cheaper than the empty vector, whose price is 0, with `any` included.
     chosen = price < 0
     none = ~chosen.any(axis=1)
     chosen[none, price[none].argmin(axis=1)] = True
@@ -132,7 +148,7 @@ def cheapest(
 
 
 def cost_pairs(costs: Mapping[str, tuple[float, float]] | None, names: tuple[str, ...]) -> Floats:
-    """Costs (false positive, false negative) of each label, shape (L, 2); (1, 1) where none is given."""
+    """Return the costs (false positive, false negative) of each label, shape (L, 2); (1, 1) where none is given."""
     given = dict(costs or {})
     unknown = sorted(set(given) - set(names))
     if unknown:
@@ -146,9 +162,9 @@ def cost_pairs(costs: Mapping[str, tuple[float, float]] | None, names: tuple[str
 def best_vectors(
     plan: LabelPlan, names: tuple[str, ...], proba: Floats, any_proba: Floats, costs: Any, joint: str
 ) -> Labels:
-    """Best vectors (n, K) of the learned labels; see `CascadePredictor.predict_joint`."""
+    """Return the best vectors (n, K) of the learned labels; see `CascadePredictor.predict_joint`."""
     if not len(plan.learned):
-        raise ConfigError("whole vectors need at least one label besides `any`. Received none.")
+        raise ConfigError("joint decisions need at least one label besides `any` that varies. Received none.")
     if isinstance(costs, str) and costs != "vector":
         raise ConfigError(f"`costs` must be 'vector' or a mapping from label to costs. Received {costs!r}.")
     if costs != "vector":
@@ -161,6 +177,6 @@ def best_vectors(
     if joint == "seen":
         check_few(len(plan.learned))
         if not len(plan.seen):
-            raise ConfigError("`joint` 'seen' needs training rows that know all labels. There were none.")
+            raise ConfigError("`joint` 'seen' needs training rows on which all labels are known. There were none.")
         return likeliest(seen_joint(proba, any_proba, plan.seen, plan.seen_count), plan.seen, any_proba)
     raise ConfigError(f"`joint` must be 'independent' or 'seen'. Received {joint!r}.")

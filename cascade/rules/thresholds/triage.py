@@ -1,4 +1,4 @@
-"""Three answers instead of two: certainly not, certainly, or let a human look."""
+"""Triage: three outcomes per label, namely negative, positive, or referred to a human."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NEGATIVE, REFER, POSITIVE = 0, -1, 1
 
 
 def refer_band(false_positive: float, false_negative: float, refer: float) -> tuple[float, float]:
-    """Probabilities between which a human costs less than either mistake is expected to.
+    """Return the probabilities between which a human look costs less than the expected cost of either mistake.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def refer_band(false_positive: float, false_negative: float, refer: float) -> tu
     Returns
     -------
     low, high : float
-        Below `low` is certainly negative, from `high` on certainly positive. Equal, at the cost threshold, where a
-        look costs more than the mistakes: then nothing is referred.
+        Below `low` is negative, from `high` on positive. Both are the cost threshold if a look costs more than the
+        mistakes; then nothing is referred.
 
     References
     ----------
@@ -38,14 +38,16 @@ def refer_band(false_positive: float, false_negative: float, refer: float) -> tu
     for name, cost in (("false_positive", false_positive), ("false_negative", false_negative), ("refer", refer)):
         if not (cost > 0 and np.isfinite(cost)):
             raise ConfigError(f"`{name}` must be a positive cost. Received {cost!r}.")
+    # A 0 has the expected cost p * false_negative, a 1 has (1 - p) * false_positive; at its limit each equals `refer`.
     low, high = refer / false_negative, 1 - refer / false_positive
+    # No probability is left at which a look is cheapest: decide between the two mistakes alone.
     if low >= high:
         low = high = false_positive / (false_positive + false_negative)
     return low, high
 
 
 def triage(proba: Floats, low: ArrayLike, high: ArrayLike) -> NDArray[np.int8]:
-    """Answer each probability: 0 below `low`, 1 from `high` on, -1 between, for a human.
+    """Return 0 for probabilities below `low`, 1 from `high` on, and -1, for a human, in between.
 
     Parameters
     ----------
@@ -63,9 +65,9 @@ def triage(proba: Floats, low: ArrayLike, high: ArrayLike) -> NDArray[np.int8]:
     """
     lowest, highest = _bound("low", low, proba.shape[1]), _bound("high", high, proba.shape[1])
     if not (lowest <= highest).all():
-        raise ConfigError(f"`low` must be at most `high`, label by label. Received {low!r} and {high!r}.")
-    answer = np.where(proba >= highest, POSITIVE, np.where(proba < lowest, NEGATIVE, REFER))
-    return answer.astype(np.int8)
+        raise ConfigError(f"`low` must be at most `high` for every label. Received {low!r} and {high!r}.")
+    outcome = np.where(proba >= highest, POSITIVE, np.where(proba < lowest, NEGATIVE, REFER))
+    return outcome.astype(np.int8)
 
 
 def _bound(name: str, given: ArrayLike, n_labels: int) -> Floats:

@@ -1,4 +1,4 @@
-"""Size that a packed image declares inside: a decoder trusts it, so it must be the one that the file's header gives."""
+"""Size that a compressed image declares: decoders trust it, so it has to match the size in the file's header."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from struct import unpack_from
 
 JPEG_2000 = b"\xff\x4f\xff\x51"
 JPEG = b"\xff\xd8"
+# C4 and CC define tables and C8 is reserved: they are the only ones of the range without a size.
 FRAME_HEADERS = {*range(0xC0, 0xD0), 0xDE, 0xF7} - {0xC4, 0xC8, 0xCC}
-"""Second bytes of the markers that declare a size, of plain, hierarchical and JPEG-LS images."""
+"""Second bytes of the markers that declare a size, in plain, hierarchical and JPEG-LS images."""
 
 Size = tuple[int, int, int]
 
 
 def declared_size(stream: bytes) -> Size | None:
-    r"""Rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 stream declares; None where it is none of them.
+    r"""Return rows, columns and samples that a JPEG, JPEG-LS or JPEG 2000 stream declares; None for other streams.
 
     Examples
     --------
@@ -23,6 +24,7 @@ def declared_size(stream: bytes) -> Size | None:
     """
     try:
         if stream.startswith(JPEG_2000):
+            # The SIZ segment gives the reference grid and the image's offset in it (ISO/IEC 15444-1, A.5.1).
             right, below, left, above = unpack_from(">4I", stream, 8)
             return below - above, right - left, unpack_from(">H", stream, 40)[0]
         return _jpeg_size(stream) if stream.startswith(JPEG) else None
@@ -32,12 +34,14 @@ def declared_size(stream: bytes) -> Size | None:
 
 def _jpeg_size(stream: bytes) -> Size | None:
     place = 2
+    # Each step moves forward, and reading past the end raises, so damaged streams end the loop as well.
     while True:
         mark, kind, length = unpack_from(">BBH", stream, place)
         if mark != 0xFF:
             return None
         if kind in FRAME_HEADERS:
+            # After marker, length and precision.
             rows, columns, samples = unpack_from(">HHB", stream, place + 5)
             return rows, columns, samples
-        # Bytes of 0xFF may fill up before a marker.
+        # Any number of fill bytes 0xFF may precede a marker. A length counts itself, but not its marker.
         place += 1 if kind == 0xFF else 2 + length

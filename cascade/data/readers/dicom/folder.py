@@ -23,31 +23,32 @@ logger = logging.getLogger("cascade.data")
 PREAMBLE = 128
 OTHERS = (*SUFFIXES, ".csv", ".json", ".npy", ".npz", ".parquet")
 GROUPS = ("PatientID", "StudyInstanceUID")
-"""Attributes that can be the group; the first one is, where nothing is said."""
+"""Attributes that can be the group; the first one is the default."""
 ID = "SOPInstanceUID"
 
 
 def find_slices(folder: Path) -> list[Path]:
-    """Find the DICOM files of a folder and all below: by `.dcm`, or by what they begin with."""
+    """Find the DICOM files in a folder and its subfolders, by `.dcm` or by their first bytes."""
     return sorted(path for path in folder.rglob("*") if _is_slice(path))
 
 
 def _is_slice(path: Path) -> bool:
     suffix = path.suffix.lower()
-    # DICOMDIR is the index of a disc.
+    # DICOMDIR is the index of a disc: it begins like a slice, but has no pixels.
     if suffix in OTHERS or path.name == "DICOMDIR" or not path.is_file():
         return False
     if suffix == ".dcm":
         return True
+    # Scanners write files without a suffix. A preamble and these four letters begin each file (PS3.10).
     with path.open("rb") as handle:
         return handle.read(PREAMBLE + 4)[PREAMBLE:] == b"DICM"
 
 
 def read_dicom_folder(folder: Path, paths: list[Path], roles: Roles, labelled: bool) -> Dataset:
-    """Read the slices `paths` of a folder with `labels.csv`, or the file that is named; prediction does without.
+    """Read the slices `paths` of a folder, with labels from `labels.csv` or the given file; prediction needs none.
 
     The file is the RSNA challenge's (`ID,Label`), each ID beginning with the name of a slice, or a list with a
-    column `file` and one column a label. The group is the patient, where the files name one and no list another.
+    column `file` and one column per label. The group is the patient, if the files name one and no list another.
     """
     listing = roles.label_file or folder / "labels.csv"
     if listing.exists() and not is_label_file(listing):
@@ -56,27 +57,30 @@ def read_dicom_folder(folder: Path, paths: list[Path], roles: Roles, labelled: b
         raise DataError(f"`{folder}` must hold `labels.csv`; name another file as `label_file`.")
     names, Y = labels_of(listing, list(map(_name, paths)), roles.labels) if labelled else ((), None)
     slices = DicomFiles(paths, roles.pixels)
-    groups, ids = _told(folder, slices, roles)
+    groups, ids = _groups_and_ids(folder, slices, roles)
     return Dataset(slices, Y, names, groups, ids, pixels=roles.pixels)
 
 
 def _read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool) -> Dataset:
-    """The list names files, labels and rows; it may leave the group to what the files say of themselves."""
-    told = replace(roles, optional=roles.optional | set(GROUPS))
-    data = read_listed(folder, listing, told, labelled, partial(DicomFiles, options=roles.pixels))
-    groups = _told(folder, data.X, replace(roles, id=None))[0] if data.groups is None else data.groups
+    """Read files, labels and rows from a list; without a group in it, the group is that of the headers."""
+    # A group that is an attribute of the headers need not be a column of the list.
+    list_roles = replace(roles, optional=roles.optional | set(GROUPS))
+    data = read_listed(folder, listing, list_roles, labelled, partial(DicomFiles, options=roles.pixels))
+    groups = _groups_and_ids(folder, data.X, replace(roles, id=None))[0] if data.groups is None else data.groups
     return replace(data, groups=groups, pixels=roles.pixels)
 
 
-def _told(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] | None, NDArray[Any]]:
-    """Group and identifier of each slice: what it says of itself, or where it lies below the folder."""
+def _groups_and_ids(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] | None, NDArray[Any]]:
+    """Return group and identifier of each slice: those in its header, or its path below the folder."""
     group = known_attribute(folder, "group", roles.within(GROUPS).group, GROUPS)
     row_id = known_attribute(folder, "id", roles.within((ID,)).id, (ID,))
     logger.info("data: reading the headers of %d slices", len(slices))
-    said = [(header.names[group or GROUPS[0]], header.names[ID]) for header in slices.look_at_all()]
-    groups, own = np.array(said).T
-    ids = own if row_id else np.array([place_below(folder, path) for path in slices.paths])
+    # This also checks every header, so that an invalid file is found before any training.
+    names = [(header.names[group or GROUPS[0]], header.names[ID]) for header in slices.look_at_all()]
+    groups, uids = np.array(names).T
+    ids = uids if row_id else np.array([place_below(folder, path) for path in slices.paths])
     refuse_duplicates(ids, folder, row_id or "file")
+    # Slices without any patient are independent rows; if only some name one, the others might be the same patient.
     if group is None and not groups.astype(bool).any():
         return None, ids
     without = np.flatnonzero(groups == "")
@@ -87,9 +91,9 @@ def _told(folder: Path, slices: DicomFiles, roles: Roles) -> tuple[NDArray[Any] 
 
 
 def known_attribute(folder: Path, role: str, name: str | None, known: tuple[str, ...]) -> str | None:
-    """Refuse a group or identifier that is no attribute of a slice."""
+    """Return the name of a group or identifier; raise if it is not one of the `known` attributes."""
     if name not in (None, *known):
-        raise DataError(f"`{folder}` has no {role} {name!r}; of DICOM slices it is {' or '.join(known)}.")
+        raise DataError(f"`{folder}` has no {role} {name!r}; for DICOM slices it is {' or '.join(known)}.")
     return name
 
 
@@ -98,5 +102,5 @@ def _name(path: Path) -> str:
 
 
 def place_below(folder: Path, path: Path) -> str:
-    """Identifier of a slice: where it lies below the folder, without `.dcm`."""
+    """Return the identifier of a slice: its path below the folder, without `.dcm`."""
     return path.relative_to(folder).with_name(_name(path)).as_posix()

@@ -1,4 +1,4 @@
-"""What a DICOM file says of itself, checked before any of its pixels is expanded."""
+"""Header of a DICOM file, checked before any pixel is decoded."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from cascade.data.readers.files import blaming
 from cascade.errors import DataError, MissingExtraError
 
 MOST_PIXELS = 2**22
-"""Slices of 2048 x 2048; fewer than of other images, since run lengths may unpack 64 to 1 before they are counted."""
+"""Slices of 2048 x 2048; fewer than for other images, since run lengths may expand 64 times before they are counted."""
 MOST_BYTES = 2**27
+"""Largest file, 16 times the largest slice of 16 bits."""
 LARGEST_UNIT = 1e6
+"""Bound of slope and intercept, far above any that gives Hounsfield units."""
 UNREADABLE = "cannot be read as DICOM"
 
 COMMAND = 'pip install "cascade-multilabel[dicom]"'
@@ -42,7 +44,7 @@ PIXELS = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}
 
 @dataclass(frozen=True)
 class Header:
-    """What is needed of a slice besides its pixels.
+    """What is needed from a slice besides its pixels.
 
     Attributes
     ----------
@@ -50,7 +52,7 @@ class Header:
     slope, intercept : float
         From stored values to Hounsfield units.
     padding : int, or None
-        Stored value of pixels that are no part of the image.
+        Stored value of pixels that are not part of the image.
     inverted : bool
         Whether small values are shown white (MONOCHROME1).
     names : dict of str
@@ -67,13 +69,13 @@ class Header:
 
 
 def require_pydicom() -> None:
-    """Refuse to go on without the extra `dicom`."""
+    """Raise if the extra `dicom` is not installed."""
     if find_spec("pydicom") is None:
         raise MissingExtraError(f"DICOM files need pydicom, which is not installed: {COMMAND}.")
 
 
 def read_header(path: Path) -> Header:
-    """Read and check all that stands before the pixels; the pixels must be there, in full where they are not packed.
+    """Read and check everything before the pixels, which must be present, and complete if they are not compressed.
 
     Raises
     ------
@@ -86,6 +88,7 @@ def read_header(path: Path) -> Header:
     with blaming(path, UNREADABLE), path.open("rb") as handle:
         dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=TAGS)
         syntax = dataset.file_meta.TransferSyntaxUID
+        # The pixel data's tag and length: 8 bytes with an implicit VR, 12 with an explicit one (PS3.5, 7.1).
         begins = handle.read(8 if syntax.is_implicit_VR else 12)
         left = path.stat().st_size - handle.tell()
     header = check_header(path, dataset)
@@ -98,7 +101,7 @@ def read_header(path: Path) -> Header:
 
 
 def refuse_unread(path: Path) -> None:
-    """Refuse by size and by how the file is packed, since a packed data set is expanded as soon as it is read."""
+    """Check file size and transfer syntax first, since a deflated data set is expanded as soon as it is read."""
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels import get_decoder
     from pydicom.uid import UID
@@ -106,38 +109,40 @@ def refuse_unread(path: Path) -> None:
     with blaming(path, UNREADABLE):
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
-        # A damaged file may hold a number or a text of another kind in its place.
+        # In a damaged file this may be a number or another type of text.
         syntax = UID(str(read_file_meta_info(path).TransferSyntaxUID))
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
-        raise DataError(f"`{path}` is packed as {syntax.name!r}, which cannot be read; convert it first.") from error
+        reason = f"is compressed as {syntax.name!r}, which is not supported; convert it first."
+        raise DataError(f"`{path}` {reason}") from error
     if syntax.is_deflated:
-        raise DataError(f"`{path}` is deflated as a whole, which is not read from strangers; convert it first.")
+        raise DataError(f"`{path}` is deflated as a whole and may expand without limit; convert it first.")
     if not decoder.is_available:
-        raise MissingExtraError(f"`{path}` is packed as {syntax.name!r}, which needs more decoders: {COMMAND}.")
+        raise MissingExtraError(f"`{path}` is compressed as {syntax.name!r}, which needs more decoders: {COMMAND}.")
 
 
 def check_header(path: Path, dataset: Any) -> Header:
-    """Refuse what is not one grey slice of 8 or 16 bits, and tell what is."""
+    """Return the header of one grey slice of 8 or 16 bits; raise for anything else."""
     with blaming(path, "has no usable image header"):
         header, kind = _header_of(dataset), _kind_of(dataset)
     frames, samples, photometric, bits = kind
     if frames != 1:
-        raise DataError(f"`{path}` must hold one frame. Received {frames}; write each as a file of its own.")
+        raise DataError(f"`{path}` must hold one frame. Received {frames}; save each to a separate file.")
     if samples != 1 or photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise DataError(f"`{path}` must hold grey pixels. Received {photometric!r} of {samples} samples.")
     if bits not in (8, 16):
-        raise DataError(f"`{path}` must hold 8 or 16 bits a pixel. Received {bits}.")
+        raise DataError(f"`{path}` must hold 8 or 16 bits per pixel. Received {bits}.")
     if min(header.rows, header.columns) < 1 or header.rows * header.columns > MOST_PIXELS:
         raise DataError(f"`{path}` declares {header.columns}x{header.rows} pixels; 1 to {MOST_PIXELS} can be read.")
-    # NaN is neither.
+    # Comparisons with NaN are false, so this form refuses it as well.
     if not (0 < abs(header.slope) < LARGEST_UNIT and abs(header.intercept) < LARGEST_UNIT):
-        raise DataError(f"`{path}` has slope {header.slope} and intercept {header.intercept}, which give no units.")
+        raise DataError(f"`{path}` has slope {header.slope} and intercept {header.intercept}, which are out of range.")
     return header
 
 
 def _kind_of(dataset: Any) -> tuple[int, int, str, int]:
+    # The attribute is optional, and empty in some files.
     frames = int(dataset.get("NumberOfFrames") or 1)
     return frames, int(dataset.SamplesPerPixel), str(dataset.PhotometricInterpretation), int(dataset.BitsAllocated)
 
@@ -146,8 +151,9 @@ def _header_of(dataset: Any) -> Header:
     slope, intercept = (dataset.get(tag) for tag in ("RescaleSlope", "RescaleIntercept"))
     if slope is None or intercept is None:
         if dataset.get("Modality") == "CT":
+            # Without them a CT slice would be windowed in stored values, which are often off by 1024.
             raise AttributeError("CT without rescale slope and intercept")
-        # The values of other modalities stand as they are stored.
+        # The stored values of other modalities are used unchanged.
         slope, intercept = 1, 0
     padding = dataset.get("PixelPaddingValue")
     return Header(

@@ -1,4 +1,4 @@
-"""DICOM slices as rows: checked by their headers, decoded and turned into windows when they are asked for."""
+"""DICOM slices as rows: headers are checked first, pixels are decoded and windowed on access."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from cascade.data.readers.pixels import PixelOptions, apply_windows
 from cascade.errors import DataError
 
 LONGEST_HEAD = 1024
-"""Bytes that a packed image may need besides its pixels."""
+"""Bytes that a compressed image may need besides its pixels."""
 
 
 class DicomFiles(PixelFiles):
     """Slices as uint8 of shape (n, height, width, windows); nothing is kept in memory.
 
-    Stored values become Hounsfield units, each window a channel of grey values; MONOCHROME1 is inverted then, as it
-    is to be shown, padding is black, and areas are averaged down to `image_size`.
+    Stored values become Hounsfield units, and each window becomes a channel of grey values. MONOCHROME1 is inverted,
+    as for display, padding becomes black, and areas are averaged down to `image_size`.
 
     Parameters
     ----------
     paths : sequence of path
-        Without `image_size` all have the size of the first one.
+        Without `image_size`, all must have the size of the first one.
     options : PixelOptions, optional
     row_shape : tuple of int, optional
         Height, width and windows of the rows; if not given, the options or the first slice decide.
@@ -67,11 +67,11 @@ class DicomFiles(PixelFiles):
         self.shape = (len(paths), height, width, len(self.options.windows))
 
     def at_size(self, size: int) -> DicomFiles:
-        """The same slices averaged down to another size; each is decoded in full all the same."""
+        """Return the same slices averaged down to another size; each is still decoded in full."""
         return DicomFiles(self.paths, replace(self.options, image_size=size), (size, size, self.shape[3]))
 
     def look(self, path: Path) -> Header:
-        """Read the header and refuse another size than the first slice's, or one that is too small."""
+        """Read and check the header; raise if the slice is too small, or differs in size from the first one."""
         header = read_header(path)
         self._check_size(path, header)
         return header
@@ -80,13 +80,15 @@ class DicomFiles(PixelFiles):
         """Check the file, then decode, rescale and window it."""
         header, stored = self._stored(path)
         units = stored.astype(np.float32)
+        # In place, since these arrays are the largest that a slice needs.
         units *= np.float32(header.slope)
         units += np.float32(header.intercept)
         channels = apply_windows(units, self.options.windows)
+        # After windowing, since windows are defined on units; before padding, which stays black in both cases.
         if header.inverted:
             channels = 255 - channels
         if header.padding is not None:
-            # Signed or not, the padding has the bits of the stored values.
+            # Padding and pixels may differ in sign by their types, so their bits are compared.
             channels[stored == np.array(header.padding & 0xFFFF, np.uint16).astype(stored.dtype)] = 0
         return channels if self.options.image_size is None else shrink(channels, self.options.image_size)
 
@@ -106,6 +108,7 @@ class DicomFiles(PixelFiles):
         import pydicom
         from pydicom.pixels import pixel_array
 
+        # Rows may be decoded without `look`, so all checks of the header are repeated.
         refuse_unread(path)
         with blaming(path, UNREADABLE):
             dataset = pydicom.dcmread(path, specific_tags=[*TAGS, "PixelData"])
@@ -117,7 +120,7 @@ class DicomFiles(PixelFiles):
 
 
 def _refuse_bomb(dataset: Any, header: Header) -> None:
-    """Refuse packed pixels that would expand to more than the header says."""
+    """Raise for compressed pixels that would expand to more than the header declares."""
     from pydicom.encaps import get_frame
     from pydicom.uid import RLELossless
 
@@ -125,9 +128,11 @@ def _refuse_bomb(dataset: Any, header: Header) -> None:
     if not syntax.is_encapsulated:
         return
     frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
-    # Run lengths expand 64 times at most, and no packing makes pixels twice as long.
+    # Run lengths expand at most 64 times, and no valid compression doubles the size: this bounds memory.
     if len(frame) > 2 * header.rows * header.columns * dataset.BitsAllocated // 8 + LONGEST_HEAD:
         raise ValueError(f"{len(frame)} bytes are more than its pixels can need")
-    inside = declared_size(frame)
-    if syntax != RLELossless and inside != (header.rows, header.columns, 1):
-        raise ValueError(f"header and packed pixels differ in size: {(header.rows, header.columns, 1)} and {inside}")
+    # Run lengths declare no size of their own.
+    declared = declared_size(frame)
+    if syntax != RLELossless and declared != (header.rows, header.columns, 1):
+        wanted = (header.rows, header.columns, 1)
+        raise ValueError(f"header and compressed pixels differ in size: {wanted} and {declared}")

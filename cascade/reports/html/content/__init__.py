@@ -1,1 +1,1 @@
-"""What does the page show? Its content as plain data."""
+"""What does the page contain? Its content as plain data."""

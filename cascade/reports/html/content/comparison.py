@@ -1,4 +1,4 @@
-"""Everything that the page of a comparison shows, as plain data."""
+"""Content of the page of a comparison, as plain data."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from cascade.reports.html.content.data import data_facts
 
 
 def comparison_data(result: Mapping[str, Any], data: Dataset, any_label: str | None) -> dict[str, Any]:
-    """Gather what the page of a comparison shows.
+    """Return the content of the page of a comparison.
 
     Parameters
     ----------
     result : mapping
-        What `cascade.comparison.compare.compare` found.
+        Output of `cascade.comparison.compare.compare`.
     data : Dataset
-        The rows that it was found on, with labels as an array.
+        The rows that were compared on, with labels as an array.
     any_label : str or None
-        Which column says that some label is present; "auto" finds it.
+        Name of the column that equals the OR of the others; "auto" detects it.
 
     Returns
     -------
     dict
-        Plain data, which `cascade.reports.html.layout.page` takes.
+        Plain data, the input of `cascade.reports.html.page`.
     """
     return {"kind": "comparison", "result": result, "data": data_facts(data, any_label)}

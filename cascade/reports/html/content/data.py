@@ -1,4 +1,4 @@
-"""What the page tells of the data: rows, combinations of labels, findings of lint."""
+"""Content of the sections on data: rows, label combinations and findings of lint."""
 
 from __future__ import annotations
 
@@ -13,18 +13,31 @@ from cascade.lint.lint import lint
 from cascade.utils.types import Mask, Rows
 
 MOST_COMBINATIONS = 40
+"""Combinations in the table; many labels would give thousands."""
 
 
 def data_facts(data: Dataset, any_label: str | None, held_out: Rows | None = None) -> dict[str, Any]:
-    """Describe labelled rows, those held out apart where `held_out` (m,) numbers them.
+    """Describe labelled rows, separately for training and held-out rows if `held_out` is given.
+
+    Parameters
+    ----------
+    data : Dataset
+        All rows, with labels as an array.
+    any_label : str or None
+        Name of the column that equals the OR of the others; "auto" detects it.
+    held_out : ndarray of int, shape (m,), optional
+        Numbers of the held-out rows.
 
     Returns
     -------
     dict
-        `facts` and `findings` as lint has them; `combinations`, the most frequent first; `parts`: what of the rows,
-        groups and labels stands on each side of the split.
+        - `facts`, `findings`: the results of lint.
+        - `combinations`: label combinations, most frequent first.
+        - `parts`: rows, groups and positives on each side of the split.
+        - `natural_prevalence`: False if rare combinations were oversampled in the data.
     """
     assert data.Y is not None
+    # Lint counts missing labels, so it needs the mask; `data.Y` has 0 in their place.
     facts, findings = lint(data.labels.masked(), data.label_names, data.groups, any_label)
     parts = _parts(len(data), held_out)
     return {
@@ -46,6 +59,7 @@ def _parts(n_rows: int, held_out: Rows | None) -> dict[str, Mask]:
 
 def _part(name: str, data: Dataset, rows: Mask) -> dict[str, Any]:
     assert data.Y is not None
+    # Groups are numbered over all rows first; without groups, each row is its own group.
     Y, number = data.Y[rows], group_numbers(data.groups, len(data))[rows]
     return {
         "part": name,
@@ -58,10 +72,12 @@ def _part(name: str, data: Dataset, rows: Mask) -> dict[str, Any]:
 
 
 def _combinations(data: Dataset, parts: dict[str, Mask]) -> dict[str, Any]:
-    """How many rows of each part have exactly these labels."""
+    """Count the rows of each part with exactly the same labels, for the most frequent combinations."""
     assert data.Y is not None
     vectors, place, count = np.unique(data.Y, axis=0, return_inverse=True, return_counts=True)
+    # Stable, so that equally frequent combinations keep the same order in every report.
     shown = np.argsort(-count, kind="stable")[:MOST_COMBINATIONS]
+    # `ravel`, because NumPy 2.0 returns the inverse of unique rows as a column.
     of_part = {name: np.bincount(place.ravel()[rows], minlength=len(vectors)) for name, rows in parts.items()}
     names = np.array(data.label_names, dtype=object)
     rows = [

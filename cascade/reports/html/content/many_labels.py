@@ -1,4 +1,4 @@
-"""Everything that the page of a flat model shows, as plain data."""
+"""Content of the page of a many-label model, as plain data."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cascade.reports.html.content.data import data_facts
 from cascade.utils.types import Rows
 
 MOST_CELLS = 5_000_000
-"""Rows x labels that are looked at for combinations and by lint, which needs them as an array."""
+"""Largest rows x labels for lint and combinations, which need labels as a dense array."""
 
 
 def many_labels_data(report: Mapping[str, Any], data: Dataset, held_out: Rows) -> dict[str, Any]:
-    """Gather what the page of a flat model shows.
+    """Return the content of the page of a many-label model.
 
     Parameters
     ----------
     report : mapping
-        What `cascade.many_labels.report.evaluate_many` found on the held-out rows.
+        Output of `cascade.many_labels.report.evaluate_many` for the held-out rows.
     data : Dataset
         All rows; labels may be sparse.
     held_out : ndarray of int, shape (m,)
@@ -27,8 +27,9 @@ def many_labels_data(report: Mapping[str, Any], data: Dataset, held_out: Rows) -
     Returns
     -------
     dict
-        Plain data, which `cascade.reports.html.layout.page` takes; `data` is None where labels are too many to look at.
+        Plain data, the input of `cascade.reports.html.page`; `data` is None above `MOST_CELLS` rows x labels.
     """
+    # The bound applies to the product: either dimension may be large when the other is small.
     small = len(data) * len(data.label_names) <= MOST_CELLS
     facts = data_facts(data.with_dense_labels(), None, held_out) if small else None
-    return {"kind": "flat", "report": report, "data": facts}
+    return {"kind": "many_labels", "report": report, "data": facts}

@@ -1,4 +1,4 @@
-"""The most confident mistakes: labels raised most surely for nothing, and missed most surely."""
+"""Content of the section on mistakes: the most confident false alarms and misses of each label."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from cascade.rules.rules import Prediction
 from cascade.utils.types import Rows
 
 SHOWN = 48
-"""Mistakes in all, dealt out to the labels: one of each kind for as many labels as are drawn."""
+"""Largest number of mistakes on the page; with `MOST_PANELS` labels, one of each kind per label."""
+
 MOST_OF_A_KIND = 4
+"""Largest number of false alarms, and of misses, per label."""
 
 
 def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[dict[str, Any]]:
-    """List for each label its surest false alarms and surest misses among held-out rows.
+    """List the most confident false alarms and misses of each label among held-out rows.
 
     Parameters
     ----------
@@ -28,25 +30,28 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
         The held-out rows, n of them.
     prediction : Prediction
     outcome : Outcome
-        The same prediction beside the labels.
+        The same prediction with the true labels.
 
     Returns
     -------
     list of dict
-        Of each label that is drawn: `label`; `false_alarms` and `misses`, which have for each row its `id`, its
-        `probability` of the label, the gate's, whether it `passed`, the labels that it has, and `image`, a PNG data
-        URI, or None where rows are no images.
+        One per shown label, with its `label` (name), `false_alarms` and `misses`. Each mistake has the row's `id`,
+        the `probability` of the label, the `gate_probability`, whether it `passed` the gate, its true `labels` and
+        `image`. The image is a PNG data URI, or None for rows that are not images.
     """
     n_labels = min(outcome.Y.shape[1], MOST_PANELS)
     most = min(SHOWN // (2 * n_labels), MOST_OF_A_KIND)
+    # Confident false alarms have a high probability, confident misses a low one. Entries with missing truth are
+    # neither: `known_bits` and `Y` are 0 there.
     alarms = [
         _most_confident(outcome.known_bits[:, k] > outcome.Y[:, k], -outcome.proba[:, k], most) for k in range(n_labels)
     ]
     misses = [_most_confident(outcome.Y[:, k] > outcome.bits[:, k], outcome.proba[:, k], most) for k in range(n_labels)]
+    # One row may be a mistake for several labels; its image is decoded only once.
     images = thumbnails(data.X, np.unique(np.concatenate([*alarms, *misses])))
     names = np.array(data.label_names, dtype=object)
 
-    def described(rows: Rows, k: int) -> list[dict[str, Any]]:
+    def described_mistakes(rows: Rows, k: int) -> list[dict[str, Any]]:
         return [
             {
                 "id": str(data.ids[row]),
@@ -60,11 +65,12 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
         ]
 
     return [
-        {"label": name, "false_alarms": described(alarms[k], k), "misses": described(misses[k], k)}
+        {"label": name, "false_alarms": described_mistakes(alarms[k], k), "misses": described_mistakes(misses[k], k)}
         for k, name in enumerate(data.label_names[:n_labels])
     ]
 
 
 def _most_confident(wrong: NDArray[np.bool_], order: NDArray[np.float64], most: int) -> Rows:
     rows = np.flatnonzero(wrong)
+    # Stable, so that rows with equal probabilities are listed in the order of the data.
     return rows[np.argsort(order[rows], kind="stable")[:most]]

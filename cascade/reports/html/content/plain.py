@@ -1,4 +1,4 @@
-"""Numbers as JSON has them."""
+"""Conversion of NumPy numbers to JSON values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def plain(value: Any) -> float | None:
-    """A float, or None where it is not finite.
+    """Return a float, or None if it is not finite.
 
     Examples
     --------
@@ -20,7 +20,7 @@ def plain(value: Any) -> float | None:
 
 
 def plain_list(values: Any) -> list[float | None]:
-    """The same of every value of an array (m,).
+    """Return the values of an array (m,) as floats, None for those that are not finite.
 
     Examples
     --------

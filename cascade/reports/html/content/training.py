@@ -1,4 +1,4 @@
-"""Everything that the page of a training run shows, as plain data."""
+"""Content of the page of a training run, as plain data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def training_data(
     report: Mapping[str, Any],
     decision: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Gather what the page of a training run shows.
+    """Return the content of the page of a training run.
 
     Parameters
     ----------
@@ -38,25 +38,26 @@ def training_data(
     data : Dataset
         All rows, with labels as an array.
     held_out : ndarray of int, shape (m,)
-        Rows that the model has not seen; curves and mistakes are theirs.
+        Numbers of the rows that the model was not trained on; curves and mistakes are computed on them.
     scores : Scores
-        What `predictor.score` said of them.
+        Output of `predictor.score` for the held-out rows.
     report : mapping
-        What `cascade.reports.report.evaluate` found on them, with its `certificate`.
+        Output of `cascade.reports.report.evaluate` for them, with the entry `certificate`.
     decision : mapping, optional
-        Challenger against champion: `sentence`, and `reasons`, of which each has `guard`, `label`, `champion`,
-        `challenger`, `difference`, `low`, `high`, `margin`, `verdict` ("passed", "failed", or other words) and
-        `sentence`. Label and numbers may be None.
+        Challenger against champion, with a `sentence` and `reasons`. Each reason has `guard`, `label`, `champion`,
+        `challenger`, `difference`, `low`, `high`, `margin`, `verdict` and `sentence`. Label and numbers may be None.
+        The verdicts "passed" and "failed" are coloured.
 
     Returns
     -------
     dict
-        Plain data, which `cascade.reports.html.layout.page` takes.
+        Plain data, the input of `cascade.reports.html.page`.
     """
     test = data.part(held_out)
     assert test.Y is not None
     any_index = predictor.rules.plan.any_index
     any_label = None if any_index is None else predictor.label_names[any_index]
+    # The explorer needs the labeler on all rows; everything else shows the model at its own threshold.
     prediction = predictor.decide(scores)
     outcome = Outcome(test.Y, prediction.proba, prediction.labels, prediction.passed_gate, test.known)
     examined = examined_everywhere(predictor, test.X, scores)
@@ -71,9 +72,10 @@ def training_data(
     }
 
 
-def _curves(outcome: Outcome, labels: tuple[str, ...], groups: Any) -> dict[str, Any]:
+def _curves(outcome: Outcome, label_names: tuple[str, ...], groups: Any) -> dict[str, Any]:
     group = group_numbers(groups, len(outcome))
-    numbered = list(enumerate(labels))[:MOST_PANELS]
+    # Each precision curve has a bootstrap band, so only the curves that are drawn are computed.
+    numbered = list(enumerate(label_names))[:MOST_PANELS]
     return {
         "precision_recall": [_plain(precision_recall_curve(outcome, k, name, group)) for k, name in numbered],
         "reliability": [_plain(reliability_curve(outcome, k, name, group)) for k, name in numbered],

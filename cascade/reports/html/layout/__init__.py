@@ -1,1 +1,1 @@
-"""How does the page look? Sections, charts and number formats."""
+"""How is the page laid out? Sections, charts and number formats."""

@@ -1,4 +1,4 @@
-"""The sections of a comparison, each from the plain data that it shows."""
+"""Sections of the page of a comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PRECISION = "macro_average_precision"
 
 
 def comparison_sections(data: Data) -> list[Section]:
-    """All of them, in the order in which they are read."""
+    """Return all sections in page order."""
     return [
         _verdict(data["result"]),
         _quality(data["result"]),
@@ -27,15 +27,18 @@ def comparison_sections(data: Data) -> list[Section]:
 
 def _verdict(result: Data) -> Section:
     failed = [row for row in result["contenders"] if "error" in row]
-    return Section("verdict", "Verdict", "Which is to be used?", {"sentence": result["verdict"], "failed": failed})
+    content = {"sentence": result["verdict"], "failed": failed}
+    return Section("verdict", "Verdict", "Which contender should be used?", content)
 
 
-def _sound(result: Data) -> list[Data]:
+def _completed(result: Data) -> list[Data]:
+    # A contender that failed has an error instead of metrics; the others are still compared.
     return [row for row in result["contenders"] if "error" not in row]
 
 
 def _quality(result: Data) -> Section:
-    rows = _sound(result)
+    rows = _completed(result)
+    # One common scale, so that the intervals of all contenders can be compared by eye.
     ends = [value for row in rows for key in ("_low", "", "_high") if (value := row[PRECISION + key]) is not None]
     low, high = min(ends, default=0.0), max(ends, default=1.0)
     shown = [
@@ -54,20 +57,22 @@ def _quality(result: Data) -> Section:
         for row in rows
     ]
     content = {"rows": shown, "low": low, "high": high, "folds": result["folds"]}
-    return Section("quality", "Quality", "Which finds more, on the same held-out groups?", content)
+    return Section("quality", "Quality", "Which contender predicts best on the same held-out groups?", content)
 
 
 def _difference_ends(row: Data) -> str:
+    # The reference has no difference to itself, and an interval of undefined values is left empty.
     if row.get("difference") is None:
         return ""
     return f"{signed(row['difference_low'])} to {signed(row['difference_high'])}"
 
 
 def _mark(row: Data, low: float, high: float) -> dict[str, float] | None:
-    """Places, in percent of the width, of the average precision and the ends of its interval."""
+    """Return the positions of the average precision and its interval in percent of the width."""
     values = [row[PRECISION + end] for end in ("_low", "", "_high")]
     if None in values:
         return None
+    # With a single contender and no spread, the range is 0.
     first, at, last = (round(100 * (value - low) / max(high - low, 1e-9), 2) for value in values)
     return {"low": first, "at": at, "high": last}
 
@@ -76,15 +81,16 @@ def _costs(result: Data) -> Section:
     columns = (
         "contender",
         "past gate",
-        "recall proven",
+        "certified recall",
         "incoherent rows",
-        "operations a row",
+        "operations per row",
         "fit seconds",
         "rows/s",
     )
-    rows = tuple(_cost_cells(row) for row in _sound(result))
+    rows = tuple(_cost_cells(row) for row in _completed(result))
     table = Table("What each contender costs and guarantees", columns, rows)
-    return Section("costs", "Cost and guarantees", "What does it cost, and what is certain?", {"table": table}, "table")
+    question = "What does each contender cost, and what does it guarantee?"
+    return Section("costs", "Cost and guarantees", question, {"table": table}, "table")
 
 
 def _cost_cells(row: Data) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a page tells of the data, whatever was done with it."""
+"""Sections on the data, which all kinds of pages share."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from cascade.reports.html.layout.section import Section
 Data = Mapping[str, Any]
 
 MOST_NAMES = 8
+"""Label names written out per combination."""
 
 
 def data_section(data: Data) -> Section:
-    """Rows, labels and combinations."""
+    """Return the section on rows, labels and label combinations."""
     content = {
         "parts": _parts(data["parts"]),
         "labels": _labels(data),
@@ -23,12 +24,12 @@ def data_section(data: Data) -> Section:
         "left_out": data["combinations"]["left_out"],
         "natural_prevalence": data["natural_prevalence"],
     }
-    return Section("data", "Data and combinations", "What was it trained and judged on?", content)
+    return Section("data", "Data and combinations", "Which data was used for training and evaluation?", content)
 
 
 def lint_section(data: Data) -> Section:
-    """Findings of lint, most serious first."""
-    question = "What is odd or dangerous in the labels?"
+    """Return the section with the findings of lint, most serious first."""
+    question = "What is unusual or dangerous in the labels?"
     return Section("lint", "Lint findings", question, {"findings": data["findings"]})
 
 
@@ -37,12 +38,13 @@ def _parts(parts: list[Data]) -> Table:
         (part["part"], count(part["rows"]), count(part["groups"]), share(part["empty_rows"] / max(part["rows"], 1)))
         for part in parts
     ]
-    return Table("Rows of each part", ("part", "rows", "groups", "without a label"), tuple(rows))
+    return Table("Rows per part", ("part", "rows", "groups", "without a label"), tuple(rows))
 
 
 def _labels(data: Data) -> Table:
     parts = data["parts"]
     columns = ["label"]
+    # A page has one part or two: all rows, or training and held-out rows.
     for part in parts:
         columns += [f"rows, {part['part']}", f"groups, {part['part']}"]
     rows = []
@@ -52,17 +54,18 @@ def _labels(data: Data) -> Table:
     return Table("Labels", (columns[0], "prevalence", *columns[1:], "provable recall"), tuple(rows))
 
 
-def _vector(labels: list[str]) -> str:
-    more = f" + {len(labels) - MOST_NAMES} more" if len(labels) > MOST_NAMES else ""
-    return " + ".join(labels[:MOST_NAMES]) + more or "(no label)"
+def _combination(names: list[str]) -> str:
+    more = f" + {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return " + ".join(names[:MOST_NAMES]) + more or "(no label)"
 
 
 def _combinations(data: Data) -> Table:
     parts = [part["part"] for part in data["parts"]]
+    # Shares are those of all rows, as the combinations are ordered by their frequency among all rows.
     total = max(data["facts"]["rows"], 1)
     rows = [
         (
-            _vector(row["labels"]),
+            _combination(row["labels"]),
             *(count(row[part]) for part in parts),
             share(row["rows"] / total, 2),
         )

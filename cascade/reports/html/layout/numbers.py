@@ -1,4 +1,4 @@
-"""How numbers are written on the page; one dash stands for what is not defined."""
+"""Number formats of the page; undefined values are written as a dash."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ NONE = "-"
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A number with so many digits after the point.
+    """Format a number with this many digits after the decimal point.
 
     Examples
     --------
@@ -17,7 +17,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """Both ends.
+    """Format both ends of an interval.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def interval(low: float | None, high: float | None, digits: int = 3) -> str:
 
 
 def count(value: float | None) -> str:
-    """A whole number, thousands apart.
+    """Format a whole number with thousands separators.
 
     Examples
     --------
@@ -39,7 +39,7 @@ def count(value: float | None) -> str:
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """Percent.
+    """Format a share in percent.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def share(value: float | None, digits: int = 1) -> str:
 
 
 def short(value: float | None) -> str:
-    """Four significant digits.
+    """Format a number with four significant digits.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def short(value: float | None) -> str:
 
 
 def signed(value: float | None, digits: int = 3) -> str:
-    """A difference with its sign.
+    """Format a difference with its sign.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A panel of a chart: axes and marks in the units of an SVG, for a template to write down."""
+"""Panels of charts: axes and marks in SVG coordinates, which a template writes as SVG."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 
 from cascade.reports.html.layout.scales import Scale
 
+# The macro `panel` and `explorer.js` contain the same coordinates.
 WIDTH, HEIGHT = 340, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 318, 26, 190
 
 MOST_PANELS = 24
-"""Labels that are drawn; of more, only the first."""
+"""Largest number of labels with charts; of more labels, the first are drawn."""
 
 Point = tuple[float | None, float | None]
 
 
 def place_on_x(share: float) -> float:
-    """Distance from the left edge of what lies so far along the axis, 0 to 1.
+    """Return the x coordinate of a position on the axis, given as a share between 0 and 1.
 
     Examples
     --------
@@ -29,14 +30,14 @@ def place_on_x(share: float) -> float:
 
 @dataclass(frozen=True)
 class Table:
-    """Figures as a table.
+    """A table of formatted values.
 
     Attributes
     ----------
     caption : str
     columns : tuple of str
     rows : tuple of tuple of str
-        The first cell names the row; what follows a line break is small print.
+        The first cell is the row's header. Text after a line break is shown in small print.
     """
 
     caption: str
@@ -46,18 +47,18 @@ class Table:
 
 @dataclass
 class Panel:
-    """Axes with marks; what is undefined is left out.
+    """Axes with marks; undefined points are skipped.
 
     Attributes
     ----------
     title, note : str
-        Above the axes.
+        Shown above the axes.
     summary : str
-        What a reader who does not see it is told.
+        Text for screen readers.
     x, y : Scale
     x_title, y_title : str
     table : Table
-        The figures that it shows.
+        The values of the chart.
     """
 
     title: str
@@ -73,31 +74,33 @@ class Panel:
 
     @property
     def x_ticks(self) -> list[tuple[float, str]]:
-        """Places and names along the lower edge."""
+        """Positions and texts of the ticks on the lower edge."""
         return [(self.at_x(value), name) for value, name in self.x.ticks]
 
     @property
     def y_ticks(self) -> list[tuple[float, str]]:
-        """Places and names along the left edge."""
+        """Positions and texts of the ticks on the left edge."""
         return [(self.at_y(value), name) for value, name in self.y.ticks]
 
     def at_x(self, value: float) -> float:
-        """Place of a value from the left."""
+        """Return the x coordinate of a value."""
         return place_on_x(self.x(value))
 
     def at_y(self, value: float) -> float:
-        """Place of a value from the top."""
+        """Return the y coordinate of a value."""
+        # SVG coordinates grow downwards. One decimal is a tenth of a pixel and keeps the paths short.
         return round(BOTTOM - (BOTTOM - TOP) * self.y(value), 1)
 
     def line(self, kind: str, points: Iterable[Point]) -> Panel:
-        """Draw a line of a kind that the style sheet knows."""
+        """Draw a line; `kind` is a class of the style sheet."""
         places = self._places(points)
         if places:
             self.paths.append((kind, "M" + "L".join(places)))
         return self
 
     def band(self, xs: Sequence[float], low: Sequence[float | None], high: Sequence[float | None]) -> Panel:
-        """Fill what lies between two lines."""
+        """Fill the area between two lines."""
+        # The outline runs along the upper line and back along the lower one.
         upper = self._places(zip(xs, high, strict=True))
         lower = self._places(zip(xs, low, strict=True))
         if upper and lower:
@@ -105,20 +108,21 @@ class Panel:
         return self
 
     def across(self, kind: str, x: float) -> Panel:
-        """Draw a vertical line over the whole height."""
+        """Draw a vertical line over the full height."""
         self.paths.append((kind, f"M{self.at_x(x)},{TOP}V{BOTTOM}"))
         return self
 
     def dot(self, kind: str, x: float | None, y: float | None) -> Panel:
-        """Draw a point."""
+        """Draw a point, unless a coordinate is undefined."""
         if x is not None and y is not None:
             self.dots.append((kind, self.at_x(x), self.at_y(y)))
         return self
 
     def cloud(self, points: Iterable[Point]) -> Panel:
-        """Draw many points as one path, which takes a fifth of the room."""
+        """Draw many points as one path, which needs a fifth of the bytes of circles."""
         places = self._places(points)
         if places:
+            # Lines of length 0 with round caps are drawn as dots.
             self.paths.append(("cloud", "".join(f"M{place}h0" for place in places)))
         return self
 

@@ -1,4 +1,4 @@
-"""Scales of charts: from a value to a place between 0 and 1, with ticks."""
+"""Scales of charts: they map values to positions between 0 and 1 and provide ticks."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ Ticks = tuple[tuple[float, str], ...]
 
 
 class Scale(Protocol):
-    """Where values lie on an axis."""
+    """A map from values to positions on an axis."""
 
     @property
     def ticks(self) -> Ticks:
-        """Values to name, with their names."""
+        """Values of the ticks, with their texts."""
 
     def __call__(self, value: float) -> float:
-        """Place of a value, 0 at the lower end and 1 at the upper; what lies beyond is put on the end."""
+        """Return the position of a value, 0 at the lower and 1 at the upper end; values beyond are clipped."""
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Shares from 0 to so many quarters.
+    """Linear scale of shares from 0 to this many quarters.
 
     Examples
     --------
@@ -35,18 +35,20 @@ class Linear:
 
     @property
     def ticks(self) -> Ticks:
-        """Every quarter, of more than eight only the wholes."""
+        """Every quarter; above 200 %, every whole only."""
         step = 1 if self.quarters <= 8 else 4
         return tuple((k / 4, "100 %" if k == 4 else f"{25 * k}") for k in range(0, self.quarters + 1, step))
 
     def __call__(self, value: float) -> float:
-        """Clip."""
+        """Return the position in proportion to the value."""
         return min(max(value / self.quarters * 4, 0.0), 1.0)
 
 
 @dataclass(frozen=True)
 class LogOdds:
-    """Probabilities on the scale of log-odds, from `low` to `high`: what is rare gets as much room as what is common.
+    """Log-odds scale of probabilities from `low` to `high`.
+
+    Probabilities near 0 and 1 get as much space as those near 0.5, so that rare labels are readable.
 
     Examples
     --------
@@ -59,20 +61,21 @@ class LogOdds:
 
     @property
     def ticks(self) -> Ticks:
-        """Powers of ten, and the half."""
+        """Powers of ten, their complements, and 0.5."""
         named = ((10.0**-k, f"{10.0**-k:g}") for k in range(6, 0, -1))
         upper = ((1 - 10.0**-k, f"{1 - 10.0**-k:g}") for k in range(1, 7))
         return tuple((value, name) for value, name in (*named, (0.5, "0.5"), *upper) if self.low <= value <= self.high)
 
     def __call__(self, value: float) -> float:
-        """Place by log-odds."""
+        """Return the position in proportion to the log-odds."""
+        # Clipped before the logarithm, which is infinite at 0 and 1.
         low, high = _log_odds(self.low), _log_odds(self.high)
         return (_log_odds(min(max(value, self.low), self.high)) - low) / (high - low)
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """Ratios from a tenth to ten, 1 in the middle.
+    """Logarithmic scale of ratios from 0.1 to 10, with 1 in the middle.
 
     Examples
     --------
@@ -83,13 +86,13 @@ class Ratios:
     ticks: Ticks = ((0.1, "0.1"), (0.2, "0.2"), (0.5, "0.5"), (1.0, "1"), (2.0, "2"), (5.0, "5"), (10.0, "10"))
 
     def __call__(self, value: float) -> float:
-        """Place by logarithm."""
+        """Return the position in proportion to the logarithm."""
         return (math.log10(min(max(value, 0.1), 10.0)) + 1) / 2
 
 
 @dataclass(frozen=True)
 class Powers:
-    """Numbers from 1 to a power of ten.
+    """Logarithmic scale of numbers from 1 to 10 to the power of `highest`.
 
     Examples
     --------
@@ -101,25 +104,29 @@ class Powers:
 
     @property
     def ticks(self) -> Ticks:
-        """Every power."""
+        """Every power of ten."""
         return tuple((10.0**power, f"{10**power:,}") for power in range(self.highest + 1))
 
     def __call__(self, value: float) -> float:
-        """Place by logarithm."""
+        """Return the position in proportion to the logarithm."""
         return min(max(math.log10(max(value, 1.0)) / self.highest, 0.0), 1.0)
 
 
 def log_odds_over(values: Sequence[float], widest: int = 4) -> LogOdds:
-    """Scale that holds some probabilities, from a power of ten to one less than 1; at most `widest` digits.
+    """Return the log-odds scale that includes all given probabilities.
+
+    Its ends are 10^-i and 1 - 10^-j, with i and j of at most `widest`; probabilities beyond are clipped.
 
     Examples
     --------
     >>> log_odds_over([0.004, 0.97])
     LogOdds(low=0.001, high=0.99)
     """
+    # 0 and 1 have infinite log-odds; the scale clips them to its ends.
     inside = [value for value in values if 0 < value < 1]
     down = max((-math.log10(value) for value in inside), default=1.0)
     up = max((-math.log10(1 - value) for value in inside), default=1.0)
+    # At least one digit, so that the scale always contains 0.1 to 0.9.
     low, high = (10.0 ** -min(max(math.ceil(digits), 1), widest) for digits in (down, up))
     return LogOdds(low, 1 - high)
 

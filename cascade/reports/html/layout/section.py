@@ -1,4 +1,4 @@
-"""A section of the page: the question that it answers, and what its template is given."""
+"""A section of the page: the question that it answers, and the input of its template."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Section:
     Attributes
     ----------
     name : str
-        Anchor, and name of the template below `sections` if no other is given.
+        Anchor of the section, and name of its template in `templates/sections` unless `layout` is given.
     title, question : str
     content : dict
-        What the template shows, as `it`.
+        Input of the template, where it is called `it`.
     layout : str, optional
-        Name of a template that several sections share.
+        Name of another template, which several sections share.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Tile:
-    """A figure that the page opens with."""
+    """A figure of the summary."""
 
     title: str
     value: str

@@ -1,4 +1,4 @@
-"""The sections of a training run, each from the plain data that it shows."""
+"""Sections of the page of a training run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ Data = Mapping[str, Any]
 
 
 def training_sections(data: Data) -> list[Section]:
-    """All of them, in the order in which they are read; the decision only where there is one."""
+    """Return all sections in page order; the decision only if there is one."""
+    # Only a retraining has a champion to compare with.
     decision = [] if data["decision"] is None else [_decision(data["decision"])]
     return [
         _summary(data["report"]),
@@ -41,6 +42,7 @@ def training_sections(data: Data) -> list[Section]:
 
 def _summary(report: Data) -> Section:
     overall = report["overall"]
+    # `any` is the OR of the findings, so their average leaves it out.
     key = "macro_average_precision_findings"
     tiles = [
         Tile("Macro average precision of the findings", number(overall[key]), f"95 %: {_ends(overall, key)}"),
@@ -49,7 +51,7 @@ def _summary(report: Data) -> Section:
         Tile("Weighted log loss", number(overall["weighted_log_loss"], 4), f"95 %: {_ends(overall, LOG_LOSS, 4)}"),
         Tile("Held-out rows", count(overall["rows"]), f"{count(overall['rows_with_label'])} with a label"),
     ]
-    return Section("summary", "Summary", "How good is it, on rows that it has not seen?", {"tiles": tiles})
+    return Section("summary", "Summary", "How good is the model on held-out rows?", {"tiles": tiles})
 
 
 LOG_LOSS = "weighted_log_loss"
@@ -60,25 +62,26 @@ def _ends(row: Data, key: str, digits: int = 3) -> str:
 
 
 def _decision(decision: Data) -> Section:
-    question = "Is the challenger better where it counts, and nowhere worse than it may be?"
+    question = "Is the challenger better, and nowhere worse than the policy allows?"
     return Section("decision", "Champion against challenger", question, dict(decision))
 
 
 def _gate(explorer: Data, report: Data) -> Section:
-    own = explorer["own"]
+    at = explorer["own"]
     content = {
         "explorer": explorer,
-        "own": own,
-        "cost": cost(explorer, explorer["passed"][own]),
+        "at": at,
+        "cost": cost(explorer, explorer["passed"][at]),
         "panels": gate_panels(explorer),
         "left_out": max(len(explorer["labels"]) - MOST_PANELS, 0),
         "certificate": _certificate(report["certificate"]),
     }
-    question = "What does the gate cost and save, and what if it stood elsewhere?"
+    question = "What does the gate cost and save, also at other thresholds?"
     return Section("gate", "Gate", question, content)
 
 
 def _certificate(given: Data | None) -> dict[str, Any] | None:
+    # Only a model trained with `gate_policy` has one.
     if given is None:
         return None
     certificate = Certificate.from_json(dict(given))
@@ -88,7 +91,7 @@ def _certificate(given: Data | None) -> dict[str, Any] | None:
         (row.label, str(row.units), str(row.misses), number(row.bound), number(row.proven), _yes(row.certified))
         for row in certificate.labels
     ]
-    return {"statement": certificate.statement(), "table": Table("What is proven of each label", columns, tuple(rows))}
+    return {"statement": certificate.statement(), "table": Table("Certified recall per label", columns, tuple(rows))}
 
 
 def _yes(value: bool) -> str:
@@ -97,19 +100,19 @@ def _yes(value: bool) -> str:
 
 def _ledger(report: Data) -> Section:
     book = report["ledger"]
-    question = "What became of each label's positives, and where were they lost?"
+    question = "How many positives of each label were found, and where were the others lost?"
     return Section("ledger", "Found and lost", question, {"rows": ledger_rows(book["labels"]), "book": book})
 
 
 def _precision_recall(data: Data) -> Section:
     panels = precision_recall_panels(data["precision_recall"], data["report"]["labels"])
-    question = "How many alarms are right, for each share that is to be found?"
+    question = "How precise are the alarms at each recall?"
     return Section("precision-recall", "Precision and recall", question, {"panels": panels})
 
 
 def _calibration(data: Data) -> Section:
     panels = reliability_panels(data["reliability"], data["report"]["labels"])
-    return Section("calibration", "Calibration", "Do the probabilities mean what they say?", {"panels": panels})
+    return Section("calibration", "Calibration", "Do observed frequencies match the probabilities?", {"panels": panels})
 
 
 def _counts(report: Data) -> Section:
@@ -121,7 +124,7 @@ def _counts(report: Data) -> Section:
         }
         for label in report["labels"]
     ]
-    question = "Are as many labels predicted as there are?"
+    question = "Is each label predicted as often as it occurs?"
     return Section("counts", "Count ratios", question, {"rows": rows})
 
 
@@ -143,28 +146,29 @@ def _figures(report: Data) -> Section:
         (row["label"], count(row["positives"]), *(_figure(row, key, digits) for key, _, digits in FIGURES))
         for row in report["labels"]
     )
-    question = "What are the figures of each label, with 95 % intervals over groups?"
-    return Section("figures", "Figures", question, {"table": Table("Metrics of each label", columns, rows)}, "table")
+    question = "What are the metrics of each label, with 95 % intervals over groups?"
+    return Section("figures", "Metrics", question, {"table": Table("Metrics per label", columns, rows)}, "table")
 
 
 def _figure(row: Data, key: str, digits: int) -> str:
+    # Text after the line break is shown below the value in small print.
     ends = f"\n{_ends(row, key, digits)}" if row.get(f"{key}_low") is not None else ""
     return number(row[key], digits) + ends
 
 
 def _mistakes(labels: list[Data]) -> Section:
-    question = "Where was it surest, and wrong? A look at such rows tells labels that are wrong from models that are."
+    question = "Where was the model most confident and wrong? Check these rows: some may be mislabelled."
     return Section("mistakes", "Most confident mistakes", question, {"labels": labels})
 
 
 BAR = 240
-
+"""Width of a bar, as in the view box of its template."""
 
 PARTS = ("found", "lost_at_labeler", "lost_at_gate")
 
 
 def ledger_rows(labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Each label's counts, with the parts of its bar: kind, left end and width.
+    """Return the counts per label with the parts of its bar: kind, left end and width.
 
     Examples
     --------
@@ -176,6 +180,8 @@ def ledger_rows(labels: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _bar(label: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    # A label without positives has an empty bar instead of a division by 0.
     whole = max(label["positives"], 1)
     widths = [round(BAR * label[part] / whole, 1) for part in PARTS]
+    # Each part begins where the rounded widths before it end, so that no gap appears between them.
     return [(part, round(sum(widths[:place], start=0.0), 1), widths[place]) for place, part in enumerate(PARTS)]

@@ -14,6 +14,7 @@
     for (const cell of document.querySelectorAll(`[data-out="${name}"]`)) cell.textContent = text;
   };
 
+  // One vertical line per chart marks the threshold of the slider.
   const markers = [...document.querySelectorAll("#gate .panel svg")].map((chart) => {
     const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
     line.setAttribute("class", "now");
@@ -43,15 +44,16 @@
     write("false", count(data.empty_alarmed[at]));
     write("cost", cost);
     data.labels.forEach((label, k) => showLabel(label, k, at));
+    // The same vertical range as TOP and BOTTOM in panels.py.
     for (const line of markers) line.setAttribute("d", `M${data.x[at]},26V190`);
-    document.getElementById("told").textContent = `At ${threshold}, ${examined} of the rows are examined.`;
+    document.getElementById("explorer-status").textContent = `At ${threshold}, ${examined} of the rows are examined.`;
   };
 
   slider.addEventListener("input", show);
-  document.getElementById("own-threshold").addEventListener("click", () => {
+  document.getElementById("reset-threshold").addEventListener("click", () => {
     slider.value = data.own;
     show();
   });
-  // A browser may bring the slider back to where it stood before the page was loaded again.
+  // Browsers may restore the slider's position on reload, so the figures are updated once at the start.
   show();
 })();
