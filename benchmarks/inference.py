@@ -33,8 +33,8 @@ from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.data import read_data
 from cascade.data.rows import take
 from cascade.data.splits import grouped_holdout
+from cascade.estimators.runtime.runtimes import RUNTIMES, check_threads
 from cascade.metrics.operations import operations_per_row
-from cascade.runtime.runtimes import RUNTIMES, check_threads
 from cascade.store.exporting import Exporter
 from cascade.store.network_spec import network_spec
 from cascade.store.opening import open_export

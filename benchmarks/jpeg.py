@@ -32,7 +32,7 @@ from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.data import Dataset, read_data
 from cascade.data.image_size import at_size
 from cascade.data.readers.images import ImageFiles
-from cascade.runtime.runtimes import RUNTIMES
+from cascade.estimators.runtime.runtimes import RUNTIMES
 from cascade.store.opening import open_export
 from cascade.utils.threads import usable_cores
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from cascade.estimators.neural.networks import build_network
-from cascade.runtime.convert import convert
-from cascade.runtime.measure import rehearsal_rows
-from cascade.runtime.runtimes import RUNTIMES, Session, check_threads
+from cascade.estimators.runtime.convert import convert
+from cascade.estimators.runtime.measure import rehearsal_rows
+from cascade.estimators.runtime.runtimes import RUNTIMES, Session, check_threads
 
 NETWORKS = {
     "mlp, 30 columns": ("mlp", (30,), "float32"),

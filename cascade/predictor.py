@@ -14,6 +14,7 @@ from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.errors import ConfigError
+from cascade.estimators.runtime.runtimes import AUTO, check_runtime, check_threads
 from cascade.estimators.scoring import score_cascade, score_gate
 from cascade.metrics.top_k import check_k
 from cascade.rules.rules import Prediction, Rules, Scores
@@ -21,7 +22,6 @@ from cascade.rules.thresholds.certificate import Certificate
 from cascade.rules.thresholds.joint import best_vectors
 from cascade.rules.thresholds.overrides import Thresholds, decision_limits, fitted_threshold
 from cascade.rules.thresholds.triage import triage
-from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
 from cascade.utils.types import Floats, StageProgress
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ from typing import Any
 from cascade.data import Dataset
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
+from cascade.estimators.runtime.runtimes import INT8, KERAS, exporting_runtimes
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
 from cascade.retraining.memory.held_out import rows_of
 from cascade.retraining.memory.record import TrainingRecord
 from cascade.retraining.memory.row_hashes import RowHashes
-from cascade.runtime.runtimes import INT8, KERAS, exporting_runtimes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
 

@@ -9,7 +9,7 @@ from cascade.batch.folder import MONITOR
 from cascade.batch.runner import Settings
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError
-from cascade.runtime.runtimes import AUTO
+from cascade.estimators.runtime.runtimes import AUTO
 
 from . import predict_batch, predict_file
 from .steps.loading import Loading

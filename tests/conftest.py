@@ -18,7 +18,7 @@ from hypothesis import settings
 from scipy.special import expit
 
 from cascade.datasets.phantom import write_phantom
-from cascade.runtime import measure
+from cascade.estimators.runtime import measure
 
 # A slow machine is no failure; the seed is fixed so that a run can be repeated.
 settings.register_profile("project", deadline=None, derandomize=True)

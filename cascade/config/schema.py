@@ -20,9 +20,9 @@ from cascade.config.base import ConfigModel
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.errors import ConfigError
 from cascade.estimators.loss_options import check_loss
+from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
 from cascade.many_labels.options import check_decoder
 from cascade.rules.thresholds.decisions import check_decision
-from cascade.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
 
 
 def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:

@@ -1,1 +1,1 @@
-"""What can be a gate or a labeler? Balanced models, networks, losses, samplers, and how an estimator is scored."""
+"""What can be a gate or a labeler? Balanced models, networks, exported networks, and how an estimator is scored."""

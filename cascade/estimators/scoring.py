@@ -14,9 +14,9 @@ import numpy as np
 from cascade.data.image_size import at_size
 from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.rules import Rules, Scores
-from cascade.runtime.runtimes import FLOAT32, KERAS
 from cascade.utils.log_odds import log_odds
 from cascade.utils.threads import usable_cores
 from cascade.utils.types import Floats, ProbabilityEstimator, Rows, StageProgress

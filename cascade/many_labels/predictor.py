@@ -14,11 +14,11 @@ from scipy.special import expit
 
 from cascade.data.rows import n_rows
 from cascade.data.signature import InputSignature
+from cascade.estimators.runtime.runtimes import AUTO, check_runtime, check_threads
 from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.decoders import Decoding, most_probable
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.top_k import check_k, top_columns
-from cascade.runtime.runtimes import AUTO, check_runtime, check_threads
 from cascade.utils.types import Floats32, ProbabilityEstimator, RowProgress, Rows
 
 

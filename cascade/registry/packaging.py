@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.data.signature import InputSignature
-from cascade.runtime.runtimes import AUTO, RUNTIMES
+from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES
 from cascade.store.folder import load_cascade
 from cascade.store.stored import StoredCascade
 

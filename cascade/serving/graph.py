@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.estimators.runtime.measure import TOLERANCE, rehearsal_rows
 from cascade.predictor import CascadePredictor
-from cascade.runtime.measure import TOLERANCE, rehearsal_rows
 from cascade.serving.graph_cascade import GraphCascade
 from cascade.serving.graph_formats import Examine, format_of
 

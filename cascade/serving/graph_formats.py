@@ -12,7 +12,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cascade.errors import ConfigError
-from cascade.runtime.convert import quietly, to_onnx
+from cascade.estimators.runtime.convert import quietly, to_onnx
 from cascade.serving.graph_cascade import GraphCascade
 from cascade.utils.atomic import new_file, new_folder
 

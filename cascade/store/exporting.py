@@ -12,9 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.errors import ConfigError
-from cascade.runtime.exported import exported_from
-from cascade.runtime.measure import BATCH_SIZES, CHECKED_ROWS, TOLERANCE, probability_differences, rehearsal_rows
-from cascade.runtime.runtimes import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
+from cascade.estimators.runtime.exported import exported_from
+from cascade.estimators.runtime.measure import (
+    BATCH_SIZES,
+    CHECKED_ROWS,
+    TOLERANCE,
+    probability_differences,
+    rehearsal_rows,
+)
+from cascade.estimators.runtime.runtimes import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.timing import Timer
 
@@ -85,7 +91,7 @@ class Exporter:
         self, estimator: Any, runtime: str, rows: NDArray[Any], ranges: NDArray[Any] | None, name: str
     ) -> Converted | None:
         """Convert a network to a runtime; return None if it cannot be converted or predicts differently."""
-        from cascade.runtime.convert import convert
+        from cascade.estimators.runtime.convert import convert
 
         try:
             content = convert(estimator.network_, runtime, ranges)
@@ -117,7 +123,7 @@ class Exporter:
 
     def _int8(self, estimator: Any, exports: dict[str, Converted], name: str) -> list[Entry]:
         """Return the entries of the manifest, fastest first; Keras is last at any speed, since INT8 was requested."""
-        from cascade.runtime.convert import convert
+        from cascade.estimators.runtime.convert import convert
 
         contents = {runtime: one.content for runtime, one in exports.items()}
         # Float32 networks are only timed, so that the manifest shows what INT8 gains; they are not saved.

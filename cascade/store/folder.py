@@ -11,6 +11,7 @@ import numpy as np
 
 from cascade.data.signature import signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
+from cascade.estimators.runtime.runtimes import AUTO
 from cascade.estimators.scoring import bags_of, computed_by, score_cascade
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
@@ -18,7 +19,6 @@ from cascade.rules.probability.merge import check_pool
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
 from cascade.rules.rules import Prediction, Rules, check_coherence
 from cascade.rules.thresholds.certificate import Certificate
-from cascade.runtime.runtimes import AUTO
 from cascade.store.exporting import Exporter
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest, write_manifest

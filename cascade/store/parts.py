@@ -9,8 +9,8 @@ import numpy as np
 
 from cascade.data.targets import TargetForm
 from cascade.errors import ConfigError, ModelRefusedError
-from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.runtimes import KERAS
+from cascade.estimators.runtime.exported import ExportedNetwork
+from cascade.estimators.runtime.runtimes import KERAS
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import FILE_NAME
 from cascade.store.opening import open_export

@@ -9,10 +9,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from cascade.data.rows import BLOCK
-from cascade.runtime import measure
-from cascade.runtime.exported import exported_from
-from cascade.runtime.measure import BATCH_SIZES, rehearsal_rows, rows_per_second
-from cascade.runtime.runtimes import FLOAT32, KERAS
+from cascade.estimators.runtime import measure
+from cascade.estimators.runtime.exported import exported_from
+from cascade.estimators.runtime.measure import BATCH_SIZES, rehearsal_rows, rows_per_second
+from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 
 logger = logging.getLogger("cascade.export")
 

@@ -18,7 +18,7 @@ BANDS = {
     "around a model": ("config", "retraining", "reports", "comparison", "plots", "batch", "serving", "many_labels"),
     "the two faces": ("classifier", "predictor"),
     "kept": ("registry", "store", "drift"),
-    "fitted": ("fitting", "estimators", "runtime"),
+    "fitted": ("fitting", "estimators"),
     "decided and measured": ("lint", "rules", "metrics"),
     "read": ("datasets", "data"),
     "shared": ("utils", "errors"),

@@ -21,8 +21,8 @@ from cascade.config.schema import KerasModel
 from cascade.data.averaging import averaged
 from cascade.data.readers.images import ImageFiles
 from cascade.errors import ConfigError, DataError, ModelRefusedError
+from cascade.estimators.runtime.measure import TOLERANCE
 from cascade.estimators.scoring import size_of
-from cascade.runtime.measure import TOLERANCE
 from cascade.serving.graph import write_graph
 from cascade.store.int8_rows import Int8Rows
 from tests.data.test_image_size import FULL, scene

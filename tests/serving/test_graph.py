@@ -21,9 +21,9 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.estimators.loss_options import DEFAULTS, make_loss
+from cascade.estimators.runtime.measure import TOLERANCE
 from cascade.rules.probability.calibration import Calibration, IsotonicCalibration
 from cascade.rules.probability.coherence import coherent
-from cascade.runtime.measure import TOLERANCE
 from cascade.serving.graph import write_graph
 from cascade.serving.graph_cascade import GraphCascade, calibrated
 from cascade.serving.graph_formats import IR_NAME, OUTPUTS

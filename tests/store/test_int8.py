@@ -22,8 +22,8 @@ from sklearn.metrics import average_precision_score
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.batch.outputs.predictions import CascadeTables
 from cascade.errors import ConfigError, DataError, ModelRefusedError
-from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.runtimes import RUNTIMES
+from cascade.estimators.runtime.exported import ExportedNetwork
+from cascade.estimators.runtime.runtimes import RUNTIMES
 from cascade.store.int8_rows import MOST, Int8Rows
 from cascade_pipelines import export
 from tests.conftest import KnownTruth

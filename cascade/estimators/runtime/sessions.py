@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.runtime.runtimes import Session
+from cascade.estimators.runtime.runtimes import Session
 
 
 class Sessions:

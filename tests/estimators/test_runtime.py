@@ -26,13 +26,13 @@ from cascade.batch.outputs.predictions import CascadeTables
 from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.neural.networks import NETWORKS, build_network
+from cascade.estimators.runtime.convert import convert
+from cascade.estimators.runtime.exported import ExportedNetwork
+from cascade.estimators.runtime.measure import BATCH_SIZES, TOLERANCE, rehearsal_rows
+from cascade.estimators.runtime.runtimes import RUNTIMES, Runtime
+from cascade.estimators.runtime.sessions import Sessions
 from cascade.estimators.scoring import computed_by
 from cascade.many_labels.predictor import ManyLabelPredictor
-from cascade.runtime.convert import convert
-from cascade.runtime.exported import ExportedNetwork
-from cascade.runtime.measure import BATCH_SIZES, TOLERANCE, rehearsal_rows
-from cascade.runtime.runtimes import RUNTIMES, Runtime
-from cascade.runtime.sessions import Sessions
 from cascade.store.timing import AS_FAST, worth
 from tests.conftest import KnownTruth
 from tests.store.test_store import forge
@@ -311,9 +311,9 @@ def test_how_many_threads_compute_changes_no_bit(runtime: str, monkeypatch: pyte
         network.sampling_shift_ = np.zeros(5)
         return network.logits(rows)
 
-    monkeypatch.setattr("cascade.runtime.exported.WORTH_A_THREAD", 0.0)
+    monkeypatch.setattr("cascade.estimators.runtime.exported.WORTH_A_THREAD", 0.0)
     alone, together = answer(1), answer(3)
-    monkeypatch.setattr("cascade.runtime.exported.WORTH_A_THREAD", np.inf)
+    monkeypatch.setattr("cascade.estimators.runtime.exported.WORTH_A_THREAD", np.inf)
     assert alone.tobytes() == together.tobytes() == answer(3).tobytes()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from cascade.runtime.runtimes import Session
+from cascade.estimators.runtime.runtimes import Session
 
 NOWHERE = "/nonexistent"
 """Folder of weights outside of the network file: a network must not read other files."""

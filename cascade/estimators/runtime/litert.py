@@ -8,7 +8,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
-from cascade.runtime.runtimes import Session
+from cascade.estimators.runtime.runtimes import Session
 from cascade.utils.stderr import quiet_stderr
 
 

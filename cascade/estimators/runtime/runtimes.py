@@ -64,8 +64,12 @@ class Runtime:
 
 
 RUNTIMES = {
-    "litert": Runtime("ai-edge-litert", "ai_edge_litert", ("tensorflow",), ".tflite", "cascade.runtime.litert"),
-    "onnx": Runtime("onnxruntime", "onnxruntime", ("tensorflow", "tf2onnx"), ".onnx", "cascade.runtime.onnx"),
+    "litert": Runtime(
+        "ai-edge-litert", "ai_edge_litert", ("tensorflow",), ".tflite", "cascade.estimators.runtime.litert"
+    ),
+    "onnx": Runtime(
+        "onnxruntime", "onnxruntime", ("tensorflow", "tf2onnx"), ".onnx", "cascade.estimators.runtime.onnx"
+    ),
 }
 
 

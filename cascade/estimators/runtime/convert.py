@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from cascade.errors import ConfigError
-from cascade.runtime.int8 import litert_in_int8, onnx_in_int8
+from cascade.estimators.runtime.int8 import litert_in_int8, onnx_in_int8
 from cascade.utils.stderr import quiet_stderr
 
 OPSET = 18

@@ -18,8 +18,8 @@ from cascade.data.image_size import at_size
 from cascade.data.rows import as_dense, blocks_to_fetch, n_rows, not_finite
 from cascade.data.targets import TargetForm
 from cascade.errors import CascadeError, DataError, ModelRefusedError
-from cascade.runtime.runtimes import FLOAT32, RUNTIMES, Session
-from cascade.runtime.sessions import Sessions
+from cascade.estimators.runtime.runtimes import FLOAT32, RUNTIMES, Session
+from cascade.estimators.runtime.sessions import Sessions
 from cascade.utils.threads import in_threads
 from cascade.utils.types import Floats, Rows
 
