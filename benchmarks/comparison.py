@@ -416,8 +416,7 @@ def main() -> None:
     options = parser.parse_args()
     show_log()
     logging.getLogger("cascade").setLevel(logging.WARNING)
-    for told in ("cascade.compare", "cascade.comparison"):
-        logging.getLogger(told).setLevel(logging.INFO)
+    logging.getLogger("cascade.comparison").setLevel(logging.INFO)
     warnings.simplefilter("ignore")
     for name in options.only:
         keep(run(name, options.folder), options.results, options.page)

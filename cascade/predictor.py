@@ -137,13 +137,15 @@ class CascadePredictor:
         --------
         cascade.rules.probability.prior_shift, cascade.drift.adaptation : the formulas.
         """
-        from cascade.drift.adaptation import adapt_to_prevalence, adapt_to_rows
+        from cascade.drift.adaptation import adapt_to_prevalence, adapt_to_rows, check_adaptable
 
         if (X is None) == (prevalence is None):
             raise ConfigError("`adapt` needs either `X` or `prevalence`; give exactly one of them.")
         if prevalence is not None:
             return self._adapted(adapt_to_prevalence(self.rules, prevalence))
         group = group_numbers(groups, n_rows(X))
+        # Scoring may take hours; what can be refused without it is refused first.
+        check_adaptable(self.rules, len(group))
         # Scores are log-odds before any rule, so a cascade that was adapted before gives the same estimate.
         return self._adapted(adapt_to_rows(self.rules, self.profile, self.score(X), group))
 

@@ -39,6 +39,21 @@ def adapt_to_prevalence(rules: Rules, prevalence: float) -> Adapted:
     return Adapted(rules.at_prevalence(prevalence), {"prevalence": float(prevalence), "by": "given"})
 
 
+def check_adaptable(rules: Rules, n_rows: int) -> None:
+    """Refuse what needs no scores to be refused.
+
+    Raises
+    ------
+    ConfigError
+        If the prevalence in training is not known.
+    DataError
+        If there are too few rows to estimate a prevalence.
+    """
+    rules.prior_shift()
+    if n_rows < FEWEST_ROWS:
+        raise DataError(f"`X` must hold at least {FEWEST_ROWS} rows to estimate a prevalence. Received {n_rows}.")
+
+
 def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores, group: Rows) -> Adapted:
     """Adapt to the prevalence that is estimated from scores; see `CascadePredictor.adapt`.
 
@@ -66,8 +81,6 @@ def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores,
     """
     # The prevalence of training, also for rules that were adapted before: shifts do not accumulate.
     source = rules.prior_shift().source
-    if len(group) < FEWEST_ROWS:
-        raise DataError(f"`X` must hold at least {FEWEST_ROWS} rows to estimate a prevalence. Received {len(group)}.")
     estimate = _precise(estimate_prevalence(rules.gate_proba(scores.gate_z), source, group))
     # Before any rules are adapted: a bad fit to the two classes of training makes the estimate meaningless.
     findings = _mixture(profile, scores, group, estimate.value)

@@ -105,7 +105,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         if self.n_bags < 1:
             raise ConfigError(f"`n_bags` must be 1 or more. Received {self.n_bags}.")
         if self.n_jobs == 0:
-            raise ConfigError("`n_jobs` must not be 0; -1 takes all cores. Received 0.")
+            raise ConfigError("`n_jobs` must not be 0; -1 uses all cores. Received 0.")
         refuse_class_weight(self.estimator, "estimator")
         X = validate_rows(self, X, reset=True)
         labels, self.target_form_ = read_known_target(y, n_rows(X))

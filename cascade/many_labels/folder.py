@@ -16,7 +16,7 @@ from cascade.many_labels.decoders import Decoding, Thresholds
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
-from cascade.store.parts import load_part, save_part
+from cascade.store.parts import check_part, load_part, save_part
 from cascade.store.refusal import check_provenance, refusing
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import versions
@@ -103,6 +103,9 @@ def describe_many(path: Path) -> ManyLabelsDescription:
         body = read_manifest(path)
         _refuse_cascade(body, path)
         label_names, calibration = _calibration(body, path)
+        _decoding_numbers(body["decoding"], path, len(label_names))
+        signature_from_json(body["signature"])
+        check_part(body["model"], path)
         provenance = check_provenance(body["provenance"], path)
         return ManyLabelsDescription(label_names, calibration.slope, provenance, body["versions"])
 
@@ -149,6 +152,13 @@ def _calibration(body: dict[str, Any], path: Path) -> tuple[tuple[str, ...], Sha
 
 
 def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:
+    cardinality = body["cardinality"]
+    thresholds, top = _decoding_numbers(body, path, n_labels)
+    return Decoding(thresholds, top, None if cardinality is None else _cardinality_from_json(cardinality, path))
+
+
+def _decoding_numbers(body: dict[str, Any], path: Path, n_labels: int) -> tuple[Thresholds | None, int | None]:
+    """Read and check the numbers of a decoder; a head that predicts the number of labels is not loaded."""
     log_odds, top, cardinality = body["thresholds"], body["top"], body["cardinality"]
     thresholds = None if log_odds is None else Thresholds(np.array(log_odds, dtype=np.float32))
     is_one = sum(option is not None for option in (log_odds, top, cardinality)) == 1
@@ -158,7 +168,7 @@ def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:
     # `type`, not `isinstance`: JSON's `true` is an int in Python.
     if not is_one or not fits or not (top is None or (type(top) is int and 1 <= top <= n_labels)):
         raise ModelRefusedError(f"`{path}` has a decoder that `save` did not write.")
-    return Decoding(thresholds, top, None if cardinality is None else _cardinality_from_json(cardinality, path))
+    return thresholds, top
 
 
 def _cardinality_to_json(cardinality: Cardinality, folder: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class ManyLabelPredictor:
     Parameters
     ----------
     estimator : fitted multi-label classifier
-    label_names : tuple of str, length L
+    labels : tuple of str, length L
     calibration : SharedSlope
     decoding : Decoding
     signature : InputSignature
@@ -49,23 +49,23 @@ class ManyLabelPredictor:
     def __init__(
         self,
         estimator: ProbabilityEstimator,
-        label_names: tuple[str, ...],
+        labels: tuple[str, ...],
         calibration: SharedSlope,
         decoding: Decoding,
         signature: InputSignature,
         provenance: dict[str, Any] | None = None,
     ) -> None:
         self.estimator = estimator
-        self.label_names = label_names
+        self.labels = labels
         self.calibration = calibration
         self.decoding = decoding
         self.signature = signature
         self.provenance = provenance or {}
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The same as `label_names`."""
-        return self.label_names
+    def label_names(self) -> tuple[str, ...]:
+        """Names of the labels in column order; the same as `labels`."""
+        return self.labels
 
     def described(
         self,
@@ -94,7 +94,15 @@ class ManyLabelPredictor:
         from cascade.many_labels.folder import load_many
 
         check_threads(threads)
-        return cls(**vars(load_many(Path(path), check_runtime(runtime), threads)))
+        stored = load_many(Path(path), check_runtime(runtime), threads)
+        return cls(
+            stored.estimator,
+            stored.label_names,
+            stored.calibration,
+            stored.decoding,
+            stored.signature,
+            stored.provenance,
+        )
 
     def save(self, path: str | Path, runtimes: Sequence[str] = ()) -> None:
         """Write a new folder atomically that `load` reads, with the network exported to `runtimes`."""

@@ -73,6 +73,8 @@ def _facts(folder: Path) -> Iterator[tuple[tuple[str, str], Any]]:
         )
     # Without hashing: the differences are shown, no model is loaded.
     body = peek_manifest(model)
+    if "rules" not in body:
+        raise ModelRefusedError(f"`{folder}` holds a many-label model without a gate; only cascades are compared.")
     rules = body["rules"]
     chosen = {key: rules[key] for key in RULES}
     # By label name, so that a changed threshold is shown with its label.

@@ -23,7 +23,7 @@ from cascade.store.exporting import Exporter
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
-from cascade.store.parts import load_part, save_part
+from cascade.store.parts import check_part, load_part, save_part
 from cascade.store.refusal import check_provenance, refusing
 from cascade.store.soundness import check_rules, is_certificate
 from cascade.store.stored import StoredCascade
@@ -105,10 +105,17 @@ def describe_cascade(path: Path) -> Description:
     Raises
     ------
     ModelRefusedError
-        In the same cases as loading.
+        If the manifest or a digest is not valid. The models themselves are checked when they are loaded.
     """
     with refusing(path):
-        return _described(read_manifest(path), path)
+        body = read_manifest(path)
+        described = _described(body, path)
+        signature_from_json(body["signature"])
+        check_part(body["gate"], path)
+        # There is no labeler where no label had anything to learn.
+        if body["labeler"] is not None:
+            check_part(body["labeler"], path)
+        return described
 
 
 def _described(body: dict[str, Any], path: Path) -> Description:
@@ -150,9 +157,8 @@ def _without_names(*stages: Any) -> Iterator[Any]:
 
 
 def _rules_to_json(rules: Rules) -> dict[str, Any]:
-    body = asdict(rules)
-    # The key of all protocols; renaming it would make folders of earlier releases unreadable.
-    body["labels"] = body.pop("label_names")
+    # The key of the names is the one that every protocol has.
+    body = {"labels" if key == "label_names" else key: value for key, value in asdict(rules).items()}
     body["plan"]["learned"] = rules.plan.learned.tolist()
     for name in ("share", "seen", "seen_count"):
         body["plan"][name] = getattr(rules.plan, name).tolist()

@@ -45,15 +45,32 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
     return {"kind": "skops", "file": f"{name}.skops"}
 
 
-def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | None = None) -> Any:
-    """Load an estimator that `save_part` wrote, networks in a runtime; see `CascadePredictor.load`."""
+def check_part(spec: Spec, folder: Path) -> None:
+    """Validate what a manifest says of a part, without reading its files.
+
+    Raises
+    ------
+    ModelRefusedError
+        If its kind is unknown or a file is not in the folder.
+    """
     kind = spec.get("kind")
     if kind == "balanced":
-        return _load_balanced(spec, folder, runtime, threads)
+        for bag in (bag for bags in spec["bags"] for bag in bags):
+            check_part(bag, folder)
+        return
     # Before the name is joined to the folder: an absolute path would replace it.
     if not FILE_NAME.fullmatch(str(spec.get("file"))):
         raise ModelRefusedError(f"`{folder}` names a part outside its own folder: {spec.get('file')!r}.")
-    if kind == "keras":
+    if kind not in ("keras", "skops"):
+        raise ModelRefusedError(f"`{folder}` holds a part of unknown kind {kind!r}; a newer version may read it.")
+
+
+def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | None = None) -> Any:
+    """Load an estimator that `save_part` wrote, networks in a runtime; see `CascadePredictor.load`."""
+    check_part(spec, folder)
+    if spec["kind"] == "balanced":
+        return _load_balanced(spec, folder, runtime, threads)
+    if spec["kind"] == "keras":
         exported = open_export(spec, folder, runtime, threads)
         if exported is not None:
             return exported
@@ -61,11 +78,9 @@ def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | Non
         from cascade.store.keras_file import load_network
 
         return load_network(spec, folder)
-    if kind == "skops":
-        from cascade.store.skops_file import load_skops
+    from cascade.store.skops_file import load_skops
 
-        return load_skops(folder / spec["file"])
-    raise ModelRefusedError(f"`{folder}` holds a part of unknown kind {kind!r}; a newer version may read it.")
+    return load_skops(folder / spec["file"])
 
 
 def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, exporter: Exporter | None) -> Spec:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.utils.checks import is_number
 
 
 @contextmanager
@@ -33,6 +34,9 @@ def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
     columns = provenance.get("columns", {})
     if not isinstance(columns, dict) or not all(isinstance(name, (str, type(None))) for name in columns.values()):
         raise ModelRefusedError(f"`{path}` has columns in its provenance that `save` did not write.")
+    adapted = provenance.get("adapted")
+    if adapted is not None and not (isinstance(adapted, dict) and is_number(adapted.get("prevalence"))):
+        raise ModelRefusedError(f"`{path}` has an adapted prevalence in its provenance that `save` did not write.")
     # Pixels and profile are built only to validate them; loading must not fail later, when they are used.
     if "pixels" in provenance:
         from cascade.data.readers.pixels import PixelOptions

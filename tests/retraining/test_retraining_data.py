@@ -21,8 +21,8 @@ from cascade.retraining.checks.validation import new_rows, validate_data
 from cascade.retraining.memory.agreement_figures import Estimate, agreement
 from cascade.retraining.memory.arrivals import FEWEST_GROUPS, Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
-from cascade.retraining.memory.record import TrainingRecord, keys_of, record_of
-from cascade.retraining.memory.row_hashes import Seen, content_hashes, hashes_of
+from cascade.retraining.memory.record import TrainingRecord, record_of
+from cascade.retraining.memory.row_hashes import RowHashes, Seen, content_hashes, hashes_of
 
 ROWS = 3000
 
@@ -99,7 +99,7 @@ def test_a_side_once_taken_is_kept(first_seed: int, second_seed: int, size: floa
     grown = together(first, batch(1, 200))
     again = held_out_rows(grown, record, size, second_seed)
     assert (again[:300] == held).all()
-    assert new_rows(keys_of(grown), record).tolist() == [False] * 300 + [True] * 200
+    assert new_rows(RowHashes(grown).keys, record).tolist() == [False] * 300 + [True] * 200
     assert grown.groups is not None
     assert not np.isin(grown.groups[again], grown.groups[~again]).any()
     assert 0 < again[300:].sum() < 200
@@ -153,7 +153,7 @@ def test_arrivals_of_few_groups_are_joined_until_they_can_be_judged(record: Trai
 
 def test_new_rows_of_known_groups_are_new(record: TrainingRecord) -> None:
     data = together(batch(), replace(batch(1), groups=batch().groups))
-    assert new_rows(keys_of(data), record).tolist() == [False] * ROWS + [True] * ROWS
+    assert new_rows(RowHashes(data).keys, record).tolist() == [False] * ROWS + [True] * ROWS
     assert data.Y is not None
     data.Y[ROWS:, 2] = 0
     assert found(data, record)["label-vanished"].answer == "refuse"
@@ -211,7 +211,7 @@ def test_a_row_belongs_to_the_run_that_saw_it_first(runs: list[set[int]]) -> Non
 def test_arrivals_survive_their_file_and_a_damaged_one_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "arrivals.json"
     assert not len(Arrivals.read(path).keys)
-    kept = Arrivals().grown(keys_of(batch(rows=200))).grown(keys_of(batch(1, 100)))
+    kept = Arrivals().grown(RowHashes(batch(rows=200)).keys).grown(RowHashes(batch(1, 100)).keys)
     kept.write(path)
     again = Arrivals.read(path)
     assert (again.keys == kept.keys).all()
@@ -223,15 +223,15 @@ def test_arrivals_survive_their_file_and_a_damaged_one_is_named(content: bytes, 
 
 def test_a_row_is_its_name_and_what_it_holds() -> None:
     data = batch(rows=300)
-    keys = keys_of(data)
+    keys = RowHashes(data).keys
     assert len(np.unique(keys)) == 300
-    assert (keys_of(data.part(np.arange(300)[::-1])) == keys[::-1]).all()
+    assert (RowHashes(data.part(np.arange(300)[::-1])).keys == keys[::-1]).all()
     assert data.Y is not None
-    assert (keys_of(replace(data, groups=None, Y=1 - data.Y)) == keys).all()
+    assert (RowHashes(replace(data, groups=None, Y=1 - data.Y)).keys == keys).all()
     renamed = replace(data, ids=np.array([f"other-{row}" for row in range(300)]))
     for other in (renamed, replace(data, X=data.X + 1)):
-        assert not np.isin(keys_of(other), keys).any()
-    assert (keys_of(replace(data, numbered=True)) == keys_of(replace(renamed, numbered=True))).all()
+        assert not np.isin(RowHashes(other).keys, keys).any()
+    assert (RowHashes(replace(data, numbered=True)).keys == RowHashes(replace(renamed, numbered=True)).keys).all()
 
 
 def images(shape: tuple[int, ...] = (8, 8, 1), seed: int = 0) -> Dataset:

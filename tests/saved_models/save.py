@@ -25,11 +25,7 @@ from typer.testing import CliRunner
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier, ManyLabelClassifier
 from cascade.registry import ModelRegistry
-
-try:
-    from cascade_pipelines.cli import app
-except ModuleNotFoundError:  # 0.1.0 called the package by the folder's name.
-    from cascade_pipelines.cli.app import app
+from cascade_pipelines.cli.app import app
 
 LABELS = ["crack", "dent", "stain", "any"]
 ROOT = "/registry"

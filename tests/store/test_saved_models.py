@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -36,6 +38,17 @@ def assert_predicts(predictor: CascadePredictor, name: str, release: Path) -> No
     np.testing.assert_array_equal(answer.labels, known[f"{name}_labels"])
     if f"{name}_passed" in known:
         np.testing.assert_array_equal(answer.passed_gate, known[f"{name}_passed"])
+
+
+def test_the_fixtures_of_the_next_release_can_be_written(tmp_path: Path) -> None:
+    for package in ("keras", "ai_edge_litert", "onnxruntime", "tf2onnx", "mlflow"):
+        pytest.importorskip(package)
+    script = Path(__file__).parents[1] / "saved_models" / "save.py"
+    command = [sys.executable, "-W", "ignore", str(script), str(tmp_path / "next")]
+    subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
+    first = {path.name for path in RELEASES[0].iterdir()}
+    assert {path.name for path in (tmp_path / "next").iterdir()} == first
+    assert_predicts(CascadePredictor.load(tmp_path / "next" / "linear"), "linear", tmp_path / "next")
 
 
 def test_a_release_is_there() -> None:

@@ -29,6 +29,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.store.folder import describe_cascade
 from cascade.store.keras_file import check_archive
 from cascade.store.manifest import PROTOCOL, _digest_of
 from tests.conftest import KnownTruth
@@ -175,12 +176,34 @@ def forge(folder: Path, **changes: object) -> None:
         {"pixels": "abc"},
         {"pixels": {"colour": 1}},
         {"pixels": {"image_size": 0}},
+        {"adapted": {}},
+        {"adapted": {"prevalence": "high"}},
     ],
 )
 def test_a_forged_provenance_is_refused(provenance: object, copy: Path) -> None:
     forge(copy, provenance=provenance)
-    with pytest.raises((ModelRefusedError, ConfigError)):
-        CascadePredictor.load(copy)
+    for read in (CascadePredictor.load, describe_cascade):
+        with pytest.raises((ModelRefusedError, ConfigError)):
+            read(copy)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gate": {"kind": "foo", "file": "gate.keras"}},
+        {"gate": {"kind": "keras", "file": "../gate.keras"}},
+        {"gate": None},
+        {"labeler": {"kind": "balanced", "bags": [[{"kind": "skops", "file": "/etc/passwd"}]]}},
+        {"signature": {}},
+        {"certificate": {"recall": 0.99}},
+    ],
+)
+def test_a_manifest_that_is_not_valid_is_not_described_either(changes: dict[str, Any], copy: Path) -> None:
+    assert describe_cascade(copy).rules.label_names[-1] == "label_2"
+    forge(copy, **changes)
+    for read in (CascadePredictor.load, describe_cascade):
+        with pytest.raises(ModelRefusedError):
+            read(copy)
 
 
 def test_unknown_protocols_and_paths_outside_are_refused(copy: Path) -> None:

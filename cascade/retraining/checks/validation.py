@@ -105,7 +105,7 @@ def validate_data(
 
 
 def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
-    """Return a mask of the rows that the champion's data did not have, shape (n,); `keys` are those of `keys_of`."""
+    """Return a mask of the rows that the champion's data did not have, shape (n,); `keys` are those of `RowHashes`."""
     return ~record.keys.holds(keys)
 
 

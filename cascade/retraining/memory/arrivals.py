@@ -31,7 +31,7 @@ class Arrivals:
     Attributes
     ----------
     keys : ndarray of uint64, shape (m,)
-        Sorted and unique; see `cascade.retraining.memory.record.keys_of`.
+        Sorted and unique; see `RowHashes.keys`.
     numbers : ndarray of int, shape (m,)
         Arrival of each key.
 

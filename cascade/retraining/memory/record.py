@@ -17,7 +17,7 @@ from cascade.data.splits import group_numbers
 from cascade.errors import DataError, ModelRefusedError
 from cascade.metrics.intervals import clustered_interval
 from cascade.retraining.memory.agreement_figures import Estimate, LabelAgreement, agreement
-from cascade.retraining.memory.row_hashes import Hashes, RowHashes, Seen, labelled
+from cascade.retraining.memory.row_hashes import RowHashes, Seen, labelled
 from cascade.utils.types import Mask
 
 PROTOCOL = 2
@@ -69,7 +69,7 @@ class TrainingRecord:
         Of the model with the labels of its held-out rows.
     training, held_out : Side
     keys, labelled : Seen
-        All rows, see `keys_of`, and all rows together with their labels.
+        All rows, see `RowHashes.keys`, and all rows together with their labels.
     """
 
     label_names: tuple[str, ...]
@@ -191,11 +191,6 @@ def signature_of(data: Dataset) -> InputSignature:
     """Return shape and type of the rows, with the names of a table's features."""
     signature = InputSignature.of(data.X)
     return InputSignature(signature.row_shape, signature.dtype, data.feature_names or signature.feature_names)
-
-
-def keys_of(data: Dataset) -> Hashes:
-    """Hash each row by its content and, if it has one, its name; uint64 of shape (n,)."""
-    return RowHashes(data).keys
 
 
 def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
