@@ -216,6 +216,14 @@ def test_rows_that_cannot_tell_are_refused(certified: CascadePredictor) -> None:
         certified.adapt(POOL.X[:5])
 
 
+def test_too_few_rows_are_refused_before_they_are_scored(
+    certified: CascadePredictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CascadePredictor, "score", lambda *given: pytest.fail("scored"))
+    with pytest.raises(DataError, match="at least 20 rows"):
+        certified.adapt(POOL.X[:5])
+
+
 def test_what_makes_no_sense_is_refused(certified: CascadePredictor) -> None:
     for wrong in (0.0, 1.0, True, "much"):
         with pytest.raises(ConfigError, match="`prevalence` must lie between"):
