@@ -36,7 +36,7 @@ from cascade.errors import DataError
 from cascade.metrics import AVERAGE_PRECISION, CALIBRATION_ERROR, COUNT_RATIO, GATE_RECALL, Metric, Outcome, macro
 from cascade.registry import ModelRegistry
 from cascade.retraining.decision.candidate import candidate
-from cascade.retraining.decision.paired import Scale, higher_is_better, nearness_to_one
+from cascade.retraining.decision.paired import Transform, higher_is_better, nearness_to_one
 from cascade.retraining.decision.policy import Policy
 from cascade_pipelines import retrain
 
@@ -136,7 +136,7 @@ def config_for(data: Path) -> RunConfig:
     return RunConfig.model_validate(content)
 
 
-GUARDED: tuple[tuple[Metric, Scale, float | None], ...] = (
+GUARDED: tuple[tuple[Metric, Transform, float | None], ...] = (
     (AVERAGE_PRECISION, higher_is_better(AVERAGE_PRECISION), POLICY.average_precision),
     (GATE_RECALL, higher_is_better(GATE_RECALL), POLICY.gate_recall),
     (COUNT_RATIO, nearness_to_one, POLICY.count_ratio),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.comparison.compare import compare
-from cascade.comparison.compare_text import table
+from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
 from cascade.config.build import build_model
 from cascade.config.schema import KerasModel, LabelerConfig, RunConfig
@@ -41,7 +41,7 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     html = page(facts, f"{config.name}: comparison", f"{now:%d %B %Y, %H:%M} UTC, {folder.name}")
     with new_folder(folder) as temporary:
         (temporary / "compare.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        (temporary / "compare.md").write_text(table(result) + "\n", encoding="utf-8")
+        (temporary / "compare.md").write_text(comparison_table(result) + "\n", encoding="utf-8")
         (temporary / PAGE).write_text(html, encoding="utf-8")
     return folder, result
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from cascade.config.schema import RunConfig
 from cascade.reports.html import training_data
-from cascade.reports.report import table
+from cascade.reports.report import report_table
 from cascade.store import Exporter
 
 from .steps.fitted import fit, report_on_held_out, timed_scores
@@ -37,7 +37,7 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     folder = models / config.name / new_version()
     html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
     save = saving(config, predictor)
-    return publish(config, save, report, table(report), folder, texts={RECORD: record, PAGE: html}), report
+    return publish(config, save, report, report_table(report), folder, texts={RECORD: record, PAGE: html}), report
 
 
 def proven(report: dict[str, Any]) -> str:

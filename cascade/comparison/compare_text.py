@@ -72,7 +72,7 @@ COLUMNS = (
 )
 
 
-def table(result: dict[str, Any]) -> str:
+def comparison_table(result: dict[str, Any]) -> str:
     """Return a comparison as a Markdown table followed by its verdict."""
     head = ["contender", *(title for _, title, _ in COLUMNS), "sums"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]

@@ -32,12 +32,12 @@ from cascade.metrics import (
 )
 from cascade.metrics.bootstrap import metric_interval, ratio_interval
 from cascade.predictor import CascadePredictor
-from cascade.reports.report_text import table
+from cascade.reports.report_text import report_table
 from cascade.rules.probability.merge import MERGES
 from cascade.rules.rules import Prediction, Rules, Scores
 from cascade.utils.types import Floats
 
-__all__ = ["evaluate", "merged_proba", "table", "uncorrected_proba"]
+__all__ = ["evaluate", "merged_proba", "report_table", "uncorrected_proba"]
 
 
 WITH_INTERVAL = (AUROC, AVERAGE_PRECISION, F1, F2, BRIER, LOG_LOSS, COUNT_RATIO)

@@ -74,7 +74,7 @@ SUMMARY = (
 )
 
 
-def table(report: dict[str, Any]) -> str:
+def report_table(report: dict[str, Any]) -> str:
     """Return a report as text: metrics per label, the ledger, the slices and the summary of all rows."""
     labels, book = report["labels"], report["ledger"]
     parts = [

@@ -11,7 +11,7 @@ import typer
 from cascade.errors import CascadeError, ConfigError
 from cascade.utils.version import __version__
 
-from .models import Model, models_app
+from .models import ModelOption, models_app
 from .output import Json, show
 from .retrain import retrain
 
@@ -30,7 +30,7 @@ app.add_typer(models_app, name="models")
 app.command(epilog="Example: cascade retrain configs/phantom-multilabel.yaml --json")(retrain)
 
 # Pipelines and readers are imported within the commands: `--help` must not wait seconds for scikit-learn and Keras.
-Labels = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
+LabelsOption = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
 Group = Annotated[str | None, typer.Option(help="Column of the group, such as patient, study or document.")]
 Id = Annotated[str | None, typer.Option(help="Column of the row identifier.")]
 Missing = Annotated[bool, typer.Option("--allow-missing", help="Pass NaN features on to the model.")]
@@ -91,7 +91,7 @@ def many_labels(
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
 def lint(
     data: Annotated[list[Path], typer.Argument(help="Labelled data; several paths are splits of one data set.")],
-    labels: Labels = None,
+    labels: LabelsOption = None,
     group: Group = None,
     id: Id = None,
     label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
@@ -145,12 +145,12 @@ def train(
         version, report = train_many_labels.run(checked, checked.flat, models)
         text = many_table(report)
     else:
-        from cascade.reports.report import table
+        from cascade.reports.report import report_table
 
         from .. import train as pipeline
 
         version, report = pipeline.run(checked, models)
-        text = f"{table(report)}{pipeline.proven(report)}"
+        text = f"{report_table(report)}{pipeline.proven(report)}"
     page = version / PAGE
     result = {"version": str(version), "page": str(page), **report}
     show(result, f"{text}\n\nversion: {version}\nreport:  {page}", as_json)
@@ -158,7 +158,7 @@ def train(
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
 def predict(
-    model: Model,
+    model: ModelOption,
     source: Annotated[
         Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images, DICOM slices or tables.")
     ],
@@ -223,9 +223,9 @@ def submission(
 
 @app.command(epilog="Example: cascade evaluate models/phantom-multilabel data/other --json")
 def evaluate(
-    model: Model,
+    model: ModelOption,
     data: Annotated[Path, typer.Argument(help="Labelled data that the model was not trained on.")],
-    labels: Labels = None,
+    labels: LabelsOption = None,
     group: Group = None,
     id: Id = None,
     label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
@@ -238,7 +238,7 @@ def evaluate(
     """Print metrics of a model on labelled data."""
     from cascade.data.readers.columns import Roles
     from cascade.many_labels.report import many_table
-    from cascade.reports.report import table
+    from cascade.reports.report import report_table
 
     from .. import evaluate as pipeline
     from ..steps.progress import show_log
@@ -247,7 +247,7 @@ def evaluate(
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(names, group, id, label_file, allow_missing, missing_labels))
     # Only the report of a many-label model has figures of the k most probable labels.
-    show(report, many_table(report) if "top_k" in report else table(report), as_json)
+    show(report, many_table(report) if "top_k" in report else report_table(report), as_json)
 
 
 @app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")
@@ -267,7 +267,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Compare a flat model, a peer stack, a literal recipe and cascades on the same grouped folds."""
-    from cascade.comparison.compare_text import table
+    from cascade.comparison.compare_text import comparison_table
     from cascade.config.yaml_file import load_config
     from cascade.rules.probability.merge import check_pool
 
@@ -287,12 +287,12 @@ def compare(
     folder, result = pipeline.run(checked, models, folds, chosen)
     page = folder / PAGE
     facts = {"folder": str(folder), "page": str(page), **result}
-    show(facts, f"{table(result)}\n\ncomparison: {folder}\nreport:     {page}", as_json)
+    show(facts, f"{comparison_table(result)}\n\ncomparison: {folder}\nreport:     {page}", as_json)
 
 
 @app.command(epilog="Example: cascade export models/phantom-multilabel exported --runtimes litert")
 def export(
-    model: Model,
+    model: ModelOption,
     out: Annotated[
         Path, typer.Argument(help="New model folder to write; with --format, the file or folder of the graph.")
     ],

@@ -11,7 +11,7 @@ from .output import Json, show
 
 Models = Annotated[Path, typer.Option(help="Folder of all models.")]
 Name = Annotated[str, typer.Argument(help="Name of a registered model.")]
-Model = Annotated[
+ModelOption = Annotated[
     Path,
     typer.Argument(help="Version, model folder, models/<name> for its newest version, or models:/<name>@champion."),
 ]
@@ -34,7 +34,7 @@ def list_models(
 
 
 @models_app.command("show", epilog="Example: cascade models show models:/hemorrhage@champion")
-def show_model(model: Model, models: Models = Path("models"), as_json: Json = False) -> None:
+def show_model(model: ModelOption, models: Models = Path("models"), as_json: Json = False) -> None:
     """Print the decision rules of a model, and the proven recall of its gate."""
     from .. import models as pipeline
 

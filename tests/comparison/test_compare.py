@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance
 from cascade.comparison.compare import compare
-from cascade.comparison.compare_text import table, verdict
+from cascade.comparison.compare_text import comparison_table, verdict
 from cascade.comparison.contenders import REFERENCE, contenders
 from cascade.comparison.flat_baseline import FlatClassifier
 from cascade.comparison.naive_recipe import NaiveRecipe
@@ -51,7 +51,7 @@ def test_every_contender_stands_in_the_table(compared: dict[str, Any]) -> None:
     assert set(names[4:]) == {
         f"cascade, {k}, {p}" for k in ("multi-label", "balanced", "weighted") for p in ("positives", "gated")
     }
-    text = table(compared)
+    text = comparison_table(compared)
     assert all(f"| {name} |" in text for name in names)
     assert text.endswith(compared["verdict"])
 
@@ -101,7 +101,7 @@ def test_a_contender_that_fails_is_reported_and_the_others_stand(truth: KnownTru
         compare({REFERENCE: flat, "misspelt": misspelt}, truth.X[:300], truth.Y[:300], NAMES)
     found = compare({REFERENCE: flat, "broken": broken}, truth.X[:3000], truth.Y[:3000], NAMES)
     assert "'C' parameter" in found["contenders"][1]["error"]
-    assert "'C' parameter" in table(found)
+    assert "'C' parameter" in comparison_table(found)
 
 
 @pytest.mark.parametrize(("positives", "enough"), [(1, False), (2, False), (5, True), (12, True)])
@@ -116,7 +116,7 @@ def test_few_positives_end_in_a_sentence_or_in_figures(positives: int, enough: b
     if enough:
         found = compared()
         json.dumps(found, allow_nan=False)
-        assert "| twin |" in table(found)
+        assert "| twin |" in comparison_table(found)
     else:
         with pytest.raises(DataError, match="must hold a positive in each"):
             compared()

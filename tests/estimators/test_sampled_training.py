@@ -114,7 +114,7 @@ def test_validation_rows_keep_their_prevalence_and_weigh_each_class_as_it_is_dra
 
 def test_early_stopping_is_given_rows_that_training_has_not_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Any] = []
-    monkeypatch.setattr("cascade.estimators.neural.classifier.train", lambda *given: taken.extend(given))
+    monkeypatch.setattr("cascade.estimators.neural.classifier.train_network", lambda *given: taken.extend(given))
     X, Y, _ = drawn(600, 0)
     model = KerasClassifier("mlp", **SMALL, sampling="rare").fit(X, Y, groups=np.arange(600) // 3)
     _, training, validation, loss, *_ = taken

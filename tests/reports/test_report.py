@@ -13,7 +13,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from cascade import CascadeClassifier
 from cascade.data.label_matrix import LabelMatrix
 from cascade.metrics import Outcome, label_values
-from cascade.reports.report import evaluate, table
+from cascade.reports.report import evaluate, report_table
 from tests.conftest import KnownTruth
 
 
@@ -68,7 +68,7 @@ def test_the_report_has_every_metric_on_every_slice_where_it_is_informative(
 
 
 def test_the_text_fits_a_terminal_and_has_losses_and_baseline(evaluated: tuple[Outcome, dict[str, Any]]) -> None:
-    text = table(evaluated[1])
+    text = report_table(evaluated[1])
     assert max(map(len, text.splitlines())) <= 120
     for word in ("95 % of AP", "lost at gate", "false alarms", "predicted all empty", "with a label", "past the gate"):
         assert word in text

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cascade.batch.inputs.chunk import Chunk, Reasons
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.batch.inputs.tables import Columns, after, evenly
+from cascade.batch.inputs.tables import TableColumns, after, evenly
 from cascade.data.readers.columns import Roles, check_names
 from cascade.data.readers.tables import to_numbers
 from cascade.errors import DataError
@@ -49,7 +49,7 @@ class CsvInput:
     def __init__(self, path: Path, roles: Roles, features: tuple[str, ...] | None) -> None:
         self.path = path
         names = _names(path)
-        self.columns = Columns.choose(names, path, roles, features)
+        self.columns = TableColumns.choose(names, path, roles, features)
         self.n_rows: int | None = None
         # A chunk is held as text and as numbers at the same time.
         self.row_bytes = 3 * self.columns.row_bytes

@@ -12,7 +12,7 @@ import pyarrow.parquet
 
 from cascade.batch.inputs.chunk import Chunk
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.batch.inputs.tables import Columns, after, evenly
+from cascade.batch.inputs.tables import TableColumns, after, evenly
 from cascade.data.readers.columns import Roles, check_names
 from cascade.data.readers.tables import check_number_type, to_numbers
 from cascade.errors import DataError
@@ -38,7 +38,7 @@ class ParquetInput:
     def __init__(self, folder: Path, files: list[str], roles: Roles, features: tuple[str, ...] | None) -> None:
         self.folder, self.files = folder, files
         names = _names(folder / files[0])
-        self.columns = Columns.choose(names, folder / files[0], roles, features)
+        self.columns = TableColumns.choose(names, folder / files[0], roles, features)
         # All footers are read now, so that a bad file ends the job before hours of work, and any row can be located.
         self.lengths = [_count(folder / name, self.columns) for name in files]
         self.n_rows: int | None = sum(self.lengths)
@@ -83,7 +83,7 @@ def _names(path: Path) -> list[str]:
     return names
 
 
-def _count(path: Path, columns: Columns) -> int:
+def _count(path: Path, columns: TableColumns) -> int:
     """Return the number of rows of a file; refuse a file that lacks a column or has text in a feature column."""
     with _open(path) as file:
         schema = file.schema_arrow

@@ -17,7 +17,7 @@ from cascade.errors import DataError
 
 
 @dataclass(frozen=True)
-class Columns:
+class TableColumns:
     """The columns of a table that are read, and their roles.
 
     Attributes
@@ -33,7 +33,7 @@ class Columns:
     allow_missing: bool
 
     @classmethod
-    def choose(cls, names: list[str], path: Path, roles: Roles, features: tuple[str, ...] | None) -> Columns:
+    def choose(cls, names: list[str], path: Path, roles: Roles, features: tuple[str, ...] | None) -> TableColumns:
         """Choose among the `names` of a table: the features of the model, or all columns without another role."""
         roles = roles.within(names)
         for role, name in (("group", roles.group), ("id", roles.id)):

@@ -18,7 +18,7 @@ from cascade.estimators.loss_options import make_loss
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.networks import HEAD
-from cascade.estimators.neural.training import seeded, train
+from cascade.estimators.neural.training import seeded, train_network
 
 EPOCHS = 10
 LEARNING_RATE = 3e-3
@@ -56,7 +56,7 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
         batches = IndexedBatches(
             X, np.asarray(number, np.float32)[:, None], None, np.arange(n_rows(X)), model.batch_size, seed
         )
-        train(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
+        train_network(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
     # A one-column classifier with plain cross-entropy returns logits unchanged, so the head is saved and loaded as one.
     counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
     counter.classes_ = counter.target_form_.classes

@@ -23,7 +23,7 @@ from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, Ti
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.estimators.neural.networks import NORMALIZATION, build_network, copy_trunk
 from cascade.estimators.neural.top_k import KINDS, AtK
-from cascade.estimators.neural.training import seeded, train
+from cascade.estimators.neural.training import seeded, train_network
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.estimators.validation import validate_rows
 from cascade.utils.types import Floats, Rows
@@ -160,7 +160,7 @@ class KerasClassifier(LogOddsClassifier):
             self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
             if trunk is not None:
                 copy_trunk(trunk.network_, self.network_)
-            train(
+            train_network(
                 self.network_,
                 batches,
                 validating if len(validation) else None,

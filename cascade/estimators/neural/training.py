@@ -43,7 +43,7 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
         logger.info("%s: epoch %d/%d, %s", self.name, epoch + 1, self.params["epochs"], shown)
 
 
-def train(
+def train_network(
     network: keras.Model,
     batches: IndexedBatches,
     validation: IndexedBatches | None,

@@ -19,7 +19,7 @@ from cascade.retraining.decision.paired import Compared, Pair
 from cascade.retraining.decision.policy import Policy
 from cascade.retraining.decision.reasons import Reason, speed_reason, wanted_reason, without_figures
 
-Verdict = Literal["promote", "keep", "ask"]
+PromotionAnswer = Literal["promote", "keep", "ask"]
 
 CHANCE = 0.5
 """AUROC of random scores."""
@@ -41,7 +41,7 @@ class PromotionDecision:
     policy : Policy
     """
 
-    answer: Verdict
+    answer: PromotionAnswer
     sentence: str
     reasons: tuple[Reason, ...]
     rows: int
@@ -202,7 +202,7 @@ def _one_sided(champion: Candidate, challenger: Candidate) -> list[Reason]:
     ]
 
 
-def _verdict(reasons: Sequence[Reason]) -> Verdict:
+def _verdict(reasons: Sequence[Reason]) -> PromotionAnswer:
     verdicts = {reason.verdict for reason in reasons}
     # A failure outweighs an open question: no person needs to look at a challenger that is kept out anyway.
     return "keep" if "failed" in verdicts else "ask" if "open" in verdicts else "promote"

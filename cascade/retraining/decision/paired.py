@@ -16,13 +16,13 @@ from cascade.metrics.bootstrap import metric_draws, percentiles
 from cascade.metrics.metric import weighted_mean
 from cascade.utils.types import Floats
 
-Scale = Callable[[Floats], Floats]
+Transform = Callable[[Floats], Floats]
 
 SMALLEST_RATIO = 1e-3
 """Smallest ratio of which a log is taken, so that a label that is never predicted has a finite distance from 1."""
 
 
-def higher_is_better(metric: Metric) -> Scale:
+def higher_is_better(metric: Metric) -> Transform:
     """Return a scale on which more is better: a score unchanged, a loss with its sign reversed."""
     return np.positive if metric.perfect == 1.0 else np.negative
 
@@ -125,7 +125,7 @@ class Pair:
         self.seed = seed
         self._drawn: dict[Any, tuple[Floats, Floats]] = {}
 
-    def gain(self, metric: Metric, scale: Scale | None = None) -> Gain:
+    def gain(self, metric: Metric, scale: Transform | None = None) -> Gain:
         """Compare a metric of both models.
 
         Parameters
