@@ -16,6 +16,8 @@ from cascade.estimators.balanced import BalancedBinaryRelevance
 
 REFERENCE = "flat"
 SHARED = {"decision", "calibration_size"}
+CALIBRATION = "platt"
+"""Of the calibrated flat models; the default of the cascade."""
 
 
 def contenders(
@@ -54,7 +56,8 @@ def contenders(
     -------
     dict
         The flat model; the flat model with balanced class weights, if the base learner has them; the peer stack, if
-        rows can be copied; the literal recipe; a cascade per labeler and pool.
+        rows can be copied; the literal recipe; the flat model with calibration; balanced models without a gate, with
+        calibration; a cascade per labeler and pool.
     """
     together = MultiOutputClassifier(clone(binary)) if multilabel is None else multilabel
     common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
@@ -68,10 +71,11 @@ def contenders(
     if not makes_batches(binary):
         models["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
     models["literal recipe"] = NaiveRecipe(gate, binary, random_state)
-    labelers = {
-        "multi-label": together,
-        "balanced": BalancedBinaryRelevance(binary, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state),
-    }
+    balanced = BalancedBinaryRelevance(binary, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state)
+    # A cascade is calibrated, so its log loss says something about the gate only beside a flat model that is, too.
+    models["flat, calibrated"] = FlatClassifier(together, calibration=CALIBRATION, **common)
+    models["flat, balanced"] = FlatClassifier(balanced, calibration=CALIBRATION, **common)
+    labelers = {"multi-label": together, "balanced": balanced}
     if weighted is not None:
         # Class weights shift log-odds by an unknown amount, which the calibration of the cascade corrects.
         labelers["weighted"] = weighted

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.data.label_matrix import LabelMatrix
@@ -19,12 +20,14 @@ from cascade.estimators.fit_on_rows import fit_labels, fresh
 from cascade.estimators.scoring import block_proba
 from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
+from cascade.rules.probability.calibration import check_method, fit_calibration
 from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
+from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Rows
 
 
 class FlatClassifier(MultilabelClassifier):
-    """A multi-label model without a gate, with decision thresholds fitted on rows that it has not seen.
+    """A multi-label model without a gate, with calibration and thresholds fitted on rows that it has not seen.
 
     Parameters
     ----------
@@ -32,10 +35,12 @@ class FlatClassifier(MultilabelClassifier):
         Multi-label classifier with `predict_proba`.
     decision : decision, default="f1"
         As in `CascadeClassifier`.
+    calibration : {"none", "platt", "beta", "isotonic"}, default="none"
+        As in `CascadeClassifier`; "none" returns the probabilities of the estimator unchanged.
     calibration_size : float, default=0.2
-        Share of the rows, in whole groups, held out for the thresholds.
+        Share of the rows, in whole groups, held out for calibration and thresholds.
     calibration_folds : int, optional
-        If given, fit the thresholds on out-of-fold probabilities of all rows instead.
+        If given, fit both on out-of-fold probabilities of all rows instead.
     random_state : int, default=0
 
     Attributes
@@ -46,6 +51,8 @@ class FlatClassifier(MultilabelClassifier):
         smoothed share.
     share_ : ndarray of float, shape (L,)
         Smoothed share of each label among the fitting rows.
+    calibration_ : Calibration, IsotonicCalibration or None
+        One map of log-odds per label; None without calibration.
     thresholds_ : ndarray of float, shape (L,)
     classes_ : ndarray
         0 to L - 1, or the two classes of a vector.
@@ -67,18 +74,20 @@ class FlatClassifier(MultilabelClassifier):
         estimator: Any,
         *,
         decision: DecisionOption = "f1",
+        calibration: str = "none",
         calibration_size: float = 0.2,
         calibration_folds: int | None = None,
         random_state: int = 0,
     ) -> None:
         self.estimator = estimator
         self.decision = decision
+        self.calibration = calibration
         self.calibration_size = calibration_size
         self.calibration_folds = calibration_folds
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
-        """Fit the model, and fit the thresholds on rows that it has not seen.
+        """Fit the model, then calibration and thresholds on rows that it has not seen.
 
         Parameters
         ----------
@@ -87,6 +96,7 @@ class FlatClassifier(MultilabelClassifier):
             A row is left out for a label that is NaN or masked.
         groups, sample_weight : array-like, shape (n,), optional
         """
+        check_method(self.calibration)
         X = validate_rows(self, X, reset=True, min_rows=2)
         labels, self.target_form_ = read_known_target(y, n_rows(X))
         names = [str(k) for k in range(labels.shape[1])]
@@ -99,15 +109,25 @@ class FlatClassifier(MultilabelClassifier):
             group = _of(given["groups"], rows)
             held = grouped_holdout(labels.values[rows], group, self.calibration_size, self.random_state)
             self._fit_on(X, labels, rows[~held], given)
-            unseen, proba = rows[held], self._proba(X, rows[held])
+            unseen, proba = rows[held], self._raw_proba(X, rows[held])
         else:
             # The folds come first: each of their fits overwrites `estimator_`, and the last fit has to be on all rows.
             unseen, proba = rows, self._out_of_fold(X, labels, rows, self.calibration_folds, given)
             self._fit_on(X, labels, rows, given)
         # Without a gate, every row passes.
         passed, unseen_weight = np.ones(len(unseen), dtype=bool), _of(weight, unseen)
+        self.calibration_ = None
+        if self.calibration != "none":
+            self.calibration_ = fit_calibration(log_odds(proba), labels.part(unseen), unseen_weight, self.calibration)
         self.thresholds_ = decision_thresholds(
-            decisions, names, proba, passed, labels.part(unseen), unseen_weight, calibrated=False
+            decisions,
+            names,
+            self._calibrated(proba),
+            passed,
+            labels.part(unseen),
+            unseen_weight,
+            # Thresholds of rare labels lean on the probabilities only if these were calibrated.
+            calibrated=self.calibration_ is not None,
         )
         self.classes_ = self.target_form_.classes
         return self
@@ -132,17 +152,20 @@ class FlatClassifier(MultilabelClassifier):
         proba = np.empty((len(rows), labels.shape[1]))
         for fold in range(n_folds):
             self._fit_on(X, labels, rows[folds != fold], given)
-            proba[folds == fold] = self._proba(X, rows[folds == fold])
+            proba[folds == fold] = self._raw_proba(X, rows[folds == fold])
         return proba
 
-    def _proba(self, X: Any, rows: Rows) -> Floats:
+    def _calibrated(self, proba: Floats) -> Floats:
+        return proba if self.calibration_ is None else expit(self.calibration_(log_odds(proba)))
+
+    def _raw_proba(self, X: Any, rows: Rows) -> Floats:
         proba = np.tile(self.share_, (len(rows), 1))
         if self.estimator_ is not None:
             proba[:, self.learned_] = block_proba(self.estimator_, X, rows, len(self.learned_))
         return proba
 
     def predict_proba(self, X: Any) -> Floats:
-        """Return the probabilities of the model; float of shape (n, L), or (n, 2) if the target was a vector."""
+        """Return calibrated or raw probabilities; float of shape (n, L), or (n, 2) if the target was a vector."""
         return self.target_form_.proba(self._label_proba(X))
 
     def predict(self, X: Any) -> NDArray[Any]:
@@ -153,7 +176,7 @@ class FlatClassifier(MultilabelClassifier):
     def _label_proba(self, X: Any) -> Floats:
         check_is_fitted(self)
         X = validate_rows(self, X, reset=False)
-        return self._proba(X, np.arange(n_rows(X)))
+        return self._calibrated(self._raw_proba(X, np.arange(n_rows(X))))
 
     def _parts(self) -> list[Any]:
         return [self.estimator]

@@ -48,7 +48,8 @@ def compared(truth: KnownTruth) -> dict[str, Any]:
 def test_every_contender_stands_in_the_table(compared: dict[str, Any]) -> None:
     names = [row["contender"] for row in compared["contenders"]]
     assert names[:4] == ["flat", "flat, weighted loss", "peer stack", "literal recipe"]
-    assert set(names[4:]) == {
+    assert names[4:6] == ["flat, calibrated", "flat, balanced"]
+    assert set(names[6:]) == {
         f"cascade, {k}, {p}" for k in ("multi-label", "balanced", "weighted") for p in ("positives", "gated")
     }
     text = comparison_table(compared)
@@ -287,3 +288,26 @@ def test_where_every_row_has_a_label_the_flat_model_is_the_answer() -> None:
     found = compare(chosen, X, Y, ("a", "b", "c"), any_label=None, n_folds=2)
     assert found["verdict"].startswith("Every row has a label, so a gate has nothing to decide. Use flat")
     assert not any("error" in row for row in found["contenders"])
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_calibration_takes_the_shift_of_class_weights_off_a_flat_model(truth: KnownTruth, folds: int | None) -> None:
+    weighted = MultiOutputClassifier(LogisticRegression(class_weight="balanced"))
+    X, Y, groups = truth.X[:20_000], truth.Y[:20_000], np.arange(20_000) // 4
+    new, p = truth.X[20_000:], truth.p_and_any()[20_000:]
+    raw, calibrated = (
+        FlatClassifier(weighted, calibration=method, calibration_folds=folds).fit(X, Y, groups=groups)
+        for method in ("none", "platt")
+    )
+    assert (raw.predict_proba(new).sum(axis=0) > 4 * p.sum(axis=0)).all()
+    np.testing.assert_allclose(calibrated.predict_proba(new).sum(axis=0), p.sum(axis=0), rtol=0.15)
+    # Calibration is monotonic, so the ranking of the rows stays.
+    for k in range(Y.shape[1]):
+        order = np.argsort(raw.predict_proba(new)[:, k], kind="stable")
+        assert (np.diff(calibrated.predict_proba(new)[order, k]) >= 0).all()
+
+
+def test_an_unknown_calibration_of_a_flat_model_is_refused(truth: KnownTruth) -> None:
+    model = FlatClassifier(MultiOutputClassifier(LogisticRegression()), calibration="sigmoid")
+    with pytest.raises(ConfigError, match="`calibration` must be one of"):
+        model.fit(truth.X[:100], truth.Y[:100])
