@@ -80,6 +80,9 @@ class CascadeClassifier(MultilabelClassifier):
         Probabilities of rows that the gate rejects: the gate's times the label's share among such rows, or 0.
     share_trunk : bool, default=False
         Start the labeler from the gate's trunk. Both must be Keras networks of one kind.
+    pretrain : {"none", "all"}, default="none"
+        Train a labeler network on all fitting rows first, then fine-tune it on the rows of `negative_pool`. A labeler
+        trained on rows with a label alone has seen a small part of the data. Other estimators are not affected.
     random_state : int, default=0
         Seed of the splits and of every `random_state` in gate and labeler that is not set.
 
@@ -134,6 +137,7 @@ class CascadeClassifier(MultilabelClassifier):
         coherence: str = "lift",
         rejected: str = "share",
         share_trunk: bool = False,
+        pretrain: str = "none",
         random_state: int = 0,
     ) -> None:
         self.gate = gate
@@ -151,6 +155,7 @@ class CascadeClassifier(MultilabelClassifier):
         self.coherence = coherence
         self.rejected = rejected
         self.share_trunk = share_trunk
+        self.pretrain = pretrain
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -209,6 +214,7 @@ class CascadeClassifier(MultilabelClassifier):
             self._default("labeler", X) if self.labeler is None else self.labeler,
             self.share_trunk,
             self.random_state,
+            self.pretrain,
         )
         rule_options = self._rule_options()
         if self.calibration_folds is None:

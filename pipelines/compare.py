@@ -75,5 +75,6 @@ def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> d
         random_state=config.seed,
         pools=pools,
         label_names=data.label_names,
+        pretrain=config.labeler.pretrain,
         **options,
     )

@@ -29,6 +29,7 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
         any_label=config.data.any_label,
         label_names=data.label_names,
         random_state=config.seed,
+        pretrain=config.labeler.pretrain,
         **config.cascade.model_dump(),
     )
 

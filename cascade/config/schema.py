@@ -132,6 +132,7 @@ class LabelerConfig(ConfigModel):
     model: Model = KerasModel(epochs=40)
     n_bags: int = Field(default=10, ge=1)
     n_jobs: int | None = None
+    pretrain: Literal["none", "all"] = "none"
 
     @field_validator("model")
     @classmethod

@@ -92,7 +92,7 @@ def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOption
     )
     passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, rule_options)
     pool = fitting[pool_rows(Y[fitting], rule_options.negative_pool, passed)]
-    labeler = stages.fit_labeler(examples, pool, plan, gate)
+    labeler = stages.fit_labeler(examples, fitting, pool, plan, gate)
     logger.info("calibration: %d held-out rows", len(calibrating))
 
     labeler_z = np.full((len(calibrating), len(plan.learned)), np.nan)
@@ -135,10 +135,10 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
         # The rules need the pool, for the labeler's calibration, and the rows past the gate, for the merged one.
         training, scored = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
         # With a shared trunk the labeler starts from the gate of the same fold, which has not seen these rows either.
-        labeler = stages.fit_labeler(examples, rows[training], plan, fold_gates[fold], (fold,))
+        labeler = stages.fit_labeler(examples, rows[folds != fold], rows[training], plan, fold_gates[fold], (fold,))
         labeler_z[scored] = labeler_log_odds(labeler, examples.X, rows[scored], plan)
     rules = fit_rules(examples.names, plan, gate_rules, unseen, lambda numbers: labeler_z[numbers], rule_options)
-    labeler = stages.fit_labeler(examples, rows[in_pool], plan, gate)
+    labeler = stages.fit_labeler(examples, rows, rows[in_pool], plan, gate)
     counts = len(rows), len(rows)
     return Fitted(gate, labeler, rules, gate_rules.threshold, certificate, *counts, unseen, labeler_z, True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,12 @@ from cascade.utils.types import Rows
 
 logger = logging.getLogger(__name__)
 
+PRETRAIN = ("none", "all")
+FINE_TUNING_RATE = 0.25
+"""Learning rate of the fine-tuning on the pool, as a share of that of the pretraining."""
+FINE_TUNING_EPOCHS = 0.5
+"""Epochs of the fine-tuning, as a share of those of the pretraining."""
+
 
 @dataclass(frozen=True)
 class Stages:
@@ -30,15 +37,20 @@ class Stages:
     share_trunk : bool
         Start the labeler from the gate's trunk.
     random_state : int
+    pretrain : {"none", "all"}
+        Rows that a labeler network is trained on before it is fine-tuned on its pool.
     """
 
     gate: Any
     labeler: Any
     share_trunk: bool
     random_state: int
+    pretrain: str = "none"
 
     def check(self, n_labels: int, missing: bool) -> None:
         """Raise an error for a stage that would otherwise fail only after the other one was trained."""
+        if self.pretrain not in PRETRAIN:
+            raise ConfigError(f"`pretrain` must be one of {list(PRETRAIN)}. Received {self.pretrain!r}.")
         for role, estimator, n_outputs in (("gate", self.gate, 1), ("labeler", self.labeler, n_labels)):
             _check_stage(estimator, role, n_outputs)
         if missing and n_labels > 1:
@@ -59,16 +71,33 @@ class Stages:
         return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
 
     def fit_labeler(
-        self, examples: TrainingSet, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
+        self, examples: TrainingSet, rows: Rows, pool: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
     ) -> Any:
-        """Fit a labeler on the rows of its pool; return None where there is no label to learn."""
+        """Fit a labeler on the rows `pool` out of the fitting rows; return None where there is no label to learn.
+
+        A network can be pretrained on all fitting rows, since rows without a label teach it too. Its probabilities
+        are those of the last phase, so prior correction and merge follow the pool with and without pretraining.
+        """
         if not len(plan.learned):
             return None
-        logger.info("labeler%s: %d rows, %d labels", _named(fold), len(rows), len(plan.learned))
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
-        labels = examples.labels.part(rows, plan.learned)
         trunk = self._trunk(gate, labeler) if self.share_trunk else None
-        return fit_labels(labeler, examples.X, rows, labels, trunk=trunk, **examples.extra(rows))
+
+        def fit(part: Rows, phase: str = "") -> Any:
+            logger.info("labeler%s%s: %d rows, %d labels", _named(fold), phase, len(part), len(plan.learned))
+            labels = examples.labels.part(part, plan.learned)
+            return fit_labels(labeler, examples.X, part, labels, trunk=trunk, **examples.extra(part))
+
+        if self.pretrain == "none" or len(pool) == len(rows) or not makes_batches(labeler):
+            return fit(pool)
+        fit(rows, ", pretraining")
+        given = labeler.get_params(deep=False)
+        labeler.set_params(
+            warm_start=True,
+            learning_rate=FINE_TUNING_RATE * given["learning_rate"],
+            epochs=math.ceil(FINE_TUNING_EPOCHS * given["epochs"]),
+        )
+        return fit(pool, ", fine-tuning").set_params(**given)
 
     def _trunk(self, gate: Any, labeler: Any) -> Any:
         if not (makes_batches(gate) and makes_batches(labeler)):

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.multiclass import OneVsRestClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, KerasClassifier
 from cascade.data import read_data
@@ -141,6 +143,59 @@ def test_the_labeler_starts_from_the_gates_trunk(phantom_folder: Path) -> None:
     other = KerasClassifier("cnn", {"width": 9}, epochs=1)
     with pytest.raises(ConfigError, match="share_trunk"):
         CascadeClassifier(gate, other, share_trunk=True).fit(data.X, data.Y, groups=data.groups)
+
+
+def test_a_warm_start_continues_from_the_weights_of_the_previous_fit(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table
+    model = KerasClassifier("mlp", epochs=3, validation_size=0.0, warm_start=True, random_state=0).fit(X, Y)
+    before = [weight.copy() for weight in model.network_.get_weights()]
+    model.set_params(learning_rate=1e-9, epochs=1).fit(X[:500], Y[:500])
+    for old, new in zip(before, model.network_.get_weights(), strict=True):
+        np.testing.assert_allclose(new, old, atol=1e-5)
+    assert model.fit(X[:, :3], Y).network_.input_shape == (None, 3)
+    # Another number of outputs is another network.
+    assert model.fit(X, Y[:, 0]).network_.output_shape == (None, 1)
+    cold = KerasClassifier("mlp", epochs=3, validation_size=0.0, random_state=0)
+    again = cold.fit(X, Y).fit(X, Y).network_.get_weights()
+    np.testing.assert_array_equal(again[-2], before[-2])
+
+
+def trained_rows(caplog: pytest.LogCaptureFixture, stage: str) -> list[int]:
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith(stage)]
+    return [int(line.split(": ")[1].split(" ")[0]) for line in lines]
+
+
+@pytest.mark.parametrize("pool", ["positives", "gated", "all"])
+def test_a_pretrained_labeler_has_seen_all_fitting_rows_and_then_its_pool(
+    pool: str, table: tuple[np.ndarray, np.ndarray], caplog: pytest.LogCaptureFixture
+) -> None:
+    X, Y = table[0], (table[0][:, :2] > 9).astype(int)
+    network = KerasClassifier("mlp", epochs=4, learning_rate=0.002)
+    cascade = CascadeClassifier(network, network, negative_pool=pool, pretrain="all")
+    with caplog.at_level("INFO", "cascade.fitting"):
+        model = cascade.fit(X, Y)
+    fitted = model.predictor_.provenance["rows_fitted"]
+    first, *rest = trained_rows(caplog, "labeler")
+    assert first == fitted
+    assert len(rest) == (0 if pool == "all" else 1)
+    assert all(Y.any(axis=1).sum() * 0.7 < rows < fitted for rows in rest)
+    # The settings of the fine-tuning are not those of the labeler.
+    assert model.labeler_.get_params()["learning_rate"] == 0.002
+    assert (model.labeler_.epochs, model.labeler_.warm_start) == (4, False)
+    proba = model.predict_proba(X)
+    np.testing.assert_allclose(proba.sum(axis=0), Y.sum(axis=0), rtol=0.3)
+
+
+def test_pretraining_does_not_change_other_estimators_and_is_checked(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table[0], (table[0][:, :2] > 9).astype(int)
+    linear = OneVsRestClassifier(LogisticRegression())
+    first, second = (
+        CascadeClassifier(LogisticRegression(), linear, pretrain=rows).fit(X, Y).predict_proba(X)
+        for rows in ("none", "all")
+    )
+    np.testing.assert_array_equal(first, second)
+    with pytest.raises(ConfigError, match="`pretrain` must be one of"):
+        CascadeClassifier(LogisticRegression(), linear, pretrain="positives").fit(X, Y)
 
 
 def test_images_on_disk_and_in_memory_give_the_same_cascade(png_folder: Path) -> None:

@@ -64,6 +64,8 @@ class KerasClassifier(LogOddsClassifier):
     image_size : int, optional
         Height and width of the images that the network takes, so that a gate may take smaller ones than the labeler.
         Files are decoded at this size, arrays are averaged down to it.
+    warm_start : bool, default=False
+        Let `fit` continue from the weights of the previous fit where rows and outputs have the same shape.
     random_state : int, optional
         None means 0: the same data gives the same network.
 
@@ -102,6 +104,7 @@ class KerasClassifier(LogOddsClassifier):
         top_k: int | None = None,
         sampling: SamplingOption | None = None,
         image_size: int | None = None,
+        warm_start: bool = False,
         random_state: int | None = None,
     ) -> None:
         self.network = network
@@ -115,6 +118,7 @@ class KerasClassifier(LogOddsClassifier):
         self.top_k = top_k
         self.sampling = sampling
         self.image_size = image_size
+        self.warm_start = warm_start
         self.random_state = random_state
 
     def fit(
@@ -157,9 +161,10 @@ class KerasClassifier(LogOddsClassifier):
         batches, validating = self._batches(X, labels, weight, training, validation)
         seed = self.random_state or 0
         with seeded(seed):
-            self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
-            if trunk is not None:
-                copy_trunk(trunk.network_, self.network_)
+            if not self._continues(tuple(shape[1:]), labels.shape[1]):
+                self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
+                if trunk is not None:
+                    copy_trunk(trunk.network_, self.network_)
             train_network(
                 self.network_,
                 batches,
@@ -172,6 +177,12 @@ class KerasClassifier(LogOddsClassifier):
                 self._metrics(labels.shape[1]),
             )
         return self
+
+    def _continues(self, shape: tuple[int, ...], n_outputs: int) -> bool:
+        """Whether to train the network of the previous fit further, which needs rows and outputs of the same shape."""
+        if not (self.warm_start and hasattr(self, "network_")):
+            return False
+        return bool(self.network_.input_shape[1:] == shape and self.network_.output_shape[1:] == (n_outputs,))
 
     def _metrics(self, n_labels: int) -> list[keras.metrics.Metric]:
         k = self.top_k
