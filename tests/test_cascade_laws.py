@@ -247,6 +247,8 @@ def test_a_label_that_never_and_one_that_always_occurs() -> None:
     said = " ".join(str(warning.message) for warning in caught)
     assert "'label_1' never occurs" in said
     assert "'label_2' always occurs" in said
+    # A warning is shown with the line of the caller.
+    assert {warning.filename for warning in caught} == {__file__}
     assert model.predict_proba(X)[:, 1].max() < 0.01
 
 
@@ -307,8 +309,9 @@ def test_a_label_that_no_held_out_row_has_is_reported() -> None:
     Y[:, 1] = 0
     Y[:3, 1] = 1
     model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"])
-    with pytest.warns(UserWarning, match="label 'label_1' has no positive among the held-out rows"):
+    with pytest.warns(UserWarning, match="label 'label_1' has no positive among the held-out rows") as caught:
         model.fit(X, Y, groups=np.maximum(np.arange(600) // 3, 1))
+    assert {warning.filename for warning in caught} == {__file__}
 
 
 def test_thresholds_can_be_given_per_call(fitted: CascadeClassifier, truth: KnownTruth) -> None:

@@ -226,13 +226,13 @@ def _report_gate(examples: TrainingSet, rows: Rows) -> None:
 
 def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...]) -> None:
     if not calibrating.any():
-        warnings.warn("no held-out row has a label: every row is examined, nothing is calibrated.", stacklevel=4)
+        warnings.warn("no held-out row has a label: every row is examined, nothing is calibrated.", stacklevel=5)
         return
     for k in np.flatnonzero(fitting.any(axis=0) & ~calibrating.any(axis=0)):
         warnings.warn(
             f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, and its decision "
             "threshold and the gate threshold are chosen without its positives.",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 
@@ -248,5 +248,5 @@ def _report_constant(labels: LabelMatrix, plan: LabelPlan, names: tuple[str, ...
         warnings.warn(
             f"label {names[k]!r} {reason}; it is predicted as its smoothed share {plan.share[k]:.3g} times the gate's "
             "probability.",
-            stacklevel=5,
+            stacklevel=6,
         )

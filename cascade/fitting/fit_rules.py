@@ -112,7 +112,7 @@ def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: M
             f"label {rules.label_names[index]!r} has precision {after:.3g} on held-out rows, below the wanted "
             f"{wanted}, since labels set it too (coherence={rules.coherence!r}); with coherence='any' only its own "
             "threshold sets it.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -220,12 +220,14 @@ class Rules:
         others = np.flatnonzero(np.arange(len(self.label_names)) != index)
         if self.coherence == "any" and len(others):
             bits[:, others] &= bits[:, [index]]
+            # A label whose threshold is never (above 1) is not chosen in place of the others either.
+            others = others[limits[others] <= 1]
+            if not len(others):
+                return
             alone = np.flatnonzero(bits[:, index] & ~bits[:, others].any(axis=1))
             # By margin, not by probability: a rare label with a low threshold would hardly ever be chosen.
             margin = log_odds(proba[np.ix_(alone, others)]) - log_odds(limits[others])
-            # A label whose threshold is never (above 1) is not chosen in place of the others either.
-            nearest = np.argmax(np.where(limits[others] > 1, -np.inf, margin), axis=1)
-            bits[alone, others[nearest]] = True
+            bits[alone, others[np.argmax(margin, axis=1)]] = True
         elif self.coherence == "labels" and len(others):
             bits[:, index] = bits[:, others].any(axis=1)
         else:

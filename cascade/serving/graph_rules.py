@@ -50,6 +50,8 @@ def _any_decides(rules: Rules, proba: Any, bits: Any, index: int, is_any: Any, o
     any_bit = bits[:, index : index + 1]
     bits = bits & any_bit
     limits = rules.thresholds[others]
+    if (limits > 1).all():
+        return bits
     margin = graph_log_odds(tf.gather(proba, others, axis=1)) - graph_log_odds(tf.constant(limits))
     # A threshold above 1 means never, so this label is not set in place of the others either.
     margin = tf.where(limits > 1, tf.constant(-np.inf, tf.float64), margin)

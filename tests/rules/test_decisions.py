@@ -200,6 +200,19 @@ def test_any_agrees_with_the_labels_in_the_direction_asked_for(fitted: CascadeCl
         np.testing.assert_array_equal(any_bit, (proba[:, 4] >= lift.rules.thresholds[4]) & model.examine(X).passed_gate)
 
 
+def test_a_label_that_is_never_set_is_not_set_for_any_either(fitted: CascadeClassifier) -> None:
+    X = np.random.default_rng(0).normal(scale=1.5, size=(4000, 6))
+    lift = fitted.predictor_
+    model = type(lift)(lift.gate, lift.labeler, replace(lift.rules, coherence="any"), lift.signature)
+    names = lift.label_names
+    some = model.predict(X, thresholds=dict.fromkeys(names[:3], 2.0))
+    assert not some[:, :3].any()
+    np.testing.assert_array_equal(some[:, 3], some[:, 4])
+    none = model.predict(X, thresholds=dict.fromkeys(names[:4], 2.0))
+    assert not none[:, :4].any()
+    np.testing.assert_array_equal(none[:, 4], some[:, 4])
+
+
 def test_hard_zeros_for_rejected_rows_are_an_option(truth: KnownTruth) -> None:
     labeler = MultiOutputClassifier(LogisticRegression())
     model = CascadeClassifier(LogisticRegression(), labeler, rejected="zero").fit(truth.X, truth.Y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,21 @@ def test_openvino_reads_what_is_written_for_it(truth: KnownTruth, tmp_path: Path
     assert sorted(path.suffix for path in (tmp_path / "served").iterdir()) == [".bin", ".xml"]
     X = truth.X[6000:9000].astype(np.float32)
     assert_alike_whatever_passes(lambda rows: {name: compiled(rows)[name] for name in OUTPUTS}, predictor, X)
+
+
+def test_a_graph_sets_no_label_that_is_never_set(plain: Any, truth: KnownTruth, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    limits = np.where(np.arange(5) == 4, plain.rules.thresholds, 2.0)
+    rules = replace(plain.rules, coherence="any", thresholds=limits)
+    predictor = CascadePredictor(plain.gate, plain.labeler, rules, plain.signature)
+    write_graph(predictor, tmp_path / "served", "saved_model")
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
+    X = truth.X[6000:7000].astype(np.float32)
+    labels = served(rows=tf.constant(X))["labels"].numpy()
+    np.testing.assert_array_equal(labels, predictor.predict(X))
+    assert labels[:, 4].any()
+    assert not labels[:, :4].any()
 
 
 def test_a_saved_model_is_served_by_its_signature(plain: Any, truth: KnownTruth, tmp_path: Path) -> None:
