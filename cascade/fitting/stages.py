@@ -21,6 +21,8 @@ from cascade.utils.types import Rows
 logger = logging.getLogger(__name__)
 
 PRETRAIN = ("none", "all")
+FINE_TUNED = {"warm_start", "learning_rate", "epochs"}
+"""Parameters of a labeler that can be fine-tuned."""
 FINE_TUNING_RATE = 0.25
 """Learning rate of the fine-tuning on the pool, as a share of that of the pretraining."""
 FINE_TUNING_EPOCHS = 0.5
@@ -88,10 +90,11 @@ class Stages:
             labels = examples.labels.part(part, plan.learned)
             return fit_labels(labeler, examples.X, part, labels, trunk=trunk, **examples.extra(part))
 
-        if self.pretrain == "none" or len(pool) == len(rows) or not makes_batches(labeler):
+        given = labeler.get_params(deep=False)
+        # Balanced bags of networks make batches, too, but each bag has its own rows and cannot be tuned on the pool.
+        if self.pretrain == "none" or len(pool) == len(rows) or not given.keys() >= FINE_TUNED:
             return fit(pool)
         fit(rows, ", pretraining")
-        given = labeler.get_params(deep=False)
         labeler.set_params(
             warm_start=True,
             learning_rate=FINE_TUNING_RATE * given["learning_rate"],

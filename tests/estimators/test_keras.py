@@ -186,6 +186,16 @@ def test_a_pretrained_labeler_has_seen_all_fitting_rows_and_then_its_pool(
     np.testing.assert_allclose(proba.sum(axis=0), Y.sum(axis=0), rtol=0.3)
 
 
+def test_balanced_networks_are_not_pretrained(table: tuple[np.ndarray, np.ndarray]) -> None:
+    X, Y = table[0], (table[0][:, :2] > 9).astype(int)
+    balanced = BalancedBinaryRelevance(KerasClassifier("mlp", epochs=1), n_bags=1)
+    first, second = (
+        CascadeClassifier(LogisticRegression(), balanced, pretrain=rows).fit(X, Y).predict_proba(X)
+        for rows in ("none", "all")
+    )
+    np.testing.assert_array_equal(first, second)
+
+
 def test_pretraining_does_not_change_other_estimators_and_is_checked(table: tuple[np.ndarray, np.ndarray]) -> None:
     X, Y = table[0], (table[0][:, :2] > 9).astype(int)
     linear = OneVsRestClassifier(LogisticRegression())

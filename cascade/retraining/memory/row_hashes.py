@@ -199,7 +199,7 @@ def joined(*hashes: Hashes) -> Hashes:
 
 
 def _content(batch: Any) -> Hashes:
-    if isinstance(batch, list) or getattr(getattr(batch, "dtype", None), "kind", "") in "OUS":
+    if is_text(batch):
         return hashes_of(batch)
     return _hash_each(np.ascontiguousarray(row).tobytes() for row in as_dense(batch))
 
