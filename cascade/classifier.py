@@ -76,13 +76,21 @@ class CascadeClassifier(MultilabelClassifier):
     coherence : {"lift", "labels", "any"}, default="lift"
         What decides where the bits disagree. "lift": a label sets `any`, which may also be 1 alone. "labels": `any` is
         exactly the OR of the labels. "any": its own decision clears labels, or sets the label nearest to its threshold.
-    rejected : {"share", "zero"}, default="share"
-        Probabilities of rows that the gate rejects: the gate's times the label's share among such rows, or 0.
+    rejected : {"gate", "share", "zero"}, default="gate"
+        Probabilities of rows that the gate rejects. "gate": from its label outputs where it has them, else "share": its
+        probability of `any` times the label's share among such rows. "zero": 0.
     share_trunk : bool, default=False
         Start the labeler from the gate's trunk. Both must be Keras networks of one kind.
     pretrain : {"none", "all"}, default="none"
         Train a labeler network on all fitting rows first, then fine-tune it on the rows of `negative_pool`. A labeler
         trained on rows with a label alone has seen a small part of the data. Other estimators are not affected.
+    gate_targets : {"auto", "any", "labels"}, default="auto"
+        What the gate learns: whether some label is present ("any"), or this and each label ("labels"). "auto" learns
+        labels where the estimator takes several labels at once, such as a network or a forest.
+    merge : {"stacked", "pool"}, default="stacked"
+        "pool": the negative pool alone determines the merge. "stacked": a small logistic model per label adds weighted
+        log-odds of gate and labeler to it, fitted on held-out rows; the fewer positives, the closer it stays to "pool".
+        Without calibration it is "pool".
     random_state : int, default=0
         Seed of the splits and of every `random_state` in gate and labeler that is not set.
 
@@ -135,9 +143,11 @@ class CascadeClassifier(MultilabelClassifier):
         decision: DecisionOption = "f1",
         label_decisions: Mapping[str, DecisionOption] | None = None,
         coherence: str = "lift",
-        rejected: str = "share",
+        rejected: str = "gate",
         share_trunk: bool = False,
         pretrain: str = "none",
+        gate_targets: str = "auto",
+        merge: str = "stacked",
         random_state: int = 0,
     ) -> None:
         self.gate = gate
@@ -156,6 +166,8 @@ class CascadeClassifier(MultilabelClassifier):
         self.rejected = rejected
         self.share_trunk = share_trunk
         self.pretrain = pretrain
+        self.gate_targets = gate_targets
+        self.merge = merge
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, groups: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> Self:
@@ -215,6 +227,7 @@ class CascadeClassifier(MultilabelClassifier):
             self.share_trunk,
             self.random_state,
             self.pretrain,
+            self.gate_targets,
         )
         rule_options = self._rule_options()
         if self.calibration_folds is None:
@@ -248,6 +261,7 @@ class CascadeClassifier(MultilabelClassifier):
             self.coherence,
             self.rejected,
             GatePolicy.read(self.gate_policy),
+            self.merge,
         )
 
     def _default(self, role: str, X: Any) -> Any:

@@ -220,7 +220,7 @@ class CascadePredictor:
     def gate_proba(self, X: Any) -> Floats:
         """Return the calibrated probability that a row has some label; float of shape (n,)."""
         self.signature.check(X)
-        return self.rules.served(self.rules.gate_proba(score_gate(self.gate, X)))
+        return self.rules.served(self.rules.gate_proba(score_gate(self.gate, self.rules, X)[:, 0]))
 
     def predict_proba(self, X: Any, gate_threshold: float | None = None) -> Floats:
         """Return finite, coherent probabilities of shape (n, L): `any` is at least each label."""

@@ -11,7 +11,7 @@ from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
 from cascade.config.build import build_model
-from cascade.config.schema import KerasModel, LabelerConfig, RunConfig
+from cascade.config.schema import KerasGate, KerasModel, LabelerConfig, RunConfig, SklearnGate
 from cascade.data import Dataset, read_data
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
@@ -52,7 +52,8 @@ def with_stages(config: RunConfig) -> RunConfig:
         return config
     model = config.flat.model
     # The gate has one label: there are no shares for a softmax loss, and no rare labels to sample.
-    gate = model.model_copy(update={"loss": "bce", "sampling": None}) if isinstance(model, KerasModel) else model
+    options = {"loss": "bce", "sampling": None, "targets": "any"} if isinstance(model, KerasModel) else {}
+    gate = (KerasGate if isinstance(model, KerasModel) else SklearnGate)(**model.model_dump() | options)
     return config.model_copy(update={"flat": None, "gate": gate, "labeler": LabelerConfig(model=model)})
 
 
@@ -76,5 +77,6 @@ def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> d
         pools=pools,
         label_names=data.label_names,
         pretrain=config.labeler.pretrain,
+        gate_targets=config.gate.targets,
         **options,
     )

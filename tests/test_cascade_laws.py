@@ -292,7 +292,7 @@ def test_thresholds_that_are_no_numbers_are_refused(truth: KnownTruth, value: ob
 @pytest.mark.parametrize(
     ("gate", "labeler", "sentence"),
     [
-        (LogisticRegression(), LogisticRegression(), "`labeler` must take 4 labels at once; wrap LogisticRegression"),
+        (LogisticRegression(), LogisticRegression(), "`labeler` must take 4 outputs at once; wrap LogisticRegression"),
         (LinearSVC(), LABELERS["balanced"], "`gate` must have `predict_proba`; LinearSVC has none"),
     ],
 )

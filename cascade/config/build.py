@@ -30,6 +30,7 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
         label_names=data.label_names,
         random_state=config.seed,
         pretrain=config.labeler.pretrain,
+        gate_targets=config.gate.targets,
         **config.cascade.model_dump(),
     )
 
@@ -62,7 +63,7 @@ def build_model(model: Model, data: Dataset) -> Any:
         # Keras is an optional extra, which a config without a network must not require.
         from cascade.estimators.neural import KerasClassifier
 
-        options = model.model_dump(exclude={"kind"})
+        options = model.model_dump(exclude={"kind", "targets"})
         options["network"] = model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
         return KerasClassifier(**options)
     if len(data.X.shape) > 2:

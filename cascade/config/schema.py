@@ -93,6 +93,7 @@ class KerasModel(ConfigModel):
 
 SklearnKind = Literal["logistic_regression", "random_forest", "hist_gradient_boosting"]
 KINDS = ("keras", *get_args(SklearnKind))
+UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
 
 
 class SklearnModel(ConfigModel):
@@ -112,11 +113,28 @@ def _family(model: Any) -> str:
 # A discriminator instead of a plain union: with the latter, one wrong key gives the errors of both classes.
 Model = Annotated[
     Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")],
-    Discriminator(
-        _family,
-        custom_error_type="unknown_kind",
-        custom_error_message=f"must have a `kind` among {', '.join(KINDS)}",
-    ),
+    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=UNKNOWN_KIND),
+]
+
+
+Targets = Literal["auto", "any", "labels"]
+
+
+class KerasGate(KerasModel):
+    """A network as gate, with one output or one per label too."""
+
+    targets: Targets = "auto"
+
+
+class SklearnGate(SklearnModel):
+    """A scikit-learn classifier as gate."""
+
+    targets: Targets = "auto"
+
+
+Gate = Annotated[
+    Annotated[KerasGate, Tag("keras")] | Annotated[SklearnGate, Tag("sklearn")],
+    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=UNKNOWN_KIND),
 ]
 
 
@@ -180,7 +198,8 @@ class CascadeConfig(ConfigModel):
     decision: Decision = "f1"
     label_decisions: dict[str, Decision] | None = None
     coherence: Literal["lift", "labels", "any"] = "lift"
-    rejected: Literal["share", "zero"] = "share"
+    merge: Literal["stacked", "pool"] = "stacked"
+    rejected: Literal["gate", "share", "zero"] = "gate"
     share_trunk: bool = False
 
 
@@ -210,7 +229,7 @@ class RunConfig(ConfigModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
     data: DataConfig
-    gate: Model = KerasModel()
+    gate: Gate = KerasGate()
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
     flat: ManyLabelsConfig | None = None

@@ -13,12 +13,14 @@ from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.config.schema import (
     CascadeConfig,
     DataConfig,
+    KerasGate,
     KerasModel,
     LabelerConfig,
     ManyLabelsConfig,
     PolicyConfig,
     RetrainConfig,
     RunConfig,
+    SklearnGate,
     SklearnModel,
 )
 from cascade.errors import ConfigError
@@ -131,7 +133,7 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
     classes: dict[str, list[type[BaseModel]]] = {
         "": [RunConfig],
         "data": [DataConfig],
-        "gate": [KerasModel, SklearnModel],
+        "gate": [KerasGate, SklearnGate],
         "labeler": [LabelerConfig],
         "labeler.model": [KerasModel, SklearnModel],
         "cascade": [CascadeConfig],

@@ -20,7 +20,7 @@ from cascade.utils.types import Mask, ProbabilityEstimator, Rows
 
 def check_takes_missing(estimator: Any, name: str) -> None:
     """Refuse an estimator of several labels that cannot be fitted where a label is missing."""
-    if not (_takes_missing(estimator) or isinstance(estimator, MultiOutputClassifier)):
+    if not takes_missing(estimator):
         kind = type(estimator).__name__
         raise ConfigError(
             f"`{name}` must take missing labels; use BalancedBinaryRelevance, KerasClassifier or "
@@ -28,7 +28,12 @@ def check_takes_missing(estimator: Any, name: str) -> None:
         )
 
 
-def _takes_missing(estimator: Any) -> bool:
+def takes_missing(estimator: Any) -> bool:
+    """Whether an estimator of several labels can be fitted where a label is missing."""
+    return _masks(estimator) or isinstance(estimator, MultiOutputClassifier)
+
+
+def _masks(estimator: Any) -> bool:
     # Of a pipeline the last step is the classifier, which is fitted to the labels.
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     return bool(getattr(last, "takes_missing_labels", False))
@@ -51,7 +56,7 @@ def fit_labels(estimator: Any, X: Any, rows: Rows, labels: LabelMatrix, **extra:
         y = as_target(estimator, Y[kept])
         return fit_with(estimator, subset(X, rows[kept], estimator), y, **_of_rows(extra, kept))
     check_takes_missing(estimator, "estimator")
-    if _takes_missing(estimator):
+    if _masks(estimator):
         return fit_with(estimator, subset(X, rows, estimator), labels.masked(), **extra)
     fitted: ProbabilityEstimator = _fit_columns(estimator, X, rows, labels, extra)
     return fitted

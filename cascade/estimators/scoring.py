@@ -117,9 +117,12 @@ def _batches(X: Any, rows: Rows, estimator: ProbabilityEstimator) -> Iterator[tu
     return blocks(X, rows, BLOCK, pad=not makes_batches(estimator))
 
 
-def score_gate(gate: ProbabilityEstimator, X: Any, progress: StageProgress | None = None) -> Floats:
-    """Return the log-odds (n,) of a fitted gate; `progress` gets the stage, the rows done and the number of rows."""
-    return _finite_log_odds(gate, X, np.arange(n_rows(X)), 1, "gate", progress)[:, 0]
+def score_gate(gate: ProbabilityEstimator, rules: Rules, X: Any, progress: StageProgress | None = None) -> Floats:
+    """Return the log-odds (n, G) of a fitted gate's outputs, `any` first.
+
+    `progress` gets the stage, the rows done and the number of rows.
+    """
+    return _finite_log_odds(gate, X, np.arange(n_rows(X)), rules.n_gate_outputs, "gate", progress)
 
 
 def score_labeler(
@@ -174,15 +177,17 @@ def score_cascade(
     DataError
         If a model returns NaN for a row.
     """
-    gate_z = score_gate(gate, X, progress)
+    outputs = score_gate(gate, rules, X, progress)
+    gate_z, gate_label_z = outputs[:, 0], outputs[:, 1:]
     passed = rules.gate_proba(gate_z) >= threshold
     n_learned = len(rules.plan.learned)
-    return Scores(gate_z, passed, score_labeler(labeler, X, np.flatnonzero(passed), n_learned, progress))
+    labeler_z = score_labeler(labeler, X, np.flatnonzero(passed), n_learned, progress)
+    return Scores(gate_z, passed, labeler_z, gate_label_z)
 
 
-def gate_log_odds(gate: ProbabilityEstimator, X: Any, rows: Rows) -> Floats:
-    """Return the log-odds of a gate for some rows; float of shape (len(rows),)."""
-    return log_odds(block_proba(gate, X, rows, 1)[:, 0])
+def gate_log_odds(gate: ProbabilityEstimator, X: Any, rows: Rows, n_outputs: int) -> Floats:
+    """Return the log-odds of a gate's outputs for some rows, `any` first; float of shape (len(rows), n_outputs)."""
+    return log_odds(block_proba(gate, X, rows, n_outputs))
 
 
 def labeler_log_odds(labeler: ProbabilityEstimator | None, X: Any, rows: Rows, plan: LabelPlan) -> Floats:

@@ -67,7 +67,7 @@ class Fitted:
         """Scores of the held-out rows, from models that were not fitted on them."""
         # Every row that passes was scored by the labeler in `fit_rules`, so no NaN is selected.
         passed = self.rules.gate_proba(self.held.gate_z) >= self.rules.gate_threshold
-        return Scores(self.held.gate_z, passed, self.labeler_z[passed])
+        return Scores(self.held.gate_z, passed, self.labeler_z[passed], self.held.gate_label_z)
 
 
 def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOptions, size: float) -> Fitted:
@@ -82,15 +82,16 @@ def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOption
     # From the fitting rows alone: a label that varies only among held-out rows gives the labeler nothing to learn.
     plan = _plan(examples, [fitting])
     _report_unseen(Y[fitting], Y[calibrating], examples.names)
-    stages.check(len(plan.learned), examples.known is not None)
+    stages.check(plan, examples.known is not None)
 
     # The gate's rules come before the labeler, since the pool "gated" needs the final threshold.
-    gate = stages.fit_gate(examples, fitting)
-    unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating))
+    gate = stages.fit_gate(examples, fitting, plan)
+    n_outputs = 1 + len(stages.gate_labels(plan, examples.known is not None))
+    unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating, n_outputs))
     gate_rules, certificate = _certified(
         fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
     )
-    passed = _passed_out_of_fold(stages, examples, fitting, gate_rules, rule_options)
+    passed = _passed_out_of_fold(stages, examples, fitting, plan, gate_rules, rule_options)
     pool = fitting[pool_rows(Y[fitting], rule_options.negative_pool, passed)]
     labeler = stages.fit_labeler(examples, fitting, pool, plan, gate)
     logger.info("calibration: %d held-out rows", len(calibrating))
@@ -118,17 +119,17 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
         raise DataError(f"`groups` must hold at least `calibration_folds` groups ({n_folds}). Received fewer.")
     # One plan for all folds, so that the out-of-fold scores have the same columns as those of the final labeler.
     plan = _plan(examples, [rows[folds != fold] for fold in range(n_folds)])
-    stages.check(len(plan.learned), examples.known is not None)
+    stages.check(plan, examples.known is not None)
 
-    gate_z, fold_gates = _gate_out_of_fold(stages, examples, rows, folds)
-    gate = stages.fit_gate(examples, rows)
+    outputs, fold_gates = _gate_out_of_fold(stages, examples, rows, plan, folds)
+    gate = stages.fit_gate(examples, rows, plan)
     # Calibration uses scores out of fold only: the final gate is too confident on rows that it was fitted on. The
     # certificate, in contrast, is about the final gate, and its rows are in no fold.
-    unseen = HeldOut.of(examples, rows, gate_z)
+    unseen = HeldOut.of(examples, rows, outputs)
     gate_rules, certificate = _certified(
         fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
     )
-    passed = gate_rules.proba(gate_z) >= gate_rules.threshold.value
+    passed = gate_rules.proba(unseen.gate_z) >= gate_rules.threshold.value
     in_pool = pool_rows(unseen.Y, rule_options.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
     for fold in range(n_folds):
@@ -165,25 +166,34 @@ def _certified(
     policy = rule_options.gate_policy
     if policy is None:
         return gate_rules, None
+    gate_z = gate_log_odds(gate, examples.X, certifying, 1 + unseen.gate_label_z.shape[1])[:, 0]
     # On calibrated probabilities, whose calibration was fitted on other rows: this is the gate as it will be used.
-    certificate = policy.certify(gate_rules.proba(gate_log_odds(gate, examples.X, certifying)), examples, certifying)
+    certificate = policy.certify(gate_rules.proba(gate_z), examples, certifying)
     logger.info("certificate: %s", certificate.statement())
     return gate_rules.at(certificate.threshold, unseen, policy.recall), certificate
 
 
-def _gate_out_of_fold(stages: Stages, examples: TrainingSet, rows: Rows, folds: Rows) -> tuple[Floats, list[Any]]:
-    """Return log-odds (len(rows),) from gates that have not seen the row's fold, and these gates."""
-    z = np.empty(len(rows))
+def _gate_out_of_fold(
+    stages: Stages, examples: TrainingSet, rows: Rows, plan: LabelPlan, folds: Rows
+) -> tuple[Floats, list[Any]]:
+    """Return log-odds (len(rows), G) from gates that have not seen the row's fold, and these gates."""
+    n_outputs = 1 + len(stages.gate_labels(plan, examples.known is not None))
+    z = np.empty((len(rows), n_outputs))
     gates = []
     for fold in range(int(folds.max()) + 1):
-        gate = stages.fit_gate(examples, rows[folds != fold], (fold,))
-        z[folds == fold] = gate_log_odds(gate, examples.X, rows[folds == fold])
+        gate = stages.fit_gate(examples, rows[folds != fold], plan, (fold,))
+        z[folds == fold] = gate_log_odds(gate, examples.X, rows[folds == fold], n_outputs)
         gates.append(gate)
     return z, gates
 
 
 def _passed_out_of_fold(
-    stages: Stages, examples: TrainingSet, fitting: Rows, gate_rules: GateRules, rule_options: RuleOptions
+    stages: Stages,
+    examples: TrainingSet,
+    fitting: Rows,
+    plan: LabelPlan,
+    gate_rules: GateRules,
+    rule_options: RuleOptions,
 ) -> Mask | None:
     """Mark the fitting rows that pass gates fitted without them; None unless the pool is "gated"."""
     if rule_options.negative_pool != "gated":
@@ -194,11 +204,12 @@ def _passed_out_of_fold(
     folds = grouped_folds(examples.Y[fitting], groups, POOL_FOLDS, stages.random_state)
     if len(np.unique(folds)) < POOL_FOLDS:
         raise DataError(f"`negative_pool='gated'` needs at least {POOL_FOLDS} groups to fit on. Received fewer.")
-    z, _ = _gate_out_of_fold(stages, examples, fitting, folds)
+    z, _ = _gate_out_of_fold(stages, examples, fitting, plan, folds)
     # Gates fitted on fewer rows may have another scale, so their scores are calibrated separately. The threshold is
     # that of the final gate, since the labeler will be applied to rows past it.
-    fold_rules = fit_gate_rules(HeldOut.of(examples, fitting, z), rule_options)
-    return fold_rules.proba(z) >= gate_rules.threshold.value
+    unseen = HeldOut.of(examples, fitting, z)
+    fold_rules = fit_gate_rules(unseen, rule_options)
+    return fold_rules.proba(unseen.gate_z) >= gate_rules.threshold.value
 
 
 def _plan(examples: TrainingSet, trainings: list[Rows]) -> LabelPlan:

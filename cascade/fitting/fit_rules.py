@@ -19,7 +19,8 @@ from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, fit_calibration
 from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import pool_rows
-from cascade.rules.rules import Rules
+from cascade.rules.probability.stack import fit_rejected_stack, fit_stack
+from cascade.rules.rules import Rules, Scores
 from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
@@ -84,8 +85,10 @@ def fit_rules(
         thresholds=np.full(len(names), 0.5),
         coherence=rule_options.coherence,
     )
-    rules = _calibrate_merged(rules, gate, labeler_z, held, passed, rule_options)
-    proba = rules.proba(gate, passed, labeler_z[passed])
+    scores = Scores(held.gate_z, passed, labeler_z[passed], held.gate_label_z)
+    rules = _with_gate_labels(rules, gate, held, ~passed, rule_options)
+    rules = _calibrate_merged(rules, gate, scores, held, rule_options)
+    proba = rules.proba(scores)
     decisions = each_decision(rule_options.decision, rule_options.label_decisions, names)
     # Thresholds come last: they are compared with the merged, calibrated and coherent probabilities.
     thresholds = decision_thresholds(decisions, names, proba, passed, held.labels, held.weight)
@@ -116,21 +119,46 @@ def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: M
         )
 
 
-def _calibrate_merged(
-    rules: Rules, gate: Floats, labeler_z: Floats, held: HeldOut, passed: Mask, rule_options: RuleOptions
-) -> Rules:
-    """Calibrate the merged probabilities on the rows past the gate."""
-    # On the rows past the gate alone, since only these get merged probabilities. This corrects what the product leaves:
+def _with_gate_labels(rules: Rules, gate: Floats, held: HeldOut, rejected: Mask, rule_options: RuleOptions) -> Rules:
+    """Calibrate the gate's label outputs, and weigh them against the shares of rejected rows."""
+    learned = rules.plan.learned
+    if not held.gate_label_z.shape[1]:
+        return rules
+    labels = held.labels.part(slice(None), learned)
+    calibration = fit_calibration(held.gate_label_z, labels, held.weight, rule_options.calibration)
+    rules = replace(rules, gate_label_calibration=calibration)
+    if rule_options.rejected != "gate":
+        return rules
+    base = log_odds(gate[rejected, None] * rules.rejected_share[learned])
+    feature = calibration(held.gate_label_z[rejected]) - base
+    stack = fit_rejected_stack(base, feature, labels.part(rejected), held.weight[rejected])
+    return replace(rules, rejected_stack=stack)
+
+
+def _calibrate_merged(rules: Rules, gate: Floats, scores: Scores, held: HeldOut, rule_options: RuleOptions) -> Rules:
+    """Fit the stacked merge and the merged calibration on the rows past the gate."""
+    # On the rows past the gate alone, since only these get merged probabilities. This corrects what the merge leaves:
     # gate and labeler are fitted models, and the labeler was calibrated on its pool rather than on these rows.
-    merged = log_odds(rules.merge(gate[passed], labeler_z[passed]))
+    passed = scores.passed
     labels, weight = held.labels.part(passed, rules.merged_columns), held.weight[passed]
-    calibration = fit_calibration(merged, labels, weight, rule_options.calibration)
+    if rule_options.calibration == "none":
+        # Uncalibrated log-odds of two models have no common scale on which they could be added.
+        return rules
+    parts = gate[passed], scores.labeler_z, scores.gate_label_z[passed]
+    if rule_options.merge == "stacked" and len(rules.plan.learned):
+        merged = rules.merge(*parts[:2])
+        features = rules.stack_features(parts[0], merged, *parts[1:])
+        rules = replace(rules, stack=fit_stack(log_odds(merged), features, labels, weight))
+    stacked = rules.stacked(*parts)
+    calibration = fit_calibration(stacked, labels, weight, rule_options.calibration)
     rules = replace(rules, merged_calibration=calibration)
-    if rules.plan.any_index is None or rule_options.calibration == "none":
+    if rules.plan.any_index is None:
         return rules
     # `any` is the last of the merged columns.
     rows = labels.rows_knowing(-1)
-    return replace(rules, merged_calibration=_match_any_sum(rules, merged[rows], labels.values[rows, -1], weight[rows]))
+    return replace(
+        rules, merged_calibration=_match_any_sum(rules, stacked[rows], labels.values[rows, -1], weight[rows])
+    )
 
 
 def _match_any_sum(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:

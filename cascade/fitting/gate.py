@@ -30,6 +30,8 @@ class HeldOut:
         Number of each row's group; without groups each row is one.
     gate_z : ndarray of float, shape (n,)
         The gate's log-odds.
+    gate_label_z : ndarray of float, shape (n, K) or (n, 0)
+        The gate's log-odds of the learned labels; without columns where it predicts `any` alone.
     any_known : ndarray of bool, shape (n,), or None
         Rows whose gate target would be known whatever its value. Only among these rows does `any` have its natural
         prevalence. None where all are.
@@ -39,15 +41,16 @@ class HeldOut:
     weight: Floats
     group: Rows
     gate_z: Floats
+    gate_label_z: Floats
     any_known: Mask | None = None
 
     @classmethod
-    def of(cls, examples: TrainingSet, rows: Rows, gate_z: Floats) -> HeldOut:
-        """Select `rows` of the examples."""
+    def of(cls, examples: TrainingSet, rows: Rows, outputs: Floats) -> HeldOut:
+        """Select `rows` of the examples; `outputs` (n, G) are the gate's log-odds, `any` first."""
         weight = np.ones(len(rows)) if examples.weight is None else examples.weight[rows]
         groups = None if examples.groups is None else examples.groups[rows]
         group = group_numbers(groups, len(rows))
-        return cls(examples.labels.part(rows), weight, group, gate_z, examples.any_known(rows))
+        return cls(examples.labels.part(rows), weight, group, outputs[:, 0], outputs[:, 1:], examples.any_known(rows))
 
     @property
     def Y(self) -> Labels:

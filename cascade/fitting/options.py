@@ -9,11 +9,13 @@ from cascade.errors import ConfigError
 from cascade.fitting.gate_policy import GatePolicy
 from cascade.rules.probability.calibration import check_method
 from cascade.rules.probability.merge import check_pool
+from cascade.rules.probability.stack import check_merge
 from cascade.rules.rules import check_coherence
 from cascade.rules.thresholds.decisions import DecisionOption, each_decision
 
-REJECTED = ("share", "zero")
-"""Probabilities of rejected rows: the gate's times the label's share among them, or 0."""
+REJECTED = ("gate", "share", "zero")
+"""Probabilities of rejected rows: from the gate's label outputs where it has them, the gate's probability times the
+label's share among these rows, or 0."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class RuleOptions:
 
     Attributes
     ----------
-    negative_pool, calibration, rejected, coherence : str
+    negative_pool, calibration, rejected, coherence, merge : str
     gate_recall : float
     decision : decision
     label_decisions : mapping from label name to decision, or None
@@ -35,14 +37,16 @@ class RuleOptions:
     decision: DecisionOption = "f1"
     label_decisions: Mapping[str, DecisionOption] | None = None
     coherence: str = "lift"
-    rejected: str = "share"
+    rejected: str = "gate"
     gate_policy: GatePolicy | None = None
+    merge: str = "stacked"
 
     def check(self, names: tuple[str, ...]) -> None:
         """Raise an error for an invalid option, before anything is trained."""
         check_pool(self.negative_pool)
         check_method(self.calibration)
         check_coherence(self.coherence)
+        check_merge(self.merge)
         each_decision(self.decision, self.label_decisions, names)
         if not 0 < self.gate_recall <= 1:
             raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")

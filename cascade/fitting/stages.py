@@ -11,19 +11,21 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
-from cascade.data.rows import makes_batches, subset
+from cascade.data.rows import makes_batches
 from cascade.errors import ConfigError
-from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fit_with, fresh
+from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fresh, takes_missing
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan
 from cascade.utils.types import Rows
 
 logger = logging.getLogger(__name__)
 
+GATE_TARGETS = ("auto", "any", "labels")
+"""What a gate learns: whether some label is present, or this and each label."""
 PRETRAIN = ("none", "all")
 FINE_TUNED = {"warm_start", "learning_rate", "epochs"}
 """Parameters of a labeler that can be fine-tuned."""
-FINE_TUNING_RATE = 0.25
+FINE_TUNING_RATE = 0.5
 """Learning rate of the fine-tuning on the pool, as a share of that of the pretraining."""
 FINE_TUNING_EPOCHS = 0.5
 """Epochs of the fine-tuning, as a share of those of the pretraining."""
@@ -41,6 +43,8 @@ class Stages:
     random_state : int
     pretrain : {"none", "all"}
         Rows that a labeler network is trained on before it is fine-tuned on its pool.
+    gate_targets : {"auto", "any", "labels"}
+        Whether the gate learns each label beside `any`. "auto": where it can.
     """
 
     gate: Any
@@ -48,29 +52,50 @@ class Stages:
     share_trunk: bool
     random_state: int
     pretrain: str = "none"
+    gate_targets: str = "auto"
 
-    def check(self, n_labels: int, missing: bool) -> None:
+    def __post_init__(self) -> None:
+        """Validate the options."""
+        for name, given, known in (
+            ("pretrain", self.pretrain, PRETRAIN),
+            ("gate_targets", self.gate_targets, GATE_TARGETS),
+        ):
+            if given not in known:
+                raise ConfigError(f"`{name}` must be one of {list(known)}. Received {given!r}.")
+
+    def check(self, plan: LabelPlan, missing: bool) -> None:
         """Raise an error for a stage that would otherwise fail only after the other one was trained."""
-        if self.pretrain not in PRETRAIN:
-            raise ConfigError(f"`pretrain` must be one of {list(PRETRAIN)}. Received {self.pretrain!r}.")
-        for role, estimator, n_outputs in (("gate", self.gate, 1), ("labeler", self.labeler, n_labels)):
-            _check_stage(estimator, role, n_outputs)
-        if missing and n_labels > 1:
-            check_takes_missing(self.labeler, "labeler")
+        n_labels = len(plan.learned)
+        n_outputs = 1 + len(self.gate_labels(plan, missing))
+        for role, estimator, outputs in (("gate", self.gate, n_outputs), ("labeler", self.labeler, n_labels)):
+            _check_stage(estimator, role, outputs)
+            if missing and outputs > 1:
+                check_takes_missing(estimator, role)
 
-    def fit_gate(self, examples: TrainingSet, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
+    def gate_labels(self, plan: LabelPlan, missing: bool) -> Rows:
+        """Return the columns that the gate learns beside `any`: those of the labeler, or none."""
+        able = _takes_labels(self.gate) and (takes_missing(self.gate) or not missing)
+        # A single label is what `any` is already, so a second output would learn the same target.
+        if len(plan.learned) > 1 and (self.gate_targets == "labels" or (self.gate_targets == "auto" and able)):
+            return plan.learned
+        return plan.learned[:0]
+
+    def fit_gate(self, examples: TrainingSet, rows: Rows, plan: LabelPlan, fold: tuple[int, ...] = ()) -> Any:
         """Fit a gate on `rows`; `fold` seeds a gate of one fold, and is empty for the final gate."""
         rows = _with_gate_target(examples, rows, fold)
-        target = np.asarray(examples.Y[rows].any(axis=1), dtype=np.int64)
-        logger.info("gate%s: %d rows, %d with a label", _named(fold), len(rows), target.sum())
-        if not target.any() or target.all():
+        columns = self.gate_labels(plan, examples.known is not None)
+        target = examples.gate_target(rows, columns)
+        has_label = target.values[:, 0]
+        named = f" and {len(columns)} labels" if len(columns) else ""
+        logger.info("gate%s: %d rows, %d with a label%s", _named(fold), len(rows), has_label.sum(dtype=np.int64), named)
+        if not has_label.any() or has_label.all():
             # A target of one class cannot be learned: every row gets its prior, 0 or 1. The estimator ignores X, so a
             # column of zeros is enough.
-            target = target if len(target) else np.zeros(1, dtype=np.int64)
-            return DummyClassifier(strategy="prior").fit(np.zeros((len(target), 1)), target)
+            prior = target.values if len(rows) else np.zeros((1, target.shape[1]), dtype=np.int64)
+            return DummyClassifier(strategy="prior").fit(np.zeros((len(prior), 1)), prior)
         # Gate and labeler of each fold have separate seed sequences (0 and 1), so none depends on the order of fits.
         gate = fresh(self.gate, [self.random_state, 0, *fold])
-        return fit_with(gate, subset(examples.X, rows, gate), target, **examples.extra(rows))
+        return fit_labels(gate, examples.X, rows, target, **examples.extra(rows))
 
     def fit_labeler(
         self, examples: TrainingSet, rows: Rows, pool: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
@@ -109,6 +134,14 @@ class Stages:
         return gate
 
 
+def _takes_labels(estimator: Any) -> bool:
+    """Whether scikit-learn's tags of an estimator say that it takes several labels at once."""
+    if not hasattr(estimator, "__sklearn_tags__"):
+        return False
+    tags = get_tags(estimator)
+    return bool(tags.target_tags.multi_output or (tags.classifier_tags and tags.classifier_tags.multi_label))
+
+
 def _with_gate_target(examples: TrainingSet, rows: Rows, fold: tuple[int, ...]) -> Rows:
     kept = examples.with_gate_target(rows)
     if len(kept) < len(rows):
@@ -126,10 +159,8 @@ def _check_stage(estimator: Any, role: str, n_labels: int) -> None:
     if not hasattr(estimator, "predict_proba"):
         raise ConfigError(f"`{role}` must have `predict_proba`; {kind} has none. Wrap it in CalibratedClassifierCV.")
     # By scikit-learn's tags. An estimator without tags is not rejected in advance.
-    if n_labels > 1 and hasattr(estimator, "__sklearn_tags__"):
-        tags = get_tags(estimator)
-        if not (tags.target_tags.multi_output or (tags.classifier_tags and tags.classifier_tags.multi_label)):
-            raise ConfigError(
-                f"`{role}` must take {n_labels} labels at once; wrap {kind} in BalancedBinaryRelevance or "
-                "MultiOutputClassifier."
-            )
+    if n_labels > 1 and hasattr(estimator, "__sklearn_tags__") and not _takes_labels(estimator):
+        raise ConfigError(
+            f"`{role}` must take {n_labels} outputs at once; wrap {kind} in BalancedBinaryRelevance or "
+            "MultiOutputClassifier."
+        )

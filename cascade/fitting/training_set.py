@@ -63,3 +63,11 @@ class TrainingSet:
         # More rows than `any_known` marks: one known positive is a target, though it is no use for a prevalence.
         any_known = self.any_known(rows)
         return rows if any_known is None else rows[any_known | self.Y[rows].any(axis=1)]
+
+    def gate_target(self, rows: Rows, columns: Rows) -> LabelMatrix:
+        """Return what a gate learns on `rows`, which all have a target: `any`, then the labels `columns`."""
+        part = self.labels.part(rows, columns)
+        # `any` is 1 from a single known positive on; `with_gate_target` has left out the rows where it is not known.
+        values = np.column_stack([self.Y[rows].any(axis=1), part.values])
+        known = None if part.known is None else np.column_stack([np.ones(len(rows), dtype=bool), part.known])
+        return LabelMatrix(values, known)

@@ -14,6 +14,7 @@ from cascade.rules.probability.calibration import AnyCalibration, calibrated_pro
 from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import MERGES
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
+from cascade.rules.probability.stack import Stack, noisy_or
 from cascade.utils.log_odds import log_odds, shift_proba
 from cascade.utils.types import Floats, Mask
 
@@ -60,6 +61,14 @@ class Rules:
         follow it, all other attributes stay as fitted. None where the former is not known.
     by_shift : ByShift or None
         What a shift needs besides its formula.
+    gate_label_calibration : AnyCalibration or None
+        For the gate's output of each learned label, on all rows. None where the gate predicts `any` alone.
+    stack : Stack or None
+        Weights of `any`, of the labeler and of the gate's label outputs on top of the merge, for each of
+        `merged_columns`. None where the negative pool alone determines the merge.
+    rejected_stack : Stack or None
+        Weight of the gate's output of each learned label on top of its share among rejected rows. None where these
+        rows have the share alone.
     """
 
     label_names: tuple[str, ...]
@@ -75,6 +84,14 @@ class Rules:
     coherence: str
     shift: PriorShift | None = None
     by_shift: ByShift | None = None
+    gate_label_calibration: AnyCalibration | None = None
+    stack: Stack | None = None
+    rejected_stack: Stack | None = None
+
+    @property
+    def n_gate_outputs(self) -> int:
+        """Number of the gate's outputs: `any` and, where it predicts them, the learned labels."""
+        return 1 if self.gate_label_calibration is None else 1 + len(self.plan.learned)
 
     def gate_proba(self, gate_z: Floats) -> Floats:
         """Return the calibrated p(a | x), as fitted, from the gate's log-odds (n,); it determines which rows pass."""
@@ -124,7 +141,7 @@ class Rules:
         return np.append(self.plan.learned, np.array(last, dtype=np.intp))
 
     def merge(self, gate: Floats, labeler_z: Floats) -> Floats:
-        """Return the merged probabilities of the merged columns for m rows, before the merged calibration.
+        """Return the probabilities of the merged columns (m, C) by the merge of the negative pool alone.
 
         `any` is the larger of the gate's probability and that of the most probable label, since the labeler may have
         more information than the gate.
@@ -134,14 +151,38 @@ class Rules:
             return merged
         return np.column_stack([merged, np.maximum(gate, merged.max(axis=1, initial=0.0))])
 
-    def proba(self, gate: Floats, passed: Mask, labeler_z: Floats) -> Floats:
-        """Return coherent probabilities (n, L) from the gate's as fitted (n,) and the labeler's log-odds (m, K)."""
+    def stack_features(self, gate: Floats, merged: Floats, labeler_z: Floats, gate_label_z: Floats) -> list[Floats]:
+        """Return the features of the stacked merge, each of shape (m, C): `any`, the labeler, the gate's labels."""
+        parts = [self.labeler_calibration(labeler_z)]
+        if self.gate_label_calibration is not None:
+            parts.append(self.gate_label_calibration(gate_label_z))
+        if self.plan.any_index is not None:
+            # For `any`, each part gives its probability that some label is present; the labeler's is that of the merge.
+            n_learned = len(self.plan.learned)
+            some = [noisy_or(log_odds(merged[:, :n_learned])), *map(noisy_or, parts[1:])]
+            parts = [np.hstack(pair) for pair in zip(parts, some, strict=True)]
+        return [np.broadcast_to(log_odds(gate)[:, None], merged.shape), *parts]
+
+    def stacked(self, gate: Floats, labeler_z: Floats, gate_label_z: Floats) -> Floats:
+        """Return the log-odds of the merged columns (m, C) for m rows, before the merged calibration."""
+        merged = self.merge(gate, labeler_z)
+        if self.stack is None:
+            return log_odds(merged)
+        return self.stack(log_odds(merged), self.stack_features(gate, merged, labeler_z, gate_label_z))
+
+    def proba(self, scores: Scores) -> Floats:
+        """Return coherent probabilities (n, L) where the model is used."""
+        return self._proba(self.gate_proba(scores.gate_z), scores)
+
+    def _proba(self, gate: Floats, scores: Scores) -> Floats:
+        passed, gate_label_z = scores.passed, scores.gate_label_z
         # First every column as a share of the gate's probability. Of rows that passed, only the constant columns keep
         # it; the learned ones and `any` are overwritten below.
         proba = gate[:, None] * np.where(passed[:, None], self.plan.share, self.rejected_share)
-        self._fill_between(proba, gate, ~passed & (gate >= self.gate_threshold))
-        merged = log_odds(self.merge(gate[passed], labeler_z))
-        proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(merged))
+        self._fill_rejected(proba, ~passed, gate_label_z)
+        self._fill_between(proba, gate, ~passed & (gate >= self.gate_threshold), gate_label_z)
+        stacked = self.stacked(gate[passed], scores.labeler_z, gate_label_z[passed])
+        proba[np.ix_(passed, self.merged_columns)] = expit(self.merged_calibration(stacked))
         # A share among rejected rows may exceed 1, where the gate's probabilities in that tail are too low.
         np.minimum(proba, 1.0, out=proba)
         # Only now: calibration treats each column separately and would break coherence again.
@@ -166,18 +207,30 @@ class Rules:
         most_probable: Floats = np.maximum(gate, proba.max(axis=1))
         return most_probable
 
-    def _fill_between(self, proba: Floats, gate: Floats, between: Mask) -> None:
+    def _fill_rejected(self, proba: Floats, rejected: Mask, gate_label_z: Floats) -> None:
+        """Fill in the learned labels of rejected rows from the gate's label outputs, in place."""
+        if self.rejected_stack is None or self.gate_label_calibration is None:
+            return
+        cells = np.ix_(rejected, self.plan.learned)
+        base = log_odds(proba[cells])
+        feature = self.gate_label_calibration(gate_label_z[rejected]) - base
+        proba[cells] = expit(self.rejected_stack(base, [feature]))
+
+    def _fill_between(self, proba: Floats, gate: Floats, between: Mask, gate_label_z: Floats) -> None:
         """Fill in the rows that only a raised gate threshold rejects, in place.
 
-        They are not in the tail on which `rejected_share` was fitted, and labels are more frequent there. So the shares
-        among all rows with a label are used.
+        They are not in the tail on which `rejected_share` was fitted, and labels are more frequent there. So the gate's
+        label outputs as calibrated on all rows are used, or else the shares among all rows with a label.
         """
         # All shares 0 means that rejected rows get probability 0, these too.
-        if between.any() and self.rejected_share.any():
-            usual = self.plan.share.copy()
-            if self.plan.any_index is not None:
-                usual[self.plan.any_index] = 1.0
-            proba[between] = gate[between, None] * usual
+        if not (between.any() and self.rejected_share.any()):
+            return
+        usual = self.plan.share.copy()
+        if self.plan.any_index is not None:
+            usual[self.plan.any_index] = 1.0
+        proba[between] = gate[between, None] * usual
+        if self.rejected_stack is not None and self.gate_label_calibration is not None:
+            proba[np.ix_(between, self.plan.learned)] = expit(self.gate_label_calibration(gate_label_z[between]))
 
     def margin(self, proba: Floats, passed: Mask) -> Floats:
         """Return the log-odds above the decision threshold (n, L), positive exactly where the rules set the bit."""
@@ -211,7 +264,7 @@ class Rules:
         Prediction
         """
         gate = self.gate_proba(scores.gate_z)
-        proba = self.proba(gate, scores.passed, scores.labeler_z)
+        proba = self._proba(gate, scores)
         return Prediction(self.served(gate), scores.passed, proba, self.bits(proba, scores.passed, thresholds))
 
     def _agree(self, bits: Mask, proba: Floats, limits: Floats, index: int) -> None:
@@ -265,8 +318,11 @@ class Scores:
     passed : ndarray of bool, shape (n,)
     labeler_z : ndarray of float, shape (m, K)
         The labeler's log-odds of the learned labels, for the m rows that passed.
+    gate_label_z : ndarray of float, shape (n, K) or (n, 0)
+        The gate's log-odds of the learned labels; without columns where the gate predicts `any` alone.
     """
 
     gate_z: Floats
     passed: NDArray[np.bool_]
     labeler_z: Floats
+    gate_label_z: Floats

@@ -11,6 +11,7 @@ import tensorflow as tf
 from cascade.errors import ConfigError
 from cascade.predictor import CascadePredictor
 from cascade.rules.probability.calibration import AnyCalibration, IsotonicCalibration
+from cascade.rules.probability.stack import Stack
 from cascade.serving.graph_losses import corrected
 from cascade.serving.graph_rules import agreeing_bits, coherent_in_graph, graph_log_odds
 from cascade.utils.log_odds import SMALLEST, log_odds
@@ -70,15 +71,20 @@ class GraphCascade(tf.Module):  # type: ignore[misc]
         )
 
     def _examine(self, rows: Any) -> dict[str, Any]:
-        gate = tf.sigmoid(calibrated(self.rules.gate_calibration, _clipped(self._gate(rows))))
+        outputs = _clipped(self._gate(rows))
+        gate = tf.sigmoid(calibrated(self.rules.gate_calibration, outputs[:, :1]))
+        gate_labels = None
+        if self.rules.gate_label_calibration is not None:
+            gate_labels = calibrated(self.rules.gate_label_calibration, outputs[:, 1:])
         passed = gate[:, 0] >= self.rules.gate_threshold
         chosen = tf.where(passed)
-        # Rejected rows keep a share of the gate's probability, so that sums over all rows stay calibrated.
-        share = tf.where(passed[:, None], self.rules.plan.share, self.rules.rejected_share)
-        # The labeler runs only on rows that pass; the scatter restores the order of the rows.
-        proba = tf.tensor_scatter_nd_update(
-            gate * share, chosen, self._merged(tf.gather_nd(gate, chosen), self._labeler_log_odds(rows, chosen))
+        examined = (
+            tf.gather_nd(gate, chosen),
+            self._labeler_log_odds(rows, chosen),
+            None if gate_labels is None else tf.gather_nd(gate_labels, chosen),
         )
+        # The labeler runs only on rows that pass; the scatter restores the order of the rows.
+        proba = tf.tensor_scatter_nd_update(self._rejected(gate, gate_labels), chosen, self._merged(*examined))
         # A rejected share is a ratio of sums and may exceed 1.
         proba = tf.minimum(proba, 1.0)
         if self.rules.plan.any_index is not None:
@@ -90,6 +96,23 @@ class GraphCascade(tf.Module):  # type: ignore[misc]
             "labels": tf.cast(agreeing_bits(self.rules, proba, passed), tf.uint8),
         }
 
+    def _rejected(self, gate: Any, gate_labels: Any) -> Any:
+        """Return the probabilities (n, L) of all rows as if the gate rejected them."""
+        rules = self.rules
+        # Rejected rows keep a share of the gate's probability, so that sums over all rows stay calibrated.
+        share = gate * rules.rejected_share
+        if rules.rejected_stack is None or gate_labels is None:
+            return share
+        base = graph_log_odds(tf.gather(share, rules.plan.learned, axis=1))
+        own = tf.sigmoid(stacked(rules.rejected_stack, base, [gate_labels - base]))
+        return self._in_columns(own, rules.plan.learned, share)
+
+    def _in_columns(self, values: Any, columns: Any, others: Any) -> Any:
+        """Return an array (n, L) with `values` in these columns and those of `others` (n, L) in the rest."""
+        source = np.arange(len(self.rules.label_names)) + len(columns)
+        source[columns] = np.arange(len(columns))
+        return tf.gather(tf.concat([values, others], axis=1), source, axis=1)
+
     def _labeler_log_odds(self, rows: Any, chosen: Any) -> Any:
         """Return the labeler's log-odds (m, K) of the chosen rows."""
         if self._labeler is None:
@@ -98,19 +121,25 @@ class GraphCascade(tf.Module):  # type: ignore[misc]
         padded = tf.concat([chosen, tf.zeros((1, 1), tf.int64)], axis=0)
         return _clipped(self._labeler(tf.gather_nd(rows, padded)))[:-1]
 
-    def _merged(self, gate: Any, z: Any) -> Any:
+    def _merged(self, gate: Any, z: Any, gate_labels: Any) -> Any:
         """Return the probabilities (m, L) of rows that passed."""
         rules = self.rules
-        merged = MERGES[rules.negative_pool](gate, tf.sigmoid(calibrated(rules.labeler_calibration, z)))
+        labeler = calibrated(rules.labeler_calibration, z)
+        labels = merged = MERGES[rules.negative_pool](gate, tf.sigmoid(labeler))
         if rules.plan.any_index is not None:
             # `any` is at least as probable as each label, since the labeler may see more than the gate.
             most_probable = tf.reduce_max(tf.concat([gate, merged], axis=1), axis=1, keepdims=True)
             merged = tf.concat([merged, most_probable], axis=1)
-        merged = tf.sigmoid(calibrated(rules.merged_calibration, graph_log_odds(merged)))
-        # Merged columns come first; a constant label is taken from the L columns of the gate times its share.
-        columns = np.arange(len(rules.label_names)) + merged.shape[1]
-        columns[rules.merged_columns] = np.arange(merged.shape[1])
-        return tf.gather(tf.concat([merged, gate * rules.plan.share], axis=1), columns, axis=1)
+        merged = graph_log_odds(merged)
+        if rules.stack is not None:
+            parts = [labeler] if gate_labels is None else [labeler, gate_labels]
+            if rules.plan.any_index is not None:
+                some = [graph_log_odds(labels), *parts[1:]]
+                parts = [tf.concat([part, _noisy_or(z)], axis=1) for part, z in zip(parts, some, strict=True)]
+            merged = stacked(rules.stack, merged, [graph_log_odds(gate), *parts])
+        merged = tf.sigmoid(calibrated(rules.merged_calibration, merged))
+        # A constant label is taken from the L columns of the gate times its share.
+        return self._in_columns(merged, rules.merged_columns, gate * rules.plan.share)
 
 
 def _check_size(shape: tuple[int, ...], size: int | None) -> None:
@@ -151,6 +180,16 @@ def _line(z: Any, knots: Any, values: Any) -> Any:
     width = np.diff(knots)
     inside = tf.clip_by_value(z[:, None] - knots[:-1], 0.0, width)
     return values[0] + tf.reduce_sum(inside * (np.diff(values) / width), axis=1)
+
+
+def stacked(stack: Stack, base: Any, features: list[Any]) -> Any:
+    """Return stacked log-odds (m, C), as `cascade.rules.probability.stack` computes them."""
+    return base + stack.intercept + tf.add_n([w * z for w, z in zip(stack.weights, features, strict=True)])
+
+
+def _noisy_or(z: Any) -> Any:
+    """Return the log-odds (m, 1) that some label is present if the labels (m, K) are independent."""
+    return graph_log_odds(1 - tf.exp(-tf.reduce_sum(tf.math.softplus(z), axis=1, keepdims=True)))
 
 
 def _clipped(z: Any) -> Any:

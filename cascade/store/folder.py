@@ -17,6 +17,7 @@ from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.rules.probability.merge import check_pool
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
+from cascade.rules.probability.stack import Stack
 from cascade.rules.rules import Prediction, Rules, check_coherence
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.store.exporting import Exporter
@@ -32,6 +33,7 @@ from cascade.utils.environment import versions
 
 PARTS = ("gate", "labeler")
 CALIBRATIONS = ("gate_calibration", "labeler_calibration", "merged_calibration")
+STACKS = ("stack", "rejected_stack")
 
 
 def save_cascade(cascade: StoredCascade, path: Path, exporter: Exporter | None = None) -> None:
@@ -168,6 +170,11 @@ def _rules_to_json(rules: Rules) -> dict[str, Any]:
         body[name] = body[name].tolist()
     if rules.by_shift is not None:
         body["by_shift"] = {name: values.tolist() for name, values in body["by_shift"].items()}
+    if rules.gate_label_calibration is not None:
+        body["gate_label_calibration"] = _calibration_to_json(rules.gate_label_calibration)
+    for name in STACKS:
+        if body[name] is not None:
+            body[name] = {side: values.tolist() for side, values in body[name].items()}
     return body
 
 
@@ -184,10 +191,14 @@ def _calibration_from_json(body: dict[str, Any]) -> AnyCalibration:
     return Calibration(_floats(body["low"]), _floats(body["high"]), _floats(body["intercept"]))
 
 
+def _stack_from_json(body: dict[str, Any] | None) -> Stack | None:
+    return None if body is None else Stack(_floats(body["weights"]), _floats(body["intercept"]))
+
+
 def _rules_from_json(body: dict[str, Any]) -> Rules:
     plan = body["plan"]
     any_index = plan["any_index"]
-    parts = {name: _calibration_from_json(body[name]) for name in CALIBRATIONS}
+    gate, labeler, merged = (_calibration_from_json(body[name]) for name in CALIBRATIONS)
     # `type` and not `isinstance`: true would pass as 1, and a cast would turn 1.5 into another column.
     if not all(type(column) is int for column in [*plan["learned"], *([] if any_index is None else [any_index])]):
         raise ModelRefusedError("the manifest's columns must be whole numbers; the model was not written by `save`.")
@@ -208,12 +219,19 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         rejected_interval=_floats(body["rejected_interval"]),
         thresholds=_floats(body["thresholds"]),
         coherence=check_coherence(body["coherence"]),
-        # Protocols 3 and 4 have neither key.
+        # Protocols 3 and 4 have neither key, and those before 6 none of the last three.
         shift=None if body.get("shift") is None else PriorShift(**body["shift"]),
         by_shift=None
         if body.get("by_shift") is None
         else ByShift(*(_floats(body["by_shift"][name]) for name in ("thresholds", "offsets"))),
-        **parts,
+        gate_label_calibration=None
+        if body.get("gate_label_calibration") is None
+        else _calibration_from_json(body["gate_label_calibration"]),
+        stack=_stack_from_json(body.get("stack")),
+        rejected_stack=_stack_from_json(body.get("rejected_stack")),
+        gate_calibration=gate,
+        labeler_calibration=labeler,
+        merged_calibration=merged,
     )
 
 

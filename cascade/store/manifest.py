@@ -10,9 +10,9 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError
 
-PROTOCOL = 5
-READABLE = (3, 4, 5)
-"""Protocol 3 has no exported networks, 3 and 4 no prior shift; everything else is the same."""
+PROTOCOL = 6
+READABLE = (3, 4, 5, 6)
+"""Protocol 3 has no exported networks, 3 and 4 no prior shift, 3 to 5 no label outputs of the gate and no stack."""
 NAME = "cascade.json"
 LARGEST = 32 * 2**20
 

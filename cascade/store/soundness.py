@@ -10,6 +10,7 @@ import numpy as np
 from cascade.errors import ModelRefusedError
 from cascade.rules.probability.calibration import AnyCalibration, Calibration
 from cascade.rules.probability.prior_shift import FURTHEST, SHIFTS, ByShift, PriorShift
+from cascade.rules.probability.stack import Stack
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.certificate import Certificate, Claim, LabelCertificate, Unit, label_certificate, level_of
 
@@ -79,9 +80,26 @@ def check_rules(rules: Rules) -> None:
         and bool((rules.rejected_interval[0] <= rules.rejected_interval[1]).all())
         and bool(np.isfinite([*rules.thresholds, rules.gate_threshold]).all())
         and (rules.shift is None or _is_shift(rules.shift, rules.by_shift, n))
+        and _are_stacks(rules, len(learned), len(columns))
     )
     if not sound:
         raise ModelRefusedError("the manifest's rules do not fit together; the model was not written by `save`.")
+
+
+def _are_stacks(rules: Rules, n_learned: int, n_merged: int) -> bool:
+    calibration = rules.gate_label_calibration
+    # The features are `any`, the labeler and, where the gate predicts them, its labels.
+    n_features = 2 if calibration is None else 3
+    known = calibration is None or (calibration.n_columns == n_learned and _is_calibration(calibration))
+    weighted = rules.stack is None or _is_stack(rules.stack, n_features, n_merged)
+    # The weight of rejected rows is on the gate's label outputs, so there is none without them.
+    rejected = rules.rejected_stack
+    return known and weighted and (rejected is None or (calibration is not None and _is_stack(rejected, 1, n_learned)))
+
+
+def _is_stack(stack: Stack, n_features: int, n_columns: int) -> bool:
+    fits = stack.weights.shape == (n_features, n_columns) and stack.intercept.shape == (n_columns,)
+    return fits and bool(np.isfinite(stack.weights).all() and np.isfinite(stack.intercept).all())
 
 
 def _is_shift(shift: PriorShift, by_shift: ByShift | None, n: int) -> bool:

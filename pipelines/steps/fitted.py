@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,13 @@ class TimedScores:
 
     def save(self, path: Path) -> None:
         """Write a `.npz` file of arrays."""
-        scores, rate = self.scores, self.rows_per_second
-        np.savez(path, gate_z=scores.gate_z, passed=scores.passed, labeler_z=scores.labeler_z, rate=rate)
+        np.savez(path, **asdict(self.scores), rate=self.rows_per_second)
 
     @classmethod
     def load(cls, path: Path) -> TimedScores:
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(Scores(arrays["gate_z"], arrays["passed"], arrays["labeler_z"]), float(arrays["rate"]))
+            return cls(Scores(**{field.name: arrays[field.name] for field in fields(Scores)}), float(arrays["rate"]))
 
 
 def fit(config: RunConfig, data: Dataset, training: Any) -> CascadePredictor:

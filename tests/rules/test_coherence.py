@@ -13,6 +13,7 @@ from cascade.fitting.gate import HeldOut, fit_gate_rules
 from cascade.fitting.options import RuleOptions
 from cascade.rules.label_plan import planned
 from cascade.rules.probability.coherence import coherent
+from cascade.rules.rules import Scores
 
 rows = st.lists(st.floats(0, 1), min_size=2, max_size=6)
 
@@ -53,13 +54,14 @@ def test_any_has_the_right_sum_after_it_has_met_the_labels() -> None:
     gate_z = rng.normal(Y[:, 2], 2.0)
     labeler_z = rng.normal(6.0 * Y[:, :2] - 3.0, 1.5)
     plan = planned(LabelMatrix(Y), 2, np.array([0, 1]), np.full(3, 0.1))
-    held = HeldOut(LabelMatrix(Y), np.ones(n), np.arange(n), gate_z)
+    held = HeldOut(LabelMatrix(Y), np.ones(n), np.arange(n), gate_z, np.empty((n, 0)))
     rule_options = RuleOptions(negative_pool="all")
     gate_rules = fit_gate_rules(held, rule_options)
     rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], rule_options)
     gate = rules.gate_proba(gate_z)
     passed = gate >= rules.gate_threshold
-    proba = rules.proba(gate, passed, labeler_z[passed])[passed]
+    scores = Scores(gate_z, passed, labeler_z[passed], np.empty((n, 0)))
+    proba = rules.proba(scores)[passed]
     met = proba[:, 2] <= proba[:, :2].max(axis=1)
     assert met.mean() > 0.05
     np.testing.assert_allclose(proba[:, 2].sum(), Y[passed, 2].sum(), rtol=1e-4)

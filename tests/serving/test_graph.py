@@ -54,8 +54,8 @@ def assert_alike(answer: dict[str, Any], predictor: Any, X: np.ndarray) -> None:
     np.testing.assert_array_equal(answer["passed_gate"][clear], wanted.passed_gate[clear])
     np.testing.assert_allclose(answer["probabilities"][clear], wanted.proba[clear], atol=TOLERANCE)
     sure = clear & (np.abs(wanted.proba - predictor.rules.thresholds) > TOLERANCE).all(axis=1)
-    # Isotonic calibration puts whole plateaus of rows at a threshold.
-    assert sure.mean() > 0.5
+    # Isotonic calibration puts whole plateaus of rows at a threshold, which may hold all of a few rows.
+    assert sure.mean() > 0.5 or len(X) < 10
     np.testing.assert_array_equal(answer["labels"][sure], wanted.labels[sure])
 
 

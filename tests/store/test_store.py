@@ -363,8 +363,8 @@ def test_a_network_wider_than_its_file_is_refused_before_it_takes_memory(copy: P
 
 def test_a_network_with_another_number_of_outputs_is_refused(copy: Path) -> None:
     gate = json.loads((copy / "cascade.json").read_text())["gate"]
-    forge(copy, gate={**gate, "n_outputs": 3, "multilabel": True})
-    with pytest.raises(ModelRefusedError, match="must give 3 logits"):
+    forge(copy, gate={**gate, "n_outputs": 4, "multilabel": True})
+    with pytest.raises(ModelRefusedError, match="must give 4 logits"):
         CascadePredictor.load(copy)
 
 

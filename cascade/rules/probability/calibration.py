@@ -154,11 +154,17 @@ def fit_calibration(
     return Calibration(*np.array(fitted, dtype=np.float64).T)
 
 
+def smoothed_targets(y: NDArray[np.uint8], weight: Floats) -> Floats:
+    """Return Platt's targets (n,): the classes with one more row each, so that no target is exactly 0 or 1."""
+    n_positive, n_negative = float(weight @ y), float(weight @ (1 - y.astype(np.float64)))
+    return np.where(y, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+
+
 def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool) -> tuple[float, float, float]:
     n_positive, n_negative = float(weight @ y), float(weight @ (1 - y.astype(np.float64)))
     if not n_positive or not n_negative:
         return 1.0, 1.0, 0.0
-    target = np.where(y, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    target = smoothed_targets(y, weight)
     # ln p = -softplus(-z) and -ln(1 - p) = softplus(z) are the two features of the beta calibration.
     above = np.logaddexp(0, z)
     features = z[:, None] if one_slope else np.column_stack([z - above, above])

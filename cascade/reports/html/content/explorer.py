@@ -52,7 +52,7 @@ def examined_everywhere(predictor: CascadePredictor, X: Any, scores: Scores) -> 
     labeler_z[scores.passed] = scores.labeler_z
     # Only the rejected rows are scored again; at threshold 0 all of them reach the labeler.
     labeler_z[rest] = predictor.score(rows, gate_threshold=0.0).labeler_z
-    return Scores(scores.gate_z, np.ones(n_rows, dtype=bool), labeler_z)
+    return replace(scores, passed=np.ones(n_rows, dtype=bool), labeler_z=labeler_z)
 
 
 def explorer(predictor: CascadePredictor, examined: Scores, outcome: Outcome, groups: Any) -> dict[str, Any]:
