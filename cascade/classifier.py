@@ -43,8 +43,9 @@ class CascadeClassifier(MultilabelClassifier):
 
     Parameters
     ----------
-    gate : estimator, optional
-        Binary classifier with `predict_proba` for "some label is present". Default: a Keras network suited to X.
+    gate : estimator or "none", optional
+        Classifier with `predict_proba` for "some label is present". Default: a Keras network suited to X. "none": a
+        flat model, in which the labeler predicts `any` and all labels of every row.
     labeler : estimator, optional
         Multi-label classifier with `predict_proba`, such as `BalancedBinaryRelevance`. Default: a Keras
         network suited to X. It is trained on the rows of `negative_pool`.
@@ -221,15 +222,7 @@ class CascadeClassifier(MultilabelClassifier):
 
     def _fit(self, examples: TrainingSet) -> None:
         X, labels = examples.X, examples.labels
-        stages = Stages(
-            self._default("gate", X) if self.gate is None else self.gate,
-            self._default("labeler", X) if self.labeler is None else self.labeler,
-            self.share_trunk,
-            self.random_state,
-            self.pretrain,
-            self.gate_targets,
-        )
-        rule_options = self._rule_options()
+        stages, rule_options = self._stages(X), self._rule_options()
         if self.calibration_folds is None:
             fitted = fit_held_out(stages, examples, rule_options, self.calibration_size)
         else:
@@ -251,8 +244,19 @@ class CascadeClassifier(MultilabelClassifier):
             fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance, fitted.certificate
         )
 
+    def _stages(self, X: Any) -> Stages:
+        labeler = self._default("labeler", X) if self.labeler is None else self.labeler
+        options = self.share_trunk, self.random_state, self.pretrain, self.gate_targets
+        if self._is_flat():
+            return Stages(labeler, None, *options)
+        return Stages(self._default("gate", X) if self.gate is None else self.gate, labeler, *options)
+
+    def _is_flat(self) -> bool:
+        # An estimator may compare with a string in its own way.
+        return isinstance(self.gate, str) and self.gate == "none"
+
     def _rule_options(self) -> RuleOptions:
-        return RuleOptions(
+        rule_options = RuleOptions(
             self.negative_pool,
             self.calibration,
             self.gate_recall,
@@ -263,6 +267,7 @@ class CascadeClassifier(MultilabelClassifier):
             GatePolicy.read(self.gate_policy),
             self.merge,
         )
+        return rule_options.without_gate() if self._is_flat() else rule_options
 
     def _default(self, role: str, X: Any) -> Any:
         # Imported here since only the default needs Keras; other estimators work without the extra.
@@ -303,7 +308,7 @@ class CascadeClassifier(MultilabelClassifier):
         self._fitted().save(path)
 
     def _parts(self) -> list[Any]:
-        return [self.gate, self.labeler]
+        return [self.labeler] if self._is_flat() else [self.gate, self.labeler]
 
     def _fitted(self) -> CascadePredictor:
         check_is_fitted(self)

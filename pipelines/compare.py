@@ -11,7 +11,7 @@ from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
 from cascade.config.build import build_model
-from cascade.config.schema import KerasGate, KerasModel, LabelerConfig, RunConfig, SklearnGate
+from cascade.config.schema import KerasGate, KerasModel, LabelerConfig, NoGate, RunConfig, SklearnGate
 from cascade.data import Dataset, read_data
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
@@ -47,14 +47,18 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
 
 
 def with_stages(config: RunConfig) -> RunConfig:
-    """Return a config with gate and labeler: the model of a part `flat` becomes both, and the flat contender."""
-    if config.flat is None:
+    """Return a config with gate and labeler: without a gate, the one model becomes both."""
+    if config.flat is not None:
+        stages: dict[str, Any] = {"flat": None, "labeler": LabelerConfig(model=config.flat.model)}
+    elif isinstance(config.gate, NoGate):
+        stages = {}
+    else:
         return config
-    model = config.flat.model
+    model = config.labeler.model if config.flat is None else config.flat.model
     # The gate has one label: there are no shares for a softmax loss, and no rare labels to sample.
     options = {"loss": "bce", "sampling": None, "targets": "any"} if isinstance(model, KerasModel) else {}
     gate = (KerasGate if isinstance(model, KerasModel) else SklearnGate)(**model.model_dump() | options)
-    return config.model_copy(update={"flat": None, "gate": gate, "labeler": LabelerConfig(model=model)})
+    return config.model_copy(update={"gate": gate} | stages)
 
 
 def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:
@@ -62,6 +66,7 @@ def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> d
     model = config.labeler.model
     # A model of a single label has no rare labels to sample; the models of all labels keep `sampling`.
     binary = model.model_copy(update={"sampling": None}) if isinstance(model, KerasModel) else model
+    assert not isinstance(config.gate, NoGate)
     # `pools` replaces the config's pool. Calibration folds are passed separately: flat contenders use them too.
     options = config.cascade.model_dump(exclude={"negative_pool", "calibration_folds"})
     return contenders(

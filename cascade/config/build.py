@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.utils import get_tags
 
 from cascade.classifier import CascadeClassifier
-from cascade.config.schema import KerasModel, ManyLabelsConfig, Model, RunConfig, SklearnModel
+from cascade.config.schema import KerasModel, ManyLabelsConfig, Model, NoGate, RunConfig, SklearnModel
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
@@ -23,14 +23,15 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
         )
     else:
         labeler = _multilabel(part.model, data)
+    gate = config.gate
     return CascadeClassifier(
-        build_model(config.gate, data),
+        "none" if isinstance(gate, NoGate) else build_model(gate, data),
         labeler,
         any_label=config.data.any_label,
         label_names=data.label_names,
         random_state=config.seed,
         pretrain=config.labeler.pretrain,
-        gate_targets=config.gate.targets,
+        gate_targets="auto" if isinstance(gate, NoGate) else gate.targets,
         **config.cascade.model_dump(),
     )
 

@@ -132,9 +132,20 @@ class SklearnGate(SklearnModel):
     targets: Targets = "auto"
 
 
+class NoGate(ConfigModel):
+    """No gate: a flat model, in which the labeler predicts all labels of every row."""
+
+    kind: Literal["none"] = "none"
+
+
+def _gate_family(gate: Any) -> str:
+    kind = gate.get("kind") if isinstance(gate, dict) else getattr(gate, "kind", None)
+    return "none" if kind == "none" else _family(gate)
+
+
 Gate = Annotated[
-    Annotated[KerasGate, Tag("keras")] | Annotated[SklearnGate, Tag("sklearn")],
-    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=UNKNOWN_KIND),
+    Annotated[KerasGate, Tag("keras")] | Annotated[SklearnGate, Tag("sklearn")] | Annotated[NoGate, Tag("none")],
+    Discriminator(_gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, none"),
 ]
 
 

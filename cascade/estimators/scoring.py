@@ -180,6 +180,8 @@ def score_cascade(
     outputs = score_gate(gate, rules, X, progress)
     gate_z, gate_label_z = outputs[:, 0], outputs[:, 1:]
     passed = rules.gate_proba(gate_z) >= threshold
+    if rules.is_flat:
+        return Scores(gate_z, passed, gate_label_z[passed], gate_label_z)
     n_learned = len(rules.plan.learned)
     labeler_z = score_labeler(labeler, X, np.flatnonzero(passed), n_learned, progress)
     return Scores(gate_z, passed, labeler_z, gate_label_z)

@@ -20,7 +20,7 @@ from cascade.fitting.options import RuleOptions
 from cascade.fitting.stages import Stages
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels, planned
-from cascade.rules.probability.merge import pool_rows
+from cascade.rules.probability.merge import FLAT, pool_rows
 from cascade.rules.rules import Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.utils.types import Floats, Mask, Rows
@@ -99,7 +99,11 @@ def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOption
     labeler_z = np.full((len(calibrating), len(plan.learned)), np.nan)
 
     def labeler_scores(numbers: Rows) -> Floats:
-        labeler_z[numbers] = labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
+        labeler_z[numbers] = (
+            unseen.gate_label_z[numbers]
+            if rule_options.negative_pool == FLAT
+            else labeler_log_odds(labeler, examples.X, calibrating[numbers], plan)
+        )
         return labeler_z[numbers]
 
     rules = fit_rules(examples.names, plan, gate_rules, unseen, labeler_scores, rule_options)
@@ -132,6 +136,8 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
     passed = gate_rules.proba(unseen.gate_z) >= gate_rules.threshold.value
     in_pool = pool_rows(unseen.Y, rule_options.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
+    if rule_options.negative_pool == FLAT:
+        labeler_z, n_folds = unseen.gate_label_z, 0
     for fold in range(n_folds):
         # The rules need the pool, for the labeler's calibration, and the rows past the gate, for the merged one.
         training, scored = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)

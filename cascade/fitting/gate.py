@@ -14,6 +14,7 @@ from cascade.data.splits import group_numbers
 from cascade.fitting.options import RuleOptions
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.probability.calibration import AnyCalibration, calibrated_proba, fit_calibration
+from cascade.rules.probability.merge import FLAT
 from cascade.utils.types import Floats, Mask, Rows
 
 
@@ -96,6 +97,8 @@ def fit_gate_rules(held: HeldOut, rule_options: RuleOptions) -> GateRules:
         target = LabelMatrix(target.values * any_known, any_known)
     calibration = fit_calibration(held.gate_z[:, None], target, held.weight, rule_options.calibration)
     gate = calibrated_proba(calibration, held.gate_z)
+    if rule_options.negative_pool == FLAT:
+        return GateRules(calibration, at_threshold(0.0, gate, held.Y, 1.0))
     # On calibrated probabilities: on others the upper limit of 0.5 would have no meaning.
     return GateRules(calibration, gate_threshold(gate, held.Y, rule_options.gate_recall, held.weight))
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cascade.errors import ConfigError
 from cascade.fitting.gate_policy import GatePolicy
 from cascade.rules.probability.calibration import check_method
-from cascade.rules.probability.merge import check_pool
+from cascade.rules.probability.merge import FLAT, check_pool
 from cascade.rules.probability.stack import check_merge
 from cascade.rules.rules import check_coherence
 from cascade.rules.thresholds.decisions import DecisionOption, each_decision
@@ -43,7 +43,10 @@ class RuleOptions:
 
     def check(self, names: tuple[str, ...]) -> None:
         """Raise an error for an invalid option, before anything is trained."""
-        check_pool(self.negative_pool)
+        if self.negative_pool == FLAT:
+            self._check_flat()
+        else:
+            check_pool(self.negative_pool)
         check_method(self.calibration)
         check_coherence(self.coherence)
         check_merge(self.merge)
@@ -52,3 +55,11 @@ class RuleOptions:
             raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")
         if self.rejected not in REJECTED:
             raise ConfigError(f"`rejected` must be one of {list(REJECTED)}. Received {self.rejected!r}.")
+
+    def without_gate(self) -> RuleOptions:
+        """Return the options of a model of all rows: there is no pool, and nothing to merge."""
+        return replace(self, negative_pool=FLAT, merge="pool")
+
+    def _check_flat(self) -> None:
+        if self.gate_policy is not None:
+            raise ConfigError("`gate_policy` needs a gate, and `gate` is 'none'; leave `gate_policy` out.")

@@ -38,6 +38,7 @@ class Stages:
     Attributes
     ----------
     gate, labeler : unfitted estimators
+        Without a gate there is no labeler either: `gate` predicts the labels of all rows.
     share_trunk : bool
         Start the labeler from the gate's trunk.
     random_state : int
@@ -67,13 +68,23 @@ class Stages:
         """Raise an error for a stage that would otherwise fail only after the other one was trained."""
         n_labels = len(plan.learned)
         n_outputs = 1 + len(self.gate_labels(plan, missing))
-        for role, estimator, outputs in (("gate", self.gate, n_outputs), ("labeler", self.labeler, n_labels)):
+        stages = (
+            [("labeler", self.gate, n_outputs)]
+            if self.labeler is None
+            else [
+                ("gate", self.gate, n_outputs),
+                ("labeler", self.labeler, n_labels),
+            ]
+        )
+        for role, estimator, outputs in stages:
             _check_stage(estimator, role, outputs)
             if missing and outputs > 1:
                 check_takes_missing(estimator, role)
 
     def gate_labels(self, plan: LabelPlan, missing: bool) -> Rows:
         """Return the columns that the gate learns beside `any`: those of the labeler, or none."""
+        if self.labeler is None:
+            return plan.learned
         able = _takes_labels(self.gate) and (takes_missing(self.gate) or not missing)
         # A single label is what `any` is already, so a second output would learn the same target.
         if len(plan.learned) > 1 and (self.gate_targets == "labels" or (self.gate_targets == "auto" and able)):
@@ -105,7 +116,7 @@ class Stages:
         A network can be pretrained on all fitting rows, since rows without a label teach it too. Its probabilities
         are those of the last phase, so prior correction and merge follow the pool with and without pretraining.
         """
-        if not len(plan.learned):
+        if self.labeler is None or not len(plan.learned):
             return None
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
         trunk = self._trunk(gate, labeler) if self.share_trunk else None

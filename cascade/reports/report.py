@@ -181,7 +181,10 @@ def uncorrected_proba(predictor: CascadePredictor, scores: Scores) -> Floats:
     rules = predictor.rules
     proba = np.zeros((len(scores.passed), len(rules.label_names)))
     # Scores already contain the correction for resampled training rows; subtracting it restores the raw log-odds.
-    shift = getattr(predictor.labeler, "prior_shift_", getattr(predictor.labeler, "sampling_shift_", 0.0))
+    model = predictor.gate if rules.is_flat else predictor.labeler
+    shift = np.atleast_1d(getattr(model, "prior_shift_", getattr(model, "sampling_shift_", 0.0)))
+    # Without a gate, the first output is `any`.
+    shift = shift[1:] if rules.is_flat and len(shift) > 1 else shift
     proba[np.ix_(scores.passed, rules.plan.learned)] = expit(scores.labeler_z - shift)
     if rules.plan.any_index is not None:
         proba[:, rules.plan.any_index] = expit(scores.gate_z)

@@ -12,7 +12,7 @@ from cascade.errors import ConfigError
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, calibrated_proba
 from cascade.rules.probability.coherence import coherent
-from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.merge import FLAT, MERGES
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
 from cascade.rules.probability.stack import Stack, noisy_or
 from cascade.utils.log_odds import log_odds, shift_proba
@@ -42,7 +42,7 @@ class Rules:
     plan : LabelPlan
         Which columns are `any`, learned, or constant.
     negative_pool : str
-        Rows the labeler was trained on, which determine the merge.
+        Rows the labeler was trained on, which determine the merge; "flat" without a gate.
     gate_calibration, labeler_calibration, merged_calibration : AnyCalibration
         For the gate, for each learned label on the labeler's population, for each of `merged_columns`.
     gate_threshold : float
@@ -87,6 +87,11 @@ class Rules:
     gate_label_calibration: AnyCalibration | None = None
     stack: Stack | None = None
     rejected_stack: Stack | None = None
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether there is no gate: one model predicts `any` and the labels of every row."""
+        return self.negative_pool == FLAT
 
     @property
     def n_gate_outputs(self) -> int:

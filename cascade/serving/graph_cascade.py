@@ -11,6 +11,7 @@ import tensorflow as tf
 from cascade.errors import ConfigError
 from cascade.predictor import CascadePredictor
 from cascade.rules.probability.calibration import AnyCalibration, IsotonicCalibration
+from cascade.rules.probability.merge import FLAT
 from cascade.rules.probability.stack import Stack
 from cascade.serving.graph_losses import corrected
 from cascade.serving.graph_rules import agreeing_bits, coherent_in_graph, graph_log_odds
@@ -23,6 +24,7 @@ MERGES: dict[str, Callable[[Any, Any], Any]] = {
     "positives": lambda gate, labeler: gate * labeler,
     "all": lambda gate, labeler: tf.minimum(gate, labeler),
     "gated": lambda gate, labeler: labeler,
+    FLAT: lambda gate, labeler: labeler,
 }
 
 
@@ -78,9 +80,10 @@ class GraphCascade(tf.Module):  # type: ignore[misc]
             gate_labels = calibrated(self.rules.gate_label_calibration, outputs[:, 1:])
         passed = gate[:, 0] >= self.rules.gate_threshold
         chosen = tf.where(passed)
+        labeler = tf.gather_nd(outputs[:, 1:], chosen) if self.rules.is_flat else self._labeler_log_odds(rows, chosen)
         examined = (
             tf.gather_nd(gate, chosen),
-            self._labeler_log_odds(rows, chosen),
+            labeler,
             None if gate_labels is None else tf.gather_nd(gate_labels, chosen),
         )
         # The labeler runs only on rows that pass; the scatter restores the order of the rows.

@@ -15,7 +15,7 @@ from cascade.estimators.runtime.runtimes import AUTO
 from cascade.estimators.scoring import bags_of, computed_by, score_cascade
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
-from cascade.rules.probability.merge import check_pool
+from cascade.rules.probability.merge import FLAT, check_pool
 from cascade.rules.probability.prior_shift import ByShift, PriorShift
 from cascade.rules.probability.stack import Stack
 from cascade.rules.rules import Prediction, Rules, check_coherence
@@ -213,7 +213,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
             np.array(plan["seen"], dtype=np.uint8).reshape(-1, len(learned)),
             np.array(plan["seen_count"], dtype=np.int64),
         ),
-        negative_pool=check_pool(body["negative_pool"]),
+        negative_pool=FLAT if body["negative_pool"] == FLAT else check_pool(body["negative_pool"]),
         gate_threshold=float(body["gate_threshold"]),
         rejected_share=_floats(body["rejected_share"]),
         rejected_interval=_floats(body["rejected_interval"]),

@@ -94,6 +94,8 @@ def _are_stacks(rules: Rules, n_learned: int, n_merged: int) -> bool:
     weighted = rules.stack is None or _is_stack(rules.stack, n_features, n_merged)
     # The weight of rejected rows is on the gate's label outputs, so there is none without them.
     rejected = rules.rejected_stack
+    # Without a gate, all labels come from the outputs beside `any`.
+    known = known and not (rules.is_flat and calibration is None)
     return known and weighted and (rejected is None or (calibration is not None and _is_stack(rejected, 1, n_learned)))
 
 

@@ -180,3 +180,37 @@ def test_one_label_to_learn_suits_every_kind_of_labeler(truth: KnownTruth, label
     model = CascadeClassifier(LogisticRegression(), labeler, any_label="label_1").fit(truth.X, Y)
     ratio = model.predict_proba(truth.X).sum(axis=0) / Y.sum(axis=0)
     assert (abs(ratio - 1) < 0.2).all()
+
+
+@pytest.mark.parametrize(
+    ("labeler", "options"),
+    [
+        (MultiOutputClassifier(LogisticRegression()), {}),
+        (MultiOutputClassifier(LogisticRegression()), {"calibration_folds": 3}),
+        (BalancedBinaryRelevance(LogisticRegression(), n_bags=2), {}),
+    ],
+)
+def test_without_a_gate_one_model_predicts_every_row(
+    truth: KnownTruth, labeler: object, options: dict[str, int], tmp_path: Path
+) -> None:
+    other = KnownTruth(40_000, seed=1)
+    model = CascadeClassifier("none", labeler, **options).fit(truth.X[:40_000], truth.Y[:40_000])
+    assert model.labeler_ is None
+    prediction = model.examine(other.X)
+    assert prediction.passed_gate.all()
+    true = other.p_and_any().sum(axis=0)
+    # The rules were fitted on 8,000 rows or more: four standard errors of their counts.
+    assert (abs(prediction.proba.sum(axis=0) / true - 1) < 4 / np.sqrt(true / 5)).all()
+    model.save(tmp_path / "model")
+    loaded = CascadePredictor.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(other.X), prediction.proba)
+    shifted = loaded.adapt(prevalence=0.3).predict_proba(other.X)
+    assert (shifted.sum(axis=0) > 2 * prediction.proba.sum(axis=0)).all()
+
+
+def test_a_policy_for_no_gate_is_refused(truth: KnownTruth) -> None:
+    model = CascadeClassifier(
+        "none", MultiOutputClassifier(LogisticRegression()), gate_policy={"recall": 0.9, "confidence": 0.9}
+    )
+    with pytest.raises(ConfigError, match="`gate_policy` needs a gate"):
+        model.fit(truth.X[:2000], truth.Y[:2000])

@@ -65,6 +65,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "labels decide": {"coherence": "labels", "calibration": "isotonic", "negative_pool": "all"},
     "gated": {"negative_pool": "gated", "calibration": "none", "rejected": "zero"},
     "no any": {"any_label": None},
+    "no gate": {"gate": "none"},
+    "gate of any": {"gate_targets": "any"},
     "balanced": {"labeler": BalancedBinaryRelevance(KerasClassifier("mlp", epochs=1), n_bags=2)},
 }
 

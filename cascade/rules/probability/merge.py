@@ -4,6 +4,7 @@
 * "all": a labeler trained on all rows estimates p(y_k | x) already. A product would count the gate twice, so the
   labeler's probability is only capped at the gate's.
 * "gated": a labeler trained on the rows that pass a gate, with a label or without, estimates p(y_k | x) for these rows.
+* "flat": without a gate, one model estimates p(a | x) and p(y_k | x) for all rows.
 """
 
 from __future__ import annotations
@@ -31,14 +32,22 @@ def _labeler_alone(gate: Floats, labeler: Floats) -> Floats:
     return labeler
 
 
-MERGES: dict[str, Callable[[Floats, Floats], Floats]] = {"positives": _product, "all": _cap, "gated": _labeler_alone}
+FLAT = "flat"
+"""Recorded in place of a negative pool where there is no gate."""
+MERGES: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "positives": _product,
+    "all": _cap,
+    "gated": _labeler_alone,
+    FLAT: _labeler_alone,
+}
 """Merge by negative pool. The pool recorded in the model determines it, never an option at prediction."""
+POOLS = tuple(name for name in MERGES if name != FLAT)
 
 
 def check_pool(negative_pool: str) -> str:
-    """Return `negative_pool`, or raise an error if there is no merge for it."""
-    if negative_pool not in MERGES:
-        raise ConfigError(f"`negative_pool` must be one of {sorted(MERGES)}. Received {negative_pool!r}.")
+    """Return `negative_pool`, or raise an error if it is not one of `POOLS`."""
+    if negative_pool not in POOLS:
+        raise ConfigError(f"`negative_pool` must be one of {sorted(POOLS)}. Received {negative_pool!r}.")
     return negative_pool
 
 
@@ -47,7 +56,7 @@ def pool_rows(Y: Labels, negative_pool: str, passed: Mask | None = None) -> Mask
 
     `passed` (n,) marks the rows that pass a gate fitted without them; only the pool "gated" needs it.
     """
-    if negative_pool == "all":
+    if negative_pool in ("all", FLAT):
         return np.ones(len(Y), dtype=bool)
     has_label = np.asarray(Y.any(axis=1))
     if negative_pool == "gated":
