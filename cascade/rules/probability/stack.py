@@ -163,7 +163,7 @@ def fit_rejected_stack(base: Floats, feature: Floats, labels: LabelMatrix, weigh
 
     Notes
     -----
-    `benchmarks/rejected_rows.py` compares this with a weight per column and with the base alone.
+    `benchmarks/gate_labels.py` compares this with the base alone.
     """
     counted = np.broadcast_to(weight[:, None], base.shape) if labels.known is None else weight[:, None] * labels.known
     positive = (counted * labels.values).sum(axis=0)
