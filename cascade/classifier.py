@@ -210,7 +210,9 @@ class CascadeClassifier(MultilabelClassifier):
         if detected.note:
             warnings.warn(detected.note, stacklevel=2)
         self.any_label_ = None if detected.index is None else names[detected.index]
-        by_gate = f"column {self.any_label_!r} is predicted by the gate"
+        by_gate = (
+            f"column {self.any_label_!r} is {'the OR of the others' if self._is_flat() else 'predicted by the gate'}"
+        )
         logger.info("any: %s", "no column" if detected.index is None else by_gate)
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))

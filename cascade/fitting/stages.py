@@ -97,8 +97,10 @@ class Stages:
         columns = self.gate_labels(plan, examples.known is not None)
         target = examples.gate_target(rows, columns)
         has_label = target.values[:, 0]
-        named = f" and {len(columns)} labels" if len(columns) else ""
-        logger.info("gate%s: %d rows, %d with a label%s", _named(fold), len(rows), has_label.sum(dtype=np.int64), named)
+        role = "flat model" if self.labeler is None else "gate"
+        learned = f", {len(columns)} labels" if len(columns) else ""
+        n_with_label = has_label.sum(dtype=np.int64)
+        logger.info("%s%s: %d rows, %d with a label%s", role, _named(fold), len(rows), n_with_label, learned)
         if not has_label.any() or has_label.all():
             # A target of one class cannot be learned: every row gets its prior, 0 or 1. The estimator ignores X, so a
             # column of zeros is enough.
