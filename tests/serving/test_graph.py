@@ -94,10 +94,12 @@ def test_the_graph_of_any_cascade_says_what_it_says(predictor: Any, truth: Known
 def assert_alike_whatever_passes(examine: Any, predictor: Any, X: np.ndarray) -> None:
     """Any number of rows, also none or only such as pass."""
     passed = predictor.examine(X).passed_gate
-    assert (~passed).any()
+    # Without a gate every row passes.
+    assert (~passed).any() != predictor.rules.is_flat
     assert passed.any()
     for rows in (X, X[~passed], X[passed], X[:1], X[~passed][:1]):
-        assert_alike(examine(rows), predictor, rows)
+        if len(rows):
+            assert_alike(examine(rows), predictor, rows)
 
 
 def test_openvino_reads_what_is_written_for_it(truth: KnownTruth, tmp_path: Path) -> None:
