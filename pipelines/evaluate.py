@@ -7,7 +7,10 @@ from typing import Any
 
 from cascade.data.readers.columns import Roles
 from cascade.many_labels.predictor import ManyLabelPredictor
+from cascade.many_labels.report import many_table
 from cascade.predictor import CascadePredictor
+from cascade.reports.report import report_table
+from cascade.reports.verdict import verdict_text
 
 from . import train_many_labels
 from .steps.fitted import report_on, timed_scores
@@ -25,3 +28,11 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     # Labels of thousands of columns stay sparse above; metrics of a cascade need an array.
     data = read_labelled(predictor, data_path, roles).with_dense_labels()
     return report_on(predictor, timed_scores(predictor, data), data)
+
+
+def text(report: dict[str, Any]) -> str:
+    """Return a report as text; that of a cascade ends with its verdict."""
+    # Only the report of a many-label model has figures of the k most probable labels.
+    if "top_k" in report:
+        return many_table(report)
+    return f"{report_table(report)}\n\n{verdict_text(report['verdict'])}"

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from cascade.config.schema import RunConfig
+from cascade.reports.flat_table import flat_text
 from cascade.reports.html import training_data
 from cascade.reports.report import report_table
+from cascade.reports.verdict import verdict, verdict_text
 from cascade.store import Exporter
 
 from .steps.fitted import fit, report_on_held_out, timed_scores
+from .steps.flat_baseline import against_flat
 from .steps.run_data import load, split
 from .steps.version import PAGE, RECORD, new_version, publish, record_text, run_page, saving
 
@@ -32,12 +37,36 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     timed = timed_scores(predictor, data.part(testing))
     report = report_on_held_out(predictor, timed, data, testing)
     report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
-    # Report, record and page are all made from one scoring of the held-out rows.
-    record = record_text(data, testing, predictor.decide(timed.scores).proba)
     folder = models / config.name / new_version()
-    html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
-    save = saving(config, predictor)
-    return publish(config, save, report, report_table(report), folder, texts={RECORD: record, PAGE: html}), report
+    with tempfile.TemporaryDirectory() as temporary:
+        # Saved before it is published: the comparison times the exported networks, and exporting twice takes minutes.
+        model = Path(temporary) / "model"
+        saving(config, predictor)(model)
+        if config.flat_baseline:
+            report["flat"] = against_flat(config, data, (training, testing), predictor, timed, model)
+            report["verdict"] = verdict(report)
+        # Report, record and page are all made from one scoring of the held-out rows.
+        record = record_text(data, testing, predictor.decide(timed.scores).proba)
+        html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
+        texts = {RECORD: record, PAGE: html}
+        publish(config, lambda place: shutil.copytree(model, place), report, text(report), folder, texts=texts)
+    return folder, report
+
+
+def text(report: dict[str, Any]) -> str:
+    """Return a report as text that ends with its verdict."""
+    return f"{figures(report)}\n\n{verdict_text(report['verdict'])}"
+
+
+def figures(report: dict[str, Any]) -> str:
+    """Return the figures of a report as text: its tables, the flat model and the certificate, where there is one."""
+    return f"{report_table(report)}{beside_flat(report)}{proven(report)}"
+
+
+def beside_flat(report: dict[str, Any]) -> str:
+    """Return the table of cascade and flat model to print below others; empty without a flat model."""
+    flat = report.get("flat")
+    return "" if flat is None or "error" in flat else f"\n\n{flat_text(flat)}"
 
 
 def proven(report: dict[str, Any]) -> str:

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import clone
 
-from cascade.comparison.compare_text import verdict
+from cascade.comparison.against_flat import flat_sentence, paired_cost, plain
+from cascade.comparison.compare_text import best_pair, verdict
 from cascade.comparison.contenders import REFERENCE
+from cascade.comparison.folds import FoldPredictions, fit_on, paired_time, predict_on
+from cascade.comparison.shared_fit import sharing_fits
 from cascade.data.any_label import find_any_label
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
-from cascade.data.rows import subset
 from cascade.data.splits import group_numbers, grouped_folds
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.estimators.fit_on_rows import fit_with
 from cascade.metrics import (
     AVERAGE_PRECISION,
     Outcome,
@@ -31,37 +29,12 @@ from cascade.metrics import (
     weighted_log_loss,
 )
 from cascade.metrics.bootstrap import metric_draws
-from cascade.metrics.operations import operations_per_row
 from cascade.rules.thresholds.certify import certified_recall
 from cascade.utils.types import Floats, Rows
 
 logger = logging.getLogger(__name__)
 
 DRAWS = 200
-
-
-@dataclass(frozen=True)
-class FoldPredictions:
-    """Predictions of one contender for the rows of one fold, and their cost.
-
-    Attributes
-    ----------
-    rows : ndarray of int, shape (m,)
-    proba : ndarray of float, shape (m, L)
-    bits : ndarray of 0/1, shape (m, L)
-    passed : ndarray of bool, shape (m,), or None
-        Whether the gate passed each row; None for a contender without a gate.
-    operations, fit_seconds, rows_per_second : float
-        `operations` are per row, and NaN if the arithmetic of the model is not known.
-    """
-
-    rows: Rows
-    proba: Floats
-    bits: Labels
-    passed: NDArray[np.bool_] | None
-    operations: float
-    fit_seconds: float
-    rows_per_second: float
 
 
 def compare(
@@ -90,7 +63,8 @@ def compare(
     -------
     dict
         `contenders`: one dict per contender, with None for undefined values; a contender that failed has its `error`.
-        `verdict`: which contender to use, and why.
+        `verdict`: which contender to use, and why. `against_flat`: the best cascade beside the best flat contender,
+        with a `sentence`; absent where there is none of either.
 
     Raises
     ------
@@ -107,17 +81,7 @@ def compare(
     if not all(Y[folds == fold].any() for fold in range(n_folds)):
         raise DataError(f"`Y` must hold a positive in each of {n_folds} folds; too few groups have one.")
     any_index = find_any_label(LabelMatrix(Y), names, any_label).index
-    predictions: dict[str, list[FoldPredictions]] = {}
-    errors: dict[str, str] = {}
-    for name, contender in contenders.items():
-        # A contender that fails on these data is a result; an invalid option is a mistake of the caller.
-        try:
-            predictions[name] = [_run_fold(contender, X, Y, groups, folds, fold, name) for fold in range(n_folds)]
-        except ConfigError:
-            raise
-        except (CascadeError, ValueError) as error:
-            errors[name] = str(error).splitlines()[0]
-            logger.warning("%s failed: %s", name, errors[name])
+    predictions, models, errors = _on_folds(contenders, X, Y, groups, folds)
     if not predictions:
         raise DataError(f"no contender could be fitted; the first failed with: {next(iter(errors.values()))}")
     group = group_numbers(groups, len(Y))
@@ -126,36 +90,43 @@ def compare(
     _add_selection_bound(rows, quality)
     rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
     result = {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
+    pair = best_pair(rows[: len(predictions)])
+    if pair is not None:
+        cascade, flat = (models[name] for name in pair)
+        seconds = paired_time(cascade, flat, X, np.flatnonzero(folds == n_folds - 1), seed)
+        result["against_flat"] = _against_flat(pair, quality, rows, seconds)
     if Y.any(axis=1).all():
         result["verdict"] = f"Every row has a label, so a gate has nothing to decide. {result['verdict']}"
     return result
 
 
-def _run_fold(
-    contender: Any, X: Any, Y: Labels, groups: NDArray[Any] | None, folds: Rows, fold: int, name: str
-) -> FoldPredictions:
-    training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-    model = clone(contender)
-    started = time.monotonic()
-    given = None if groups is None else groups[training]
-    fit_with(model, subset(X, training, model), Y[training], groups=given)
-    fitted = time.monotonic()
-    held = subset(X, testing, model)
-    if hasattr(model, "examine"):
-        prediction = model.examine(held)
-        proba, bits, passed = prediction.proba, prediction.labels, prediction.passed_gate
-        # Expected cost per row: every row costs the gate, and only rows that pass cost the labeler.
-        operations = operations_per_row(model.gate_) + passed.mean() * operations_per_row(model.labeler_)
-    else:
-        proba, bits, passed = model.predict_proba(held), None, None
-        operations = operations_per_row(model)
-    # Measured before `predict`, which would compute the probabilities of a flat model a second time.
-    rate = len(testing) / (time.monotonic() - fitted)
-    if bits is None:
-        bits = model.predict(held).astype(np.uint8)
-    seconds = fitted - started
-    logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, seconds, rate)
-    return FoldPredictions(testing, proba, bits, passed, operations, seconds, rate)
+def _on_folds(
+    contenders: Mapping[str, Any], X: Any, Y: Labels, groups: NDArray[Any] | None, folds: Rows
+) -> tuple[dict[str, list[FoldPredictions]], dict[str, Any], dict[str, str]]:
+    """Return predictions of all folds, models of the last fold, and errors of contenders that failed, each by name."""
+    predictions: dict[str, list[FoldPredictions]] = {name: [] for name in contenders}
+    models: dict[str, Any] = {}
+    errors: dict[str, str] = {}
+    for fold in range(int(folds.max()) + 1):
+        training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        with sharing_fits() as shared:
+            for name in [name for name in contenders if name not in errors]:
+                # A contender that fails on these data is a result; an invalid option is a mistake of the caller.
+                try:
+                    fitted = fit_on(training, contenders[name], X, Y, groups, shared)
+                    part = predict_on(testing, fitted, X, Y)
+                except ConfigError:
+                    raise
+                except (CascadeError, ValueError) as error:
+                    errors[name] = str(error).splitlines()[0]
+                    logger.warning("%s failed: %s", name, errors[name])
+                    continue
+                # Models of earlier folds are replaced, so that the memory of one fold is enough.
+                models[name] = fitted.model
+                predictions[name].append(part)
+                took = (name, fold, part.fit_seconds, part.rows_per_second)
+                logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", *took)
+    return {name: parts for name, parts in predictions.items() if name not in errors}, models, errors
 
 
 def _resampled_precision(
@@ -215,6 +186,8 @@ def _row(
         "operations_per_row": np.mean([part.operations for part in parts]),
         "fit_seconds": np.mean([part.fit_seconds for part in parts]),
         "rows_per_second": np.mean([part.rows_per_second for part in parts]),
+        # A median, so that one fold during which the machine did something else does not decide.
+        "microseconds_per_row": np.median([1e6 / part.rows_per_second for part in parts]),
     }
     if REFERENCE in quality and name != REFERENCE:
         flat, flat_draws = quality[REFERENCE]
@@ -223,6 +196,28 @@ def _row(
     # JSON has neither NaN nor infinity.
     plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
     return {"contender": name, **plain}
+
+
+def _against_flat(
+    pair: tuple[str, str],
+    quality: dict[str, tuple[Floats, Floats]],
+    rows: list[dict[str, Any]],
+    seconds: tuple[float, float],
+) -> dict[str, Any]:
+    """Compare the best cascade with the best flat contender, with paired draws of groups."""
+    (cascade, draws), (flat, flat_draws) = (quality[name] for name in pair)
+    by_name = {row["contender"]: row for row in rows}
+    low, high = (_quantile(draws - flat_draws, q) for q in (0.025, 0.975))
+    values = {"cascade": cascade[0], "flat": flat[0], "difference": cascade[0] - flat[0], "low": low, "high": high}
+    operations = (by_name[name]["operations_per_row"] for name in pair)
+    figures = {
+        "contenders": dict(zip(("cascade", "flat"), pair, strict=True)),
+        "macro_average_precision": {key: plain(value) for key, value in values.items()},
+        "operations_per_row": paired_cost(*(np.nan if value is None else value for value in operations)),
+        "seconds_per_row": paired_cost(*seconds),
+    }
+    named = f"the best cascade ({pair[0].removeprefix('cascade, ')})", f"the best flat contender ({pair[1]})"
+    return figures | {"sentence": flat_sentence(figures, *named)}
 
 
 def _quantile(draws: Floats, share: float) -> float:

@@ -57,6 +57,23 @@ def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
     )
 
 
+def best_pair(rows: list[dict[str, Any]]) -> tuple[str, str] | None:
+    """Return the names of the best cascade and the best flat contender; None where there is none of either.
+
+    The best has the highest macro average precision, and the lowest log loss among those that are equal: calibration
+    changes the probabilities of a flat model and not its ranking.
+    """
+    best = [_best([row for row in rows if row["contender"].startswith(kind)]) for kind in ("cascade", REFERENCE)]
+    return None if None in best else (str(best[0]), str(best[1]))
+
+
+def _best(rows: list[dict[str, Any]]) -> str | None:
+    scored = [row for row in rows if row.get("macro_average_precision") is not None]
+    # Rounded: equal rankings may differ in their last digits.
+    best = max(scored, key=lambda row: (round(row["macro_average_precision"], 6), -row["log_loss"]), default=None)
+    return None if best is None else str(best["contender"])
+
+
 COLUMNS = (
     ("macro_average_precision", "macro AP", "{:.3f}"),
     ("difference", "to flat", "{:+.3f}"),
@@ -68,7 +85,7 @@ COLUMNS = (
     ("certified_recall", "proven", "{:.2f}"),
     ("operations_per_row", "ops/row", "{:.3g}"),
     ("fit_seconds", "fit s", "{:.1f}"),
-    ("rows_per_second", "rows/s", "{:.0f}"),
+    ("microseconds_per_row", "µs/row", "{:.1f}"),
 )
 
 
@@ -79,7 +96,9 @@ def comparison_table(result: dict[str, Any]) -> str:
     for row in result["contenders"]:
         cells = [row["error"], *[""] * len(COLUMNS)] if "error" in row else _cells(row)
         lines.append("| " + " | ".join([row["contender"], *cells]) + " |")
-    return "\n".join([*lines, "", result["verdict"]])
+    # Absent where no cascade or no flat contender could be fitted.
+    against = [result["against_flat"]["sentence"], ""] if "against_flat" in result else []
+    return "\n".join([*lines, "", *against, result["verdict"]])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

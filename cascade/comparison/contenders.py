@@ -11,10 +11,12 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade.classifier import CascadeClassifier
 from cascade.comparison.flat_baseline import FlatClassifier
 from cascade.comparison.naive_recipe import NaiveRecipe
+from cascade.comparison.shared_fit import SharedFit
 from cascade.data.rows import makes_batches
 from cascade.estimators.balanced import BalancedBinaryRelevance
 
 REFERENCE = "flat"
+POOLS = ("positives", "all", "gated")
 SHARED = {"decision", "calibration_size"}
 CALIBRATION = "platt"
 """Of the calibrated flat models; the default of the cascade."""
@@ -30,7 +32,7 @@ def contenders(
     calibration_folds: int | None = None,
     any_label: str | None = "auto",
     random_state: int = 0,
-    pools: tuple[str, ...] = ("positives", "gated"),
+    pools: tuple[str, ...] = POOLS,
     **cascade_options: Any,
 ) -> dict[str, Any]:
     """Make the unfitted contenders by name.
@@ -56,29 +58,35 @@ def contenders(
     -------
     dict
         The flat model; the flat model with balanced class weights, if the base learner has them; the peer stack, if
-        rows can be copied; the literal recipe; the flat model with calibration; balanced models without a gate, with
+        rows can be copied; the literal recipe; both flat models with calibration; balanced models without a gate, with
         calibration; a cascade per labeler and pool.
     """
-    together = MultiOutputClassifier(clone(binary)) if multilabel is None else multilabel
     common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
     # Options of decisions are shared: otherwise F1 and coherence would compare decisions instead of models.
     common |= {name: cascade_options.pop(name) for name in SHARED & set(cascade_options)}
-    models: dict[str, Any] = {REFERENCE: FlatClassifier(together, **common)}
+    # All cascades have the same gate, and a flat model is the same with and without calibration: fitted once per fold.
+    gate = SharedFit(gate)
+    # Bags of networks may start from the gate's trunk, and a labeler network may be fine-tuned: neither is shared.
+    learner = binary if makes_batches(binary) else SharedFit(clone(binary))
+    together = MultiOutputClassifier(learner) if multilabel is None else multilabel
+    flat = together if multilabel is None else SharedFit(multilabel)
     weighted = _weighted(binary) if multilabel is None else None
+    models: dict[str, Any] = {REFERENCE: FlatClassifier(flat, **common)}
     if weighted is not None:
         models["flat, weighted loss"] = FlatClassifier(weighted, **common)
     # Undersampling indexes and copies rows; a learner that fetches its batches by row number is given no rows to copy.
     if not makes_batches(binary):
         models["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
     models["literal recipe"] = NaiveRecipe(gate, binary, random_state)
-    balanced = BalancedBinaryRelevance(binary, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state)
+    balanced = BalancedBinaryRelevance(learner, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state)
     # A cascade is calibrated, so its log loss says something about the gate only beside a flat model that is, too.
-    models["flat, calibrated"] = FlatClassifier(together, calibration=CALIBRATION, **common)
-    models["flat, balanced"] = FlatClassifier(balanced, calibration=CALIBRATION, **common)
+    models["flat, calibrated"] = FlatClassifier(flat, calibration=CALIBRATION, **common)
     labelers = {"multi-label": together, "balanced": balanced}
     if weighted is not None:
-        # Class weights shift log-odds by an unknown amount, which the calibration of the cascade corrects.
+        # Class weights shift log-odds by an unknown amount, which calibration corrects, here as in a cascade.
+        models["flat, weighted loss, calibrated"] = FlatClassifier(weighted, calibration=CALIBRATION, **common)
         labelers["weighted"] = weighted
+    models["flat, balanced"] = FlatClassifier(balanced, calibration=CALIBRATION, **common)
     for pool in pools:
         for kind, labeler in labelers.items():
             models[f"cascade, {kind}, {pool}"] = CascadeClassifier(
@@ -93,7 +101,7 @@ def _weighted(binary: Any) -> Any:
     names = [name for name in binary.get_params() if name.split("__")[-1] == "class_weight"]
     if not names:
         return None
-    return MultiOutputClassifier(clone(binary).set_params(**dict.fromkeys(names, "balanced")))
+    return MultiOutputClassifier(SharedFit(clone(binary).set_params(**dict.fromkeys(names, "balanced"))))
 
 
 def _peer_stack(binary: Any, random_state: int) -> Any:

@@ -36,6 +36,15 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
     )
 
 
+def build_flat(config: RunConfig, data: Dataset) -> CascadeClassifier:
+    """Build the unfitted flat model of the labeler's kind: its model for all labels of every row, without a gate."""
+    # One model of all labels for either strategy: balanced models of all rows are the weaker flat model.
+    labeler = config.labeler.model_copy(update={"strategy": "multilabel"})
+    # A guarantee of the gate's recall has no meaning without a gate.
+    cascade = config.cascade.model_copy(update={"gate_policy": None})
+    return build_cascade(config.model_copy(update={"gate": NoGate(), "labeler": labeler, "cascade": cascade}), data)
+
+
 def build_many_labels(config: RunConfig, part: ManyLabelsConfig, data: Dataset) -> ManyLabelClassifier:
     """Build the unfitted many-label model of a config's part `flat`, for rows like those of `data`."""
     from sklearn.multiclass import OneVsRestClassifier

@@ -243,6 +243,7 @@ class RunConfig(ConfigModel):
     gate: Gate = KerasGate()
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
+    flat_baseline: bool = False
     flat: ManyLabelsConfig | None = None
     runtimes: list[str] | Literal["auto"] = "auto"
     retrain: RetrainConfig = Field(default_factory=RetrainConfig)
@@ -253,6 +254,10 @@ class RunConfig(ConfigModel):
         given = sorted(self.model_fields_set & {"gate", "labeler", "cascade"})
         if self.flat is not None and given:
             raise ValueError(f"`flat` must be given without `{given[0]}`: a many-label model has no stages")
+        if self.flat is not None and self.flat_baseline:
+            raise ValueError("`flat_baseline` compares with a cascade; leave it out beside `flat`")
+        if isinstance(self.gate, NoGate) and self.flat_baseline:
+            raise ValueError("`flat_baseline` compares with a cascade; leave it out where `gate` has the kind none")
         return self
 
     @field_validator("runtimes")

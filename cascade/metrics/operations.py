@@ -44,6 +44,22 @@ def operations_per_row(model: Any) -> float:
     return float("nan")
 
 
+def cascade_operations(gate: Any, labeler: Any, share_past_gate: float) -> float:
+    """Return the expected operations per row: the gate's, and the labeler's on the share of rows that passes.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X = np.random.default_rng(0).normal(size=(50, 4))
+    >>> model = LogisticRegression().fit(X, X[:, 0] > 0)
+    >>> cascade_operations(model, model, 0.5)
+    12.0
+    """
+    # Where no label had anything to learn there is no labeler, and nothing behind the gate costs anything.
+    behind = 0.0 if labeler is None else operations_per_row(labeler)
+    return operations_per_row(gate) + share_past_gate * behind
+
+
 def _flattened(parts: Iterable[Any]) -> Iterable[Any]:
     for part in parts:
         if isinstance(part, (list, tuple, np.ndarray)):

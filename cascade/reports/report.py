@@ -24,15 +24,18 @@ from cascade.metrics import (
     ROW_METRICS,
     Metric,
     Outcome,
-    label_auroc,
+    any_counted_double,
     label_values,
     ledger,
+    macro,
     overall_metrics,
     ratio,
 )
-from cascade.metrics.bootstrap import metric_interval, ratio_interval
+from cascade.metrics.bootstrap import metric_interval, paired_difference, ratio_interval
+from cascade.metrics.operations import cascade_operations, operations_per_row
 from cascade.predictor import CascadePredictor
 from cascade.reports.report_text import report_table
+from cascade.reports.verdict import verdict
 from cascade.rules.probability.merge import MERGES
 from cascade.rules.rules import Prediction, Rules, Scores
 from cascade.utils.types import Floats
@@ -82,6 +85,11 @@ def evaluate(
         - `slices`: these three for the rows with a label and for the rows past the gate.
         - `all_empty`: scores of predicting no label on any row.
         - `ledger`: counts of positives found, lost at the gate and lost at the labeler.
+        - `constant`: scores of predicting each label's prevalence on every row, and the `difference` of the cascade's
+          weighted log loss to it, with its interval `low` to `high`.
+        - `cost`: operations per row of `gate` and `labeler`, of both together (`cascade`), and `over_labeler`, those
+          together over the labeler's on every row. None where the arithmetic of a model is not known.
+        - `verdict`: what follows from these figures; see `cascade.reports.verdict.verdict`.
 
         Undefined values are None; `_low` and `_high` are the ends of 95 % intervals.
 
@@ -107,15 +115,43 @@ def evaluate(
     for row, added in zip(report["labels"], _rows(more, len(rules.label_names)), strict=True):
         row |= added
     intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
-    report["overall"] |= _gate_values(rules, prediction, outcome) | _rows(intervals, 1)[0]
+    report["overall"] |= _gate_values(rules, prediction, outcome, group) | _rows(intervals, 1)[0]
     parts = {"with_label": outcome.with_label, "past_gate": outcome.passed}
     # With rare labels, predicting nothing already scores high on these metrics; a model has to exceed it.
     nothing = replace(outcome, bits=np.zeros_like(outcome.Y))
-    return report | {
+    report |= {
         "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
         "all_empty": {metric.name: _plain(metric(nothing)[0]) for metric in metrics if metric.name in OF_BITS},
         "ledger": _ledger(rules, outcome),
+        "constant": _constant(outcome, rules.plan.any_index, group),
+        "cost": _cost(predictor, float(outcome.passed.mean())),
     }
+    return report | {"verdict": verdict(report)}
+
+
+def _constant(outcome: Outcome, any_index: int | None, group: NDArray[np.intp]) -> dict[str, float | None]:
+    """Compare with the constant prediction that has the lowest log loss on these rows."""
+    share = np.nan_to_num(ratio(outcome.Y.sum(axis=0, dtype=np.float64), outcome.labels.rows_per_label()))
+    constant, metric = replace(outcome, proba=np.tile(share, (len(outcome), 1))), any_counted_double(any_index)
+    difference, low, high = paired_difference(metric, outcome, constant, group, DRAWS)
+    values = {
+        metric.name: metric(constant),
+        # Equal scores of all rows have the prevalence as average precision.
+        "macro_average_precision": macro(AVERAGE_PRECISION)(constant),
+        "difference": difference,
+        "low": low,
+        "high": high,
+    }
+    return {key: _plain(value[0]) for key, value in values.items()}
+
+
+def _cost(predictor: CascadePredictor, share_past_gate: float) -> dict[str, float | None]:
+    gate = operations_per_row(predictor.gate)
+    labeler = 0.0 if predictor.labeler is None else operations_per_row(predictor.labeler)
+    together = cascade_operations(predictor.gate, predictor.labeler, share_past_gate)
+    over = together / labeler if labeler else math.nan
+    values = {"gate": gate, "labeler": labeler, "cascade": together, "over_labeler": over}
+    return {key: _plain(np.float64(value)) for key, value in values.items()}
 
 
 def _compare(
@@ -131,14 +167,18 @@ def _compare(
     }
 
 
-def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome) -> dict[str, Any]:
+def _gate_values(rules: Rules, prediction: Prediction, outcome: Outcome, group: NDArray[np.intp]) -> dict[str, Any]:
     # A row without a known positive may still have a missing one; such rows are neither class of the gate's AUROC.
-    decided = outcome.empty | outcome.with_label
-    has_label = outcome.with_label[decided].astype(np.uint8)[:, None]
+    known = (outcome.empty | outcome.with_label)[:, None]
+    has_label = outcome.with_label.astype(np.uint8)[:, None]
+    gate = Outcome(has_label, prediction.gate_proba[:, None], has_label, outcome.passed, known)
+    low, high = metric_interval(AUROC, gate, group, DRAWS)
     return {
         "share_past_gate": float(outcome.passed.mean()),
         "gate_threshold": rules.served_threshold,
-        "gate_auroc": _plain(label_auroc(has_label, prediction.gate_proba[decided, None])[0]),
+        "gate_auroc": _plain(AUROC(gate)[0]),
+        "gate_auroc_low": _plain(low[0]),
+        "gate_auroc_high": _plain(high[0]),
         "undefined_labels": int((~outcome.Y.any(axis=0)).sum()),
     }
 

@@ -79,10 +79,10 @@ def report_table(report: dict[str, Any]) -> str:
     labels, book = report["labels"], report["ledger"]
     parts = [
         # Two tables, since one with all columns would be wider than 120 characters.
-        _grid(LABELS, labels),
-        _grid(LABELS_MORE, labels),
-        [*_grid(LEDGER, book["labels"]), _empty_rows(book)],
-        _grid(SLICES, _slices(report)),
+        grid(LABELS, labels),
+        grid(LABELS_MORE, labels),
+        [*grid(LEDGER, book["labels"]), _empty_rows(book)],
+        grid(SLICES, _slices(report)),
         _summary(report["overall"]),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts)
@@ -116,7 +116,8 @@ def _summary(overall: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _grid(layout: Layout, rows: Iterable[dict[str, Any]]) -> list[str]:
+def grid(layout: Layout, rows: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the lines of a table, with its head."""
     lines = [[title for _, title, _ in layout]]
     lines += [[_cell(row, keys, form) for keys, _, form in layout] for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(layout))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -143,17 +144,18 @@ def train(
         from .. import train_many_labels
 
         version, report = train_many_labels.run(checked, checked.flat, models)
-        text = many_table(report)
+        text, last = many_table(report), ""
     else:
-        from cascade.reports.report import report_table
+        from cascade.reports.verdict import verdict_text
 
         from .. import train as pipeline
 
         version, report = pipeline.run(checked, models)
-        text = f"{report_table(report)}{pipeline.proven(report)}"
+        # The verdict is last, where it is seen without scrolling.
+        text, last = pipeline.figures(report), f"\n\n{verdict_text(report['verdict'])}"
     page = version / PAGE
     result = {"version": str(version), "page": str(page), **report}
-    show(result, f"{text}\n\nversion: {version}\nreport:  {page}", as_json)
+    show(result, f"{text}\n\nversion: {version}\nreport:  {page}{last}", as_json)
 
 
 @app.command(epilog="Example: cascade predict models/phantom-multilabel data/png --output predictions")
@@ -237,8 +239,6 @@ def evaluate(
 ) -> None:
     """Print metrics of a model on labelled data."""
     from cascade.data.readers.columns import Roles
-    from cascade.many_labels.report import many_table
-    from cascade.reports.report import report_table
 
     from .. import evaluate as pipeline
     from ..steps.progress import show_log
@@ -246,8 +246,7 @@ def evaluate(
     names = tuple(name.strip() for name in labels.split(",")) if labels else None
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(names, group, id, label_file, allow_missing, missing_labels))
-    # Only the report of a many-label model has figures of the k most probable labels.
-    show(report, many_table(report) if "top_k" in report else report_table(report), as_json)
+    show(report, pipeline.text(report), as_json)
 
 
 @app.command(epilog="Example: cascade compare configs/phantom-multilabel.yaml --folds 3")
@@ -261,13 +260,14 @@ def compare(
     ] = 3,
     pools: Annotated[
         str | None,
-        typer.Option(help="Negative pools, separated by commas; default positives, gated and the config's."),
+        typer.Option(help="Negative pools, separated by commas; default positives, all and gated."),
     ] = None,
     models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
     as_json: Json = False,
 ) -> None:
     """Compare a flat model, a peer stack, a literal recipe and cascades on the same grouped folds."""
     from cascade.comparison.compare_text import comparison_table
+    from cascade.comparison.contenders import POOLS
     from cascade.config.yaml_file import load_config
     from cascade.rules.probability.merge import check_pool
 
@@ -276,12 +276,8 @@ def compare(
     from ..steps.version import PAGE
 
     checked = load_config(config, set)
-    requested = (
-        ["positives", "gated", checked.cascade.negative_pool]
-        if pools is None
-        else [pool.strip() for pool in pools.split(",")]
-    )
-    # Each pool once, in order: the config's pool is usually one of the others.
+    requested = POOLS if pools is None else [pool.strip() for pool in pools.split(",")]
+    # Each pool once, in order.
     chosen = tuple(check_pool(pool) for pool in dict.fromkeys(requested))
     show_log()
     folder, result = pipeline.run(checked, models, folds, chosen)
@@ -327,6 +323,9 @@ def export(
 
 def main() -> None:
     """Run the command line; an error is one sentence and an exit status."""
+    # Boosted trees split small tables in threads that wait for each other thousands of times. Waiting threads that spin
+    # take the cores from those they wait for wherever other processes run. OpenMP reads this when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except SystemExit as ended:

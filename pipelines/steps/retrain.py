@@ -20,6 +20,7 @@ from cascade.registry import ModelRegistry
 from cascade.registry.version import ModelVersion
 from cascade.reports.html import training_data
 from cascade.reports.report_text import report_table
+from cascade.reports.verdict import verdict_text
 from cascade.retraining.checks.validation import new_rows, validate_data
 from cascade.retraining.decision.candidate import candidate
 from cascade.retraining.decision.candidate_file import read_candidate, write_candidate
@@ -199,7 +200,7 @@ def publish_step(job: Retraining, model: Path, evaluated: Path, decision: Promot
             DECISION: json.dumps(decision.to_json(), indent=2),
             versions.PAGE: versions.run_page(job.config, facts, version),
         }
-        text = f"{report_table(report)}\n\n{decision.table()}"
+        text = f"{report_table(report)}\n\n{verdict_text(report['verdict'])}\n\n{decision.table()}"
         # Copied as it was evaluated: saving it again would export and time its networks a second time.
         versions.publish(job.config, lambda place: shutil.copytree(model, place), report, text, version, texts=texts)
     return version

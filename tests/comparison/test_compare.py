@@ -48,9 +48,9 @@ def compared(truth: KnownTruth) -> dict[str, Any]:
 def test_every_contender_stands_in_the_table(compared: dict[str, Any]) -> None:
     names = [row["contender"] for row in compared["contenders"]]
     assert names[:4] == ["flat", "flat, weighted loss", "peer stack", "literal recipe"]
-    assert names[4:6] == ["flat, calibrated", "flat, balanced"]
-    assert set(names[6:]) == {
-        f"cascade, {k}, {p}" for k in ("multi-label", "balanced", "weighted") for p in ("positives", "gated")
+    assert names[4:7] == ["flat, calibrated", "flat, weighted loss, calibrated", "flat, balanced"]
+    assert set(names[7:]) == {
+        f"cascade, {k}, {p}" for k in ("multi-label", "balanced", "weighted") for p in ("positives", "all", "gated")
     }
     text = comparison_table(compared)
     assert all(f"| {name} |" in text for name in names)

@@ -96,7 +96,7 @@ def test_every_section_chart_and_table_has_a_description(html: str) -> None:
     anchors = {attributes["id"] for attributes in parsed.of("section")}
     assert anchors == {attributes["aria-labelledby"].removesuffix("-title") for attributes in parsed.of("section")}  # type: ignore[union-attr]
     named = ["summary", "gate", "ledger", "precision-recall", "calibration", "counts", "figures", "mistakes", "data"]
-    assert anchors == {*named, "lint"}
+    assert anchors == {"verdict", *named, "lint"}
     ids = [attributes["id"] for _, attributes in parsed.elements if "id" in attributes]
     assert len(ids) == len(set(ids))
     assert {attributes["href"] for attributes in parsed.of("a")} <= {f"#{name}" for name in ids}
@@ -322,7 +322,7 @@ def shown(driver: Any, name: str) -> str:
 
 def test_a_browser_shows_the_page_without_warnings(chromium: Any) -> None:
     assert chromium.get_log("browser") == []
-    assert len(chromium.find_elements("tag name", "section")) == 10
+    assert len(chromium.find_elements("tag name", "section")) == 11
     # The label named `<script>` must not have become an element.
     assert chromium.execute_script("return document.querySelectorAll('h3 script, th script').length") == 0
     fetched = chromium.execute_script("return performance.getEntriesByType('resource').map((entry) => entry.name)")

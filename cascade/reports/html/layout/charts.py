@@ -35,6 +35,19 @@ def cost(explorer: Mapping[str, Any], passed: int) -> float | None:
     return None if share_of_gate is None else share_of_gate + passed / max(explorer["rows"], 1)
 
 
+def saving(relative: float | None) -> str:
+    """Return what follows from a relative cost, as the explorer's script does for other thresholds.
+
+    Examples
+    --------
+    >>> saving(0.49), saving(1.197), saving(None)
+    ('saves 51.0 %', 'saves nothing, costs 19.7 % more', 'has an unknown cost')
+    """
+    if relative is None:
+        return "has an unknown cost"
+    return f"saves {share(1 - relative)}" if relative < 1 else f"saves nothing, costs {share(relative - 1)} more"
+
+
 def _some(explorer: Mapping[str, Any]) -> list[int]:
     """Return the indices of the thresholds listed in tables, including the model's."""
     last = len(explorer["thresholds"]) - 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade.reports.html.layout.data_sections import data_section, lint_section
-from cascade.reports.html.layout.numbers import count, interval, number, share, short, signed
+from cascade.reports.html.layout.numbers import interval, number, share, short, signed
 from cascade.reports.html.layout.panels import Table
 from cascade.reports.html.layout.section import Section
 
@@ -27,7 +27,13 @@ def comparison_sections(data: Data) -> list[Section]:
 
 def _verdict(result: Data) -> Section:
     failed = [row for row in result["contenders"] if "error" in row]
-    content = {"sentence": result["verdict"], "failed": failed}
+    # Absent where no cascade or no flat contender could be fitted.
+    against = result.get("against_flat")
+    content = {
+        "sentence": result["verdict"],
+        "against": None if against is None else against["sentence"],
+        "failed": failed,
+    }
     return Section("verdict", "Verdict", "Which contender should be used?", content)
 
 
@@ -85,7 +91,7 @@ def _costs(result: Data) -> Section:
         "incoherent rows",
         "operations per row",
         "fit seconds",
-        "rows/s",
+        "microseconds per row",
     )
     rows = tuple(_cost_cells(row) for row in _completed(result))
     table = Table("What each contender costs and guarantees", columns, rows)
@@ -100,6 +106,6 @@ def _cost_cells(row: Data) -> tuple[str, ...]:
         share(row["incoherent_share"]),
         short(row["operations_per_row"]),
         number(row["fit_seconds"], 1),
-        count(row["rows_per_second"]),
+        number(row["microseconds_per_row"], 1),
     )
     return (row["contender"], *cells)

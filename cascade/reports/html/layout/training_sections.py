@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cascade.reports.flat_table import COLUMNS, flat_rows, measured
 from cascade.reports.html.layout.charts import (
     cost,
     gate_panels,
     precision_recall_panels,
     ratio_marks,
     reliability_panels,
+    saving,
 )
 from cascade.reports.html.layout.data_sections import data_section, lint_section
 from cascade.reports.html.layout.numbers import count, interval, number, share, short
@@ -22,12 +24,14 @@ Data = Mapping[str, Any]
 
 
 def training_sections(data: Data) -> list[Section]:
-    """Return all sections in page order; the decision only if there is one."""
+    """Return all sections in page order; those without content are left out."""
     # Only a retraining has a champion to compare with.
     decision = [] if data["decision"] is None else [_decision(data["decision"])]
     return [
+        *_verdict(data["report"]),
         _summary(data["report"]),
         *decision,
+        *_flat(data["report"]),
         _gate(data["explorer"], data["report"]),
         _ledger(data["report"]),
         _precision_recall(data),
@@ -38,6 +42,25 @@ def training_sections(data: Data) -> list[Section]:
         data_section(data["data"]),
         lint_section(data["data"]),
     ]
+
+
+def _verdict(report: Data) -> list[Section]:
+    # Reports of earlier releases have no verdict.
+    findings = report.get("verdict")
+    question = "What follows from the figures of the held-out rows?"
+    return [Section("verdict", "Verdict", question, {"findings": findings}, "findings")] if findings else []
+
+
+def _flat(report: Data) -> list[Section]:
+    # Only a run with `flat_baseline` has a flat model, and its training may have failed.
+    flat = report.get("flat")
+    if flat is None or "error" in flat:
+        return []
+    content = {
+        "table": Table("The cascade beside a flat model of its labeler's kind", COLUMNS, tuple(flat_rows(flat))),
+        "measured": measured(flat),
+    }
+    return [Section("flat", "Flat model", "Would a model without a gate be as good, and at what cost?", content)]
 
 
 def _summary(report: Data) -> Section:
@@ -72,6 +95,7 @@ def _gate(explorer: Data, report: Data) -> Section:
         "explorer": explorer,
         "at": at,
         "cost": cost(explorer, explorer["passed"][at]),
+        "saving": saving(cost(explorer, explorer["passed"][at])),
         "panels": gate_panels(explorer),
         "left_out": max(len(explorer["labels"]) - MOST_PANELS, 0),
         "certificate": _certificate(report["certificate"]),

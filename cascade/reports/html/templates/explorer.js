@@ -10,6 +10,12 @@
   const count = (value) => value.toLocaleString("en-US");
   const short = (value) => String(Number(value.toPrecision(4)));
 
+  // The same sentences as `saving` in charts.py.
+  const saving = (cost) => {
+    if (cost === null) return "has an unknown cost";
+    return cost < 1 ? `saves ${share(1 - cost, 1)}` : `saves nothing, costs ${share(cost - 1, 1)} more`;
+  };
+
   const write = (name, text) => {
     for (const cell of document.querySelectorAll(`[data-out="${name}"]`)) cell.textContent = text;
   };
@@ -34,7 +40,7 @@
     const at = Number(slider.value);
     const threshold = short(data.thresholds[at]);
     const examined = share(data.passed[at], data.rows);
-    const cost = data.gate_share === null ? none : share(data.gate_share + data.passed[at] / data.rows, 1);
+    const cost = data.gate_share === null ? null : data.gate_share + data.passed[at] / data.rows;
     slider.setAttribute("aria-valuetext", threshold);
     write("threshold", threshold);
     write("examined", examined);
@@ -42,7 +48,8 @@
     write("empty", count(data.empty_passed[at]));
     write("alarmed", count(data.alarmed[at]));
     write("false", count(data.empty_alarmed[at]));
-    write("cost", cost);
+    write("cost", cost === null ? none : share(cost, 1));
+    write("saving", saving(cost));
     data.labels.forEach((label, k) => showLabel(label, k, at));
     // The same vertical range as TOP and BOTTOM in panels.py.
     for (const line of markers) line.setAttribute("d", `M${data.x[at]},26V190`);
