@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 from cascade.reports.report_text import grid
+
+WIDTH = 120
 
 COLUMNS = ("", "cascade", "flat model", "difference or share")
 
@@ -45,7 +48,7 @@ def flat_text(flat: Flat) -> str:
     """Return the table as text, with the runtimes that the time was measured in."""
     layout = tuple((str(k), title, "{}") for k, title in enumerate(COLUMNS))
     rows = [{str(k): cell for k, cell in enumerate(row)} for row in flat_rows(flat)]
-    return "\n".join([*grid(layout, rows), measured(flat)])
+    return "\n".join([*grid(layout, rows), *textwrap.wrap(measured(flat), WIDTH)])
 
 
 def measured(flat: Flat) -> str:

@@ -79,6 +79,7 @@ def evaluate(
     Returns
     -------
     dict
+        - `model`: "cascade", or "flat" without a gate.
         - `labels`: one dict per label.
         - `overall`: one dict for all labels together.
         - `undefined`: number of labels without a value, per metric.
@@ -120,6 +121,7 @@ def evaluate(
     # With rare labels, predicting nothing already scores high on these metrics; a model has to exceed it.
     nothing = replace(outcome, bits=np.zeros_like(outcome.Y))
     report |= {
+        "model": "flat" if rules.is_flat else "cascade",
         "slices": {name: _compare(rules, outcome.part(part), metrics, FIXED[name]) for name, part in parts.items()},
         "all_empty": {metric.name: _plain(metric(nothing)[0]) for metric in metrics if metric.name in OF_BITS},
         "ledger": _ledger(rules, outcome),

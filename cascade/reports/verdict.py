@@ -81,10 +81,11 @@ def verdict_text(findings: Sequence[Mapping[str, Any]]) -> str:
 def _quality(report: Report) -> Finding:
     """Compare the probabilities with those of a constant prediction: each label's prevalence on every row."""
     overall, constant = report["overall"], report["constant"]
+    model = "flat model" if report["model"] == "flat" else "cascade"
     difference, low, high = (constant[key] for key in ("difference", "low", "high"))
     # Without any positive the constant has a loss of 0, which every model would exceed.
     if not overall["rows_with_label"] or low is None:
-        return Finding("not_judged", "warning", "No held-out row has a label, so the cascade cannot be judged.")
+        return Finding("not_judged", "warning", f"No held-out row has a label, so the {model} cannot be judged.")
     figures = {
         "weighted_log_loss": overall["weighted_log_loss"],
         "constant": constant["weighted_log_loss"],
@@ -100,12 +101,12 @@ def _quality(report: Report) -> Finding:
         "macro average precision {macro_average_precision:.3f} against {chance:.3f}"
     ).format(**figures)
     if high < 0:
-        sentence = f"The cascade is better than predicting no label: {measured}."
+        sentence = f"The {model} is better than predicting no label: {measured}."
         return Finding("better_than_constant", "note", sentence, figures)
     if low > 0 and overall["weighted_log_loss"] > EXPLODED * constant["weighted_log_loss"]:
         sentence = f"The loss exploded: {measured}. Check learning rate, features and the number of calibration rows."
         return Finding("loss_exploded", "warning", sentence, figures)
-    sentence = f"The cascade is not shown to be better than predicting no label: {measured}."
+    sentence = f"The {model} is not shown to be better than predicting no label: {measured}."
     return Finding("not_better_than_constant", "warning", sentence, figures)
 
 
@@ -125,6 +126,8 @@ def _flat(report: Report) -> Finding | None:
 
 def _gate(report: Report) -> Finding | None:
     """Find a gate that ranks rows no better than chance, or one that saves next to nothing."""
+    if report["model"] == "flat":
+        return None
     overall, over = report["overall"], report["cost"]["over_labeler"]
     share, least = overall["share_past_gate"], overall["gate_auroc_low"]
     keys = ("share_past_gate", "gate_auroc", "gate_auroc_low", "gate_auroc_high")

@@ -57,15 +57,19 @@ def training_data(
     assert test.Y is not None
     any_index = predictor.rules.plan.any_index
     any_label = None if any_index is None else predictor.label_names[any_index]
-    # The explorer needs the labeler on all rows; everything else shows the model at its own threshold.
     prediction = predictor.decide(scores)
     outcome = Outcome(test.Y, prediction.proba, prediction.labels, prediction.passed_gate, test.known)
-    examined = examined_everywhere(predictor, test.X, scores)
+    # The explorer needs the labeler on all rows; everything else shows the model at its own threshold.
+    explored = (
+        None
+        if predictor.rules.is_flat
+        else explorer(predictor, examined_everywhere(predictor, test.X, scores), outcome, test.groups)
+    )
     return {
         "kind": "training",
         "report": report,
         "data": data_facts(data, any_label, held_out),
-        "explorer": explorer(predictor, examined, outcome, test.groups),
+        "explorer": explored,
         **_curves(outcome, predictor.label_names, test.groups),
         "mistakes": mistakes(test, prediction, outcome),
         "decision": decision,

@@ -27,12 +27,14 @@ def training_sections(data: Data) -> list[Section]:
     """Return all sections in page order; those without content are left out."""
     # Only a retraining has a champion to compare with.
     decision = [] if data["decision"] is None else [_decision(data["decision"])]
+    # A flat model has no gate to explore.
+    gate = [] if data["explorer"] is None else [_gate(data["explorer"], data["report"])]
     return [
         *_verdict(data["report"]),
         _summary(data["report"]),
         *decision,
         *_flat(data["report"]),
-        _gate(data["explorer"], data["report"]),
+        *gate,
         _ledger(data["report"]),
         _precision_recall(data),
         _calibration(data),
@@ -67,10 +69,14 @@ def _summary(report: Data) -> Section:
     overall = report["overall"]
     # `any` is the OR of the findings, so their average leaves it out.
     key = "macro_average_precision_findings"
-    tiles = [
-        Tile("Macro average precision of the findings", number(overall[key]), f"95 %: {_ends(overall, key)}"),
+    gate = [
         Tile("Gate AUROC", number(overall["gate_auroc"])),
         Tile("Rows past the gate", share(overall["share_past_gate"]), f"threshold {short(overall['gate_threshold'])}"),
+    ]
+    tiles = [
+        Tile("Macro average precision of the findings", number(overall[key]), f"95 %: {_ends(overall, key)}"),
+        # Reports of earlier releases do not name their model.
+        *([] if report.get("model") == "flat" else gate),
         Tile("Weighted log loss", number(overall["weighted_log_loss"], 4), f"95 %: {_ends(overall, LOG_LOSS, 4)}"),
         Tile("Held-out rows", count(overall["rows"]), f"{count(overall['rows_with_label'])} with a label"),
     ]
