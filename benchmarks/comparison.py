@@ -33,7 +33,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import COLUMNS
-from cascade.comparison.contenders import contenders
+from cascade.comparison.contenders import POOLS, contenders
 from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from cascade_pipelines.compare import contenders_of as config_contenders
@@ -134,7 +134,6 @@ class Entry:
 BAGS = 5
 CODES = 63
 FEWEST_POSITIVES = 15
-POOLS = ("positives", "gated")
 SMALL_PHANTOM_GATE = ("gate.epochs=20", "gate.batch_size=64", "gate.patience=5")
 """As many steps as the flat network has: eight passes are enough on 54,214 rows, not on the 6,000 of a fold."""
 
@@ -154,11 +153,13 @@ choose thresholds for the largest F1 on rows that they have not seen.
 * **flat, weighted loss**: the same with balanced class weights.
 * **peer stack**: `MultiOutputClassifier(CalibratedClassifierCV(make_pipeline(RandomUnderSampler(), model)))`.
 * **literal recipe**: gate at 0.5, then models on 50/50 samples of all rows at 0.5, nothing undone.
-* **flat, calibrated** and **flat, balanced**: the flat model, and balanced models of each label on all rows, both with
-  Platt calibration on rows that they have not seen. `cascade compare` has them; the tables below do not yet.
+* **flat, calibrated**, **flat, weighted loss, calibrated** and **flat, balanced**: the two flat models above, and balanced
+  models of each label on all rows, with Platt calibration on rows that they have not seen. `cascade compare` has them;
+  the tables below do not yet.
 * **cascade, labeler, pool**: the labeler is one multi-label model, balanced models of 5 bags (the phantom: 3), or
   *weighted*, the multi-label model with balanced class weights that calibration corrects. It is trained on the rows
-  with a label (*positives*), or on these and the gate's out-of-fold false alarms (*gated*).
+  with a label (*positives*), on these and the gate's out-of-fold false alarms (*gated*), or on all rows (*all*), which
+  the tables below do not have yet.
 
 ## Columns
 
@@ -166,6 +167,7 @@ choose thresholds for the largest F1 on rows that they have not seen.
 * **to flat**: the difference to the flat model, with a 95 % bootstrap interval over groups, paired.
 * **F1**: mean over labels.
 * **ops/row**: arithmetic per row as it was served, see `cascade/metrics/operations.py`.
+* **µs/row**: measured time per row, in the process that fitted the model.
 * **sums**: least and greatest sum of probabilities over positives, of the more frequent half of the labels.
 """
 
@@ -401,6 +403,8 @@ def figures(result: dict[str, Any]) -> str:
         if "error" in row:
             rows.append([row["contender"], row["error"], *[""] * len(columns)])
             continue
+        # Results of earlier releases have the rate alone.
+        row = {"microseconds_per_row": 1e6 / row["rows_per_second"], **row}
         cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in columns]
         if row.get("difference") is not None:
             cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
