@@ -153,9 +153,9 @@ choose thresholds for the largest F1 on rows that they have not seen.
 * **flat, weighted loss**: the same with balanced class weights.
 * **peer stack**: `MultiOutputClassifier(CalibratedClassifierCV(make_pipeline(RandomUnderSampler(), model)))`.
 * **literal recipe**: gate at 0.5, then models on 50/50 samples of all rows at 0.5, nothing undone.
-* **flat, calibrated**, **flat, weighted loss, calibrated** and **flat, balanced**: the two flat models above, and balanced
-  models of each label on all rows, with Platt calibration on rows that they have not seen. `cascade compare` has them;
-  the tables below do not yet.
+* **flat, calibrated**, **flat, weighted loss, calibrated** and **flat, balanced**: the two flat models above, and
+  balanced models of each label on all rows, with Platt calibration on rows that they have not seen. `cascade compare`
+  has them; the tables below do not yet.
 * **cascade, labeler, pool**: the labeler is one multi-label model, balanced models of 5 bags (the phantom: 3), or
   *weighted*, the multi-label model with balanced class weights that calibration corrects. It is trained on the rows
   with a label (*positives*), on these and the gate's out-of-fold false alarms (*gated*), or on all rows (*all*), which

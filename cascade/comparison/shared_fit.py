@@ -43,8 +43,10 @@ class SharedFits:
         started = time.monotonic()
         fitted = fit_with(estimator, X, y, **extra)
         if key is not None:
-            # With the source of the rows: while it exists, no other object has the identity that is part of the key.
-            self._fitted[key] = fitted, time.monotonic() - started, _viewed(X)[0]
+            source = _viewed(X)[0]
+            # While a source exists, no other object has the identity that is part of its key.
+            kept = None if is_in_memory(source) else source
+            self._fitted[key] = fitted, time.monotonic() - started, kept
         return fitted
 
 
@@ -120,9 +122,10 @@ def _key(estimator: Any, X: Any, y: Any, extra: dict[str, Any]) -> str | None:
 
 
 def _rows(X: Any) -> Any:
-    """Return what identifies rows: the source and the row numbers where there are, else their content."""
+    """Return what identifies rows: the content, or the identity of a source that is not in memory, and row numbers."""
     source, rows = _viewed(X)
-    return (X,) if rows is None and is_in_memory(X) else (id(source), rows)
+    # In memory every contender has a copy of its own, so that equal rows need not be the same object.
+    return (source if is_in_memory(source) else id(source), rows)
 
 
 def _viewed(X: Any) -> tuple[Any, Rows | None]:

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.comparison import shared_fit
 from cascade.comparison.shared_fit import SharedFit, sharing_fits
-from cascade.data.rows import RowView
+from cascade.data.rows import RowSource, RowView
 from cascade.metrics.operations import operations_per_row
 from tests.conftest import KnownTruth
 
@@ -70,9 +70,25 @@ def test_views_are_compared_by_their_source_and_rows(truth: KnownTruth) -> None:
         SharedFit(Counting()).fit(view, y)
         # Every second row of half of the rows, in two steps.
         SharedFit(Counting()).fit(RowView(RowView(X, np.arange(100)), np.arange(0, 100, 2)), y)
+        # And of a copy, since each contender is given one.
+        SharedFit(Counting()).fit(RowView(X.copy(), np.arange(0, 100, 2)), y)
         assert Counting.fits == 1
         SharedFit(Counting()).fit(RowView(X, np.arange(1, 100, 2)), y)
         assert Counting.fits == 2
+
+
+class Files(RowSource):
+    """Rows that are not in memory."""
+
+    shape, dtype = (100, 6), np.dtype(float)
+
+
+def test_sources_that_are_not_in_memory_are_compared_by_identity(truth: KnownTruth) -> None:
+    y, rows = truth.Y[:50, 4], np.arange(50)
+    with sharing_fits():
+        for source, fits in ((first := Files(), 1), (first, 1), (Files(), 2)):
+            SharedFit(Counting()).fit(RowView(source, rows), y)
+            assert Counting.fits == fits
 
 
 def test_a_parameter_that_cannot_be_compared_is_not_shared(truth: KnownTruth) -> None:
