@@ -33,11 +33,11 @@ from cascade.data import Dataset, read_data
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.splits import grouped_holdout
 from cascade.estimators.scoring import gate_log_odds
-from cascade.fitting.gate import gate_threshold
 from cascade.metrics import label_auroc, label_average_precision
 from cascade.metrics.operations import operations_per_row
 from cascade.rules.probability.calibration import fit_calibration
 from cascade.rules.probability.stack import fit_stack
+from cascade.rules.thresholds.gate_threshold import gate_threshold
 from cascade.utils.log_odds import log_odds
 
 CONFIG = Path(__file__).parents[1] / "configs/phantom-multilabel.yaml"

@@ -32,6 +32,7 @@ from cascade.fitting.training_set import TrainingSet
 from cascade.predictor import CascadePredictor
 from cascade.rules.rules import Prediction
 from cascade.rules.thresholds.decisions import DecisionOption
+from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, GateRecallOption
 from cascade.rules.thresholds.overrides import Thresholds
 from cascade.utils.types import Floats
 
@@ -64,8 +65,10 @@ class CascadeClassifier(MultilabelClassifier):
     calibration_folds : int, optional
         Instead of holding rows out, calibrate on out-of-fold probabilities of all rows in this many folds. Both final
         models are then fitted on all rows. For short data; each fold costs another fit of both models.
-    gate_recall : float, default=0.95
-        Recall of every label at the gate that its threshold keeps on the held-out rows.
+    gate_recall : float, or mapping from label name to float, default=0.95
+        Recall at the gate of every label, or of single labels: the threshold is the highest at which the held-out rows
+        give each a lower bound of this size with confidence 0.9, at the cost of at most a tenth of the rows. Labels
+        that a mapping does not name keep 0.95; a label with 0 never opens the gate, and 1 keeps all its positives.
     gate_policy : mapping, optional
         A guarantee instead: {"recall": 0.95, "confidence": 0.95}, proven for every label on groups that nothing
         else uses; see `cascade.fitting.gate_policy.GatePolicy`.
@@ -101,7 +104,7 @@ class CascadeClassifier(MultilabelClassifier):
         The fitted cascade, which makes all predictions.
     gate_, labeler_ : fitted estimators
     gate_threshold_ : GateThreshold
-        The gate's threshold with positives and kept positives of each label.
+        The gate's threshold with positives, kept positives and bound of the recall of each label.
     certificate_ : Certificate or None
         The proof that `gate_policy` requires; None without a policy.
     any_label_ : str or None
@@ -139,7 +142,7 @@ class CascadeClassifier(MultilabelClassifier):
         calibration: str = "platt",
         calibration_size: float = 0.2,
         calibration_folds: int | None = None,
-        gate_recall: float = 0.95,
+        gate_recall: GateRecallOption = DEFAULT_RECALL,
         gate_policy: Mapping[str, Any] | None = None,
         decision: DecisionOption = "f1",
         label_decisions: Mapping[str, DecisionOption] | None = None,
@@ -238,6 +241,8 @@ class CascadeClassifier(MultilabelClassifier):
             "rows_calibrated": fitted.rows_calibrated,
             "profile": training_profile(examples, fitted).to_json(),
         }
+        if (costs := fitted.gate_costs) is not None:
+            provenance["gate_costs"] = costs.to_json()
         if labels.known is not None:
             provenance["labels_missing"] = labels.n_missing
             with_target = examples.with_gate_target(np.arange(len(labels)))

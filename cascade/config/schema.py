@@ -23,6 +23,7 @@ from cascade.estimators.loss_options import check_loss
 from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
 from cascade.many_labels.options import check_decoder
 from cascade.rules.thresholds.decisions import check_decision
+from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, check_gate_recall
 
 
 def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
@@ -187,6 +188,13 @@ def _known_decision(decision: Any) -> Any:
 Decision = Annotated[Any, AfterValidator(_known_decision)]
 
 
+def _known_recall(gate_recall: Any) -> Any:
+    return _refused_as_value(check_gate_recall, gate_recall)
+
+
+GateRecall = Annotated[Any, AfterValidator(_known_recall)]
+
+
 class PolicyConfig(ConfigModel):
     """The recall that the gate must be proven to have."""
 
@@ -204,7 +212,7 @@ class CascadeConfig(ConfigModel):
     calibration: Literal["platt", "beta", "isotonic", "none"] = "platt"
     calibration_size: float = Field(default=0.2, gt=0, lt=1)
     calibration_folds: int | None = Field(default=None, ge=2)
-    gate_recall: float = Field(default=0.95, gt=0, le=1)
+    gate_recall: GateRecall = DEFAULT_RECALL
     gate_policy: PolicyConfig | None = None
     decision: Decision = "f1"
     label_decisions: dict[str, Decision] | None = None

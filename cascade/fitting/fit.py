@@ -15,7 +15,7 @@ from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.errors import DataError
 from cascade.estimators.scoring import gate_log_odds, labeler_log_odds
 from cascade.fitting.fit_rules import fit_rules
-from cascade.fitting.gate import GateRules, GateThreshold, HeldOut, fit_gate_rules
+from cascade.fitting.gate import GateRules, HeldOut, fit_gate_rules
 from cascade.fitting.options import RuleOptions
 from cascade.fitting.stages import Stages
 from cascade.fitting.training_set import TrainingSet
@@ -23,6 +23,8 @@ from cascade.rules.label_plan import LabelPlan, plan_labels, planned
 from cascade.rules.probability.merge import FLAT, pool_rows
 from cascade.rules.rules import Rules, Scores
 from cascade.rules.thresholds.certificate import Certificate
+from cascade.rules.thresholds.gate_costs import GateCosts
+from cascade.rules.thresholds.gate_threshold import GateThreshold
 from cascade.utils.types import Floats, Mask, Rows
 
 logger = logging.getLogger(__name__)
@@ -30,6 +32,9 @@ logger = logging.getLogger(__name__)
 
 POOL_FOLDS = 3
 """Folds of the out-of-fold gates that determine which fitting rows pass a gate fitted without them."""
+
+COSTLY = 0.2
+"""Share of the rows past the gate because of a single label from which on the log warns."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,14 @@ class Fitted:
     out_of_fold: bool
 
     @property
+    def gate_costs(self) -> GateCosts | None:
+        """What each label costs at the gate, on the held-out rows; None without a gate."""
+        if self.rules.is_flat:
+            return None
+        gate = self.rules.gate_proba(self.held.gate_z)
+        return self.gate_threshold.costs(self.rules.label_names, gate, self.held.weight)
+
+    @property
     def scores(self) -> Scores:
         """Scores of the held-out rows, from models that were not fitted on them."""
         # Every row that passes was scored by the labeler in `fit_rules`, so no NaN is selected.
@@ -88,9 +101,8 @@ def fit_held_out(stages: Stages, examples: TrainingSet, rule_options: RuleOption
     gate = stages.fit_gate(examples, fitting, plan)
     n_outputs = 1 + len(stages.gate_labels(plan, examples.known is not None))
     unseen = HeldOut.of(examples, calibrating, gate_log_odds(gate, examples.X, calibrating, n_outputs))
-    gate_rules, certificate = _certified(
-        fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
-    )
+    gate_rules = fit_gate_rules(unseen, rule_options, examples.names, examples.any_index)
+    gate_rules, certificate = _certified(gate_rules, gate, examples, certifying, unseen, rule_options)
     passed = _passed_out_of_fold(stages, examples, fitting, plan, gate_rules, rule_options)
     pool = fitting[pool_rows(Y[fitting], rule_options.negative_pool, passed)]
     labeler = stages.fit_labeler(examples, fitting, pool, plan, gate)
@@ -130,9 +142,8 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
     # Calibration uses scores out of fold only: the final gate is too confident on rows that it was fitted on. The
     # certificate, in contrast, is about the final gate, and its rows are in no fold.
     unseen = HeldOut.of(examples, rows, outputs)
-    gate_rules, certificate = _certified(
-        fit_gate_rules(unseen, rule_options), gate, examples, certifying, unseen, rule_options
-    )
+    gate_rules = fit_gate_rules(unseen, rule_options, examples.names, examples.any_index)
+    gate_rules, certificate = _certified(gate_rules, gate, examples, certifying, unseen, rule_options)
     passed = gate_rules.proba(unseen.gate_z) >= gate_rules.threshold.value
     in_pool = pool_rows(unseen.Y, rule_options.negative_pool, passed)
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
@@ -171,12 +182,16 @@ def _certified(
     """Replace the empirical gate threshold with the certified one, if there is a gate policy."""
     policy = rule_options.gate_policy
     if policy is None:
+        if rule_options.negative_pool != FLAT:
+            _report_costs(gate_rules.costs(unseen, examples.names))
         return gate_rules, None
     gate_z = gate_log_odds(gate, examples.X, certifying, 1 + unseen.gate_label_z.shape[1])[:, 0]
     # On calibrated probabilities, whose calibration was fitted on other rows: this is the gate as it will be used.
-    certificate = policy.certify(gate_rules.proba(gate_z), examples, certifying)
+    proba = gate_rules.proba(gate_z)
+    certificate = policy.certify(proba, examples, certifying)
     logger.info("certificate: %s", certificate.statement())
-    return gate_rules.at(certificate.threshold, unseen, policy.recall), certificate
+    highest = policy.thresholds(proba, examples, certifying)
+    return gate_rules.certified_at(highest, unseen, policy.recall), certificate
 
 
 def _gate_out_of_fold(
@@ -214,7 +229,7 @@ def _passed_out_of_fold(
     # Gates fitted on fewer rows may have another scale, so their scores are calibrated separately. The threshold is
     # that of the final gate, since the labeler will be applied to rows past it.
     unseen = HeldOut.of(examples, fitting, z)
-    fold_rules = fit_gate_rules(unseen, rule_options)
+    fold_rules = fit_gate_rules(unseen, rule_options, examples.names, examples.any_index)
     return fold_rules.proba(unseen.gate_z) >= gate_rules.threshold.value
 
 
@@ -250,6 +265,29 @@ def _report_unseen(fitting: Labels, calibrating: Labels, names: tuple[str, ...])
             f"label {names[k]!r} has no positive among the held-out rows: it is not calibrated, and its decision "
             "threshold and the gate threshold are chosen without its positives.",
             stacklevel=5,
+        )
+
+
+def _report_costs(costs: GateCosts) -> None:
+    logger.info("gate: of the held-out rows, %s", costs.sentence())
+    for cost in costs.unproven():
+        # Where all positives are kept, a lower threshold would prove nothing more.
+        level = logging.INFO if cost.kept == cost.positives else logging.WARNING
+        sentence = (
+            "label %r: the recall at the gate has a lower bound of %.3f instead of %.3g. To prove more, %d held-out "
+            "positives would cost more than a tenth of the rows; `gate_recall={%r: 1}` keeps all of them."
+        )
+        logger.log(level, sentence, cost.label, cost.bound, cost.recall, cost.positives, cost.label)
+    opening = costs.opening()
+    if opening is not None and costs.share_past_gate - opening[1] >= COSTLY:
+        cost, without = opening
+        logger.warning(
+            "label %r alone opens the gate from %.0f to %.0f %% of the held-out rows. If it is not worth that, lower "
+            "its recall, for instance `gate_recall={%r: 0}`.",
+            cost.label,
+            100 * without,
+            100 * costs.share_past_gate,
+            cost.label,
         )
 
 

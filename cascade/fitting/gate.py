@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
@@ -15,6 +14,9 @@ from cascade.fitting.options import RuleOptions
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.probability.calibration import AnyCalibration, calibrated_proba, fit_calibration
 from cascade.rules.probability.merge import FLAT
+from cascade.rules.thresholds.gate_costs import GateCosts
+from cascade.rules.thresholds.gate_recall import gate_recalls
+from cascade.rules.thresholds.gate_threshold import GateThreshold, certified_threshold, gate_threshold, no_threshold
 from cascade.utils.types import Floats, Mask, Rows
 
 
@@ -81,14 +83,20 @@ class GateRules:
         """Return the calibrated p(a | x) from log-odds; float of shape (n,)."""
         return calibrated_proba(self.calibration, gate_z)
 
-    def at(self, certified: float, held: HeldOut, recall: float) -> GateRules:
-        """Return the same rules at a certified threshold, or at `HIGHEST_GATE_THRESHOLD` if that is lower."""
-        # A certificate covers every lower threshold, so the cap keeps the claim.
-        value = min(certified, HIGHEST_GATE_THRESHOLD)
-        return replace(self, threshold=at_threshold(value, self.proba(held.gate_z), held.Y, recall))
+    def costs(self, held: HeldOut, names: tuple[str, ...]) -> GateCosts:
+        """Return what each label costs at the gate, on the held-out rows."""
+        return self.threshold.costs(names, self.proba(held.gate_z), held.weight)
+
+    def certified_at(self, highest: Floats, held: HeldOut, recall: float) -> GateRules:
+        """Return the same rules at the lowest of the labels' certified thresholds (L,), or at 0.5 if that is lower."""
+        # A certificate covers every lower threshold, so the upper limit keeps the claim.
+        threshold = certified_threshold(highest, self.proba(held.gate_z), held.Y, recall)
+        return replace(self, threshold=threshold)
 
 
-def fit_gate_rules(held: HeldOut, rule_options: RuleOptions) -> GateRules:
+def fit_gate_rules(
+    held: HeldOut, rule_options: RuleOptions, names: tuple[str, ...], any_index: int | None
+) -> GateRules:
     """Calibrate the gate and choose its threshold."""
     target = LabelMatrix(held.Y.max(axis=1, keepdims=True))
     if held.any_known is not None:
@@ -96,76 +104,10 @@ def fit_gate_rules(held: HeldOut, rule_options: RuleOptions) -> GateRules:
         any_known = held.any_known[:, None]
         target = LabelMatrix(target.values * any_known, any_known)
     calibration = fit_calibration(held.gate_z[:, None], target, held.weight, rule_options.calibration)
-    gate = calibrated_proba(calibration, held.gate_z)
     if rule_options.negative_pool == FLAT:
-        return GateRules(calibration, at_threshold(0.0, gate, held.Y, 1.0))
+        return GateRules(calibration, no_threshold(held.Y))
+    gate = calibrated_proba(calibration, held.gate_z)
     # On calibrated probabilities: on others the upper limit of 0.5 would have no meaning.
-    return GateRules(calibration, gate_threshold(gate, held.Y, rule_options.gate_recall, held.weight))
-
-
-HIGHEST_GATE_THRESHOLD = 0.5
-"""A row that is more likely than not to have a label is always examined."""
-
-
-@dataclass(frozen=True)
-class GateThreshold:
-    """The gate's threshold, and the positives of each label that it keeps on the rows on which it was chosen.
-
-    Attributes
-    ----------
-    value : float
-        Rows with a gate probability of at least this are examined.
-    wanted : float
-        Requested recall.
-    positives, kept : ndarray of int, shape (L,)
-        Positives of each label among these rows, and those past the gate.
-    """
-
-    value: float
-    wanted: float
-    positives: NDArray[np.int64]
-    kept: NDArray[np.int64]
-
-
-def at_threshold(value: float, gate: Floats, Y: Labels, recall: float) -> GateThreshold:
-    """Return a given threshold with the positives that it keeps on these rows."""
-    return GateThreshold(value, recall, Y.sum(axis=0, dtype=np.int64), Y[gate >= value].sum(axis=0, dtype=np.int64))
-
-
-def gate_threshold(gate: Floats, Y: Labels, recall: float, weight: Floats | None = None) -> GateThreshold:
-    """Return the highest threshold that keeps `recall` of the positives of every label.
-
-    Parameters
-    ----------
-    gate : ndarray of float, shape (n,)
-        Gate probabilities of held-out rows.
-    Y : ndarray of 0/1, shape (n, L)
-        Only positives count, so a missing label may be 0.
-    recall : float in (0, 1]
-    weight : ndarray of float, shape (n,), optional
-        How many rows of the population each row represents.
-
-    Returns
-    -------
-    GateThreshold
-        Without any positive the threshold is 0, and every row is examined. It is at most 0.5, so that a row that is
-        more likely than not to have a label is always examined.
-
-    Examples
-    --------
-    >>> gate_threshold(np.array([0.9, 0.4, 0.1]), np.array([[1, 0], [0, 1], [0, 0]]), recall=1.0).value
-    0.4
-    """
-    weights = np.ones(len(gate)) if weight is None else weight
-    # Label by label: on the recall of `any` alone, the gate could reject all rows of a rare label.
-    highest = [_keep(gate[Y[:, k] > 0], weights[Y[:, k] > 0], recall) for k in np.flatnonzero(Y.any(axis=0))]
-    value = min([*highest, HIGHEST_GATE_THRESHOLD]) if highest else 0.0
-    return at_threshold(value, gate, Y, recall)
-
-
-def _keep(scores: Floats, weight: Floats, recall: float) -> float:
-    order = np.argsort(-scores, kind="stable")
-    kept = np.cumsum(weight[order])
-    # The small slack keeps a product such as 0.55 * 100 = 55.00000000000001 from requiring one positive more.
-    last = int(np.searchsorted(kept, recall * kept[-1] - 1e-9))
-    return float(scores[order][min(last, len(scores) - 1)])
+    wanted = gate_recalls(rule_options.gate_recall, names)
+    threshold = gate_threshold(gate, held.Y, wanted, held.weight, held.group, any_index)
+    return GateRules(calibration, threshold)

@@ -14,7 +14,7 @@ from cascade.data.splits import random_groups
 from cascade.errors import ConfigError
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.thresholds.certificate import Certificate, Claim, check_provable
-from cascade.rules.thresholds.certify import certify
+from cascade.rules.thresholds.certify import certified_thresholds, certify
 from cascade.utils.checks import is_number
 from cascade.utils.types import Floats, Rows
 
@@ -102,3 +102,8 @@ class GatePolicy:
             self.claim,
             self.accept_bound,
         )
+
+    def thresholds(self, gate: Floats, examples: TrainingSet, rows: Rows) -> Floats:
+        """Return the highest threshold that each label's proof allows, shape (L,); the certificate has the lowest."""
+        groups = None if examples.groups is None else examples.groups[rows]
+        return certified_thresholds(gate, examples.Y[rows], groups, self.recall, self.confidence, self.claim)

@@ -12,6 +12,7 @@ from cascade.rules.probability.merge import FLAT, check_pool
 from cascade.rules.probability.stack import check_merge
 from cascade.rules.rules import check_coherence
 from cascade.rules.thresholds.decisions import DecisionOption, each_decision
+from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, GateRecallOption, gate_recalls
 
 REJECTED = ("gate", "share", "zero")
 """Probabilities of rejected rows: from the gate's label outputs where it has them, the gate's probability times the
@@ -25,7 +26,7 @@ class RuleOptions:
     Attributes
     ----------
     negative_pool, calibration, rejected, coherence, merge : str
-    gate_recall : float
+    gate_recall : float, or mapping from label name to float
     decision : decision
     label_decisions : mapping from label name to decision, or None
     gate_policy : GatePolicy, or None
@@ -33,7 +34,7 @@ class RuleOptions:
 
     negative_pool: str = "positives"
     calibration: str = "platt"
-    gate_recall: float = 0.95
+    gate_recall: GateRecallOption = DEFAULT_RECALL
     decision: DecisionOption = "f1"
     label_decisions: Mapping[str, DecisionOption] | None = None
     coherence: str = "lift"
@@ -51,8 +52,12 @@ class RuleOptions:
         check_coherence(self.coherence)
         check_merge(self.merge)
         each_decision(self.decision, self.label_decisions, names)
-        if not 0 < self.gate_recall <= 1:
-            raise ConfigError(f"`gate_recall` must lie in (0, 1]. Received {self.gate_recall}.")
+        gate_recalls(self.gate_recall, names)
+        if self.gate_policy is not None and isinstance(self.gate_recall, Mapping):
+            raise ConfigError(
+                "`gate_recall` must not be a mapping with `gate_policy`, which proves one recall for all labels; omit "
+                "one of them."
+            )
         if self.rejected not in REJECTED:
             raise ConfigError(f"`rejected` must be one of {list(REJECTED)}. Received {self.rejected!r}.")
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
+
+from cascade.rules.thresholds.gate_costs import GateCosts
 
 Layout = tuple[tuple[str, str, str], ...]
 """Per column: the keys of its values, separated by spaces, its title and its format."""
@@ -59,6 +62,16 @@ SLICES: Layout = (
     ("jaccard", "Jaccard", "{:.3f}"),
 )
 
+GATE_COSTS: Layout = (
+    ("label", "label", "{}"),
+    ("recall", "wanted recall", "{:.3g}"),
+    ("positives", "rows", "{}"),
+    ("kept", "kept", "{}"),
+    ("bound", "bound", "{:.3f}"),
+    ("alone", "passing if alone", "{:.3f}"),
+    ("without", "without it", "{:.3f}"),
+)
+
 SUMMARY = (
     "rows",
     "rows_with_label",
@@ -83,6 +96,7 @@ def report_table(report: dict[str, Any]) -> str:
         grid(LABELS_MORE, labels),
         [*grid(LEDGER, book["labels"]), _empty_rows(book)],
         grid(SLICES, _slices(report)),
+        *_gate_costs(report),
         _summary(report["overall"]),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts)
@@ -96,6 +110,14 @@ def _slices(report: dict[str, Any]) -> list[dict[str, Any]]:
         {"slice": "with a label"} | slices["with_label"]["overall"],
         {"slice": "past the gate"} | slices["past_gate"]["overall"],
     ]
+
+
+def _gate_costs(report: dict[str, Any]) -> list[list[str]]:
+    # Only the report of a training run has them, and no model of earlier versions.
+    if report.get("gate_costs") is None:
+        return []
+    costs = GateCosts.from_json(report["gate_costs"])
+    return [[*grid(GATE_COSTS, (asdict(cost) for cost in costs.labels)), *costs.notes()]]
 
 
 def _empty_rows(book: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.rules.thresholds.gate_costs import GateCosts
 from cascade.utils.checks import is_number
 
 
@@ -28,7 +29,7 @@ def refusing(path: Path) -> Iterator[None]:
 
 
 def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
-    """Validate the parts of the provenance that are used after loading: columns, pixels, profile."""
+    """Validate the parts of the provenance that are used after loading: columns, pixels, profile, gate costs."""
     if not isinstance(provenance, dict):
         raise ModelRefusedError(f"`{path}` has a provenance that is not an object.")
     columns = provenance.get("columns", {})
@@ -37,7 +38,7 @@ def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
     adapted = provenance.get("adapted")
     if adapted is not None and not (isinstance(adapted, dict) and is_number(adapted.get("prevalence"))):
         raise ModelRefusedError(f"`{path}` has an adapted prevalence in its provenance that `save` did not write.")
-    # Pixels and profile are built only to validate them; loading must not fail later, when they are used.
+    # Pixels, profile and costs are built only to validate them; loading must not fail later, when they are used.
     if "pixels" in provenance:
         from cascade.data.readers.pixels import PixelOptions
 
@@ -46,4 +47,6 @@ def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
         from cascade.drift.profile import TrainingProfile
 
         TrainingProfile.from_json(provenance["profile"])
+    if "gate_costs" in provenance:
+        GateCosts.from_json(provenance["gate_costs"])
     return provenance

@@ -30,9 +30,9 @@ from cascade import BalancedBinaryRelevance
 from cascade.data.labels import Labels
 from cascade.datasets.known_truth import draw
 from cascade.datasets.phantom.table import full_table
-from cascade.fitting.gate import gate_threshold
 from cascade.rules.probability.merge import MERGES, pool_rows
 from cascade.rules.thresholds.certificate import recall_bound
+from cascade.rules.thresholds.gate_threshold import gate_threshold
 from cascade.utils.log_odds import log_odds, shift_proba
 
 Floats = NDArray[np.float64]

@@ -75,4 +75,5 @@ def report_on_held_out(predictor: CascadePredictor, timed: TimedScores, data: Da
     # Facts of the run that the scores do not have: figures on raised prevalences must be read as such.
     report["natural_prevalence"] = data.natural_prevalence
     report["certificate"] = None if predictor.certificate is None else predictor.certificate.to_json()
+    report["gate_costs"] = predictor.provenance.get("gate_costs")
     return report

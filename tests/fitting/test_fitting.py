@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.errors import ConfigError, DataError
+from cascade.rules.thresholds.certificate import misses_allowed
 from tests.conftest import KnownTruth
 
 
@@ -214,3 +216,57 @@ def test_a_policy_for_no_gate_is_refused(truth: KnownTruth) -> None:
     )
     with pytest.raises(ConfigError, match="`gate_policy` needs a gate"):
         model.fit(truth.X[:2000], truth.Y[:2000])
+
+
+@pytest.mark.parametrize("folds", [None, 3])
+def test_a_label_that_cannot_be_predicted_is_named_and_can_be_left_out(
+    folds: int | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A frequent label that is independent of the rows lets most of them pass, for the recall of it and of `any`."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4000, 3))
+    Y = np.column_stack([X[:, 0] + 0.3 * rng.normal(size=4000) > 1.3, rng.random(4000) < 0.04])
+    Y = np.column_stack([Y, Y.any(axis=1)]).astype(np.uint8)
+    parts = LogisticRegression(), MultiOutputClassifier(LogisticRegression())
+    options = {"label_names": ["seen", "noise", "any"], "calibration_folds": folds}
+    opened = CascadeClassifier(*parts, **options).fit(X, Y)
+    assert re.search(r"label 'noise' alone opens the gate .* `gate_recall=\{'noise': 0\}`", caplog.text)
+    caplog.clear()
+    closed = CascadeClassifier(*parts, gate_recall={"noise": 0}, **options).fit(X, Y)
+    assert "opens the gate" not in caplog.text
+    assert opened.examine(X).passed_gate.mean() > 0.8
+    assert closed.examine(X).passed_gate.mean() < 0.3
+    assert closed.gate_threshold_.bound[0] >= 0.95
+    costs = closed.predictor_.provenance["gate_costs"]
+    assert costs["deciding"] in ("seen", "any")
+    assert [cost["recall"] for cost in costs["labels"]] == [0.95, 0.0, 0.95]
+
+
+def test_a_certificate_shows_the_cost_of_each_label_too(truth: KnownTruth) -> None:
+    policy = {"recall": 0.9, "accept_bound": True}
+    model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), gate_policy=policy)
+    costs = model.fit(truth.X[:20_000], truth.Y[:20_000]).predictor_.provenance["gate_costs"]
+    assert model.gate_threshold_.value == min(model.certificate_.threshold, 0.5)
+    lost = {row.label: row.misses for row in model.certificate_.labels}
+    # Of the label that determines the threshold, exactly the allowed units are lost.
+    (deciding,) = [row for row in model.certificate_.labels if row.label == costs["deciding"]]
+    assert lost[costs["deciding"]] == max(int(misses_allowed(deciding.units, 0.9)), 0)
+    assert costs["share_past_gate"] == max(cost["alone"] for cost in costs["labels"])
+
+
+def test_a_rare_label_whose_bound_would_cost_too_much_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(5000, 3))
+    # The rare label has a few positives that look like empty rows.
+    Y = np.column_stack([X[:, 0] > 1.3, (X[:, 1] > 1.9) | (rng.random(5000) < 0.001)]).astype(np.uint8)
+    parts = LogisticRegression(), MultiOutputClassifier(LogisticRegression())
+    names = ["common", "rare"]
+    model = CascadeClassifier(*parts, label_names=names).fit(X, Y)
+    assert re.search(
+        r"label 'rare': the recall at the gate has a lower bound of .* `gate_recall=\{'rare': 1\}`", caplog.text
+    )
+    assert model.gate_threshold_.kept[1] < model.gate_threshold_.positives[1]
+    caplog.clear()
+    all_kept = CascadeClassifier(*parts, label_names=names, gate_recall={"rare": 1}).fit(X, Y)
+    assert "lower bound" not in caplog.text
+    assert all_kept.gate_threshold_.kept[1] == all_kept.gate_threshold_.positives[1]

@@ -45,9 +45,9 @@ def test_rows_that_prove_are_used_for_nothing_else(
 ) -> None:
     calibrated = []
 
-    def watched_gate(held: Any, rule_options: Any) -> Any:
+    def watched_gate(held: Any, *arguments: Any) -> Any:
         calibrated.append(len(held.Y))
-        return fit_gate_rules(held, rule_options)
+        return fit_gate_rules(held, *arguments)
 
     def watched_rules(*arguments: Any) -> Any:
         calibrated.append(len(arguments[3].Y))

@@ -296,6 +296,8 @@ def test_bad_data_ends_with_status_3(run_here: Callable[..., Done], models: Path
         ("dta.path=x", "did you mean `data`?"),
         ("data.test_siz=0.1", "did you mean `data.test_size`?"),
         ("cascade.gate_recal=0.9", "did you mean `cascade.gate_recall`?"),
+        ("cascade.gate_recall=0", "`cascade.gate_recall` must be a number in (0, 1], or map label names to numbers."),
+        ("cascade.gate_recall={any: 2}", "`cascade.gate_recall` must map label names to numbers in [0, 1]"),
         ("gate.epochs=0", "`gate.epochs` input should be greater than or equal to 1. Received 0."),
         ("gate.kind=svm", "`gate` must have a `kind` among keras, logistic_regression"),
         ("seed", "form key.key=value"),

@@ -27,6 +27,7 @@ from cascade.reports.html.content.thumbnails import LARGEST, thumbnails
 from cascade.reports.html.layout.charts import gate_panels
 from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.reports.report import evaluate
+from cascade.rules.thresholds.gate_costs import GateCosts
 from cascade_pipelines import compare, train, train_many_labels
 from cascade_pipelines.steps.run_data import split
 from tests.conftest import KnownTruth
@@ -128,6 +129,9 @@ def test_the_page_has_the_figures_of_the_report(html: str, trained: Path) -> Non
     for shown in (f"{overall['gate_auroc']:.3f}", f"{100 * overall['share_past_gate']:.1f} %", f"{overall['rows']:,}"):
         assert shown in words
     assert "With confidence 0.95" in words
+    assert all(note in words for note in GateCosts.from_json(report["gate_costs"]).notes())
+    for cost in report["gate_costs"]["labels"]:
+        assert f"{100 * cost['alone']:.1f} %" in words
 
 
 @pytest.mark.filterwarnings("ignore:`gate_threshold` .* is above the certified:UserWarning")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,19 @@ def test_the_text_fits_a_terminal_and_has_losses_and_baseline(evaluated: tuple[O
     assert max(map(len, text.splitlines())) <= 120
     for word in ("95 % of AP", "lost at gate", "false alarms", "predicted all empty", "with a label", "past the gate"):
         assert word in text
+
+
+def test_the_text_of_a_training_shows_what_each_label_costs(
+    evaluated: tuple[Outcome, dict[str, Any]], truth: KnownTruth
+) -> None:
+    names = ["epidural", "intraparenchymal", "intraventricular", "subarachnoid", "any"]
+    model = CascadeClassifier(LogisticRegression(), OneVsRestClassifier(LogisticRegression()), label_names=names)
+    model.fit(truth.X[:4000], truth.Y[:4000])
+    costs = model.predictor_.provenance["gate_costs"]
+    text = report_table(evaluated[1] | {"gate_costs": costs})
+    assert max(map(len, text.split("Of the rows")[0].splitlines())) <= 120
+    assert f"{costs['deciding']!r} determines the threshold, and without it" in text
+    # A fifth of 4,000 rows has too few positives of the first label.
+    (few,) = re.findall("lower bound below the wanted recall: (.*)", text)
+    assert f"'epidural' ({costs['labels'][0]['bound']:.3f})" in few
+    assert report_table(evaluated[1] | {"gate_costs": None}) == report_table(evaluated[1])

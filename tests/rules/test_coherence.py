@@ -56,7 +56,7 @@ def test_any_has_the_right_sum_after_it_has_met_the_labels() -> None:
     plan = planned(LabelMatrix(Y), 2, np.array([0, 1]), np.full(3, 0.1))
     held = HeldOut(LabelMatrix(Y), np.ones(n), np.arange(n), gate_z, np.empty((n, 0)))
     rule_options = RuleOptions(negative_pool="all")
-    gate_rules = fit_gate_rules(held, rule_options)
+    gate_rules = fit_gate_rules(held, rule_options, ("a", "b", "any"), 2)
     rules = fit_rules(("a", "b", "any"), plan, gate_rules, held, lambda rows: labeler_z[rows], rule_options)
     gate = rules.gate_proba(gate_z)
     passed = gate >= rules.gate_threshold

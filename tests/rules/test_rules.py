@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from cascade.data.label_matrix import LabelMatrix
-from cascade.fitting.gate import gate_threshold
 from cascade.rules.probability.calibration import fit_calibration
 
 
@@ -45,19 +42,3 @@ def test_few_positives_leave_the_slope_near_one_and_never_negative() -> None:
     assert expit(fitted(z)).sum() == pytest.approx(3, abs=1.5)
     untouched = fit_calibration(z, LabelMatrix(np.zeros_like(y)))
     assert (untouched.low[0], untouched.intercept[0]) == (1.0, 0.0)
-
-
-@given(seed=st.integers(0, 5000), recall=st.floats(0.05, 1.0))
-def test_the_gate_threshold_is_the_highest_that_keeps_every_label(seed: int, recall: float) -> None:
-    rng = np.random.default_rng(seed)
-    gate, Y = rng.random(60).round(2), (rng.random((60, 3)) < 0.2).astype(np.uint8)
-    found = gate_threshold(gate, Y, recall).value
-
-    def keeps(value: float) -> bool:
-        return all(np.mean(gate[Y[:, k] > 0] >= value) >= recall - 1e-9 for k in range(3) if Y[:, k].any())
-
-    assert keeps(found)
-    assert found <= 0.5
-    higher = np.unique(gate[(gate > found) & (gate <= 0.5)])
-    if Y.any() and len(higher):
-        assert not keeps(higher[0])

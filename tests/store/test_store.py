@@ -178,6 +178,7 @@ def forge(folder: Path, **changes: object) -> None:
         {"pixels": {"image_size": 0}},
         {"adapted": {}},
         {"adapted": {"prevalence": "high"}},
+        {"gate_costs": {"share_past_gate": 0.5, "deciding": "x", "labels": []}},
     ],
 )
 def test_a_forged_provenance_is_refused(provenance: object, copy: Path) -> None:

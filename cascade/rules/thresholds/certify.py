@@ -111,12 +111,9 @@ def certify(
     labels = check_labels(Y)
     named = name_labels(names, labels.shape[1])
     scores = _check_gate(gate, len(labels))
-    number = group_numbers(groups, len(labels))
-    positives = [np.flatnonzero(column) for column in labels.T]
-    units = [_unit_scores(scores[rows], number[rows]) for rows in positives]
-
+    units = _units(scores, labels, group_numbers(groups, len(labels)))
     level = level_of(claim, confidence, len(named))
-    threshold = _threshold(units, misses_allowed([len(unit) for unit in units], recall, level))
+    threshold = _lowest(_highest(units, recall, level))
     certificate = Certificate(
         recall,
         confidence,
@@ -126,13 +123,35 @@ def certify(
         threshold=threshold,
         share_past_gate=float((scores >= threshold).mean()),
         labels=tuple(
-            _of_label(name, len(rows), unit, threshold, recall, level)
-            for name, rows, unit in zip(named, positives, units, strict=True)
+            _of_label(name, int(column.sum()), unit, threshold, recall, level)
+            for name, column, unit in zip(named, labels.T, units, strict=True)
         ),
     )
     if not accept_bound:
         _refuse_unsupported(certificate)
     return certificate
+
+
+def certified_thresholds(
+    gate: Floats, Y: Labels, groups: ArrayLike | None, recall: float, confidence: float, claim: Claim
+) -> Floats:
+    """Return the highest threshold that each label allows; `certify` with the same arguments uses the lowest.
+
+    Parameters
+    ----------
+    gate : ndarray of float, shape (n,)
+    Y : ndarray of 0/1, shape (n, L)
+    groups : array-like, shape (n,), or None
+    recall, confidence : float in (0, 1)
+    claim : {"joint", "per_label"}
+
+    Returns
+    -------
+    ndarray of float, shape (L,)
+        Infinite for a label without positives.
+    """
+    units = _units(gate, Y, group_numbers(groups, len(Y)))
+    return _highest(units, recall, level_of(claim, confidence, Y.shape[1]))
 
 
 def certified_recall(
@@ -162,7 +181,7 @@ def certified_recall(
     """
     number = group_numbers(groups, len(Y))
     # With 0 and 1 as scores, a group's lowest score is 1 exactly when all its rows with the label passed.
-    units = [_unit_scores(passed[column > 0].astype(np.float64), number[column > 0]) for column in Y.T]
+    units = _units(passed.astype(np.float64), Y, number)
     # The minimum needs no correction for the number of labels: it is too high only if the bound of the label with the
     # lowest recall is.
     bounds = [recall_bound(int(unit.sum()), len(unit), confidence) for unit in units if len(unit)]
@@ -181,6 +200,12 @@ def _check_gate(gate: ArrayLike, n_rows: int) -> Floats:
     return scores
 
 
+def _units(scores: Floats, Y: Labels, number: NDArray[np.intp]) -> list[Floats]:
+    """Return the scores of each label's units."""
+    positives = [np.flatnonzero(column) for column in Y.T]
+    return [_unit_scores(scores[rows], number[rows]) for rows in positives]
+
+
 def _unit_scores(scores: Floats, number: NDArray[np.intp]) -> Floats:
     """Return the lowest score of each group, ascending: all rows of a group pass exactly when that one does."""
     _, place = np.unique(number, return_inverse=True)
@@ -189,11 +214,18 @@ def _unit_scores(scores: Floats, number: NDArray[np.intp]) -> Floats:
     return np.sort(lowest)
 
 
-def _threshold(units: list[Floats], allowed: NDArray[np.int64]) -> float:
+def _highest(units: list[Floats], recall: float, level: float) -> Floats:
+    """Return the highest threshold that each label allows, infinite for a label without units."""
+    allowed = misses_allowed([len(unit) for unit in units], recall, level)
     # A label that cannot be certified allows no miss, which keeps its recall as high as can be shown. `most` is below
     # the number of units, since n or fewer misses have probability 1, so the index always exists.
-    highest = [unit[max(most, 0)] for unit, most in zip(units, allowed.tolist(), strict=True) if len(unit)]
-    return float(min(highest, default=0.0))
+    each = [unit[max(most, 0)] if len(unit) else np.inf for unit, most in zip(units, allowed.tolist(), strict=True)]
+    return np.array(each, dtype=np.float64)
+
+
+def _lowest(highest: Floats) -> float:
+    lowest = float(highest.min(initial=np.inf))
+    return lowest if np.isfinite(lowest) else 0.0
 
 
 def _of_label(

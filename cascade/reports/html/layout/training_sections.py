@@ -19,6 +19,7 @@ from cascade.reports.html.layout.numbers import count, interval, number, share, 
 from cascade.reports.html.layout.panels import MOST_PANELS, Table
 from cascade.reports.html.layout.section import Section, Tile
 from cascade.rules.thresholds.certificate import Certificate
+from cascade.rules.thresholds.gate_costs import GateCosts
 
 Data = Mapping[str, Any]
 
@@ -104,10 +105,33 @@ def _gate(explorer: Data, report: Data) -> Section:
         "saving": saving(cost(explorer, explorer["passed"][at])),
         "panels": gate_panels(explorer),
         "left_out": max(len(explorer["labels"]) - MOST_PANELS, 0),
+        "costs": _gate_costs(report.get("gate_costs")),
         "certificate": _certificate(report["certificate"]),
     }
     question = "What does the gate cost and save, also at other thresholds?"
     return Section("gate", "Gate", question, content)
+
+
+def _gate_costs(given: Data | None) -> dict[str, Any] | None:
+    # Models of earlier versions have none.
+    if given is None:
+        return None
+    costs = GateCosts.from_json(given)
+    columns = ("label", "wanted recall", "positives", "kept", "lower bound", "if alone", "without it")
+    rows = [
+        (
+            cost.label,
+            short(cost.recall),
+            count(cost.positives),
+            count(cost.kept),
+            number(cost.bound),
+            share(cost.alone),
+            share(cost.without),
+        )
+        for cost in costs.labels
+    ]
+    caption = "Rows past the gate if only this label, or all others, set the threshold"
+    return {"notes": costs.notes(), "table": Table(caption, columns, tuple(rows))}
 
 
 def _certificate(given: Data | None) -> dict[str, Any] | None:
