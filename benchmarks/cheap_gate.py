@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from cascade import CascadeClassifier, CascadePredictor
+from cascade.comparison.shared_fit import SharedFit, sharing_fits
 from cascade.config.build import build_cascade
 from cascade.config.yaml_file import load_config
 from cascade.data import Dataset, read_data
@@ -57,8 +58,10 @@ class Answer:
 def models(data: Dataset, seed: int) -> dict[str, CascadeClassifier]:
     """Return the unfitted models by name, the flat one first."""
     config = load_config(CONFIG)
-    cascade = build_cascade(config, data).set_params(random_state=seed)
-    wide = build_cascade(config, data).set_params(random_state=seed)
+    cascade, wide = (build_cascade(config, data).set_params(random_state=seed) for _ in range(2))
+    # Both have the same gates, which are fitted once.
+    for model in (cascade, wide):
+        model.set_params(gate=SharedFit(model.gate))
     wide.labeler.set_params(network_options={**wide.labeler.network_options, "width": WIDE})
     flat = build_cascade(config, data).set_params(gate="none", random_state=seed)
     return {"flat": flat, "cascade": cascade, "wide cascade": wide}
@@ -71,7 +74,9 @@ def answer(model: CascadeClassifier, X: Any, Y: Any) -> Answer:
     if model.labeler_ is not None:
         operations += prediction.passed_gate.mean() * operations_per_row(model.labeler_)
     outcome = Outcome(Y, prediction.proba, prediction.labels, prediction.passed_gate)
-    return Answer(outcome, float(operations), model.predictor_)
+    fitted = model.predictor_
+    gate = getattr(fitted.gate, "estimator_", fitted.gate)
+    return Answer(outcome, float(operations), CascadePredictor(gate, fitted.labeler, fitted.rules, fitted.signature))
 
 
 def time_ratios(answers: dict[str, Answer], X: Any) -> dict[str, float]:
@@ -101,11 +106,12 @@ def run(data: Dataset, seed: int) -> tuple[dict[str, Answer], np.ndarray]:
     training, testing = data.part(np.flatnonzero(~held)), data.part(np.flatnonzero(held))
     group = group_numbers(testing.groups, len(testing))
     answers, seconds = {}, {}
-    for name, model in models(data, seed).items():
-        started = time.monotonic()
-        model.fit(training.X, training.Y, groups=training.groups)
-        seconds[name] = time.monotonic() - started
-        answers[name] = answer(model, testing.X, testing.Y)
+    with sharing_fits() as shared:
+        for name, model in models(data, seed).items():
+            started, saved = time.monotonic(), shared.saved_seconds
+            model.fit(training.X, training.Y, groups=training.groups)
+            seconds[name] = time.monotonic() - started + shared.saved_seconds - saved
+            answers[name] = answer(model, testing.X, testing.Y)
     ratios = time_ratios(answers, testing.X[:TIMED_ROWS])
     for name in answers:
         print(
