@@ -20,6 +20,7 @@ from cascade.rules.probability.calibration import AnyCalibration, Calibration, f
 from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import pool_rows
 from cascade.rules.rules import Rules
+from cascade.rules.thresholds.chance import ChanceTest, chance_test
 from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
@@ -88,11 +89,32 @@ def fit_rules(
     proba = rules.proba(gate, passed, labeler_z[passed])
     decisions = each_decision(rule_options.decision, rule_options.label_decisions, names)
     # Thresholds come last: they are compared with the merged, calibrated and coherent probabilities.
-    thresholds = decision_thresholds(decisions, names, proba, passed, held.labels, held.weight)
-    rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
+    chance = _chance(rules, labeler_z, held, passed)
+    thresholds = decision_thresholds(
+        decisions, names, proba, passed, held.labels, held.weight, chance=chance, stacklevel=6
+    )
+    rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held, chance)
     if plan.any_index is not None:
         _report_any(rules, decisions[plan.any_index], proba, passed, held)
     return rules
+
+
+def _chance(rules: Rules, labeler_z: Floats, held: HeldOut, passed: Mask) -> ChanceTest:
+    """Test the ranking by the two models alone: everything that was fitted on the held-out labels is taken out."""
+    labeler, merged = (Calibration.identity(width) for width in (len(rules.plan.learned), len(rules.merged_columns)))
+    usual = rules.plan.share.copy()
+    if rules.plan.any_index is not None:
+        usual[rules.plan.any_index] = 1.0
+    # The gate threshold depends on the positives, too. With the usual shares instead of those among rejected rows, a
+    # positive does not rank higher only because the threshold was chosen to keep it. At infinity no row is "between".
+    alone = replace(
+        rules,
+        labeler_calibration=labeler,
+        merged_calibration=merged,
+        rejected_share=usual,
+        gate_threshold=np.inf,
+    )
+    return chance_test(alone.proba(expit(held.gate_z), passed, labeler_z[passed]), held.labels, held.weight, held.group)
 
 
 def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: Mask, held: HeldOut) -> None:
