@@ -45,6 +45,7 @@ class Label:
 
     @classmethod
     def of(cls, prevalence: float, auroc: float) -> Label:
+        """Return the label whose true score has an AUROC."""
         return cls(prevalence, float(np.sqrt(2) * norm.ppf(auroc)))
 
     def draw(self, rng: np.random.Generator, positives: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -65,9 +66,11 @@ class Label:
 
     @property
     def slope(self) -> float:
+        """Log-odds of the model per unit of the score; the truth has `distance`."""
         return float(np.hypot(self.distance, 1.0))
 
     def log_odds(self, score: np.ndarray) -> np.ndarray:
+        """Return the log-odds of the model, which is too confident."""
         return logit(self.prevalence) + self.slope * (score - self.distance / 2)
 
     def bits(self, threshold: float) -> tuple[float, float]:
@@ -140,18 +143,18 @@ def show_test(draws: int) -> None:
     print("groups with a positive  " + "".join(f"AUROC {auroc:<6.2f}" for auroc in AUROCS))
     for positives in (1, 2, 3, 5, 10, 20, 50):
         shares = [
-            np.mean([tested([Label.of(0.004, auroc)], seed, positives).above[0] for seed in range(draws)])
+            np.mean([chance_of([Label.of(0.004, auroc)], seed, positives).above[0] for seed in range(draws)])
             for auroc in AUROCS
         ]
         print(f"{positives:22d}  " + "".join(f"{share:<12.3f}" for share in shares))
-    beside = [tested([clear] * 5 + [chance], seed).above[5] for seed in range(draws // 2)]
-    alone = [tested([chance] * 6, seed).above.any() for seed in range(draws // 2)]
+    beside = [chance_of([clear] * 5 + [chance], seed).above[5] for seed in range(draws // 2)]
+    alone = [chance_of([chance] * 6, seed).above.any() for seed in range(draws // 2)]
     print(
         f"a label at chance beside five clear ones: {np.mean(beside):.3f}; any of six at chance: {np.mean(alone):.3f}"
     )
 
 
-def tested(labels: list[Label], seed: int, positives: int | None = None) -> ChanceTest:
+def chance_of(labels: list[Label], seed: int, positives: int | None = None) -> ChanceTest:
     rng = np.random.default_rng([seed, len(labels), positives or 0])
     y, z, group = zip(*(label.draw(rng, positives) for label in labels), strict=True)
     return chance_test(np.column_stack(z), LabelMatrix(np.column_stack(y)), np.ones(ROWS), group[0])

@@ -24,8 +24,9 @@ PRIOR_POSITIVES = 20.0
 """A label's probabilities count as much as this many held-out positives when its threshold is chosen."""
 
 MOST_BITS = 10.0
-"""Most bits per positive that the F1 threshold may set. Beyond this fewer than one bit in ten is right, and the threshold
-is below 1/11: a missed positive would count like more than ten false alarms, a cost that only a user can state."""
+"""Most bits per positive that the F1 threshold may set. Beyond this fewer than one bit in ten is right, and the
+threshold is below 1/11: a missed positive would count like more than ten false alarms, a cost that only a user can
+state."""
 
 INSTEAD = "its bit is never set. For bits, give it a cost, a precision, a recall or a threshold in `label_decisions`."
 
