@@ -74,7 +74,7 @@ class CascadeClassifier(MultilabelClassifier):
         else uses; see `cascade.fitting.gate_policy.GatePolicy`.
     decision : decision, default="f1"
         How bits are set: "f1", a threshold, {"cost": (false positive, false negative)}, {"precision": share}
-        or {"recall": share}.
+        or {"recall": share}. "f1" sets no bit of a label at chance; see `cascade.rules.thresholds.decisions`.
     label_decisions : mapping from label name to decision, optional
         Decisions of single labels, instead of `decision`.
     coherence : {"lift", "labels", "any"}, default="lift"

@@ -229,6 +229,9 @@ class CascadePredictor:
     def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[np.uint8]:
         """Return 0/1 of shape (n, L).
 
+        A label whose threshold is above 1 is never set: at fit F1 had no basis, or the requested precision was out of
+        reach, and a warning reported it. Its probabilities are valid, and `thresholds` sets its bits.
+
         Parameters
         ----------
         X : rows, n of them

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import n_rows
 from cascade.data.sample_weight import check_weight
-from cascade.data.splits import grouped_folds, grouped_holdout
+from cascade.data.splits import group_numbers, grouped_folds, grouped_holdout
 from cascade.data.targets import read_known_target
 from cascade.errors import DataError
 from cascade.estimators.base import MultilabelClassifier
@@ -21,6 +21,7 @@ from cascade.estimators.scoring import block_proba
 from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
 from cascade.rules.probability.calibration import check_method, fit_calibration
+from cascade.rules.thresholds.chance import chance_test
 from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Rows
@@ -119,6 +120,8 @@ class FlatClassifier(MultilabelClassifier):
         self.calibration_ = None
         if self.calibration != "none":
             self.calibration_ = fit_calibration(log_odds(proba), labels.part(unseen), unseen_weight, self.calibration)
+        group = group_numbers(_of(given["groups"], unseen), len(unseen))
+        counted = np.ones(len(unseen)) if unseen_weight is None else unseen_weight
         self.thresholds_ = decision_thresholds(
             decisions,
             names,
@@ -128,6 +131,9 @@ class FlatClassifier(MultilabelClassifier):
             unseen_weight,
             # Thresholds of rare labels lean on the probabilities only if these were calibrated.
             calibrated=self.calibration_ is not None,
+            # The raw probabilities, since a calibration was fitted on these labels.
+            chance=chance_test(proba, labels.part(unseen), counted, group),
+            stacklevel=3,
         )
         self.classes_ = self.target_form_.classes
         return self

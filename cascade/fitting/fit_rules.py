@@ -21,6 +21,7 @@ from cascade.rules.probability.coherence import coherent
 from cascade.rules.probability.merge import pool_rows
 from cascade.rules.probability.stack import fit_rejected_stack, fit_stack
 from cascade.rules.rules import Rules, Scores
+from cascade.rules.thresholds.chance import ChanceTest, chance_test
 from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds, each_decision
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
@@ -91,11 +92,35 @@ def fit_rules(
     proba = rules.proba(scores)
     decisions = each_decision(rule_options.decision, rule_options.label_decisions, names)
     # Thresholds come last: they are compared with the merged, calibrated and coherent probabilities.
-    thresholds = decision_thresholds(decisions, names, proba, passed, held.labels, held.weight)
-    rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held)
+    chance = _chance(rules, scores, held)
+    thresholds = decision_thresholds(
+        decisions, names, proba, passed, held.labels, held.weight, chance=chance, stacklevel=6
+    )
+    rules = ready_to_shift(replace(rules, thresholds=thresholds), decisions, gate, proba, passed, held, chance)
     if plan.any_index is not None:
         _report_any(rules, decisions[plan.any_index], proba, passed, held)
     return rules
+
+
+def _chance(rules: Rules, scores: Scores, held: HeldOut) -> ChanceTest:
+    """Test the ranking by the two models alone: everything that was fitted on the held-out labels is taken out."""
+    one, labeler, merged = (Calibration.identity(n) for n in (1, len(rules.plan.learned), len(rules.merged_columns)))
+    usual = rules.plan.share.copy()
+    if rules.plan.any_index is not None:
+        usual[rules.plan.any_index] = 1.0
+    # The gate threshold depends on the positives, too. With the usual shares instead of those among rejected rows, a
+    # positive does not rank higher only because the threshold was chosen to keep it. At infinity no row is "between".
+    alone = replace(
+        rules,
+        gate_calibration=one,
+        labeler_calibration=labeler,
+        merged_calibration=merged,
+        stack=None,
+        rejected_share=usual,
+        rejected_stack=None,
+        gate_threshold=np.inf,
+    )
+    return chance_test(alone.proba(scores), held.labels, held.weight, held.group)
 
 
 def _report_any(rules: Rules, decision: DecisionOption, proba: Floats, passed: Mask, held: HeldOut) -> None:

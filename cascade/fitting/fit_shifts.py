@@ -11,6 +11,7 @@ from scipy.special import expit
 from cascade.fitting.gate import HeldOut
 from cascade.rules.probability.prior_shift import SHIFTS, ByShift, PriorShift
 from cascade.rules.rules import Rules
+from cascade.rules.thresholds.chance import ChanceTest
 from cascade.rules.thresholds.decisions import DecisionOption, decision_thresholds
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
@@ -23,7 +24,13 @@ FURTHEST_OFFSET = 2.0
 
 
 def ready_to_shift(
-    rules: Rules, decisions: list[DecisionOption], gate: Floats, proba: Floats, passed: Mask, held: HeldOut
+    rules: Rules,
+    decisions: list[DecisionOption],
+    gate: Floats,
+    proba: Floats,
+    passed: Mask,
+    held: HeldOut,
+    chance: ChanceTest,
 ) -> Rules:
     """Add to the rules the share of rows with a label, and thresholds and offsets for other shares.
 
@@ -36,6 +43,8 @@ def ready_to_shift(
         Probabilities of the held-out rows by the rules.
     passed : ndarray of bool, shape (n,)
     held : HeldOut
+    chance : ChanceTest
+        A ranking does not depend on the share of rows with a label, so a label at chance is never set at any share.
 
     Returns
     -------
@@ -62,7 +71,7 @@ def ready_to_shift(
             by_shift.offsets[k] = _offsets(moved[passed], weight[passed], wanted)
             # Offsets first: `proba_at` reads those just written, and thresholds are chosen on what it returns.
             shifted = replace(rules, shift=shift, by_shift=by_shift).proba_at(proba, gate, passed)
-            by_shift.thresholds[k] = _thresholds(decisions, shifted, passed, weight, held, rules.label_names)
+            by_shift.thresholds[k] = _thresholds(decisions, shifted, passed, weight, held, rules.label_names, chance)
     return replace(rules, shift=unshifted, by_shift=by_shift)
 
 
@@ -81,9 +90,15 @@ def _offsets(proba: Floats, weight: Floats, wanted: Floats) -> Floats:
 
 
 def _thresholds(
-    decisions: list[DecisionOption], proba: Floats, passed: Mask, weight: Floats, held: HeldOut, names: tuple[str, ...]
+    decisions: list[DecisionOption],
+    proba: Floats,
+    passed: Mask,
+    weight: Floats,
+    held: HeldOut,
+    names: tuple[str, ...],
+    chance: ChanceTest,
 ) -> Floats:
     with warnings.catch_warnings():
         # Decisions that cannot be met were reported at the training's share already.
         warnings.simplefilter("ignore")
-        return decision_thresholds(decisions, names, proba, passed, held.labels, weight)
+        return decision_thresholds(decisions, names, proba, passed, held.labels, weight, chance=chance)

@@ -80,7 +80,7 @@ def evaluate(
     -------
     dict
         - `model`: "cascade", or "flat" without a gate.
-        - `labels`: one dict per label.
+        - `labels`: one dict per label. `decision_threshold` is None where the bit is never set.
         - `overall`: one dict for all labels together.
         - `undefined`: number of labels without a value, per metric.
         - `slices`: these three for the rows with a label and for the rows past the gate.
@@ -113,8 +113,10 @@ def evaluate(
     group = group_numbers(groups, len(labels))
     # The slices have no intervals: the bootstrap takes most of the time of a report.
     more = _sums(predictor, scores, outcome, group) | _intervals(WITH_INTERVAL, outcome, group)
-    for row, added in zip(report["labels"], _rows(more, len(rules.label_names)), strict=True):
-        row |= added
+    thresholds = rules.thresholds.tolist()
+    for row, added, limit in zip(report["labels"], _rows(more, len(thresholds)), thresholds, strict=True):
+        # A threshold above 1 is a code for "never", not a probability.
+        row |= added | {"decision_threshold": limit if limit <= 1 else None}
     intervals = _intervals([metric for metric in metrics if metric.name not in OF_BITS], outcome, group)
     report["overall"] |= _gate_values(rules, prediction, outcome, group) | _rows(intervals, 1)[0]
     parts = {"with_label": outcome.with_label, "past_gate": outcome.passed}

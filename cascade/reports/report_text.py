@@ -94,12 +94,34 @@ def report_table(report: dict[str, Any]) -> str:
         # Two tables, since one with all columns would be wider than 120 characters.
         grid(LABELS, labels),
         grid(LABELS_MORE, labels),
-        [*grid(LEDGER, book["labels"]), _empty_rows(book)],
+        [*grid(LEDGER, book["labels"]), _empty_rows(book), *never_set(labels)],
         grid(SLICES, _slices(report)),
         *_gate_costs(report),
         _summary(report["overall"]),
     ]
     return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+def never_set(labels: list[dict[str, Any]]) -> list[str]:
+    """Return a sentence for each label whose bit is never set, with its figures on the evaluated rows.
+
+    Parameters
+    ----------
+    labels : list of dict
+        Entry `labels` of a report.
+
+    Examples
+    --------
+    >>> never_set([{"label": "crack", "decision_threshold": None, "average_precision": 0.02, "auroc": 0.61}])
+    ['crack is never set (AUROC 0.61, AP 0.02): for bits, decide it by a cost, precision or recall']
+    """
+    return [
+        f"{row['label']} is never set (AUROC {_short(row['auroc'])}, AP {_short(row['average_precision'])}): "
+        "for bits, decide it by a cost, precision or recall"
+        # Reports of earlier versions have no such entry.
+        for row in labels
+        if row.get("decision_threshold", 0.0) is None
+    ]
 
 
 def _slices(report: dict[str, Any]) -> list[dict[str, Any]]:

@@ -168,7 +168,8 @@ def test_flat_thresholds_come_from_rows_that_the_model_has_not_seen(truth: Known
     """A full tree answers 0 or 1 for rows it knows: on those every threshold in between is perfect."""
     tree = DecisionTreeClassifier(random_state=0, min_samples_leaf=3)
     for folds in (None, 3):
-        model = FlatClassifier(MultiOutputClassifier(tree), calibration_folds=folds).fit(truth.X[:6000], truth.Y[:6000])
+        model = FlatClassifier(MultiOutputClassifier(tree), calibration_folds=folds)
+        model.fit(truth.X[:20_000], truth.Y[:20_000])
         other = KnownTruth(6000, seed=4)
         proba = model.predict_proba(other.X)
         chosen = f1_score(other.Y, model.predict(other.X), average="macro")

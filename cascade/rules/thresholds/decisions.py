@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
+from cascade.rules.thresholds.chance import ChanceTest
 from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
 
@@ -21,6 +22,13 @@ NEVER = 2.0
 
 PRIOR_POSITIVES = 20.0
 """A label's probabilities count as much as this many held-out positives when its threshold is chosen."""
+
+MOST_BITS = 10.0
+"""Most bits per positive that the F1 threshold may set. Beyond this fewer than one bit in ten is right, and the
+threshold is below 1/11: a missed positive would count like more than ten false alarms, a cost that only a user can
+state."""
+
+INSTEAD = "its bit is never set. For bits, give it a cost, a precision, a recall or a threshold in `label_decisions`."
 
 
 def check_decision(decision: Any, name: str = "decision") -> None:
@@ -90,6 +98,8 @@ def decision_thresholds(
     labels: LabelMatrix,
     weight: Floats | None = None,
     calibrated: bool = True,
+    chance: ChanceTest | None = None,
+    stacklevel: int = 2,
 ) -> Floats:
     """Choose each label's threshold, given that only rows past the gate can have the bit set.
 
@@ -105,11 +115,20 @@ def decision_thresholds(
     weight : ndarray of float, shape (n,), optional
     calibrated : bool, default=True
         Whether the probabilities are used as well; if not, each threshold is chosen on the labels alone.
+    chance : ChanceTest, optional
+        Which labels are ranked better than chance; default all.
+    stacklevel : int, default=2
+        As in `warnings.warn`: 2 shows warnings with the line of the caller.
 
     Returns
     -------
     ndarray of float, shape (L,)
-        2 means never: no threshold gives the requested precision.
+        2 means never: no threshold gives the requested precision, or F1 has no basis.
+
+    Warns
+    -----
+    UserWarning
+        For each label whose bit is never set, and each whose recall is out of reach.
 
     Notes
     -----
@@ -124,40 +143,55 @@ def decision_thresholds(
     """
     weights = np.ones(len(labels)) if weight is None else weight
     prior = PRIOR_POSITIVES if calibrated else 0.0
-    chosen = [labels.rows_knowing(k) for k in range(labels.shape[1])]
-    return np.array(
-        [
-            _threshold(decision, name, proba[rows, k], passed[rows], labels.values[rows, k], weights[rows], prior)
-            for k, (decision, name, rows) in enumerate(zip(decisions, names, chosen, strict=True))
-        ]
+    thresholds = np.empty(labels.shape[1])
+    for k, (decision, name) in enumerate(zip(decisions, names, strict=True)):
+        if decision == "f1" and chance is not None and not chance.above[k]:
+            thresholds[k], problem = NEVER, _at_chance(chance, k)
+        else:
+            rows = labels.rows_knowing(k)
+            thresholds[k], problem = _threshold(
+                decision, proba[rows, k], passed[rows], labels.values[rows, k], weights[rows], prior
+            )
+        if problem:
+            warnings.warn(f"label {name!r} {problem}", stacklevel=stacklevel)
+    return thresholds
+
+
+def _at_chance(chance: ChanceTest, k: int) -> str:
+    """Return the warning for a label that is not ranked better than chance, without its name."""
+    if not chance.positives[k]:
+        return f"has no held-out positive to test it against chance; {INSTEAD}"
+    return (
+        f"is not ranked better than chance on held-out rows (AUROC {chance.auroc[k]:.3g}, positives: "
+        f"{chance.positives[k]}, groups with one: {chance.groups[k]}); {INSTEAD}"
     )
 
 
 def _threshold(
     decision: DecisionOption,
-    name: str,
     proba: Floats,
     passed: NDArray[np.bool_],
     y: NDArray[np.uint8],
     weight: Floats,
     prior: float,
-) -> float:
+) -> tuple[float, str]:
+    """Return one label's threshold, and the warning without its name where the decision cannot be met."""
     if is_number(decision):
-        return float(decision)  # type: ignore[arg-type]
+        return float(decision), ""  # type: ignore[arg-type]
     if isinstance(decision, Mapping) and "cost" in decision:
-        return cost_threshold(*decision["cost"])
+        return cost_threshold(*decision["cost"]), ""
     # Nothing to choose by: no examined row, no probability above 0, or no positive where probabilities are not used.
     if not passed.any() or not (weight @ proba > 0) or not (prior or y.any()):
-        return 0.5
+        return 0.5, ""
     # Positives are counted without weights: how noisy a threshold is depends on the number of rows behind it.
     trust = float(y.sum() / (y.sum() + prior)) if y.any() else float(not prior)
     curve = _Curve(proba, passed, trust * y + (1 - trust) * proba, weight)
     if isinstance(decision, str):
-        return curve.best_f1()
+        return curve.best_f1(int(y.sum()))
     assert isinstance(decision, Mapping)
     (kind, share), *_ = decision.items()
-    choose: Callable[[float, str], float] = curve.with_precision if kind == "precision" else curve.with_recall
-    return choose(float(share), name)
+    choose: Callable[[float], tuple[float, str]] = curve.with_precision if kind == "precision" else curve.with_recall
+    return choose(float(share))
 
 
 class _Curve:
@@ -175,31 +209,32 @@ class _Curve:
         # Over all rows, not only those past the gate: a positive that the gate rejects is a missed one.
         self.positive = float(weight @ target)
 
-    def best_f1(self) -> float:
+    def best_f1(self, n_positives: int) -> tuple[float, str]:
         # F1 = 2 TP / (predicted + positive); the factor 2 moves no maximum. The first of equal ones is the highest.
-        return float(self.score[np.argmax(self.true_positive / (self.predicted + self.positive))])
+        best = int(np.argmax(self.true_positive / (self.predicted + self.positive)))
+        # The small slack keeps ten times a sum such as 99.99999999999999 from being less than 1,000.
+        if self.predicted[best] <= MOST_BITS * self.positive * (1 + 1e-9):
+            return float(self.score[best]), ""
+        return NEVER, (
+            f"is too uncertain for F1: its best threshold, {self.score[best]:.3g}, has precision "
+            f"{self.true_positive[best] / self.predicted[best]:.3g} and sets "
+            f"{self.predicted[best] / self.positive:.3g} bits per positive (positives: {n_positives}); {INSTEAD}"
+        )
 
-    def with_recall(self, wanted: float, name: str) -> float:
+    def with_recall(self, wanted: float) -> tuple[float, str]:
         # The small slack keeps a product such as 0.55 * 100 = 55.00000000000001 from requiring one positive more.
         enough = self.true_positive >= wanted * self.positive - 1e-9
-        if not enough.any():
-            warnings.warn(
-                f"label {name!r} cannot have recall {wanted}: the gate passes "
-                f"{self.true_positive[-1] / self.positive:.3g} of its positives; every row past the gate gets the bit.",
-                stacklevel=2,
-            )
-            return float(self.score[-1])
-        return float(self.score[np.argmax(enough)])
+        if enough.any():
+            return float(self.score[np.argmax(enough)]), ""
+        return float(self.score[-1]), (
+            f"cannot have recall {wanted}: the gate passes {self.true_positive[-1] / self.positive:.3g} of its "
+            "positives; every row past the gate gets the bit."
+        )
 
-    def with_precision(self, wanted: float, name: str) -> float:
+    def with_precision(self, wanted: float) -> tuple[float, str]:
         # Precision is not monotone in the threshold: of all that have enough, the lowest has the largest recall.
         enough = np.flatnonzero(self.true_positive >= wanted * self.predicted - 1e-9)
-        if not len(enough):
-            best = float((self.true_positive / self.predicted).max())
-            warnings.warn(
-                f"label {name!r} cannot have precision {wanted}: the best threshold has {best:.3g}; its bit is never "
-                "set.",
-                stacklevel=2,
-            )
-            return NEVER
-        return float(self.score[enough[-1]])
+        if len(enough):
+            return float(self.score[enough[-1]]), ""
+        best = float((self.true_positive / self.predicted).max())
+        return NEVER, f"cannot have precision {wanted}: the best threshold has {best:.3g}; its bit is never set."

@@ -18,6 +18,7 @@ from cascade.reports.html.layout.data_sections import data_section, lint_section
 from cascade.reports.html.layout.numbers import count, interval, number, share, short
 from cascade.reports.html.layout.panels import MOST_PANELS, Table
 from cascade.reports.html.layout.section import Section, Tile
+from cascade.reports.report_text import never_set
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.rules.thresholds.gate_costs import GateCosts
 
@@ -155,7 +156,8 @@ def _yes(value: bool) -> str:
 def _ledger(report: Data) -> Section:
     book = report["ledger"]
     question = "How many positives of each label were found, and where were the others lost?"
-    return Section("ledger", "Found and lost", question, {"rows": ledger_rows(book["labels"]), "book": book})
+    content = {"rows": ledger_rows(book["labels"]), "book": book, "never": never_set(report["labels"])}
+    return Section("ledger", "Found and lost", question, content)
 
 
 def _precision_recall(data: Data) -> Section:
