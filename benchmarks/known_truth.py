@@ -41,7 +41,7 @@ from sklearn.preprocessing import SplineTransformer
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.datasets.known_truth import Drawn, draw
 from cascade.rules.probability.calibration import METHODS
-from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.merge import POOLS
 from cascade.rules.rules import Scores
 from cascade.utils.log_odds import log_odds
 
@@ -75,6 +75,10 @@ LABELERS: dict[str, Callable[[Any], BaseEstimator]] = {
 GATES: dict[str, Callable[[Any], BaseEstimator]] = {
     "full gate": lambda learner: learner,
     "weak gate": lambda learner: make_pipeline(ColumnTransformer([("seen", "passthrough", GATE_FEATURES)]), learner),
+    # One model per label beside that of `any`, whose outputs enter the merge and the probabilities of rejected rows.
+    "weak gate of labels": lambda learner: make_pipeline(
+        ColumnTransformer([("seen", "passthrough", GATE_FEATURES)]), MultiOutputClassifier(learner)
+    ),
 }
 
 
@@ -228,7 +232,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/known_truth.json"))
     options = parser.parse_args()
     results: list[dict[str, Any]] = []
-    for seed, pool, gate, labeler in product(range(options.seeds), MERGES, GATES, LABELERS):
+    for seed, pool, gate, labeler in product(range(options.seeds), POOLS, GATES, LABELERS):
         learner = LEARNERS[options.learner]()
         model = CascadeClassifier(
             GATES[gate](learner),

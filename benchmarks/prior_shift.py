@@ -19,7 +19,7 @@ from sklearn.preprocessing import PolynomialFeatures
 
 from cascade import CascadeClassifier
 from cascade.datasets.known_truth import Drawn, draw
-from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.merge import POOLS
 
 SITES = (0.04, 0.4)
 
@@ -42,7 +42,7 @@ def main() -> None:
     rows = parser.parse_args().rows
     training, other = draw(rows, seed=1), draw(4 * rows, seed=2)
     print("sums of probabilities over labels, label_1 to label_5 and any")
-    for pool in MERGES:
+    for pool in POOLS:
         labeler = MultiOutputClassifier(make_pipeline(PolynomialFeatures(2), LogisticRegression(max_iter=300)))
         model = CascadeClassifier(LogisticRegression(), labeler, negative_pool=pool)
         predictor = model.fit(training.X, training.Y, groups=training.groups).predictor_

@@ -24,7 +24,7 @@ from cascade import CascadeClassifier, CascadePredictor
 from cascade.datasets.known_truth import Drawn, draw
 from cascade.errors import ConfigError
 from cascade.predictor import Scores
-from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.merge import POOLS
 from cascade.utils.log_odds import log_odds
 
 ROWS = 40_000
@@ -32,8 +32,12 @@ PROBLEM_A = np.array([233, 2607, 1893, 2574, 3403, 7783]) / 54_214
 
 # Of many figures, each at a fixed seed, one beyond four standard errors is a fault and not chance (6 in 100,000).
 SPREADS = 4
-STAGES = (("full gate", "balanced, 1 bag"), ("weak gate", "multi-output"))
-CASES = [(pool, *stages) for pool, stages in product(MERGES, STAGES)]
+STAGES = (
+    ("full gate", "balanced, 1 bag"),
+    ("weak gate", "multi-output"),
+    ("weak gate of labels", "multi-output"),
+)
+CASES = [(pool, *stages) for pool, stages in product(POOLS, STAGES)]
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +146,7 @@ def test_probabilities_are_true_within_sampling_error(pool: str, gate: str, labe
         assert row["calibration_error"] < SPREADS * error, row
 
 
-@pytest.mark.parametrize("pool", MERGES)
+@pytest.mark.parametrize("pool", POOLS)
 def test_another_pools_merge_is_off(pool: str) -> None:
     """The gate counts twice, or not at all; both merges see the same scores, so their quotient has little chance in it.
 

@@ -20,7 +20,7 @@ from cascade import CascadeClassifier, CascadePredictor
 from cascade.datasets.known_truth import draw
 from cascade.drift.prevalence import estimate_prevalence
 from cascade.errors import ConfigError, DataError
-from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.merge import POOLS
 from cascade.rules.probability.prior_shift import FURTHEST, PriorShift
 
 SITES = (0.03, 0.4)
@@ -33,7 +33,7 @@ def learner() -> object:
     return make_pipeline(PolynomialFeatures(2), LogisticRegression(max_iter=300))
 
 
-@pytest.fixture(scope="module", params=[(pool, any_label) for pool in MERGES for any_label in ("auto", None)], ids=str)
+@pytest.fixture(scope="module", params=[(pool, any_label) for pool in POOLS for any_label in ("auto", None)], ids=str)
 def fitted(request: pytest.FixtureRequest) -> CascadePredictor:
     """A gate that sees more than nothing and less than the labeler, with and without a column `any`."""
     pool, any_label = request.param
