@@ -20,7 +20,7 @@ def verdict(rows: Sequence[Data], chosen: int, flat: int, metric: str, margin: f
     ends = f"{row['difference_low']:+.3f} to {row['difference_high']:+.3f}"
     compared = (
         f"Its {name} is {row['quality']:.3f}, {row['difference']:+.3f} to the best flat model (95 % interval {ends}), "
-        f"at {row['share_of_flat']:.0%} of the arithmetic per row."
+        f"at {100 * row['share_of_flat']:.0f} % of the arithmetic per row."
     )
     if row["kind"] == "flat":
         return (

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cascade.reports.html.layout.data_sections import data_section, lint_section
-from cascade.reports.html.layout.numbers import count, interval, number, share, signed
+from cascade.reports.html.layout.numbers import NONE, count, interval, number, share, signed
 from cascade.reports.html.layout.panels import Panel, Table
 from cascade.reports.html.layout.scales import Linear, span_over
 from cascade.reports.html.layout.section import Section
@@ -134,22 +134,30 @@ def _cells(row: Data, result: Data) -> tuple[str, ...]:
 
 
 def _trials(result: Data) -> Section:
-    columns = ("trial", "model", _name(result), "arithmetic", "seconds", "settings")
-    rows = tuple(_trial(row) for row in result["trials"])
-    table = Table("All trials in order; a trial that ended early says why", columns, rows)
+    keys = list(result["space"])
+    columns = ("trial", "model", _name(result), "arithmetic", "seconds", *map(_short, keys), "ended early")
+    rows = tuple(_trial(row, keys) for row in result["trials"])
+    table = Table("All trials in order", columns, rows)
     return Section("trials", "Trials", "What was tried?", {"table": table}, "table")
 
 
-def _trial(row: Data) -> tuple[str, ...]:
-    settings = ", ".join(f"{key} {value}" for key, value in row["values"].items())
-    early = f"\n{row['pruned']}" if row.get("pruned") else ""
+def _short(key: str) -> str:
+    """Return a heading for a config key, such as `gate width`."""
+    first, *_, last = key.split(".")
+    # What is not of a stage is said by its last name alone.
+    return f"{'' if first == 'cascade' else first} {last.replace('_', ' ')}".strip()
+
+
+def _trial(row: Data, keys: Sequence[str]) -> tuple[str, ...]:
     return (
         str(row["trial"]),
         row["kind"],
         number(row.get("quality"), 4),
         share(row.get("share_of_flat")),
         count(row["seconds"]),
-        f"{settings}{early}",
+        # A flat model has no gate, and a key without a value may still have None.
+        *(str(row["values"][key]) if key in row["values"] else NONE for key in keys),
+        row.get("pruned") or "",
     )
 
 
