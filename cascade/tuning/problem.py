@@ -15,7 +15,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import part_of
 from cascade.data.splits import group_numbers, grouped_folds, grouped_holdout
 from cascade.errors import DataError
-from cascade.metrics import GATE_RECALL, Metric, Outcome
+from cascade.metrics import GATE_RECALL, Metric, Outcome, mean_defined
 from cascade.metrics.bootstrap import metric_draws
 from cascade.metrics.operations import operations_per_row
 from cascade.tuning.parts import Parts
@@ -39,7 +39,7 @@ def judged_parts(labels: LabelMatrix, groups: NDArray[Any] | None, n_folds: int,
     Raises
     ------
     DataError
-        If there are fewer groups than parts.
+        If there are fewer groups than parts, or a part has no label.
     """
     if n_folds == 1:
         return [grouped_holdout(labels.values, groups, JUDGED, seed)]
@@ -98,9 +98,16 @@ class Problem:
         """Fit a setting and judge it on every part; the figures are means over the parts."""
         figures = [self._judge_part(setting, part, parts, seed) for part in range(len(self.judged))]
         # Means over parts: each part has a model of its own, whose scores need not rank with those of the others.
-        columns = [np.mean(values, axis=0) for values in zip(*figures, strict=True)]
-        quality, draws, operations, passed, recalls = columns
-        return Judgement(float(quality), draws, float(operations), float(passed), recalls)
+        quality, draws, operations, passed, recalls = (np.array(column) for column in zip(*figures, strict=True))
+        if not (np.isfinite(quality).all() and np.isfinite(operations).all()):
+            raise DataError(f"`{self.metric.name}` and the operations per row must be defined on the judged rows.")
+        return Judgement(
+            float(quality.mean()),
+            draws.mean(axis=0),
+            float(operations.mean()),
+            float(passed.mean()),
+            np.array([mean_defined(recall) for recall in recalls.T]),
+        )
 
     def _judge_part(self, setting: Setting, part: int, parts: Parts, seed: int) -> tuple[Any, ...]:
         rows = np.flatnonzero(self.judged[part])

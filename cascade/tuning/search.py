@@ -40,9 +40,9 @@ class Budget:
             return False
         if self.minutes is None:
             return True
-        # The longest one so far, since the next one may be as long.
+        # The longest one so far, once for the next trial, and once for what comes after the last one.
         seconds = [trial.seconds for trial in trials]
-        return sum(seconds) + max(seconds, default=0.0) <= 60 * self.minutes
+        return sum(seconds) + 2 * max(seconds, default=0.0) <= 60 * self.minutes
 
 
 def search(problem: Problem, space: Space, ledger: Ledger, parts: Parts, budget: Budget, seed: int) -> list[Trial]:

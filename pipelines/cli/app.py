@@ -334,7 +334,8 @@ def main() -> None:
         # Ctrl-C arrives as an exit: typer catches KeyboardInterrupt itself.
         if ended.code == INTERRUPTED:
             typer.echo(
-                "\ncascade: interrupted; a batch job, a retraining or a search resumes when it is started again.", err=True
+                "\ncascade: interrupted; a batch job, a retraining or a search resumes when it is started again.",
+                err=True,
             )
         raise
     # Any other exception is a bug and keeps its traceback.

@@ -21,18 +21,19 @@ WIDTHS = {"cnn": 24, "mlp": 64}
 """Width of a network by name, where the config does not set it."""
 SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
-SEARCHED = {"logistic_regression": {"C": 1.0}, "random_forest": {"n_estimators": 100}}
-BOOSTING = {"max_iter": 100, "learning_rate": 0.1}
-"""Options that are searched, with scikit-learn's defaults."""
+ROUNDS, RATE, TREES, PENALTY = 100, 0.1, 100, 1.0
+"""scikit-learn's defaults: `max_iter` and `learning_rate` of boosting, `n_estimators` of forests, `C` of regressions."""
 
 
 def space_of(config: RunConfig, data: Dataset) -> Space:
     """Return the space around a config, for rows like those of `data`."""
     model = config.labeler.model
     labeler = {f"{LABELER}.{key}": values for key, values in _labeler(model, data).items()}
+    if config.labeler.strategy == "balanced":
+        labeler["labeler.n_bags"] = _whole(config.labeler.n_bags, (1, 0.3))
     gate = {f"{GATE}.{key}": values for key, values in _gate(config.gate, model, data).items()}
     rules: Candidates = {POOL: ("gated", "positives", "all")}
-    sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in ("width", "max_iter", "n_estimators"))
+    sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in ("width", "max_iter", "n_estimators", "n_bags"))
     recipes = tuple({key: value} for key in sizes for value in labeler[key])
     return Space(labeler, gate | rules, sizes, ({}, *recipes), {POOL: "all"})
 
@@ -45,14 +46,12 @@ def _labeler(model: Model, data: Dataset) -> Candidates:
         sizes = {} if width is None else {"network_options.width": _whole(width, (1, 2 / 3, 1.5))}
         return {**sizes, "learning_rate": rates, "epochs": epochs}
     if model.kind == "hist_gradient_boosting":
-        rounds, rate = (model.options.get(key, default) for key, default in BOOSTING.items())
-        return {
-            "options.max_iter": _whole(rounds, (1, 0.5, 2)),
-            "options.learning_rate": (rate, rate / 2),
-        }
+        rate = model.options.get("learning_rate", RATE)
+        rounds = _whole(model.options.get("max_iter", ROUNDS), (1, 0.5, 2))
+        return {"options.max_iter": rounds, "options.learning_rate": (rate, rate / 2)}
     if model.kind == "random_forest":
-        return {"options.n_estimators": _whole(model.options.get("n_estimators", 100), (1, 0.5, 2))}
-    penalty = model.options.get("C", 1.0)
+        return {"options.n_estimators": _whole(model.options.get("n_estimators", TREES), (1, 0.5, 2))}
+    penalty = model.options.get("C", PENALTY)
     return {"options.C": (penalty, penalty / 10, penalty * 10)}
 
 
@@ -64,14 +63,14 @@ def _gate(gate: Model, labeler: Model, data: Dataset) -> Candidates:
         sizes = {} if width is None else {"network_options.width": _whole(width, (2 / 3, 1 / 3, 1))}
         return {**sizes, **_resolutions(data), "epochs": _whole(gate.epochs, (1, 2))}
     if gate.kind == "hist_gradient_boosting":
-        rounds = gate.options.get("max_iter", 100)
+        rounds = gate.options.get("max_iter", ROUNDS)
         return {"options.max_iter": _whole(rounds, (0.25, 0.1, 1)), "options.max_leaf_nodes": (15, 7, 31)}
     if gate.kind == "random_forest":
         return {
-            "options.n_estimators": _whole(gate.options.get("n_estimators", 100), (0.25, 0.1, 1)),
+            "options.n_estimators": _whole(gate.options.get("n_estimators", TREES), (0.25, 0.1, 1)),
             "options.max_depth": (8, 4, None),
         }
-    penalty = gate.options.get("C", 1.0)
+    penalty = gate.options.get("C", PENALTY)
     return {"options.C": (penalty, penalty / 10, penalty * 10)}
 
 

@@ -12,10 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from cascade.config.schema import RunConfig
-from cascade.config.yaml_file import load_config
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 
 pytest.importorskip("optuna")

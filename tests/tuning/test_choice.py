@@ -66,9 +66,7 @@ def test_the_curve_has_every_quality_and_cost_that_nothing_exceeds(trials: list[
     sign = 1 if maximise else -1
     points = {t.number: (sign * t.judgement.quality, -t.judgement.operations) for t in trials if t.judgement}
     curve = choose(trials, maximise).curve
-    best = {
-        point for point in points.values() if not any(exceeds(other, point) for other in points.values())
-    }
+    best = {point for point in points.values() if not any(exceeds(other, point) for other in points.values())}
     assert {points[number] for number in curve} == best
     assert len(curve) == len(best)
     assert [points[number][1] for number in curve] == sorted((cost for _, cost in best), reverse=True)

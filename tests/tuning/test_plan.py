@@ -152,6 +152,6 @@ def test_a_budget_ends_by_trials_and_before_a_trial_that_would_take_too_long(
 ) -> None:
     assert Budget(3).allows(timed(500.0, 500.0))
     assert not Budget(3).allows(timed(1.0, 1.0, 1.0))
-    assert Budget(40, minutes=1.0).allows(timed(20.0, 20.0))
-    assert not Budget(40, minutes=1.0).allows(timed(20.0, 21.0))
+    assert Budget(40, minutes=1.0).allows(timed(15.0, 15.0))
+    assert not Budget(40, minutes=1.0).allows(timed(15.0, 16.0))
     assert Budget(40, minutes=1.0).allows([])
