@@ -22,7 +22,7 @@ WIDTHS = {"cnn": 24, "mlp": 64}
 SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
 ROUNDS, RATE, TREES, PENALTY = 100, 0.1, 100, 1.0
-"""scikit-learn's defaults: `max_iter` and `learning_rate` of boosting, `n_estimators` of forests, `C` of regressions."""
+"""Defaults of scikit-learn: `max_iter` and `learning_rate` of boosting, `n_estimators` of forests, and `C`."""
 
 
 def space_of(config: RunConfig, data: Dataset) -> Space:
