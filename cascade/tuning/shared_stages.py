@@ -22,11 +22,12 @@ class SharedStages(Stages):
 
     parts: Parts | None = None
 
-    def fit_gate(self, examples: TrainingSet, rows: Rows, fold: tuple[int, ...] = ()) -> Any:
+    def fit_gate(self, examples: TrainingSet, rows: Rows, plan: LabelPlan, fold: tuple[int, ...] = ()) -> Any:
         """Fit a gate, or take the one that was fitted on the same rows with the same parameters."""
+        columns = self.gate_labels(plan, examples.known is not None).tolist()
         return self._shared(
-            key_of("gate", _described(self.gate), self.random_state, fold, _digest(rows)),
-            lambda: super(SharedStages, self).fit_gate(examples, rows, fold),
+            key_of("gate", _described(self.gate), self.random_state, columns, fold, _digest(rows)),
+            lambda: super(SharedStages, self).fit_gate(examples, rows, plan, fold),
         )
 
     def fit_labeler(

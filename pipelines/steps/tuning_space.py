@@ -32,7 +32,10 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     if config.labeler.strategy == "balanced":
         labeler["labeler.n_bags"] = _whole(config.labeler.n_bags, (1, 0.3))
     gate = {f"{GATE}.{key}": values for key, values in _gate(config.gate, model, data).items()}
-    rules: Candidates = {POOL: ("gated", "positives", "all")}
+    rules: Candidates = {POOL: ("gated", "positives", "all"), "cascade.merge": ("stacked", "pool")}
+    # What a gate of one output per label gains depends on the data; others have one output in any case.
+    if config.gate.kind in ("keras", "random_forest"):
+        gate["gate.targets"] = ("labels", "any")
     sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in ("width", "max_iter", "n_estimators", "n_bags"))
     recipes = tuple({key: value} for key in sizes for value in labeler[key])
     return Space(labeler, gate | rules, sizes, ({}, *recipes), {POOL: "all"})
@@ -130,6 +133,6 @@ def build_of(config: RunConfig, setting: Setting, data: Dataset) -> CascadeClass
     if setting.kind == FLAT:
         model = build_cascade(config_of(config, Setting("cascade", setting.values)), data)
         gate = DummyClassifier(strategy="constant", constant=1)
-        model.set_params(gate=gate, any_label=None, calibration="none", negative_pool="gated")
+        model.set_params(gate=gate, any_label=None, calibration="none", negative_pool="gated", gate_targets="any")
         return model
     return build_cascade(config_of(config, setting), data)
