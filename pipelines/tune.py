@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from cascade.classifier import CascadeClassifier
+from cascade.config.build import build_cascade
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.data.any_label import find_any_label
@@ -27,6 +29,7 @@ from cascade.tuning.problem import Problem, judged_parts
 from cascade.tuning.result import tuning_result, worth_timing
 from cascade.tuning.search import Budget, search
 from cascade.tuning.timing import seconds_per_row
+from cascade.tuning.trial import Setting
 from cascade.tuning.tune_text import tuning_table
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import code_version, versions
@@ -34,7 +37,7 @@ from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
 
 from .steps.run_data import load, split
-from .steps.tuning_space import build_of, config_of, space_of
+from .steps.tuning_space import config_of, space_of
 from .steps.version import PAGE
 
 logger = logging.getLogger("cascade.pipeline")
@@ -105,7 +108,12 @@ def _problem(config: RunConfig, data: Dataset, known: Dataset, options: Options)
     # Another seed than those of the test rows and of the fits, which split these rows again.
     judged = judged_parts(known.labels, known.groups, folds, config.seed + 2)
     metric = _metric(config, known, options.metric)
-    return Problem(known.X, known.labels, known.groups, judged, metric, lambda setting: build_of(config, setting, data))
+
+    def build(setting: Setting) -> CascadeClassifier:
+        # All data and not only the known rows: a missing feature in a test row must be refused now, too.
+        return build_cascade(config_of(config, setting), data)
+
+    return Problem(known.X, known.labels, known.groups, judged, metric, build)
 
 
 def _metric(config: RunConfig, data: Dataset, name: str) -> Metric:

@@ -124,7 +124,5 @@ class Problem:
 
 
 def _operations(estimator: Any) -> float:
-    # No labeler where no label has anything to learn. A gate of one class predicts a constant.
-    if estimator is None or type(estimator).__name__ == "DummyClassifier":
-        return 0.0
-    return operations_per_row(estimator)
+    # No labeler without a gate, and where no label has anything to learn.
+    return 0.0 if estimator is None else operations_per_row(estimator)

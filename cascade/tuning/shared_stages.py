@@ -34,6 +34,9 @@ class SharedStages(Stages):
         self, examples: TrainingSet, rows: Rows, pool: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
     ) -> Any:
         """Fit a labeler, or take the one that was fitted on the same rows and pool with the same parameters."""
+        # A flat model is all gate.
+        if self.labeler is None:
+            return None
         # On all rows there is nothing to pretrain, so the labeler is the same as a pretrained one.
         whole = len(pool) == len(rows)
         return self._shared(

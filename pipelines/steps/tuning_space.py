@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cascade.classifier import CascadeClassifier
-from cascade.config.build import build_cascade
 from cascade.config.schema import KerasModel, Model, RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
@@ -124,15 +122,3 @@ def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
         content[parent] = dict(content.get(parent) or {})
         content = content[parent]
     content[last] = value
-
-
-def build_of(config: RunConfig, setting: Setting, data: Dataset) -> CascadeClassifier:
-    """Return the unfitted model of a setting."""
-    from sklearn.dummy import DummyClassifier
-
-    if setting.kind == FLAT:
-        model = build_cascade(config_of(config, Setting("cascade", setting.values)), data)
-        gate = DummyClassifier(strategy="constant", constant=1)
-        model.set_params(gate=gate, any_label=None, calibration="none", negative_pool="gated", gate_targets="any")
-        return model
-    return build_cascade(config_of(config, setting), data)
