@@ -14,8 +14,8 @@ from cascade.tuning.trial import CASCADE, FLAT, Judgement, Trial
 MARGIN = 0.005
 """How far below the best flat model the lower end of the interval may be."""
 CONFIDENCE = 0.95
-SAME_COST = 1.02
-"""Ratio of two costs up to which they count as the same; no measured time shows such a difference."""
+SAME_COST = 1.05
+"""Ratio of two costs up to which they count as the same; measured times differ by as much from run to run."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ def choose(trials: Sequence[Trial], maximise: bool, margin: float = MARGIN) -> C
 
     A model qualifies if the lower end of the paired 95 % interval of its difference is at least ``-margin``. Flat
     models qualify by the same rule, so a cascade pays only if it is cheaper than a small flat model that is as good. Of
-    those that cost the cheapest one's arithmetic within 2 %, the one of highest quality is chosen.
+    those that cost as much as the cheapest one, within 5 %, a flat model is chosen before a cascade, and then the one
+    of highest quality.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def choose(trials: Sequence[Trial], maximise: bool, margin: float = MARGIN) -> C
     qualified = [trial for trial in trials if trial is flat or _qualifies(differences.get(trial.number), margin)]
     least = min(judged[trial.number].operations for trial in qualified)
     cheapest = [trial for trial in qualified if judged[trial.number].operations <= SAME_COST * least]
-    chosen = min(cheapest, key=by_quality)
+    chosen = min(cheapest, key=lambda trial: (trial.setting.kind != FLAT, *by_quality(trial)))
     return Choice(flat, chosen, differences, _curve(judged, sign))
 
 
