@@ -1,4 +1,4 @@
-"""The search for the cascade that pays, as users run it: rows, figures, choice, kills, and the config that it writes."""
+"""The search for the cascade that pays, as users run it: rows, figures, choice, kills and the written config."""
 
 from __future__ import annotations
 
