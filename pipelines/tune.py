@@ -36,6 +36,7 @@ from cascade.utils.environment import code_version, versions
 from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
 
+from .compare import with_stages
 from .steps.run_data import load, split
 from .steps.tuning_space import config_of, space_of
 from .steps.version import PAGE
@@ -87,6 +88,7 @@ def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[s
     """
     if config.flat is not None:
         raise ConfigError("`flat` has no gate and no labeler to tune; give a config of a cascade.")
+    config = with_stages(config)
     # Raises for a runtime that is not installed, which would otherwise end the run after the search.
     Exporter(config.exported_to())
     home = models / config.name / HOME
