@@ -7,6 +7,9 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +209,39 @@ def test_killed_at_ten_random_moments_it_ends_like_an_undisturbed_search(
     assert last.exitcode == 0
     found = json.loads(max((tmp_path / "killed").glob("tune-*/tune.json")).read_text())
     assert lasting(found) == lasting(wanted)
+
+
+def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("keras")
+    network = {"network_options": {"width": 9}, "epochs": 1, "learning_rate": 0.004}
+    content = {
+        "data": {"path": str(phantom_folder)},
+        "gate": network,
+        "labeler": {"model": network, "pretrain": "all"},
+        "runtimes": [],
+    }
+
+    def search(name: str) -> subprocess.Popen[bytes]:
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps({"name": name, **content}))
+        options = ["--models", str(tmp_path), "--trials", "4", "--folds", "1"]
+        command = [sys.executable, "-m", "cascade_pipelines.cli", "tune", str(path), *options]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def result(name: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(max((tmp_path / name).glob("tune-*/tune.json")).read_text())
+        return lasting(found)
+
+    assert search("undisturbed").wait() == 0
+    # The first cascade has trial 3: when its gate is kept it has yet to pretrain, and to fit gates of folds.
+    killed = search("killed")
+    while killed.poll() is None and len(list((tmp_path / "killed" / tune.HOME).glob("parts/*/0/[!.]*"))) < 4:
+        time.sleep(0.01)
+    killed.kill()
+    assert killed.wait() == -signal.SIGKILL
+    assert search("killed").wait() == 0
+    assert result("killed") == result("undisturbed")
+    assert result("killed")["trials"][3]["kind"] == "cascade"
 
 
 def test_more_trials_continue_a_search(tuned: tuple[Path, dict[str, Any]], table: Path, tmp_path: Path) -> None:
