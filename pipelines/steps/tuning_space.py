@@ -19,8 +19,12 @@ WIDTHS = {"cnn": 24, "mlp": 64}
 """Width of a network by name, where the config does not set it."""
 SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
-ROUNDS, RATE, TREES, PENALTY = 100, 0.1, 100, 1.0
-"""Defaults of scikit-learn: `max_iter` and `learning_rate` of boosting, `n_estimators` of forests, and `C`."""
+SIZES = ("width", "max_iter", "n_estimators", "n_bags")
+"""Last names of the keys that determine the size of a labeler."""
+SEVERAL_OUTPUTS = ("keras", "random_forest")
+"""Kinds of gates that can learn several outputs."""
+ROUNDS, RATE, LEAVES, TREES, PENALTY = 100, 0.1, 31, 100, 1.0
+"""scikit-learn's `max_iter`, `learning_rate` and `max_leaf_nodes` of boosting, `n_estimators` of forests, and `C`."""
 
 
 def space_of(config: RunConfig, data: Dataset) -> Space:
@@ -30,17 +34,22 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     labeler = {f"{LABELER}.{key}": values for key, values in _labeler(model, data).items()}
     if config.labeler.strategy == "balanced":
         labeler["labeler.n_bags"] = _whole(config.labeler.n_bags, (1, 0.3))
-    gate = {f"{GATE}.{key}": values for key, values in _gate(config.gate, model, data).items()}
-    rules: Candidates = {POOL: ("gated", "positives", "all"), "cascade.merge": ("stacked", "pool")}
-    # What a gate of one output per label gains depends on the data; others have one output in any case.
-    if config.gate.kind in ("keras", "random_forest"):
-        gate["gate.targets"] = ("labels", "any")
-    sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in ("width", "max_iter", "n_estimators", "n_bags"))
+    searched = {f"{GATE}.{key}": pair for key, pair in _gate(config.gate, model, data).items()}
+    # What a gate of one output per label gains depends on the data; other kinds have one output in any case.
+    if config.gate.kind in SEVERAL_OUTPUTS:
+        searched["gate.targets"] = "any" if config.gate.targets == "any" else "labels", ("labels", "any")
+    searched[POOL] = config.cascade.negative_pool, ("gated", "positives", "all")
+    searched["cascade.merge"] = config.cascade.merge, ("stacked", "pool")
+    cascade = {key: tuple(dict.fromkeys((*values, given))) for key, (given, values) in searched.items()}
+    sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in SIZES)
     recipes = tuple({key: value} for key in sizes for value in labeler[key])
-    return Space(labeler, gate | rules, sizes, ({}, *recipes), {POOL: "all"})
+    # The config as it is comes last: what is left of the plan has better prospects.
+    given = {key: value for key, (value, _) in searched.items()}
+    return Space(labeler, cascade, sizes, ({}, *recipes, given), {POOL: "all"})
 
 
 def _labeler(model: Model, data: Dataset) -> Candidates:
+    """Return candidates by key of the labeler, the config's value first."""
     if isinstance(model, KerasModel):
         width = _width(model, data)
         rates = tuple(model.learning_rate * factor for factor in (1, 0.5, 2))
@@ -57,23 +66,30 @@ def _labeler(model: Model, data: Dataset) -> Candidates:
     return {"options.C": (penalty, penalty / 10, penalty * 10)}
 
 
-def _gate(gate: Model, labeler: Model, data: Dataset) -> Candidates:
+def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+    """Return the config's value and candidates by key of the gate, the most promising candidate first."""
     if isinstance(gate, KerasModel):
-        # From the width of the labeler: a gate as large as its labeler saves nothing.
-        width = _width(labeler, data) if isinstance(labeler, KerasModel) else None
-        width = width or _width(gate, data)
-        sizes = {} if width is None else {"network_options.width": _whole(width, (2 / 3, 1 / 3, 1))}
-        return {**sizes, **_resolutions(data), "epochs": _whole(gate.epochs, (1, 2))}
+        width, sizes = _width(gate, data), {}
+        if width is not None:
+            # From the width of the labeler: a gate as large as its labeler saves nothing.
+            whole = (_width(labeler, data) if isinstance(labeler, KerasModel) else None) or width
+            sizes = {"network_options.width": (width, _whole(whole, (2 / 3, 1 / 3, 1)))}
+        images = {"image_size": (gate.image_size, _resolutions(data))} if len(data.X.shape) == 4 else {}
+        return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, (1, 2)))}
+    options = gate.options
     if gate.kind == "hist_gradient_boosting":
-        rounds = gate.options.get("max_iter", ROUNDS)
-        return {"options.max_iter": _whole(rounds, (0.25, 0.1, 1)), "options.max_leaf_nodes": (15, 7, 31)}
+        rounds, leaves = options.get("max_iter", ROUNDS), options.get("max_leaf_nodes", LEAVES)
+        fewer = _whole(rounds, (0.25, 0.1, 1))
+        return {"options.max_iter": (rounds, fewer), "options.max_leaf_nodes": (leaves, (15, 7, LEAVES))}
     if gate.kind == "random_forest":
+        trees = options.get("n_estimators", TREES)
+        depths = (8, 4, None)
         return {
-            "options.n_estimators": _whole(gate.options.get("n_estimators", TREES), (0.25, 0.1, 1)),
-            "options.max_depth": (8, 4, None),
+            "options.n_estimators": (trees, _whole(trees, (0.25, 0.1, 1))),
+            "options.max_depth": (options.get("max_depth"), depths),
         }
-    penalty = gate.options.get("C", PENALTY)
-    return {"options.C": (penalty, penalty / 10, penalty * 10)}
+    penalty = options.get("C", PENALTY)
+    return {"options.C": (penalty, (penalty, penalty / 10, penalty * 10))}
 
 
 def _width(model: KerasModel, data: Dataset) -> int | None:
@@ -82,12 +98,11 @@ def _width(model: KerasModel, data: Dataset) -> int | None:
     return (model.network_options or {}).get("width", WIDTHS.get(name))
 
 
-def _resolutions(data: Dataset) -> Candidates:
-    if len(data.X.shape) != 4:
-        return {}
+def _resolutions(data: Dataset) -> tuple[int | None, ...]:
+    """Return heights of the gate's images; None leaves them unchanged."""
     size = max(data.X.shape[1:3])
     smaller = tuple(size // factor for factor in (2, 4) if size // factor >= SMALLEST_IMAGE)
-    return {"image_size": (*smaller, size)}
+    return (*smaller, None)
 
 
 def _whole(base: int, factors: tuple[float, ...]) -> tuple[int, ...]:
