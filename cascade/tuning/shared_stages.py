@@ -15,6 +15,9 @@ from cascade.tuning.parts import Parts
 from cascade.utils.keys import key_of
 from cascade.utils.types import Rows
 
+IN_KEYS = {"gate", "labeler", "parts", "share_trunk", "pretrain", "gate_targets"}
+"""Attributes of stages whose effect on a fit a key names; every other one is part of all keys."""
+
 
 @dataclass(frozen=True)
 class SharedStages(Stages):
@@ -26,7 +29,7 @@ class SharedStages(Stages):
         """Fit a gate, or take the one that was fitted on the same rows with the same parameters."""
         columns = self.gate_labels(plan, examples.known is not None).tolist()
         return self._shared(
-            key_of("gate", _described(self.gate), self.random_state, columns, fold, _digest(rows)),
+            key_of("gate", _described(self.gate), columns, fold, _digest(rows), self._others()),
             lambda: super(SharedStages, self).fit_gate(examples, rows, plan, fold),
         )
 
@@ -59,16 +62,12 @@ class SharedStages(Stages):
 
     def _labeler_key(self, pool: Rows, plan: LabelPlan, fold: tuple[int, ...], before: tuple[str, ...]) -> str:
         start = _described(self.gate) if self.share_trunk else None
-        return key_of(
-            "labeler",
-            _described(self.labeler),
-            self.random_state,
-            start,
-            fold,
-            plan.learned.tolist(),
-            _digest(pool),
-            before,
-        )
+        learned, labeler = plan.learned.tolist(), _described(self.labeler)
+        return key_of("labeler", labeler, start, learned, fold, _digest(pool), before, self._others())
+
+    def _others(self) -> dict[str, str]:
+        """Return the options that both keys depend on: all that neither key has in a form of its own."""
+        return {each.name: repr(getattr(self, each.name)) for each in fields(self) if each.name not in IN_KEYS}
 
     def _shared(self, key: str, fit: Callable[[], Any]) -> Any:
         assert self.parts is not None

@@ -53,8 +53,8 @@ class Span:
 
     Examples
     --------
-    >>> Span(0.7, 0.9, 0.1)(0.75), [name for _, name in Span(0.7, 0.9, 0.1).ticks]
-    (0.25, ['0.7', '0.8', '0.9'])
+    >>> Span(0.5, 1.0, 0.25)(0.625), [name for _, name in Span(0.5, 1.0, 0.25).ticks]
+    (0.25, ['0.5', '0.75', '1'])
     """
 
     low: float
