@@ -27,6 +27,7 @@ from cascade.tuning.choice import MARGIN, Choice, choose
 from cascade.tuning.parts import Parts
 from cascade.tuning.problem import Problem, judged_parts
 from cascade.tuning.result import tuning_result, worth_timing
+from cascade.tuning.sampling import import_optuna
 from cascade.tuning.search import Budget, search
 from cascade.tuning.timing import seconds_per_row
 from cascade.tuning.trial import Setting
@@ -89,7 +90,8 @@ def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[s
     if config.flat is not None:
         raise ConfigError("`flat` has no gate and no labeler to tune; give a config of a cascade.")
     config = with_stages(config)
-    # Raises for a runtime that is not installed, which would otherwise end the run after the search.
+    # Like the runtimes below, a missing extra is an error now, and not after the data was read.
+    import_optuna()
     Exporter(config.exported_to())
     home = models / config.name / HOME
     # One search per name: two would add the same trials.

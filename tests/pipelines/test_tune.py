@@ -24,7 +24,7 @@ from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from cascade.data.splits import grouped_holdout
 from cascade.datasets.known_truth import LABEL_NAMES, draw
-from cascade.errors import BusyError, ConfigError
+from cascade.errors import BusyError, ConfigError, MissingExtraError
 from cascade.predictor import CascadePredictor
 from cascade.tuning.problem import JUDGED
 from cascade.tuning.trial import Setting
@@ -271,6 +271,15 @@ def test_the_command_prints_the_choice(tuned: tuple[Path, dict[str, Any]], table
     text = CliRunner().invoke(app, given).stdout
     assert facts["verdict"] in text
     assert "config: " in text
+
+
+def test_without_optuna_the_missing_extra_is_named(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(MissingExtraError, match="tuning needs Optuna; install the extra `tune`"):
+        tune.run(config_for(table), tmp_path, OPTIONS)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_it_refuses_what_it_cannot_tune(table: Path, tmp_path: Path) -> None:
