@@ -11,19 +11,17 @@ from cascade.tuning.space import Space
 from cascade.tuning.trial import FLAT, Trial
 from cascade.tuning.tune_text import verdict
 
+MOST_TIMED = 8
+"""Models whose time is measured; exporting a network takes some seconds."""
+
 
 def worth_timing(trials: Sequence[Trial], choice: Choice) -> list[Trial]:
-    """Return the trials whose time is measured: the curve, the chosen model, and every flat model of the curve's kind.
-
-    Flat models that differ only in their training cost the same, so one of each arithmetic is enough.
-    """
-    numbers = {*choice.curve, choice.chosen.number, choice.flat.number}
-    seen = {_operations(trials[number]) for number in numbers if trials[number].setting.kind == FLAT}
-    for trial in trials:
-        if trial.setting.kind == FLAT and trial.judgement is not None and _operations(trial) not in seen:
-            seen.add(_operations(trial))
-            numbers.add(trial.number)
-    return [trials[number] for number in sorted(numbers)]
+    """Return the trials whose time is measured: the choice, a flat model of each cost, and the curve from its top."""
+    flats = [trial.number for trial in trials if trial.setting.kind == FLAT and trial.judgement is not None]
+    # Flat models that differ only in their training cost the same, so one of each cost is enough.
+    flats = list({_operations(trials[number]): number for number in (*flats, choice.flat.number)}.values())
+    numbers = dict.fromkeys((choice.chosen.number, choice.flat.number, *flats, *reversed(choice.curve)))
+    return [trials[number] for number in sorted(list(numbers)[:MOST_TIMED])]
 
 
 def _operations(trial: Trial) -> float:
