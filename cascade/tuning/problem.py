@@ -17,7 +17,7 @@ from cascade.data.splits import group_numbers, grouped_folds, grouped_holdout
 from cascade.errors import DataError
 from cascade.metrics import GATE_RECALL, Metric, Outcome, mean_defined
 from cascade.metrics.bootstrap import metric_draws
-from cascade.metrics.operations import operations_per_row
+from cascade.metrics.operations import cascade_operations
 from cascade.tuning.parts import Parts
 from cascade.tuning.shared_stages import with_parts
 from cascade.tuning.trial import Judgement, Setting
@@ -119,10 +119,5 @@ class Problem:
         group = np.unique(self.group[rows], return_inverse=True)[1]
         draws = metric_draws(self.metric, outcome, group, DRAWS, (seed, part))[:, 0]
         passed = float(prediction.passed_gate.mean())
-        operations = _operations(model.gate_) + passed * _operations(model.labeler_)
+        operations = cascade_operations(model.gate_, model.labeler_, passed)
         return self.metric(outcome)[0], draws, operations, passed, GATE_RECALL(outcome)
-
-
-def _operations(estimator: Any) -> float:
-    # No labeler without a gate, and where no label has anything to learn.
-    return 0.0 if estimator is None else operations_per_row(estimator)

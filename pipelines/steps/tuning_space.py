@@ -122,7 +122,8 @@ def config_of(config: RunConfig, setting: Setting) -> RunConfig:
     # The trunk can be shared only by networks of one size.
     values: Values = {"cascade.share_trunk": False, **setting.values}
     if setting.kind == FLAT:
-        content["gate"] = {"kind": "none"}
+        # A flat model beside a flat model would compare nothing.
+        content |= {"gate": {"kind": "none"}, "flat_baseline": False}
     for key, value in values.items():
         _set(content, key.split("."), value)
     try:

@@ -40,7 +40,7 @@ def rows(request: pytest.FixtureRequest, phantom_folder: Path, tmp_path: Path) -
 
 def config_for(kind: str, **changes: Any) -> RunConfig:
     labeler = {"model": MODELS[kind], **changes}
-    body = {"name": "x", "data": {"path": "x"}, "gate": MODELS[kind], "labeler": labeler}
+    body = {"name": "x", "data": {"path": "x"}, "gate": MODELS[kind], "labeler": labeler, "flat_baseline": True}
     return RunConfig.model_validate(body)
 
 

@@ -19,7 +19,9 @@ def tuning_sections(data: Data) -> list[Section]:
     """Return all sections in page order."""
     result = data["result"]
     return [
-        Section("verdict", "Verdict", "Does a cascade pay?", {"sentence": result["verdict"], "failed": []}),
+        Section(
+            "verdict", "Verdict", "Does a cascade pay?", {"sentence": result["verdict"], "against": None, "failed": []}
+        ),
         _curve(result),
         _models(result),
         _trials(result),
