@@ -50,6 +50,7 @@ PARTS, CONFIG = "parts", "config.yaml"
 ENOUGH_ROWS = 20_000
 """From this many rows on, one hold-out is judged on; fewer rows are judged in folds."""
 FOLDS = 3
+DEFAULT_BUDGET = Budget(trials=40, minutes=60.0)
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,10 @@ class Options:
 
     Attributes
     ----------
-    trials : int
+    trials : int or None
         Number of trials, including those of an interrupted search.
     minutes : float or None
+        Without any limit, the search has 40 trials and an hour.
     folds : int or None
         Parts to judge on; 1 is one hold-out. None chooses by the number of rows.
     metric : str
@@ -70,7 +72,7 @@ class Options:
         Start over instead of resuming.
     """
 
-    trials: int = 40
+    trials: int | None = None
     minutes: float | None = None
     folds: int | None = None
     metric: str = "macro_average_precision"
@@ -138,7 +140,8 @@ def _search(
     searched = [space.candidates, space.recipes, space.preview]
     name = key_of(rows, code, config.model_dump(mode="json"), options.metric, searched)
     parts = Parts(home / PARTS / key_of(rows, code))
-    budget = Budget(options.trials, options.minutes)
+    unlimited = options.trials is None and options.minutes is None
+    budget = DEFAULT_BUDGET if unlimited else Budget(options.trials, options.minutes)
     with ledger.opened(home, name, space, maximise) as trials_of:
         trials = search(problem, space, trials_of, parts, budget, config.seed)
     choice = choose(trials, maximise, options.margin)

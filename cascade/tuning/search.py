@@ -25,18 +25,18 @@ class Budget:
 
     Attributes
     ----------
-    trials : int
-        Number of trials, including those of earlier processes.
+    trials : int or None
+        Number of trials, including those of earlier processes; None sets no limit.
     minutes : float or None
         Time of all trials together. No trial is begun that would probably end later.
     """
 
-    trials: int
+    trials: int | None = None
     minutes: float | None = None
 
     def allows(self, trials: Sequence[Trial]) -> bool:
         """Return whether another trial may begin."""
-        if len(trials) >= self.trials:
+        if self.trials is not None and len(trials) >= self.trials:
             return False
         if self.minutes is None:
             return True
@@ -68,7 +68,7 @@ def search(problem: Problem, space: Space, ledger: Ledger, parts: Parts, budget:
         ledger.add(trial)
         # From the ledger, so that the next setting depends on what a resumed search would read.
         trials = ledger.trials()
-        _report(trial, budget)
+        _report(trial)
     return trials
 
 
@@ -103,15 +103,14 @@ def _described(setting: Setting) -> str:
     return f"{setting.kind}: {', '.join(f'{key} {value}' for key, value in setting.values.items())}"
 
 
-def _report(trial: Trial, budget: Budget) -> None:
+def _report(trial: Trial) -> None:
     if trial.judgement is None:
-        logger.info("tune: trial %d of %d ended early: %s", trial.number, budget.trials, trial.pruned)
+        logger.info("tune: trial %d ended early: %s", trial.number, trial.pruned)
         return
     judged = trial.judgement
     logger.info(
-        "tune: trial %d of %d: quality %.4f, %.4g operations per row, %.0f %% past the gate, %.0f s",
+        "tune: trial %d: quality %.4f, %.4g operations per row, %.0f %% past the gate, %.0f s",
         trial.number,
-        budget.trials,
         judged.quality,
         judged.operations,
         100 * judged.passed,

@@ -13,7 +13,10 @@ from .output import Json, show
 def tune(
     config: Annotated[Path, typer.Argument(help="YAML file of a run; the search begins at its gate and labeler.")],
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a key: labeler.model.epochs=10.")] = None,
-    trials: Annotated[int, typer.Option(help="Number of trials, with those of an interrupted search.", min=1)] = 40,
+    trials: Annotated[
+        int | None,
+        typer.Option(help="Number of trials, with those of an interrupted search; default 40 in an hour.", min=1),
+    ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Begin no trial that would probably end after this time.", min=0)
     ] = None,
