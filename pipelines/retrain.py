@@ -16,9 +16,10 @@ from cascade.registry.champions import previous
 from cascade.registry.version import ModelVersion
 from cascade.retraining.decision.decision import PromotionDecision
 from cascade.retraining.memory.row_hashes import RowHashes, labelled
-from cascade.retraining.steps import StoredSteps, key_of
+from cascade.retraining.steps import StoredSteps
 from cascade.store import Exporter
 from cascade.utils.environment import code_version
+from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
 
 from .steps import retrain as retrain_steps

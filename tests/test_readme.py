@@ -111,7 +111,7 @@ def test_make_targets_exist(page: str) -> None:
 def test_extras_exist() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     named = re.findall(r'install -e "\.\[([\w,]+)\]"', TEXT["docs/start/quickstart.md"])
-    assert {"keras", "litert", "onnx", "openvino", "dicom", "ray", "registry", "plots", "all"} <= set(named)
+    assert {"keras", "litert", "onnx", "openvino", "dicom", "ray", "registry", "tune", "plots", "all"} <= set(named)
     for extra in ",".join(named).split(","):
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -132,13 +133,19 @@ class Stages:
         # Balanced bags of networks make batches, too, but each bag has its own rows and cannot be tuned on the pool.
         if self.pretrain == "none" or len(pool) == len(rows) or not given.keys() >= FINE_TUNED:
             return fit(pool)
-        fit(rows, ", pretraining")
+        self.pretrained(labeler, rows, plan, gate, fold, lambda: fit(rows, ", pretraining"))
         labeler.set_params(
             warm_start=True,
             learning_rate=FINE_TUNING_RATE * given["learning_rate"],
             epochs=math.ceil(FINE_TUNING_EPOCHS * given["epochs"]),
         )
         return fit(pool, ", fine-tuning").set_params(**given)
+
+    def pretrained(
+        self, labeler: Any, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...], fit: Callable[[], object]
+    ) -> None:
+        """Pretrain a labeler network on `rows` by calling `fit`; a subclass may take its weights from elsewhere."""
+        fit()
 
     def _trunk(self, gate: Any, labeler: Any) -> Any:
         if not (makes_batches(gate) and makes_batches(labeler)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -62,15 +61,3 @@ class StoredSteps:
     def forget(self) -> None:
         """Remove all steps, to start over."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def key_of(*parts: Any) -> str:
-    """Return a key of plain data, to name what depends on it.
-
-    Examples
-    --------
-    >>> key_of({"seed": 0}, None) == key_of({"seed": 0}, None), key_of(1) == key_of(2)
-    (True, False)
-    """
-    # 24 hexadecimal digits are 96 bits: no collision among runs, and a path that stays short.
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]

@@ -15,7 +15,17 @@ from matplotlib.patches import FancyBboxPatch
 
 ROOT = Path(__file__).parents[2]
 BANDS = {
-    "around a model": ("config", "retraining", "reports", "comparison", "plots", "batch", "serving", "many_labels"),
+    "around a model": (
+        "config",
+        "retraining",
+        "reports",
+        "tuning",
+        "comparison",
+        "plots",
+        "batch",
+        "serving",
+        "many_labels",
+    ),
     "the two faces": ("classifier", "predictor"),
     "kept": ("registry", "store", "drift"),
     "fitted": ("fitting", "estimators"),

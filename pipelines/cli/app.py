@@ -15,6 +15,7 @@ from cascade.utils.version import __version__
 from .models import ModelOption, models_app
 from .output import Json, show
 from .retrain import retrain
+from .tune import tune
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C."""
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 app.add_typer(models_app, name="models")
 app.command(epilog="Example: cascade retrain configs/phantom-multilabel.yaml --json")(retrain)
+app.command(epilog="Example: cascade tune configs/phantom-multilabel.yaml --minutes 60")(tune)
 
 # Pipelines and readers are imported within the commands: `--help` must not wait seconds for scikit-learn and Keras.
 LabelsOption = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
@@ -332,7 +334,8 @@ def main() -> None:
         # Ctrl-C arrives as an exit: typer catches KeyboardInterrupt itself.
         if ended.code == INTERRUPTED:
             typer.echo(
-                "\ncascade: interrupted; a batch job or a retraining resumes when it is started again.", err=True
+                "\ncascade: interrupted; a batch job, a retraining or a search resumes when it is started again.",
+                err=True,
             )
         raise
     # Any other exception is a bug and keeps its traceback.

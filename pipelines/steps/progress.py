@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tqdm import tqdm
@@ -64,18 +64,37 @@ def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
         yield shown.update
 
 
-def show_log(quiet: bool = False) -> None:
-    """Send the library's progress lines to standard error."""
+def show_log(quiet: bool = False, only: Sequence[str] = ()) -> None:
+    """Send the library's progress lines to standard error.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show warnings only.
+    only : sequence of str
+        Names of loggers: of all others, show warnings only.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     # The library's logger and not the root logger, so that messages of other packages are not shown.
     logger = logging.getLogger("cascade")
     # Replaced and not added, or a second call would print each line twice.
     logger.handlers = [handler]
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    warnings.showwarning = _show_warning
+    logger.setLevel(logging.WARNING if quiet or only else logging.INFO)
+    for name in only:
+        logging.getLogger(name).setLevel(logging.INFO)
+    warnings.showwarning = _Warnings()
 
 
-def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
-    """Log a warning as one line for users, without its place in the code."""
-    logging.getLogger("cascade").warning("warning: %s", message)
+class _Warnings:
+    """Log a warning as one line for users, without its place in the code, and each text once."""
+
+    def __init__(self) -> None:
+        self.shown: set[str] = set()
+
+    def __call__(self, message: Warning | str, *place: object, **more: object) -> None:
+        """Log a warning that was not logged before."""
+        # Models that are fitted many times on the same data give the same warnings.
+        if str(message) not in self.shown:
+            self.shown.add(str(message))
+            logging.getLogger("cascade").warning("warning: %s", message)

@@ -21,7 +21,8 @@ from cascade.config.schema import ManyLabelsConfig, RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
-from cascade.retraining.steps import StoredSteps, key_of
+from cascade.retraining.steps import StoredSteps
+from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
 
 pytest.importorskip("mlflow")

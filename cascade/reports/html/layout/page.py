@@ -15,11 +15,17 @@ from cascade.reports.html.layout.many_labels_sections import many_labels_section
 from cascade.reports.html.layout.numbers import count, interval, number, share, short, signed
 from cascade.reports.html.layout.panels import place_on_x
 from cascade.reports.html.layout.training_sections import training_sections
+from cascade.reports.html.layout.tuning_sections import tuning_sections
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-SECTIONS = {"training": training_sections, "comparison": comparison_sections, "many_labels": many_labels_sections}
+SECTIONS = {
+    "training": training_sections,
+    "comparison": comparison_sections,
+    "many_labels": many_labels_sections,
+    "tuning": tuning_sections,
+}
 
 
 def page(data: Mapping[str, Any], title: str, created: str) -> str:
@@ -31,7 +37,7 @@ def page(data: Mapping[str, Any], title: str, created: str) -> str:
     Parameters
     ----------
     data : mapping
-        Output of `training_data`, `comparison_data` or `many_labels_data`.
+        Output of `training_data`, `comparison_data`, `many_labels_data` or `tuning_data`.
     title : str
     created : str
         Date and time as shown below the title.

@@ -9,6 +9,9 @@ from typing import Protocol
 
 Ticks = tuple[tuple[float, str], ...]
 
+MOST_STEPS = 5
+"""Steps of a scale over given values, before its ends are rounded outwards."""
+
 
 class Scale(Protocol):
     """A map from values to positions on an axis."""
@@ -42,6 +45,50 @@ class Linear:
     def __call__(self, value: float) -> float:
         """Return the position in proportion to the value."""
         return min(max(value / self.quarters * 4, 0.0), 1.0)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Linear scale from `low` to `high` with a tick at every `step`.
+
+    Examples
+    --------
+    >>> Span(0.5, 1.0, 0.25)(0.625), [name for _, name in Span(0.5, 1.0, 0.25).ticks]
+    (0.25, ['0.5', '0.75', '1'])
+    """
+
+    low: float
+    high: float
+    step: float
+
+    @property
+    def ticks(self) -> Ticks:
+        """Every step, both ends included."""
+        values = (self.low + k * self.step for k in range(round((self.high - self.low) / self.step) + 1))
+        return tuple((value, f"{value:.6g}") for value in values)
+
+    def __call__(self, value: float) -> float:
+        """Return the position in proportion to the value."""
+        return min(max((value - self.low) / (self.high - self.low), 0.0), 1.0)
+
+
+def span_over(values: Sequence[float]) -> Span:
+    """Return the scale that includes all values, with at most six steps of 1, 2 or 5 times a power of ten.
+
+    Examples
+    --------
+    >>> span_over([0.7361, 0.8142])
+    Span(low=0.72, high=0.82, step=0.02)
+    """
+    low, high = min(values), max(values)
+    # Equal values still need a scale of some width.
+    width = (high - low) or abs(high) or 1.0
+    power = 10.0 ** math.floor(math.log10(width))
+    steps = (factor * power for factor in (0.1, 0.2, 0.5, 1, 2, 5))
+    step = next(each for each in steps if width / each <= MOST_STEPS)
+    # Whole numbers of steps, and rounded, so that ticks have few digits.
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return Span(round(first * step, 12), round(max(last, first + 1) * step, 12), round(step, 12))
 
 
 @dataclass(frozen=True)

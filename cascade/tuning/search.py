@@ -1,0 +1,118 @@
+"""The search: one trial after the other, until the budget is spent."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from cascade.errors import CascadeError, ConfigError
+from cascade.tuning.ledger import Ledger
+from cascade.tuning.parts import Parts
+from cascade.tuning.plan import next_setting
+from cascade.tuning.problem import Problem
+from cascade.tuning.pruning import reason_to_prune
+from cascade.tuning.space import Space
+from cascade.tuning.trial import FLAT, Judgement, Setting, Trial
+
+logger = logging.getLogger("cascade.tuning")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a search goes on.
+
+    Attributes
+    ----------
+    trials : int or None
+        Number of trials, including those of earlier processes; None sets no limit.
+    minutes : float or None
+        Time of all trials together. No trial is begun that would probably end later.
+    """
+
+    trials: int | None = None
+    minutes: float | None = None
+
+    def allows(self, trials: Sequence[Trial]) -> bool:
+        """Return whether another trial may begin."""
+        if self.trials is not None and len(trials) >= self.trials:
+            return False
+        if self.minutes is None:
+            return True
+        # The longest one so far, once for the next trial, and once for what comes after the last one.
+        seconds = [trial.seconds for trial in trials]
+        return sum(seconds) + 2 * max(seconds, default=0.0) <= 60 * self.minutes
+
+
+def search(problem: Problem, space: Space, ledger: Ledger, parts: Parts, budget: Budget, seed: int) -> list[Trial]:
+    """Run trials until the budget is spent or the space has nothing new; return all trials in order.
+
+    Parameters
+    ----------
+    problem : Problem
+    space : Space
+    ledger : Ledger
+        With the trials of earlier processes, which are not repeated.
+    parts : Parts
+    budget : Budget
+    seed : int
+    """
+    trials = ledger.trials()
+    while budget.allows(trials):
+        setting = next_setting(space, trials, seed, problem.maximise)
+        if setting is None:
+            logger.info("tune: every setting of the space was tried")
+            break
+        trial = _run(problem, space, setting, trials, parts, seed)
+        ledger.add(trial)
+        # From the ledger, so that the next setting depends on what a resumed search would read.
+        trials = ledger.trials()
+        _report(trial)
+    return trials
+
+
+def _run(problem: Problem, space: Space, setting: Setting, trials: Sequence[Trial], parts: Parts, seed: int) -> Trial:
+    """Fit and judge a setting."""
+    started = time.monotonic()
+    logger.info("tune: trial %d, %s", len(trials), _described(setting))
+    trial = Trial(len(trials), setting, None)
+    try:
+        trial = _judged(trial, problem, space, trials, parts, seed)
+    # An invalid option is a mistake of the config; a setting that fails on these data is a result.
+    except ConfigError:
+        raise
+    except (CascadeError, ValueError) as error:
+        trial = replace(trial, pruned=f"failed: {str(error).splitlines()[0]}")
+    return replace(trial, seconds=time.monotonic() - started)
+
+
+def _judged(trial: Trial, problem: Problem, space: Space, trials: Sequence[Trial], parts: Parts, seed: int) -> Trial:
+    if trial.setting.kind == FLAT:
+        return replace(trial, judgement=problem.judge(trial.setting, parts, seed))
+    before = space.preview_of(trial.setting)
+    first = problem.judge(before, parts, seed)
+    pruned = reason_to_prune(first, trials, problem.maximise)
+    if pruned is not None:
+        return replace(trial, first=first, pruned=pruned)
+    judgement: Judgement = first if before == trial.setting else problem.judge(trial.setting, parts, seed)
+    return replace(trial, first=first, judgement=judgement)
+
+
+def _described(setting: Setting) -> str:
+    return f"{setting.kind}: {', '.join(f'{key} {value}' for key, value in setting.values.items())}"
+
+
+def _report(trial: Trial) -> None:
+    if trial.judgement is None:
+        logger.info("tune: trial %d ended early: %s", trial.number, trial.pruned)
+        return
+    judged = trial.judgement
+    logger.info(
+        "tune: trial %d: quality %.4f, %.4g operations per row, %.0f %% past the gate, %.0f s",
+        trial.number,
+        judged.quality,
+        judged.operations,
+        100 * judged.passed,
+        trial.seconds,
+    )

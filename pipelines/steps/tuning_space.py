@@ -1,0 +1,141 @@
+"""The space that `cascade tune` searches for a config, and the config of one of its settings."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from cascade.config.schema import KerasModel, Model, NoGate, RunConfig
+from cascade.data import Dataset
+from cascade.errors import ConfigError
+from cascade.tuning.space import Space
+from cascade.tuning.trial import FLAT, Setting, Values
+
+Candidates = dict[str, tuple[Any, ...]]
+
+LABELER, GATE = "labeler.model", "gate"
+POOL = "cascade.negative_pool"
+WIDTHS = {"cnn": 24, "mlp": 64}
+"""Width of a network by name, where the config does not set it."""
+SMALLEST_IMAGE = 16
+"""Height and width in pixels of the smallest images that a gate is tried on."""
+SIZES = ("width", "max_iter", "n_estimators", "n_bags")
+"""Last names of the keys that determine the size of a labeler."""
+SEVERAL_OUTPUTS = ("keras", "random_forest")
+"""Kinds of gates that can learn several outputs."""
+ROUNDS, RATE, LEAVES, TREES, PENALTY = 100, 0.1, 31, 100, 1.0
+"""scikit-learn's `max_iter`, `learning_rate` and `max_leaf_nodes` of boosting, `n_estimators` of forests, and `C`."""
+
+
+def space_of(config: RunConfig, data: Dataset) -> Space:
+    """Return the space around a config with a gate, for rows like those of `data`."""
+    model = config.labeler.model
+    assert not isinstance(config.gate, NoGate)
+    labeler = {f"{LABELER}.{key}": values for key, values in _labeler(model, data).items()}
+    if config.labeler.strategy == "balanced":
+        labeler["labeler.n_bags"] = _whole(config.labeler.n_bags, (1, 0.3))
+    searched = {f"{GATE}.{key}": pair for key, pair in _gate(config.gate, model, data).items()}
+    # What a gate of one output per label gains depends on the data; other kinds have one output in any case.
+    if config.gate.kind in SEVERAL_OUTPUTS:
+        searched["gate.targets"] = "any" if config.gate.targets == "any" else "labels", ("labels", "any")
+    searched[POOL] = config.cascade.negative_pool, ("gated", "positives", "all")
+    searched["cascade.merge"] = config.cascade.merge, ("stacked", "pool")
+    cascade = {key: tuple(dict.fromkeys((*values, given))) for key, (given, values) in searched.items()}
+    sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in SIZES)
+    recipes = tuple({key: value} for key in sizes for value in labeler[key])
+    # The config as it is comes last: what is left of the plan has better prospects.
+    given = {key: value for key, (value, _) in searched.items()}
+    return Space(labeler, cascade, sizes, ({}, *recipes, given), {POOL: "all"})
+
+
+def _labeler(model: Model, data: Dataset) -> Candidates:
+    """Return candidates by key of the labeler, the config's value first."""
+    if isinstance(model, KerasModel):
+        width = _width(model, data)
+        rates = tuple(model.learning_rate * factor for factor in (1, 0.5, 2))
+        epochs = _whole(model.epochs, (1, 0.5, 1.5))
+        sizes = {} if width is None else {"network_options.width": _whole(width, (1, 2 / 3, 1.5))}
+        return {**sizes, "learning_rate": rates, "epochs": epochs}
+    if model.kind == "hist_gradient_boosting":
+        rate = model.options.get("learning_rate", RATE)
+        rounds = _whole(model.options.get("max_iter", ROUNDS), (1, 0.5, 2))
+        return {"options.max_iter": rounds, "options.learning_rate": (rate, rate / 2)}
+    if model.kind == "random_forest":
+        return {"options.n_estimators": _whole(model.options.get("n_estimators", TREES), (1, 0.5, 2))}
+    penalty = model.options.get("C", PENALTY)
+    return {"options.C": (penalty, penalty / 10, penalty * 10)}
+
+
+def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+    """Return the config's value and candidates by key of the gate, the most promising candidate first."""
+    if isinstance(gate, KerasModel):
+        width, sizes = _width(gate, data), {}
+        if width is not None:
+            # From the width of the labeler: a gate as large as its labeler saves nothing.
+            whole = (_width(labeler, data) if isinstance(labeler, KerasModel) else None) or width
+            sizes = {"network_options.width": (width, _whole(whole, (2 / 3, 1 / 3, 1)))}
+        images = {"image_size": (gate.image_size, _resolutions(data))} if len(data.X.shape) == 4 else {}
+        return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, (1, 2)))}
+    options = gate.options
+    if gate.kind == "hist_gradient_boosting":
+        rounds, leaves = options.get("max_iter", ROUNDS), options.get("max_leaf_nodes", LEAVES)
+        fewer = _whole(rounds, (0.25, 0.1, 1))
+        return {"options.max_iter": (rounds, fewer), "options.max_leaf_nodes": (leaves, (15, 7, LEAVES))}
+    if gate.kind == "random_forest":
+        trees = options.get("n_estimators", TREES)
+        depths = (8, 4, None)
+        return {
+            "options.n_estimators": (trees, _whole(trees, (0.25, 0.1, 1))),
+            "options.max_depth": (options.get("max_depth"), depths),
+        }
+    penalty = options.get("C", PENALTY)
+    return {"options.C": (penalty, (penalty, penalty / 10, penalty * 10))}
+
+
+def _width(model: KerasModel, data: Dataset) -> int | None:
+    """Return the width of a network; None if it has no such option."""
+    name = model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
+    return (model.network_options or {}).get("width", WIDTHS.get(name))
+
+
+def _resolutions(data: Dataset) -> tuple[int | None, ...]:
+    """Return heights of the gate's images; None leaves them unchanged."""
+    size = max(data.X.shape[1:3])
+    smaller = tuple(size // factor for factor in (2, 4) if size // factor >= SMALLEST_IMAGE)
+    return (*smaller, None)
+
+
+def _whole(base: int, factors: tuple[float, ...]) -> tuple[int, ...]:
+    """Return multiples as whole numbers of 1 or more, each once, in order."""
+    return tuple(dict.fromkeys(max(1, math.ceil(base * factor)) for factor in factors))
+
+
+def config_of(config: RunConfig, setting: Setting) -> RunConfig:
+    """Return a config with the values of a setting.
+
+    Raises
+    ------
+    ConfigError
+        If a value is not valid.
+    """
+    content = config.model_dump(mode="python")
+    # The trunk can be shared only by networks of one size.
+    values: Values = {"cascade.share_trunk": False, **setting.values}
+    if setting.kind == FLAT:
+        # A flat model beside a flat model would compare nothing.
+        content |= {"gate": {"kind": "none"}, "flat_baseline": False}
+    for key, value in values.items():
+        _set(content, key.split("."), value)
+    try:
+        return RunConfig.model_validate(content)
+    except ValueError as error:
+        raise ConfigError(f"the config does not allow {setting.values}: {error}") from error
+
+
+def _set(content: dict[str, Any], path: list[str], value: Any) -> None:
+    *parents, last = path
+    for parent in parents:
+        # `network_options` is None where the config has none.
+        content[parent] = dict(content.get(parent) or {})
+        content = content[parent]
+    content[last] = value

@@ -1,0 +1,94 @@
+"""The space around a config: its own values are part of it, and every setting is a valid config."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cascade.config.schema import NoGate, RunConfig
+from cascade.data import Dataset, read_data
+from cascade.errors import ConfigError
+from cascade.tuning.trial import CASCADE, FLAT, Setting
+from cascade_pipelines.steps.tuning_space import config_of, space_of
+
+MODELS: dict[str, dict[str, Any]] = {
+    "linear": {"kind": "logistic_regression", "options": {"C": 0.3}},
+    "forest": {"kind": "random_forest", "options": {"n_estimators": 30, "max_depth": 5}},
+    "boosting": {
+        "kind": "hist_gradient_boosting",
+        "options": {"max_iter": 7, "max_leaf_nodes": 4, "learning_rate": 0.1},
+    },
+    "mlp": {"kind": "keras", "network_options": {"width": 10, "depth": 1}, "epochs": 3},
+    "cnn": {"kind": "keras", "network": "cnn", "network_options": {"width": 12, "flip": True}, "epochs": 3},
+    "application": {"kind": "keras", "network": "mobilenet_v3_small", "epochs": 3},
+}
+IMAGES = ("cnn", "application")
+
+
+@pytest.fixture
+def rows(request: pytest.FixtureRequest, phantom_folder: Path, tmp_path: Path) -> Dataset:
+    if request.param in IMAGES:
+        return read_data(phantom_folder)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "rows.npz", X=rng.normal(size=(50, 3)), Y=rng.integers(0, 2, (50, 2)))
+    return read_data(tmp_path / "rows.npz")
+
+
+def config_for(kind: str, **changes: Any) -> RunConfig:
+    labeler = {"model": MODELS[kind], **changes}
+    body = {"name": "x", "data": {"path": "x"}, "gate": MODELS[kind], "labeler": labeler, "flat_baseline": True}
+    return RunConfig.model_validate(body)
+
+
+PAIRS = [(kind, kind) for kind in MODELS]
+
+
+@pytest.mark.parametrize(("kind", "rows"), PAIRS, ids=MODELS, indirect=["rows"])
+def test_every_setting_is_a_config_and_the_own_values_are_one(kind: str, rows: Dataset) -> None:
+    config = config_for(kind)
+    space = space_of(config, rows)
+    planned = list(space.planned())
+    assert planned[0].kind == FLAT
+    assert isinstance(config_of(config, planned[0]).gate, NoGate)
+    own = config_of(config, planned[-1])
+    assert own.labeler.model == config.labeler.model
+    assert own.cascade == config.cascade
+    assert own.gate.model_dump(exclude={"options", "network_options", "targets"}) == config.gate.model_dump(
+        exclude={"options", "network_options", "targets"}
+    )
+    for key, candidates in space.candidates.items():
+        assert len(set(candidates)) == len(candidates) >= 2
+        for value in candidates:
+            changed = config_of(config, Setting(CASCADE, {**space.start(), key: value})).model_dump(mode="json")
+            for name in key.split("."):
+                changed = changed[name]
+            assert changed == value
+
+
+@pytest.mark.parametrize("rows", ["cnn"], indirect=True)
+def test_a_gate_is_at_most_as_large_as_its_labeler(rows: Dataset) -> None:
+    config = config_for("cnn")
+    candidates = space_of(config, rows).candidates
+    assert candidates["labeler.model.network_options.width"] == (12, 8, 18)
+    assert candidates["gate.network_options.width"] == (8, 4, 12)
+    # A quarter of 32 pixels would be below the smallest size.
+    assert candidates["gate.image_size"] == (16, None)
+    other_options = config_of(config, next(islice(space_of(config, rows).planned(), 3, None))).gate
+    assert other_options.network_options == {"width": 8, "flip": True}
+
+
+@pytest.mark.parametrize("rows", ["linear"], indirect=True)
+def test_balanced_labelers_vary_in_their_bags(rows: Dataset) -> None:
+    space = space_of(config_for("linear", strategy="balanced", n_bags=10), rows)
+    assert space.labeler["labeler.n_bags"] == (10, 3)
+    flats = [setting.values["labeler.n_bags"] for setting in space.planned() if setting.kind == FLAT]
+    assert flats == [10, 3]
+
+
+def test_an_invalid_value_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="the config does not allow"):
+        config_of(config_for("linear"), Setting(CASCADE, {"cascade.merge": "no"}))
