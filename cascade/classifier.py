@@ -70,7 +70,7 @@ class CascadeClassifier(MultilabelClassifier):
     calibration_folds : int, None or "auto", default="auto"
         Instead of holding rows out, calibrate on out-of-fold probabilities of all rows in this many folds. Both final
         models are then fitted on all rows, and each fold costs another fit of both models. None holds rows out. "auto"
-        is 5 for up to 100,000 rows, and None for networks and for more rows.
+        is 5 for up to 100,000 rows of up to 20 labels, and None for networks and for more.
     gate_recall : float, default=0.95
         Recall of every label at the gate that its threshold keeps on the held-out rows.
     gate_policy : mapping, optional
@@ -213,7 +213,7 @@ class CascadeClassifier(MultilabelClassifier):
         # Only counted here. The groups keep their values, which the fingerprint of the data is made from.
         group = None if groups is None else np.asarray(groups)
         n_groups = int(group_numbers(group, len(labels)).max()) + 1
-        recipe = self.recipe_options().resolved(len(labels), n_groups, stages.gate, stages.labeler)
+        recipe = self.recipe_options().resolved(labels.shape, n_groups, stages.gate, stages.labeler)
         self._rule_options(recipe).check(names)
         # On all rows, before any split, so that every fold and every part has the same column `any`.
         detected = find_any_label(labels, names, self.any_label)

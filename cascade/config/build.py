@@ -46,7 +46,7 @@ def with_defaults(config: RunConfig, data: Dataset) -> RunConfig:
     config = config.model_copy(update={"gate": gate, "labeler": labeler})
     unfitted = build_cascade(config, data)
     n_groups = len(data) if data.groups is None else len(np.unique(data.groups))
-    recipe = unfitted.recipe_options().resolved(len(data), n_groups, unfitted.gate, unfitted.labeler)
+    recipe = unfitted.recipe_options().resolved(data.labels.shape, n_groups, unfitted.gate, unfitted.labeler)
     return config.model_copy(update={"cascade": config.cascade.model_copy(update=asdict(recipe))})
 
 

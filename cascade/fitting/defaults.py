@@ -18,6 +18,8 @@ FOLDS = 5
 MOST_FOLDED_ROWS = 100_000
 """Rows up to which estimators other than networks are fitted once per fold. A fifth of more rows is enough to fit rules
 on, and the other four fifths are enough to learn from."""
+MOST_FOLDED_LABELS = 20
+"""Labels up to which that holds. With more labels, one model per label costs more, and fewer rows are enough."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +76,25 @@ class RecipeOptions:
     calibration_folds: int | str | None = AUTO
     calibration_size: float | None = None
 
-    def resolved(self, n_rows: int, n_groups: int, gate: Any, labeler: Any) -> Recipe:
+    def resolved(self, shape: tuple[int, int], n_groups: int, gate: Any, labeler: Any) -> Recipe:
         """Choose what is left to the data.
 
         The pool is "gated": the labeler learns from the rows that it will meet. With fewer groups than this pool needs,
-        it is "positives". The rules are fitted out of fold where that is cheap. For networks, for many rows and with
-        few groups, rows are held out.
+        it is "positives". The rules are fitted out of fold where that is cheap. For networks, for many rows or labels
+        and with few groups, rows are held out.
 
         Parameters
         ----------
-        n_rows, n_groups : int
-            Rows that are fitted on, and their groups; without groups each row is one.
+        shape : tuple of int
+            Number of rows and labels.
+        n_groups : int
+            Without groups each row is one.
         gate, labeler : unfitted estimators
 
         Examples
         --------
         >>> from sklearn.linear_model import LogisticRegression
-        >>> print(RecipeOptions().resolved(20_000, 500, LogisticRegression(), LogisticRegression()))
+        >>> print(RecipeOptions().resolved((20_000, 5), 500, LogisticRegression(), LogisticRegression()))
         negative pool gated, 5 folds
         """
         pool, folds = self.negative_pool, self.calibration_folds
@@ -99,7 +103,8 @@ class RecipeOptions:
             pool = "gated" if n_groups >= POOL_FOLDS + 2 else "positives"
         if isinstance(folds, str):
             networks = makes_batches(gate) or makes_batches(labeler)
-            cheap = not networks and n_rows <= MOST_FOLDED_ROWS
+            fits = shape[0] * max(shape[1], MOST_FOLDED_LABELS)
+            cheap = not networks and fits <= MOST_FOLDED_ROWS * MOST_FOLDED_LABELS
             folds = FOLDS if cheap and self.calibration_size is None and n_groups > FOLDS else None
         size = HELD_OUT_SIZE if self.calibration_size is None else self.calibration_size
         return Recipe(pool, None if folds is None else int(folds), size)

@@ -26,21 +26,23 @@ LINEAR = LogisticRegression()
 
 
 @pytest.mark.parametrize(
-    ("rows", "groups", "models", "expected"),
+    ("shape", "groups", "models", "expected"),
     [
-        (20_000, 20_000, (LINEAR, LINEAR), Recipe("gated", 5, 0.2)),
-        (MOST_FOLDED_ROWS, 6, (LINEAR, LINEAR), Recipe("gated", 5, 0.2)),
-        (MOST_FOLDED_ROWS + 1, 6, (LINEAR, LINEAR), Recipe("gated", None, 0.2)),
-        (20_000, 5, (LINEAR, LINEAR), Recipe("gated", None, 0.2)),
-        (20_000, 4, (LINEAR, LINEAR), Recipe("positives", None, 0.2)),
-        (20_000, 20_000, (Network(), LINEAR), Recipe("gated", None, 0.2)),
-        (20_000, 20_000, (LINEAR, Network()), Recipe("gated", None, 0.2)),
+        ((20_000, 3), 20_000, (LINEAR, LINEAR), Recipe("gated", 5, 0.2)),
+        ((MOST_FOLDED_ROWS, 20), 6, (LINEAR, LINEAR), Recipe("gated", 5, 0.2)),
+        ((MOST_FOLDED_ROWS, 21), 6, (LINEAR, LINEAR), Recipe("gated", None, 0.2)),
+        ((MOST_FOLDED_ROWS + 1, 3), 6, (LINEAR, LINEAR), Recipe("gated", None, 0.2)),
+        ((16_000, 983), 16_000, (LINEAR, LINEAR), Recipe("gated", None, 0.2)),
+        ((20_000, 3), 5, (LINEAR, LINEAR), Recipe("gated", None, 0.2)),
+        ((20_000, 3), 4, (LINEAR, LINEAR), Recipe("positives", None, 0.2)),
+        ((20_000, 3), 20_000, (Network(), LINEAR), Recipe("gated", None, 0.2)),
+        ((20_000, 3), 20_000, (LINEAR, Network()), Recipe("gated", None, 0.2)),
     ],
 )
 def test_auto_depends_on_rows_groups_and_models(
-    rows: int, groups: int, models: tuple[object, object], expected: Recipe
+    shape: tuple[int, int], groups: int, models: tuple[object, object], expected: Recipe
 ) -> None:
-    assert RecipeOptions().resolved(rows, groups, *models) == expected
+    assert RecipeOptions().resolved(shape, groups, *models) == expected
 
 
 @given(
@@ -50,13 +52,13 @@ def test_auto_depends_on_rows_groups_and_models(
     rows=st.integers(2, 10**7),
 )
 def test_what_is_given_is_kept(pool: str, folds: int | None, size: float | None, rows: int) -> None:
-    recipe = RecipeOptions(pool, folds, size).resolved(rows, rows, LINEAR, LINEAR)
+    recipe = RecipeOptions(pool, folds, size).resolved((rows, 4), rows, LINEAR, LINEAR)
     assert (recipe.negative_pool, recipe.calibration_folds) == (pool, folds)
     assert recipe.calibration_size == (0.2 if size is None else size)
 
 
 def test_a_given_size_holds_rows_out() -> None:
-    assert RecipeOptions(calibration_size=0.3).resolved(900, 900, LINEAR, LINEAR) == Recipe("gated", None, 0.3)
+    assert RecipeOptions(calibration_size=0.3).resolved((900, 4), 900, LINEAR, LINEAR) == Recipe("gated", None, 0.3)
 
 
 def test_the_recipe_is_in_the_model(tmp_path: Path) -> None:
