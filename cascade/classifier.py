@@ -23,7 +23,9 @@ from cascade.data.targets import read_known_target
 from cascade.drift.making import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.defaults import default_estimator, warn_where_unsuited
 from cascade.estimators.validation import validate_rows
+from cascade.fitting.defaults import Recipe, RecipeOptions, check_folds
 from cascade.fitting.fit import fit_crossed, fit_held_out
 from cascade.fitting.gate_policy import GatePolicy
 from cascade.fitting.options import RuleOptions
@@ -45,26 +47,31 @@ class CascadeClassifier(MultilabelClassifier):
     Parameters
     ----------
     gate : estimator or "none", optional
-        Classifier with `predict_proba` for "some label is present". Default: a Keras network suited to X. "none": a
-        flat model, in which the labeler predicts `any` and all labels of every row.
+        Classifier with `predict_proba` for "some label is present". Default: boosted trees for tables, logistic
+        regression for sparse rows and for the TF-IDF of texts, a Keras network for images; see
+        `cascade.estimators.defaults`. "none": a flat model, in which the labeler predicts `any` and all labels of every
+        row.
     labeler : estimator, optional
-        Multi-label classifier with `predict_proba`, such as `BalancedBinaryRelevance`. Default: a Keras
-        network suited to X. It is trained on the rows of `negative_pool`.
+        Multi-label classifier with `predict_proba`, such as `BalancedBinaryRelevance`. Default: one model per label of
+        the kind that the gate has by default, or one network. It is trained on the rows of `negative_pool`.
     any_label : str or None, default="auto"
         Column that equals the OR of the others. It is predicted by the gate and not by the labeler. "auto" detects
         it, None means that there is none.
     label_names : sequence of str, optional
         Default: the columns of a data frame `y`, else label_0, label_1, ...
-    negative_pool : {"positives", "all", "gated"}, default="positives"
+    negative_pool : {"auto", "positives", "all", "gated"}, default="auto"
         Rows the labeler is trained on: those with a label, all, or those with a label and the false alarms of
-        gates that have not seen them. It is recorded in the model and determines the merge.
+        gates that have not seen them. It is recorded in the model and determines the merge. "auto" is "gated"; see
+        `cascade.fitting.defaults`.
     calibration : {"platt", "beta", "isotonic", "none"}, default="platt"
         How gate, labeler and merged probabilities are calibrated on rows that no fit has seen.
-    calibration_size : float, default=0.2
-        Share of the rows, whole groups, held out of both fits for calibration and thresholds.
-    calibration_folds : int, optional
+    calibration_size : float, optional
+        Share of the rows, whole groups, held out of both fits for calibration and thresholds. If given, rows are held
+        out unless `calibration_folds` is a number. Default: 0.2 where rows are held out.
+    calibration_folds : int, None or "auto", default="auto"
         Instead of holding rows out, calibrate on out-of-fold probabilities of all rows in this many folds. Both final
-        models are then fitted on all rows. For short data; each fold costs another fit of both models.
+        models are then fitted on all rows, and each fold costs another fit of both models. None holds rows out. "auto"
+        is 5 for up to 100,000 rows of up to 20 labels, and None for networks and for more.
     gate_recall : float, or mapping from label name to float, default=0.95
         Recall at the gate of every label, or of single labels: the threshold is the highest at which the held-out rows
         give each a lower bound of this size with confidence 0.9, at the cost of at most a tenth of the rows. Labels
@@ -85,7 +92,7 @@ class CascadeClassifier(MultilabelClassifier):
         probability of `any` times the label's share among such rows. "zero": 0.
     share_trunk : bool, default=False
         Start the labeler from the gate's trunk. Both must be Keras networks of one kind.
-    pretrain : {"none", "all"}, default="none"
+    pretrain : {"none", "all"}, default="all"
         Train a labeler network on all fitting rows first, then fine-tune it on the rows of `negative_pool`. A labeler
         trained on rows with a label alone has seen a small part of the data. Other estimators are not affected.
     gate_targets : {"auto", "any", "labels"}, default="auto"
@@ -138,10 +145,10 @@ class CascadeClassifier(MultilabelClassifier):
         *,
         any_label: str | None = "auto",
         label_names: Any = None,
-        negative_pool: str = "positives",
+        negative_pool: str = "auto",
         calibration: str = "platt",
-        calibration_size: float = 0.2,
-        calibration_folds: int | None = None,
+        calibration_size: float | None = None,
+        calibration_folds: int | str | None = "auto",
         gate_recall: GateRecallOption = DEFAULT_RECALL,
         gate_policy: Mapping[str, Any] | None = None,
         decision: DecisionOption = "f1",
@@ -149,7 +156,7 @@ class CascadeClassifier(MultilabelClassifier):
         coherence: str = "lift",
         rejected: str = "gate",
         share_trunk: bool = False,
-        pretrain: str = "none",
+        pretrain: str = "all",
         gate_targets: str = "auto",
         merge: str = "stacked",
         random_state: int = 0,
@@ -196,9 +203,7 @@ class CascadeClassifier(MultilabelClassifier):
             If `gate_policy` requires more than the data can prove. The message contains the table.
         """
         # Everything that can be checked is checked before the first fit, which may take hours.
-        folds = self.calibration_folds
-        if folds is not None and not (isinstance(folds, (int, np.integer)) and folds >= 2):
-            raise ConfigError(f"`calibration_folds` must be a whole number of 2 or more, or None. Received {folds!r}.")
+        check_folds(self.calibration_folds)
         # An integer is required: one seed is used in several places, where None would give a different one each time.
         seed = self.random_state
         if isinstance(seed, bool) or not (isinstance(seed, (int, np.integer)) and seed >= 0):
@@ -207,7 +212,12 @@ class CascadeClassifier(MultilabelClassifier):
         labels, self.target_form_ = read_known_target(y, n_rows(X))
         columns = getattr(y, "columns", None) if self.label_names is None else self.label_names
         names = name_labels(columns, labels.shape[1])
-        self._rule_options().check(names)
+        stages = self._stages(X)
+        # Only counted here. The groups keep their values, which the fingerprint of the data is made from.
+        group = None if groups is None else np.asarray(groups)
+        n_groups = int(group_numbers(group, len(labels)).max()) + 1
+        recipe = self.recipe_options().resolved(labels.shape, n_groups, stages.gate, stages.labeler)
+        self._rule_options(recipe).check(names)
         # On all rows, before any split, so that every fold and every part has the same column `any`.
         detected = find_any_label(labels, names, self.any_label)
         if detected.note:
@@ -219,19 +229,28 @@ class CascadeClassifier(MultilabelClassifier):
         logger.info("any: %s", "no column" if detected.index is None else by_gate)
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
-        group = None if groups is None else np.asarray(groups)
-        # Called for its errors only. The groups keep their values, which the fingerprint of the data is made from.
-        group_numbers(group, len(labels))
-        self._fit(TrainingSet(X, labels, names, detected.index, group, weight))
+        self._fit(TrainingSet(X, labels, names, detected.index, group, weight), stages, recipe)
         return self
 
-    def _fit(self, examples: TrainingSet) -> None:
+    def _stages(self, X: Any) -> Stages:
+        """Return both unfitted models: those given, or the defaults for the rows of `X`."""
+        labeler = default_estimator("labeler", X) if self.labeler is None else self.labeler
+        warn_where_unsuited("labeler", labeler, X, stacklevel=5)
+        options = self.share_trunk, self.random_state, self.pretrain, self.gate_targets
+        if self._is_flat():
+            return Stages(labeler, None, *options)
+        gate = default_estimator("gate", X) if self.gate is None else self.gate
+        warn_where_unsuited("gate", gate, X, stacklevel=5)
+        return Stages(gate, labeler, *options)
+
+    def _fit(self, examples: TrainingSet, stages: Stages, recipe: Recipe) -> None:
         X, labels = examples.X, examples.labels
-        stages, rule_options = self._stages(X), self._rule_options()
-        if self.calibration_folds is None:
-            fitted = fit_held_out(stages, examples, rule_options, self.calibration_size)
+        rule_options = self._rule_options(recipe)
+        logger.info("recipe: %s", recipe)
+        if recipe.calibration_folds is None:
+            fitted = fit_held_out(stages, examples, rule_options, recipe.calibration_size)
         else:
-            fitted = fit_crossed(stages, examples, rule_options, self.calibration_folds)
+            fitted = fit_crossed(stages, examples, rule_options, recipe.calibration_folds)
         self.gate_, self.labeler_ = fitted.gate, fitted.labeler
         self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
         # Recorded at once, as only here both the data and the scores of rows that no model was fitted on exist.
@@ -239,6 +258,7 @@ class CascadeClassifier(MultilabelClassifier):
             "data": fingerprint(X, labels, examples.groups),
             "rows_fitted": fitted.rows_fitted,
             "rows_calibrated": fitted.rows_calibrated,
+            "recipe": recipe.to_json() | {"negative_pool": rule_options.negative_pool},
             "profile": training_profile(examples, fitted).to_json(),
         }
         if (costs := fitted.gate_costs) is not None:
@@ -251,20 +271,17 @@ class CascadeClassifier(MultilabelClassifier):
             fitted.gate, fitted.labeler, fitted.rules, InputSignature.of(X), provenance, fitted.certificate
         )
 
-    def _stages(self, X: Any) -> Stages:
-        labeler = self._default("labeler", X) if self.labeler is None else self.labeler
-        options = self.share_trunk, self.random_state, self.pretrain, self.gate_targets
-        if self._is_flat():
-            return Stages(labeler, None, *options)
-        return Stages(self._default("gate", X) if self.gate is None else self.gate, labeler, *options)
-
     def _is_flat(self) -> bool:
         # An estimator may compare with a string in its own way.
         return isinstance(self.gate, str) and self.gate == "none"
 
-    def _rule_options(self) -> RuleOptions:
+    def recipe_options(self) -> RecipeOptions:
+        """Return the parameters that "auto" leaves to the data."""
+        return RecipeOptions(self.negative_pool, self.calibration_folds, self.calibration_size)
+
+    def _rule_options(self, recipe: Recipe) -> RuleOptions:
         rule_options = RuleOptions(
-            self.negative_pool,
+            recipe.negative_pool,
             self.calibration,
             self.gate_recall,
             self.decision,
@@ -275,12 +292,6 @@ class CascadeClassifier(MultilabelClassifier):
             self.merge,
         )
         return rule_options.without_gate() if self._is_flat() else rule_options
-
-    def _default(self, role: str, X: Any) -> Any:
-        # Imported here since only the default needs Keras; other estimators work without the extra.
-        from cascade.estimators.neural import suited_classifier
-
-        return suited_classifier(role, X)
 
     def predict(self, X: Any, gate_threshold: float | None = None, thresholds: Thresholds = None) -> NDArray[Any]:
         """Return 0/1 of shape (n, L), or classes of shape (n,) where the target was a vector."""

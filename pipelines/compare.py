@@ -10,8 +10,8 @@ from typing import Any
 from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
-from cascade.config.build import build_model
-from cascade.config.schema import KerasGate, KerasModel, LabelerConfig, NoGate, RunConfig, SklearnGate
+from cascade.config.build import build_model, with_defaults
+from cascade.config.schema import AutoGate, KerasGate, KerasModel, LabelerConfig, NoGate, RunConfig, SklearnGate
 from cascade.data import Dataset, read_data
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
@@ -57,13 +57,17 @@ def with_stages(config: RunConfig) -> RunConfig:
     model = config.labeler.model if config.flat is None else config.flat.model
     # The gate has one label: there are no shares for a softmax loss, and no rare labels to sample.
     options = {"loss": "bce", "sampling": None, "targets": "any"} if isinstance(model, KerasModel) else {}
-    gate = (KerasGate if isinstance(model, KerasModel) else SklearnGate)(**model.model_dump() | options)
+    kinds = {"keras": KerasGate, "auto": AutoGate}
+    gate = kinds.get(model.kind, SklearnGate)(**model.model_dump() | options)
     return config.model_copy(update={"gate": gate} | stages)
 
 
 def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> dict[str, Any]:
     """Return the contenders by name, with the config's gate, and its labeler's model as base learner."""
-    model = config.labeler.model
+    config = with_defaults(config, data)
+    model, folds = config.labeler.model, config.cascade.calibration_folds
+    # `with_defaults` has replaced "auto".
+    assert not isinstance(folds, str)
     # A model of a single label has no rare labels to sample; the models of all labels keep `sampling`.
     binary = model.model_copy(update={"sampling": None}) if isinstance(model, KerasModel) else model
     assert not isinstance(config.gate, NoGate)
@@ -76,7 +80,7 @@ def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> d
         build_model(model, data) if isinstance(model, KerasModel) else None,
         n_bags=config.labeler.n_bags,
         n_jobs=config.labeler.n_jobs,
-        calibration_folds=config.cascade.calibration_folds,
+        calibration_folds=folds,
         any_label=config.data.any_label,
         random_state=config.seed,
         pools=pools,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cascade.config.build import with_defaults
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import BusyError, ConfigError, DataError
@@ -64,6 +65,7 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     # One run per name: two would write the same steps and decide against the same champion.
     with claimed(models / config.name / HOME):
         data = load(config).with_dense_labels()
+        config = with_defaults(config, data)
         # Shared by all steps, since hashing reads every row, and rows may be files.
         hashes = RowHashes(data)
         steps, before = _stored_run(config, data, hashes, registry, models / config.name / HOME, fresh)

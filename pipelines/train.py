@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cascade.config.build import with_defaults
 from cascade.config.schema import RunConfig
 from cascade.reports.flat_table import flat_text
 from cascade.reports.html import training_data
@@ -28,6 +29,8 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     """Train and publish; return the folder of the version and its report."""
     started = time.monotonic()
     data = load(config).with_dense_labels()
+    # Before the config is published: a later release may have other defaults.
+    config = with_defaults(config, data)
     # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from cascade.classifier import CascadeClassifier
-from cascade.config.build import build_cascade
+from cascade.config.build import build_cascade, with_defaults
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.data.any_label import find_any_label
@@ -101,6 +101,8 @@ def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[s
         if options.fresh:
             _forget(home)
         data = load(config).with_dense_labels()
+        # The search begins at what "auto" means for these rows.
+        config = with_defaults(config, data)
         training, testing = split(config, data)
         # The test rows are left out here, once for all that follows.
         problem = _problem(config, data, data.part(training), options)

@@ -26,6 +26,8 @@ from cascade.fitting.fit_rules import fit_rules
 from cascade.rules.thresholds.certificate import recall_bound
 from tests.conftest import KnownTruth
 
+POSITIVES_HELD_OUT = {"negative_pool": "positives", "calibration_folds": None}
+"""The labeler learns from rows with a label, and a fifth of the rows is held out for the rules."""
 LABELERS = {
     "balanced": BalancedBinaryRelevance(LogisticRegression(), n_bags=3),
     "one-vs-rest": OneVsRestClassifier(LogisticRegression()),
@@ -35,7 +37,9 @@ LABELERS = {
 
 @pytest.fixture(scope="module", params=sorted(LABELERS))
 def fitted(request: pytest.FixtureRequest, truth: KnownTruth) -> CascadeClassifier:
-    return CascadeClassifier(LogisticRegression(), LABELERS[request.param]).fit(truth.X, truth.Y)
+    # A labeler of the pool "gated" cannot be used below its threshold, and these laws are about every threshold.
+    model = CascadeClassifier(LogisticRegression(), LABELERS[request.param], **POSITIVES_HELD_OUT)
+    return model.fit(truth.X, truth.Y)
 
 
 def rows(seed: int, n: int) -> np.ndarray:
@@ -172,7 +176,8 @@ def test_calibration_sees_only_groups_that_no_fit_has_seen(truth: KnownTruth, mo
     monkeypatch.setattr("cascade.fitting.fit.fit_rules", watched)
     Witness.fitted_groups.clear()
     X, Y, groups = truth.X[:4000], truth.Y[:4000], np.arange(4000) // 8
-    CascadeClassifier(Witness(), BalancedBinaryRelevance(Witness(), n_bags=2)).fit(X, Y, groups=groups)
+    labeler = BalancedBinaryRelevance(Witness(), n_bags=2)
+    CascadeClassifier(Witness(), labeler, **POSITIVES_HELD_OUT).fit(X, Y, groups=groups)
     held = grouped_holdout(Y, groups, 0.2, 0)
     assert set().union(*Witness.fitted_groups) <= set(groups[~held].tolist())
     assert Witness.fitted_groups[0] == set(groups[~held].tolist())
@@ -303,7 +308,7 @@ def test_a_label_that_no_held_out_row_has_is_reported() -> None:
     Y = (X[:, :2] > 1).astype(int)
     Y[:, 1] = 0
     Y[:3, 1] = 1
-    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"])
+    model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"], **POSITIVES_HELD_OUT)
     with pytest.warns(UserWarning, match="label 'label_1' has no (positive among|held-out)") as caught:
         model.fit(X, Y, groups=np.maximum(np.arange(600) // 3, 1))
     assert {warning.filename for warning in caught} == {__file__}

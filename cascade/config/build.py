@@ -2,16 +2,65 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 from sklearn.utils import get_tags
 
 from cascade.classifier import CascadeClassifier
-from cascade.config.schema import KerasModel, ManyLabelsConfig, Model, NoGate, RunConfig, SklearnModel
+from cascade.config.schema import (
+    AutoGate,
+    AutoModel,
+    KerasGate,
+    KerasModel,
+    ManyLabelsConfig,
+    Model,
+    NoGate,
+    RunConfig,
+    SklearnGate,
+    SklearnModel,
+    StageModel,
+)
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
+from cascade.estimators.defaults import Role, default_model, per_label, sklearn_estimator
 from cascade.many_labels.classifier import ManyLabelClassifier
+
+
+def with_defaults(config: RunConfig, data: Dataset) -> RunConfig:
+    """Replace `auto` by what it means for rows like those of `data`: models, negative pool and calibration folds.
+
+    A config with a part `flat` has none of these and is returned unchanged.
+
+    Raises
+    ------
+    DataError
+        If there is no default model for such rows.
+    """
+    if config.flat is not None:
+        return config
+    labeler = config.labeler.model_copy(update={"model": _resolved(config.labeler.model, "labeler", data)})
+    gate = config.gate if isinstance(config.gate, NoGate) else _resolved(config.gate, "gate", data)
+    config = config.model_copy(update={"gate": gate, "labeler": labeler})
+    unfitted = build_cascade(config, data)
+    n_groups = len(data) if data.groups is None else len(np.unique(data.groups))
+    recipe = unfitted.recipe_options().resolved(data.labels.shape, n_groups, unfitted.gate, unfitted.labeler)
+    return config.model_copy(update={"cascade": config.cascade.model_copy(update=asdict(recipe))})
+
+
+def _resolved(model: StageModel, role: Role, data: Dataset) -> Model:
+    if not isinstance(model, AutoModel):
+        return model
+    default = default_model(role, data.X)
+    if isinstance(model, AutoGate):
+        if default.kind == "keras":
+            return KerasGate(**default.options, targets=model.targets)
+        return SklearnGate(kind=default.kind, options=default.options, targets=model.targets)
+    if default.kind == "keras":
+        return KerasModel(**default.options)
+    return SklearnModel(kind=default.kind, options=default.options)
 
 
 def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
@@ -19,7 +68,7 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
     part = config.labeler
     if part.strategy == "balanced":
         labeler: Any = BalancedBinaryRelevance(
-            build_model(part.model, data), n_bags=part.n_bags, n_jobs=part.n_jobs, random_state=config.seed
+            build_model(part.model, data, "labeler"), n_bags=part.n_bags, n_jobs=part.n_jobs, random_state=config.seed
         )
     else:
         labeler = _multilabel(part.model, data)
@@ -60,14 +109,15 @@ def build_many_labels(config: RunConfig, part: ManyLabelsConfig, data: Dataset) 
     )
 
 
-def build_model(model: Model, data: Dataset) -> Any:
-    """Build one unfitted estimator, for rows like those of `data`.
+def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
+    """Build one unfitted estimator, for rows like those of `data`; `role` selects the default of `kind: auto`.
 
     Raises
     ------
     ConfigError
         If the estimator does not take such rows or the options of the config.
     """
+    model = _resolved(model, role, data)
     if isinstance(model, KerasModel):
         _refuse_missing(data, "a network")
         # Keras is an optional extra, which a config without a network must not require.
@@ -79,9 +129,7 @@ def build_model(model: Model, data: Dataset) -> Any:
     if len(data.X.shape) > 2:
         raise ConfigError(f"{model.kind} takes vectors, and the data has images; use `kind: keras`.")
     try:
-        estimator = _sklearn_class(model)(**model.options)
-        # scikit-learn validates options in `fit` only: a labeler's would be rejected after the gate was trained.
-        estimator._validate_params()
+        estimator = sklearn_estimator(model.kind, model.options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
     # The tag is read from the instance: whether an estimator takes NaN may depend on its options.
@@ -95,21 +143,8 @@ def _refuse_missing(data: Dataset, kind: str) -> None:
         raise ConfigError(f"{kind} does not take missing features; fill them in or use hist_gradient_boosting.")
 
 
-def _multilabel(model: Model, data: Dataset) -> Any:
-    from sklearn.multioutput import MultiOutputClassifier
-
+def _multilabel(model: StageModel, data: Dataset) -> Any:
+    model = _resolved(model, "labeler", data)
     estimator = build_model(model, data)
     # A network has one output per label already.
-    return estimator if isinstance(model, KerasModel) else MultiOutputClassifier(estimator)
-
-
-def _sklearn_class(model: SklearnModel) -> Any:
-    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-
-    # A fixed table instead of an import by name: a config file from elsewhere must not choose what is imported.
-    return {
-        "logistic_regression": LogisticRegression,
-        "random_forest": RandomForestClassifier,
-        "hist_gradient_boosting": HistGradientBoostingClassifier,
-    }[model.kind]
+    return estimator if isinstance(model, KerasModel) else per_label(estimator)

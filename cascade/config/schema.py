@@ -19,8 +19,10 @@ from pydantic import (
 from cascade.config.base import ConfigModel
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.errors import ConfigError
+from cascade.estimators.early_stopping import check_validation_size
 from cascade.estimators.loss_options import check_loss
 from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
+from cascade.fitting.defaults import check_folds
 from cascade.many_labels.options import check_decoder
 from cascade.rules.thresholds.decisions import check_decision
 from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, check_gate_recall
@@ -75,6 +77,10 @@ def _known_sampling(sampling: Any) -> Any:
     return _refused_as_value(check_sampling, sampling)
 
 
+def _known_validation_size(size: Any) -> Any:
+    return _refused_as_value(check_validation_size, size)
+
+
 class KerasModel(ConfigModel):
     """A Keras network."""
 
@@ -84,7 +90,7 @@ class KerasModel(ConfigModel):
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=128, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
-    validation_size: float = Field(default=0.1, ge=0, lt=1)
+    validation_size: Annotated[Any, AfterValidator(_known_validation_size)] = "auto"
     patience: int = Field(default=3, ge=1)
     loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
     top_k: int | None = Field(default=None, ge=1)
@@ -92,7 +98,13 @@ class KerasModel(ConfigModel):
     image_size: int | None = Field(default=None, ge=1)
 
 
-SklearnKind = Literal["logistic_regression", "random_forest", "hist_gradient_boosting"]
+class AutoModel(ConfigModel):
+    """The default model for the kind of rows; see `cascade.estimators.defaults`."""
+
+    kind: Literal["auto"] = "auto"
+
+
+SklearnKind = Literal["logistic_regression", "scaled_logistic_regression", "random_forest", "hist_gradient_boosting"]
 KINDS = ("keras", *get_args(SklearnKind))
 UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
 
@@ -108,13 +120,19 @@ def _family(model: Any) -> str:
     """Return the tag of the model that a part of a config describes; without `kind` it is a network."""
     # pydantic calls this with the mapping of a file, or with an instance if the config is made in Python.
     kind = model.get("kind", "keras") if isinstance(model, dict) else getattr(model, "kind", "keras")
-    return "keras" if kind == "keras" else "sklearn" if kind in KINDS else "unknown"
+    return kind if kind in ("keras", "auto") else "sklearn" if kind in KINDS else "unknown"
 
 
 # A discriminator instead of a plain union: with the latter, one wrong key gives the errors of both classes.
 Model = Annotated[
     Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")],
     Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=UNKNOWN_KIND),
+]
+
+
+StageModel = Annotated[
+    Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")] | Annotated[AutoModel, Tag("auto")],
+    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto"),
 ]
 
 
@@ -133,6 +151,12 @@ class SklearnGate(SklearnModel):
     targets: Targets = "auto"
 
 
+class AutoGate(AutoModel):
+    """The default gate for the kind of rows."""
+
+    targets: Targets = "auto"
+
+
 class NoGate(ConfigModel):
     """No gate: a flat model, in which the labeler predicts all labels of every row."""
 
@@ -145,8 +169,11 @@ def _gate_family(gate: Any) -> str:
 
 
 Gate = Annotated[
-    Annotated[KerasGate, Tag("keras")] | Annotated[SklearnGate, Tag("sklearn")] | Annotated[NoGate, Tag("none")],
-    Discriminator(_gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, none"),
+    Annotated[KerasGate, Tag("keras")]
+    | Annotated[SklearnGate, Tag("sklearn")]
+    | Annotated[AutoGate, Tag("auto")]
+    | Annotated[NoGate, Tag("none")],
+    Discriminator(_gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto, none"),
 ]
 
 
@@ -159,10 +186,10 @@ class LabelerConfig(ConfigModel):
     """How labels are predicted: by one multi-label model, or by bagged balanced binary models."""
 
     strategy: Literal["multilabel", "balanced"] = "multilabel"
-    model: Model = KerasModel(epochs=40)
+    model: StageModel = AutoModel()
     n_bags: int = Field(default=10, ge=1)
     n_jobs: int | None = None
-    pretrain: Literal["none", "all"] = "none"
+    pretrain: Literal["none", "all"] = "all"
 
     @field_validator("model")
     @classmethod
@@ -205,13 +232,17 @@ class PolicyConfig(ConfigModel):
     size: float = Field(default=0.2, gt=0, lt=1)
 
 
+def _known_folds(folds: Any) -> Any:
+    return _refused_as_value(check_folds, folds)
+
+
 class CascadeConfig(ConfigModel):
     """How the predictions of gate and labeler are combined."""
 
-    negative_pool: Literal["positives", "all", "gated"] = "positives"
+    negative_pool: Literal["auto", "positives", "all", "gated"] = "auto"
     calibration: Literal["platt", "beta", "isotonic", "none"] = "platt"
-    calibration_size: float = Field(default=0.2, gt=0, lt=1)
-    calibration_folds: int | None = Field(default=None, ge=2)
+    calibration_size: float | None = Field(default=None, gt=0, lt=1)
+    calibration_folds: Annotated[Any, AfterValidator(_known_folds)] = "auto"
     gate_recall: GateRecall = DEFAULT_RECALL
     gate_policy: PolicyConfig | None = None
     decision: Decision = "f1"
@@ -248,7 +279,7 @@ class RunConfig(ConfigModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(default=0, ge=0)
     data: DataConfig
-    gate: Gate = KerasGate()
+    gate: Gate = AutoGate()
     labeler: LabelerConfig = LabelerConfig()
     cascade: CascadeConfig = Field(default_factory=CascadeConfig)
     flat_baseline: bool = False

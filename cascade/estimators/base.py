@@ -64,13 +64,13 @@ class LogOddsClassifier(MultilabelClassifier):
 
 
 def _input_tags(part: Any) -> InputTags:
-    # A part without tags is assumed to take everything, and may still refuse it in `fit`. None becomes a default
-    # network, which takes no NaN.
+    # A part without tags is assumed to take everything, and may still refuse it in `fit`. None becomes a default model,
+    # which is chosen by the rows.
     if hasattr(part, "__sklearn_tags__"):
         tags = get_tags(part).input_tags
         tags.allow_nan = tags.allow_nan or _hands_nan_on(part)
         return tags
-    return InputTags(sparse=True, allow_nan=part is not None)
+    return InputTags(sparse=True, allow_nan=True)
 
 
 def _hands_nan_on(part: Any) -> bool:

@@ -30,13 +30,18 @@ def check_takes_missing(estimator: Any, name: str) -> None:
 
 def takes_missing(estimator: Any) -> bool:
     """Whether an estimator of several labels can be fitted where a label is missing."""
-    return _masks(estimator) or isinstance(estimator, MultiOutputClassifier)
+    last = estimator.steps[-1][1] if _is_pipeline(estimator) else estimator
+    return _masks(estimator) or isinstance(last, MultiOutputClassifier)
 
 
 def _masks(estimator: Any) -> bool:
     # Of a pipeline the last step is the classifier, which is fitted to the labels.
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    last = estimator.steps[-1][1] if _is_pipeline(estimator) else estimator
     return bool(getattr(last, "takes_missing_labels", False))
+
+
+def _is_pipeline(estimator: Any) -> bool:
+    return hasattr(estimator, "steps")
 
 
 def fit_labels(estimator: Any, X: Any, rows: Rows, labels: LabelMatrix, **extra: Any) -> ProbabilityEstimator:
@@ -58,8 +63,17 @@ def fit_labels(estimator: Any, X: Any, rows: Rows, labels: LabelMatrix, **extra:
     check_takes_missing(estimator, "estimator")
     if _masks(estimator):
         return fit_with(estimator, subset(X, rows, estimator), labels.masked(), **extra)
-    fitted: ProbabilityEstimator = _fit_columns(estimator, X, rows, labels, extra)
+    fit_separately = _fit_pipeline if _is_pipeline(estimator) else _fit_columns
+    fitted: ProbabilityEstimator = fit_separately(estimator, X, rows, labels, extra)
     return fitted
+
+
+def _fit_pipeline(pipeline: Any, X: Any, rows: Rows, labels: LabelMatrix, extra: dict[str, Any]) -> Any:
+    # The transformers see every row, whatever is known of its labels; the models of the last step only some.
+    rows_of_x = subset(X, rows, pipeline)
+    features = pipeline[:-1].fit_transform(rows_of_x) if len(pipeline.steps) > 1 else rows_of_x
+    _fit_columns(pipeline.steps[-1][1], features, np.arange(len(rows)), labels, extra)
+    return pipeline
 
 
 def _fit_columns(
@@ -100,12 +114,37 @@ def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
 
 def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> ProbabilityEstimator:
     """Fit with those of `extra` (groups, sample_weight, trunk) that are given and that `fit` takes."""
+    # A pipeline takes parameters of its last step, the classifier, under that step's name.
+    last, prefix = (
+        (estimator.steps[-1][1], f"{estimator.steps[-1][0]}__") if _is_pipeline(estimator) else (estimator, "")
+    )
     # Groups and trunk only help. Weights change what is estimated, so they must not be dropped silently.
-    known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(estimator, name)}
+    known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(last, name)}
     if extra.get("sample_weight") is not None and "sample_weight" not in known:
-        raise ConfigError(f"`sample_weight` was given, but {type(estimator).__name__}.fit does not take it.")
-    fitted: ProbabilityEstimator = estimator.fit(X, y, **known)
+        raise ConfigError(f"`sample_weight` was given, but {type(last).__name__}.fit does not take it.")
+    if _bins_features(estimator):
+        X = _with_empty_columns_filled(X)
+    fitted: ProbabilityEstimator = estimator.fit(X, y, **{prefix + name: value for name, value in known.items()})
     return fitted
+
+
+def _bins_features(estimator: Any) -> bool:
+    """Return whether an estimator is, or contains, histogram gradient boosting."""
+    parts = [estimator, *estimator.get_params(deep=True).values()] if hasattr(estimator, "get_params") else []
+    return any(type(part).__name__ == "HistGradientBoostingClassifier" for part in parts)
+
+
+def _with_empty_columns_filled(X: Any) -> Any:
+    """Return `X` with 0 in columns that have no value at all."""
+    # In a part of the rows a column may be missing throughout, which the binning of scikit-learn's boosted trees
+    # refuses. A constant column is never split on, so nothing has to be filled in to predict.
+    if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind == "f":
+        empty = np.isnan(X).all(axis=0)
+        return np.where(empty, 0, X) if empty.any() else X
+    if hasattr(X, "isna"):
+        names = X.columns[X.isna().all()]
+        return X.assign(**dict.fromkeys(names, 0.0)) if len(names) else X
+    return X
 
 
 def refuse_class_weight(estimator: Any, role: str) -> None:

@@ -30,7 +30,7 @@ def validate_rows(estimator: Any, X: Any, reset: bool, min_rows: int = 1) -> Any
     ------
     DataError
     """
-    if is_source(X) or _is_text(X) or len(getattr(X, "shape", ())) > 2:
+    if is_source(X) or is_text(X) or len(getattr(X, "shape", ())) > 2:
         return X
     try:
         return _validate(estimator, X, reset, min_rows)
@@ -56,7 +56,8 @@ def _validate(estimator: Any, X: Any, reset: bool, min_rows: int) -> Any:
     )
 
 
-def _is_text(X: Any) -> bool:
+def is_text(X: Any) -> bool:
+    """Return whether the rows of `X` are texts."""
     # The first row is enough: a list of a million texts is not converted only to look at its type.
     values = np.asarray(X[:1]) if isinstance(X, (list, tuple)) else X
     kind = getattr(getattr(values, "dtype", None), "kind", "")

@@ -14,6 +14,7 @@ from cascade.data.labels import Labels
 from cascade.data.splits import grouped_folds, grouped_holdout
 from cascade.errors import DataError
 from cascade.estimators.scoring import gate_log_odds, labeler_log_odds
+from cascade.fitting.defaults import POOL_FOLDS
 from cascade.fitting.fit_rules import fit_rules
 from cascade.fitting.gate import GateRules, HeldOut, fit_gate_rules
 from cascade.fitting.options import RuleOptions
@@ -29,9 +30,6 @@ from cascade.utils.types import Floats, Mask, Rows
 
 logger = logging.getLogger(__name__)
 
-
-POOL_FOLDS = 3
-"""Folds of the out-of-fold gates that determine which fitting rows pass a gate fitted without them."""
 
 COSTLY = 0.2
 """Share of the rows past the gate because of a single label from which on the log warns."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cascade.config.schema import KerasModel, Model, NoGate, RunConfig
+from cascade.config.schema import AutoModel, KerasModel, Model, NoGate, RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.tuning.space import Space
@@ -28,9 +28,10 @@ ROUNDS, RATE, LEAVES, TREES, PENALTY = 100, 0.1, 31, 100, 1.0
 
 
 def space_of(config: RunConfig, data: Dataset) -> Space:
-    """Return the space around a config with a gate, for rows like those of `data`."""
+    """Return the space around a config with a gate and without "auto", for rows like those of `data`."""
     model = config.labeler.model
-    assert not isinstance(config.gate, NoGate)
+    assert not isinstance(config.gate, (NoGate, AutoModel))
+    assert not isinstance(model, AutoModel)
     labeler = {f"{LABELER}.{key}": values for key, values in _labeler(model, data).items()}
     if config.labeler.strategy == "balanced":
         labeler["labeler.n_bags"] = _whole(config.labeler.n_bags, (1, 0.3))

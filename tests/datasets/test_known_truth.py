@@ -49,7 +49,9 @@ def drawn() -> Drawn:
 def fitted(pool: str, gate: str, labeler: str) -> tuple[CascadePredictor, Scores, Drawn]:
     training, testing = draw(ROWS, seed=1), draw(ROWS, seed=2)
     learner = LEARNERS["splines"]()
-    model = CascadeClassifier(GATES[gate](learner), LABELERS[labeler](learner), negative_pool=pool)
+    model = CascadeClassifier(
+        GATES[gate](learner), LABELERS[labeler](learner), negative_pool=pool, calibration_folds=None
+    )
     predictor = model.fit(training.X, training.Y, groups=training.groups).predictor_
     return predictor, predictor.score(testing.X), testing
 

@@ -151,7 +151,9 @@ def test_images_and_texts_are_measured() -> None:
 @pytest.fixture(scope="module")
 def fitted() -> CascadePredictor:
     X, Y, groups = rows_of(0, grouped=True, n=4000)
-    model = CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression()), label_names="abc")
+    model = CascadeClassifier(
+        LogisticRegression(), MultiOutputClassifier(LogisticRegression()), label_names="abc", calibration_folds=None
+    )
     return model.fit(X[:, :3], Y, groups).predictor_
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis.strategies import floats, integers
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
@@ -19,6 +21,7 @@ from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.estimators.neural.networks import NETWORKS, build_network
+from cascade.estimators.neural.standardisation import moments
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +229,8 @@ def test_how_many_rows_are_read_at_a_time_never_changes_a_bit(
 ) -> None:
     data = read_data(phantom_folder)
     network = KerasClassifier("cnn", epochs=1, batch_size=64)
-    predictor = CascadeClassifier(network, network).fit(data.X, data.Y, groups=data.groups).predictor_
+    model = CascadeClassifier(network, network, negative_pool="positives")
+    predictor = model.fit(data.X, data.Y, groups=data.groups).predictor_
     whole = predictor.predict_proba(data.X, gate_threshold=0.1)
     for block in (64, 128, 640):
         monkeypatch.setattr("cascade.estimators.scoring.BLOCK", block)
@@ -234,15 +238,6 @@ def test_how_many_rows_are_read_at_a_time_never_changes_a_bit(
     # Float kernels may round by the place in a batch, so separate calls agree to rounding only.
     single = predictor.predict_proba(RowView(data.X, np.array([7])), gate_threshold=0.1)
     np.testing.assert_allclose(single[0], whole[7], atol=1e-6)
-
-
-def test_newcomers_get_suited_networks(phantom_folder: Path, table: tuple[np.ndarray, np.ndarray]) -> None:
-    from cascade.estimators.neural import suited_classifier
-
-    assert suited_classifier("gate", read_data(phantom_folder).X).network == "cnn"
-    assert suited_classifier("labeler", table[0]).network == "mlp"
-    with pytest.raises(DataError, match="default network"):
-        suited_classifier("gate", ["text"])
 
 
 def test_sparse_labels_train_the_same_network() -> None:
@@ -256,7 +251,8 @@ def test_sparse_labels_train_the_same_network() -> None:
 
 
 def test_a_shared_trunk_computes_with_the_means_that_it_is_saved_with() -> None:
-    from cascade.estimators.neural.networks import NORMALIZATION, build_network, copy_trunk
+    from cascade.estimators.neural.networks import build_network, copy_trunk
+    from cascade.estimators.neural.standardisation import NORMALIZATION
 
     X = np.random.default_rng(0).normal(5, 3, size=(200, 4)).astype(np.float32)
     source, target = (build_network("mlp", (4,), n, "float32", {}) for n in (1, 3))
@@ -265,3 +261,35 @@ def test_a_shared_trunk_computes_with_the_means_that_it_is_saved_with() -> None:
     copy_trunk(source, target)
     before, after = (network.get_layer(NORMALIZATION)(X) for network in (source, target))
     np.testing.assert_array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_rare_columns_are_bounded_and_constant_ones_have_no_effect() -> None:
+    rng = np.random.default_rng(0)
+    X = np.zeros((4000, 5), np.float32)
+    X[:, 0] = rng.normal(1000, 0.5, 4000)
+    X[:, 1] = rng.lognormal(3, 2, 4000)
+    X[17, 2] = 0.3  # one row in 4,000
+    X[:, 3] = 7
+    y = (X[:, 0] > 1000).astype(int)
+    for rows in (X, sparse.csr_matrix(X)):
+        model = KerasClassifier("mlp", epochs=3, validation_size=0).fit(rows, y)
+        clipped = keras.Model(model.network_.inputs, model.network_.layers[2].input).predict(X, verbose=0)
+        assert abs(clipped).max() == pytest.approx(5)
+        np.testing.assert_allclose(clipped[:, 0], np.clip((X[:, 0] - X[:, 0].mean()) / X[:, 0].std(), -5, 5), atol=2e-3)
+        np.testing.assert_array_equal(clipped[:, 3:], 0)
+        other = X[:50].copy()
+        other[:, 3:] = 1e6
+        np.testing.assert_array_equal(model.predict_proba(other), model.predict_proba(X[:50]))
+
+
+@given(offset=floats(-1e4, 1e4), scale=floats(0.01, 100), seed=integers(0, 99))
+@settings(max_examples=25)
+def test_moments_of_sparse_rows_are_those_of_dense_ones(offset: float, scale: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    X = np.where(rng.random((60, 3)) < 0.4, rng.normal(offset, scale, (60, 3)), 0).astype(np.float32)
+    rows = np.flatnonzero(rng.random(60) < 0.8)
+    for given_rows in (X, sparse.csr_matrix(X)):
+        mean, variance = moments(given_rows, rows)
+        exact = X[rows].astype(np.float64)
+        np.testing.assert_allclose(mean, exact.mean(axis=0), rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(variance, exact.var(axis=0), rtol=1e-4)

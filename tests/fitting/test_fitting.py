@@ -50,7 +50,8 @@ def test_the_gated_pool_is_positives_and_false_alarms_of_gates_that_have_not_see
 ) -> None:
     X, Y = truth.X[:8000], truth.Y[:8000]
     labeler = WitnessLabeler(LogisticRegression())
-    model = CascadeClassifier(watched(), labeler, negative_pool="gated", gate_recall=0.8).fit(X, Y)
+    options = {"negative_pool": "gated", "gate_recall": 0.8, "calibration_folds": None}
+    model = CascadeClassifier(watched(), labeler, **options).fit(X, Y)
     final, *fold_gates = watched.fits
     assert len(fold_gates) == 3
     assert set().union(*fold_gates) == final
@@ -99,7 +100,8 @@ def test_crossing_leaves_each_fold_out_and_ends_on_everything(watched: type[Witn
     X, Y = truth.X[:3000], truth.Y[:3000]
     groups = np.arange(3000) // 6
     labeler = WitnessLabeler(LogisticRegression())
-    model = CascadeClassifier(watched(), labeler, calibration_folds=4).fit(X, Y, groups=groups)
+    model = CascadeClassifier(watched(), labeler, negative_pool="positives", calibration_folds=4)
+    model.fit(X, Y, groups=groups)
     *fold_gates, final = watched.fits
     assert len(fold_gates) == 4
     assert final == set(X[:, 0].tolist())
@@ -146,6 +148,7 @@ def test_every_calibration_is_saved_and_right_for_models_that_need_none(
         ({"calibration": "temperature"}, "`calibration` must be one of"),
         ({"calibration_folds": 1}, "`calibration_folds` must be a whole number of 2 or more"),
         ({"calibration_folds": 2.5}, "`calibration_folds` must be a whole number"),
+        ({"calibration_folds": "many"}, "`calibration_folds` must be a whole number of 2 or more, None or 'auto'"),
         ({"negative_pool": "none"}, "`negative_pool` must be one of"),
         ({"coherence": "none"}, "`coherence` must be one of"),
         ({"rejected": "nan"}, "`rejected` must be one of"),

@@ -14,21 +14,20 @@ from cascade.data.image_size import at_size, check_image_size
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import as_dense, blocks, n_rows, not_finite, take
 from cascade.data.sample_weight import check_weight
-from cascade.data.splits import grouped_holdout
 from cascade.data.targets import read_target_as_given
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import LogOddsClassifier
+from cascade.estimators.early_stopping import AUTO, check_validation_size, split_validation
 from cascade.estimators.loss_options import LossOption, check_loss, make_loss
-from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, finite, refuse_unsampled
+from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
-from cascade.estimators.neural.networks import NORMALIZATION, build_network, copy_trunk
+from cascade.estimators.neural.networks import build_network, copy_trunk
+from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
 from cascade.estimators.neural.training import seeded, train_network
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.estimators.validation import validate_rows
 from cascade.utils.types import Floats, Rows
-
-ADAPTED_ROWS = 20_000
 
 
 class KerasClassifier(LogOddsClassifier):
@@ -46,8 +45,9 @@ class KerasClassifier(LogOddsClassifier):
         Rows per step. Prediction uses batches of exactly this many rows, padded.
     learning_rate : float, default=0.002
         Initial rate; it falls to zero along a cosine.
-    validation_size : float, default=0.1
-        Share of the groups held out for early stopping; with 0, all epochs use all rows.
+    validation_size : float or "auto", default="auto"
+        Share of the groups held out for early stopping; with 0, all epochs use all rows. "auto" is 0.1 where that share
+        holds 100 positives of every label, and 0 otherwise: a loss on fewer of them is too noisy to stop by.
     patience : int, default=3
         Epochs without a better validation loss before training stops.
     loss : str or mapping, default="bce"
@@ -98,7 +98,7 @@ class KerasClassifier(LogOddsClassifier):
         epochs: int = 10,
         batch_size: int = 128,
         learning_rate: float = 2e-3,
-        validation_size: float = 0.1,
+        validation_size: float | str = AUTO,
         patience: int = 3,
         loss: LossOption = "bce",
         top_k: int | None = None,
@@ -200,18 +200,10 @@ class KerasClassifier(LogOddsClassifier):
             check_sampling(self.sampling)
         if not self.learning_rate > 0:
             raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
-        if not 0 <= self.validation_size < 1:
-            raise ConfigError(f"`validation_size` must be in [0, 1). Received {self.validation_size}.")
+        check_validation_size(self.validation_size)
 
     def _split(self, labels: LabelMatrix, groups: ArrayLike | None) -> tuple[Rows, Rows]:
-        all_rows, Y = labels.rows_with_known_label(), labels.values
-        if not self.validation_size:
-            return all_rows, all_rows[:0]
-        if labels.known is not None:
-            Y, groups = Y[all_rows], None if groups is None else np.asarray(groups)[all_rows]
-        held = grouped_holdout(Y, groups, self.validation_size, self.random_state or 0)
-        # Of very small samples nothing, or everything, may be held out; then all epochs use all rows.
-        return (all_rows, all_rows[:0]) if held.all() or not held.any() else (all_rows[~held], all_rows[held])
+        return split_validation(labels, groups, self.validation_size, self.random_state or 0)
 
     def _training_loss(self, weight: NDArray[np.float32] | None) -> keras.losses.Loss:
         # `TiltedBatches` has one weight per row and label, which Keras' own cross-entropy does not take.
@@ -250,11 +242,7 @@ class KerasClassifier(LogOddsClassifier):
         sample = as_dense(take(X, training[:1]))
         options = self.network_options or {}
         network = build_network(self.network, shape, n_outputs, str(sample.dtype), options)
-        normalizing = [layer for layer in network.layers if layer.name == NORMALIZATION]
-        for layer in normalizing:
-            # Means and variances need no more rows than this, and rows may be files to decode.
-            step = max(1, len(training) // ADAPTED_ROWS)
-            layer.adapt(finite(as_dense(take(X, training[::step]))))
+        adapt(network, X, training)
         return network
 
     def predict_log_odds(self, X: Any) -> Floats:

@@ -10,18 +10,18 @@ from keras import layers
 
 from cascade.errors import ConfigError
 from cascade.estimators.neural.augmentation import augmentation
+from cascade.estimators.neural.standardisation import standardised
 
 Shape = tuple[int, ...]
 Builder = Callable[..., keras.Model]
 
 HEAD = "head"
-NORMALIZATION = "normalization"
 
 
 def mlp(input_shape: Shape, n_outputs: int, dtype: str, width: int = 64, depth: int = 2) -> keras.Model:
-    """Build a fully connected network on standardised features."""
+    """Build a fully connected network on standardised features, clipped to `BOUND` standard deviations."""
     inputs = keras.Input(input_shape, dtype=dtype)
-    x = layers.Normalization(name=NORMALIZATION)(inputs)
+    x = standardised(inputs)
     for _ in range(depth):
         x = layers.Dense(width, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
