@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 
 from cascade import CascadeClassifier
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
-from cascade.rules.probability.merge import MERGES
+from cascade.rules.probability.merge import POOLS
 from cascade.rules.probability.prior_correction import sampling_shift, weight_shift
 from cascade.rules.thresholds.certificate import positives_needed, recall_bound
 from cascade.rules.thresholds.decisions import cost_threshold
@@ -77,7 +77,7 @@ def proof_quotes() -> Quotes:
 def simulation_quotes() -> Quotes:
     prior, ratios, gate = drawn.reliability(), drawn.merge_ratios(), drawn.gate_recall()
     raw, corrected = prior.raw.sum() / prior.true.sum(), prior.corrected.sum() / prior.true.sum()
-    right = np.concatenate([ratios[pool, pool] for pool in MERGES])
+    right = np.concatenate([ratios[pool, pool] for pool in POOLS])
     without = ratios["positives", "gated"]
     twice = np.concatenate([ratios["all", "positives"], ratios["gated", "positives"]])
     rare = gate.kept[0]
@@ -191,7 +191,7 @@ def test_names_of_the_library_exist() -> None:
         assert name in parameters or name == "gate_threshold"
     for name in re.findall(r"`(cascade(?:\.\w+)+)`", PAGE):
         resolve_name(name)
-    for pool in MERGES:
+    for pool in POOLS:
         assert f"| `{pool}` |" in PAGE
 
 
