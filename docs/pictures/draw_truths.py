@@ -30,7 +30,7 @@ from cascade import BalancedBinaryRelevance
 from cascade.data.labels import Labels
 from cascade.datasets.known_truth import draw
 from cascade.datasets.phantom.table import full_table
-from cascade.rules.probability.merge import MERGES, pool_rows
+from cascade.rules.probability.merge import MERGES, POOLS, pool_rows
 from cascade.rules.thresholds.certificate import recall_bound
 from cascade.rules.thresholds.gate_threshold import gate_threshold
 from cascade.utils.log_odds import log_odds, shift_proba
@@ -101,7 +101,7 @@ def merge_ratios() -> dict[tuple[str, str], Floats]:
     threshold = gate_threshold(seen, rows.Y, 0.95).value
     past = asked >= threshold
     answer = {}
-    for pool in MERGES:
+    for pool in POOLS:
         pooled = pool_rows(rows.Y, pool, seen >= threshold)
         labeler = make_pipeline(PolynomialFeatures(2), StandardScaler(), MultiOutputClassifier(LogisticRegression()))
         labeler.fit(rows.X[pooled], rows.Y[pooled, :5])
