@@ -19,8 +19,10 @@ WIDTHS = {"cnn": 24, "mlp": 64}
 """Width of a network by name, where the config does not set it."""
 SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
-SIZES = ("width", "max_iter", "n_estimators", "n_bags")
+SIZES = ("width", "max_iter", "n_estimators")
 """Last names of the keys that determine the size of a labeler."""
+NO_GATE: Values = {"cascade.gate_policy": None, "flat_baseline": False, "labeler.strategy": "multilabel"}
+"""Values of a flat model: what needs a gate is left out, and of the strategies it has the better one."""
 SEVERAL_OUTPUTS = ("keras", "random_forest")
 """Kinds of gates that can learn several outputs."""
 ROUNDS, RATE, LEAVES, TREES, PENALTY = 100, 0.1, 31, 100, 1.0
@@ -33,12 +35,12 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     assert not isinstance(config.gate, (NoGate, AutoModel))
     assert not isinstance(model, AutoModel)
     labeler = {f"{LABELER}.{key}": values for key, values in _labeler(model, data).items()}
-    if config.labeler.strategy == "balanced":
-        labeler["labeler.n_bags"] = _whole(config.labeler.n_bags, (1, 0.3))
     searched = {f"{GATE}.{key}": pair for key, pair in _gate(config.gate, model, data).items()}
     # What a gate of one output per label gains depends on the data; other kinds have one output in any case.
     if config.gate.kind in SEVERAL_OUTPUTS:
         searched["gate.targets"] = "any" if config.gate.targets == "any" else "labels", ("labels", "any")
+    if config.labeler.strategy == "balanced":
+        searched["labeler.n_bags"] = config.labeler.n_bags, _whole(config.labeler.n_bags, (1, 0.3))
     searched[POOL] = config.cascade.negative_pool, ("gated", "positives", "all")
     searched["cascade.merge"] = config.cascade.merge, ("stacked", "pool")
     cascade = {key: tuple(dict.fromkeys((*values, given))) for key, (given, values) in searched.items()}
@@ -123,8 +125,8 @@ def config_of(config: RunConfig, setting: Setting) -> RunConfig:
     # The trunk can be shared only by networks of one size.
     values: Values = {"cascade.share_trunk": False, **setting.values}
     if setting.kind == FLAT:
-        # A flat model beside a flat model would compare nothing.
-        content |= {"gate": {"kind": "none"}, "flat_baseline": False}
+        content["gate"] = {"kind": "none"}
+        values |= NO_GATE
     for key, value in values.items():
         _set(content, key.split("."), value)
     try:

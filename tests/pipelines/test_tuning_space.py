@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cascade.config.schema import NoGate, RunConfig
+from cascade.config.build import build_cascade
+from cascade.config.schema import NoGate, PolicyConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.errors import ConfigError
 from cascade.tuning.trial import CASCADE, FLAT, Setting
@@ -83,10 +84,22 @@ def test_a_gate_is_at_most_as_large_as_its_labeler(rows: Dataset) -> None:
 
 @pytest.mark.parametrize("rows", ["linear"], indirect=True)
 def test_balanced_labelers_vary_in_their_bags(rows: Dataset) -> None:
-    space = space_of(config_for("linear", strategy="balanced", n_bags=10), rows)
-    assert space.labeler["labeler.n_bags"] == (10, 3)
-    flats = [setting.values["labeler.n_bags"] for setting in space.planned() if setting.kind == FLAT]
-    assert flats == [10, 3]
+    config = config_for("linear", strategy="balanced", n_bags=10)
+    space = space_of(config, rows)
+    assert space.cascade["labeler.n_bags"] == (10, 3)
+    flat, *_, own = (config_of(config, setting) for setting in space.planned())
+    assert (flat.labeler.strategy, own.labeler.strategy, own.labeler.n_bags) == ("multilabel", "balanced", 10)
+
+
+@pytest.mark.parametrize("rows", ["linear"], indirect=True)
+def test_a_flat_model_has_no_certificate(rows: Dataset) -> None:
+    config = config_for("linear")
+    cascade = config.cascade.model_copy(update={"gate_policy": PolicyConfig()})
+    config = config.model_copy(update={"cascade": cascade})
+    flat, *_, own = (config_of(config, setting) for setting in space_of(config, rows).planned())
+    assert flat.cascade.gate_policy is None
+    assert own.cascade.gate_policy == PolicyConfig()
+    build_cascade(flat, rows).fit(rows.X, rows.Y)
 
 
 def test_an_invalid_value_is_refused_by_name() -> None:
