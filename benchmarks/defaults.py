@@ -198,6 +198,7 @@ def main() -> None:
     parser.add_argument("--phantom", type=Path)
     parser.add_argument("--parts", nargs="*", default=["estimators", "recipes", "stopping", "gates"])
     parser.add_argument("--sets", nargs="*", default=[*SETS, "tox21"])
+    parser.add_argument("--models", nargs="*", help="Only these models, by name.")
     parser.add_argument("--folds", nargs="*", type=int, default=list(range(FOLDS)))
     parser.add_argument("--most", type=int, help="Most rows of a set.")
     parser.add_argument("--rows", type=int, default=6000, help="Training rows of the phantom.")
@@ -215,7 +216,9 @@ def main() -> None:
         for name in given.sets:
             rows = read(name, given.data, given.most)
             use = "chosen on" if name in CHOSEN_ON else "held out"
-            for model, found in evaluate(tabular[part](rows), rows, given.folds):
+            models = tabular[part](rows)
+            chosen = {model: models[model] for model in given.models or models}
+            for model, found in evaluate(chosen, rows, given.folds):
                 shown = " | ".join(f"{value:.4f}" for value in found[:3])
                 print(f"| {name} ({use}) | {model} | {shown} | {found[3]:.0f} |", flush=True)
 
