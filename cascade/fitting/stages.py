@@ -28,7 +28,7 @@ FINE_TUNED = {"warm_start", "learning_rate", "epochs"}
 """Parameters of a labeler that can be fine-tuned."""
 FINE_TUNING_RATE = 1.0
 """Learning rate of the fine-tuning on the pool, as a share of that of the pretraining."""
-FINE_TUNING_EPOCHS = 0.5
+FINE_TUNING_EPOCHS = 1.0
 """Epochs of the fine-tuning, as a share of those of the pretraining."""
 
 
