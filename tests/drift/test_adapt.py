@@ -48,7 +48,8 @@ def certified() -> CascadePredictor:
     wanted = {"recall": 0.9, "confidence": 0.95, "accept_bound": True}
     labeler = MultiOutputClassifier(learner())
     costs = {"label_1": {"cost": [1, 9]}, "label_2": 0.3}
-    model = CascadeClassifier(LogisticRegression(), labeler, gate_policy=wanted, label_decisions=costs)
+    recipe = {"negative_pool": "positives", "calibration_folds": None}
+    model = CascadeClassifier(LogisticRegression(), labeler, gate_policy=wanted, label_decisions=costs, **recipe)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return model.fit(TRAINING.X, TRAINING.Y, groups=TRAINING.groups).predictor_
