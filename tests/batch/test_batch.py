@@ -415,7 +415,7 @@ def test_an_interrupted_command_goes_on(work: Path, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         told = process.communicate()[1]
     assert "Traceback" not in told
-    assert "interrupted; jobs, retrainings and searches resume" in told
+    assert "interrupted; a batch job, a retraining or a search resumes" in told
     assert process.returncode == 130
     run(work, work / "rows.parquet", output, shard_rows=50)
     run(work, work / "rows.parquet", tmp_path / "undisturbed", shard_rows=50)
