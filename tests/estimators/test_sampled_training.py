@@ -116,7 +116,7 @@ def test_early_stopping_is_given_rows_that_training_has_not_each_once(monkeypatc
     taken: list[Any] = []
     monkeypatch.setattr("cascade.estimators.neural.classifier.train_network", lambda *given: taken.extend(given))
     X, Y, _ = drawn(600, 0)
-    model = KerasClassifier("mlp", **SMALL, sampling="rare").fit(X, Y, groups=np.arange(600) // 3)
+    model = KerasClassifier("mlp", **SMALL, sampling="rare", validation_size=0.1).fit(X, Y, groups=np.arange(600) // 3)
     _, training, validation, loss, *_ = taken
     assert isinstance(validation, TiltedBatches)
     assert isinstance(loss, LogitLoss)
