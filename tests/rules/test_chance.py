@@ -138,7 +138,7 @@ def test_a_label_without_any_relation_to_the_rows_is_never_set_and_the_others_ar
     assert 0.8 < proba.sum() / with_noise_label(truth, 40_000)[:, 1].sum() < 1.25
 
 
-@pytest.mark.parametrize("decision", [{"cost": (1, 99)}, {"recall": 0.5}, 0.012])
+@pytest.mark.parametrize("decision", [{"cost": (1, 99)}, {"recall": 0.5}, 0.009])
 def test_a_requested_decision_is_used_at_chance_too(truth: KnownTruth, decision: Any) -> None:
     labeler = MultiOutputClassifier(LogisticRegression())
     model = CascadeClassifier(LogisticRegression(), labeler, label_decisions={"label_1": decision})
