@@ -22,7 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.config.build import build_cascade, with_defaults
-from cascade.config.schema import KerasModel, RunConfig, SklearnModel
+from cascade.config.schema import KerasGate, KerasModel, RunConfig, SklearnGate
 from cascade.data import Dataset, read_data
 from cascade.data.targets import read_known_target
 from cascade.errors import DataError
@@ -111,7 +111,7 @@ def test_a_config_without_models_gets_those_of_python(phantom_folder: Path) -> N
     X = np.random.default_rng(0).normal(size=(50, 3))
     table = Dataset(X, (X > 0.8).astype(np.uint8), ("a", "b", "c"), None, np.arange(50).astype(str))
     resolved = with_defaults(config, table)
-    assert resolved.gate == SklearnModel(kind="hist_gradient_boosting", options=TREES)
+    assert resolved.gate == SklearnGate(kind="hist_gradient_boosting", options=TREES)
     assert RunConfig.model_validate(resolved.model_dump(mode="json")) == resolved
     built = build_cascade(config, table)
     for role in ("gate", "labeler"):
@@ -127,7 +127,7 @@ def test_a_config_without_models_gets_those_of_python(phantom_folder: Path) -> N
 
 def test_a_config_that_names_no_kind_but_keys_of_a_network_is_one() -> None:
     config = RunConfig.model_validate({"name": "a", "data": {"path": "x"}, "gate": {"epochs": 3}})
-    assert config.gate == KerasModel(epochs=3)
+    assert config.gate == KerasGate(epochs=3)
 
 
 def test_a_pipeline_around_one_model_per_label_takes_weights_and_missing_labels() -> None:

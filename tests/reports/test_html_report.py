@@ -164,7 +164,9 @@ def test_the_explorer_counts_what_the_model_predicts_at_each_threshold(
     assert [label["found"][at] for label in explorer["labels"]] == [row["found"] for row in book["labels"]]
     assert explorer["empty_alarmed"][at] == book["empty_with_alarm"]
     assert explorer["empty_passed"][at] == book["empty_past_gate"]
-    assert explorer["thresholds"][0] == 0
+    # A labeler of the rows past the gate is not valid below its threshold.
+    assert predictor.rules.negative_pool == "gated"
+    assert explorer["thresholds"][0] == predictor.rules.gate_threshold
     assert explorer["gate_share"] == pytest.approx(1 / 4 / 2), "one linear model of the gate, four labels in two bags"
 
 
