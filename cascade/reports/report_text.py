@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from textwrap import wrap
 from typing import Any
 
 from cascade.rules.thresholds.gate_costs import GateCosts
+
+WIDTH = 120
+"""Most characters of a line."""
 
 Layout = tuple[tuple[str, str, str], ...]
 """Per column: the keys of its values, separated by spaces, its title and its format."""
@@ -94,7 +98,7 @@ def report_table(report: dict[str, Any]) -> str:
         # Two tables, since one with all columns would be wider than 120 characters.
         grid(LABELS, labels),
         grid(LABELS_MORE, labels),
-        [*grid(LEDGER, book["labels"]), _empty_rows(book), *never_set(labels)],
+        [*grid(LEDGER, book["labels"]), _empty_rows(book), *_wrapped(never_set(labels))],
         grid(SLICES, _slices(report)),
         *_gate_costs(report),
         _summary(report["overall"]),
@@ -139,7 +143,11 @@ def _gate_costs(report: dict[str, Any]) -> list[list[str]]:
     if report.get("gate_costs") is None:
         return []
     costs = GateCosts.from_json(report["gate_costs"])
-    return [[*grid(GATE_COSTS, (asdict(cost) for cost in costs.labels)), *costs.notes()]]
+    return [[*grid(GATE_COSTS, (asdict(cost) for cost in costs.labels)), *_wrapped(costs.notes())]]
+
+
+def _wrapped(sentences: Iterable[str]) -> list[str]:
+    return [line for sentence in sentences for line in wrap(sentence, WIDTH)]
 
 
 def _empty_rows(book: dict[str, Any]) -> str:
