@@ -235,12 +235,12 @@ class CascadeClassifier(MultilabelClassifier):
     def _stages(self, X: Any) -> Stages:
         """Return both unfitted models: those given, or the defaults for the rows of `X`."""
         labeler = default_estimator("labeler", X) if self.labeler is None else self.labeler
-        warn_where_unsuited("labeler", labeler, X, stacklevel=5)
+        warn_where_unsuited("labeler", labeler, X, stacklevel=4)
         options = self.share_trunk, self.random_state, self.pretrain, self.gate_targets
         if self._is_flat():
             return Stages(labeler, None, *options)
         gate = default_estimator("gate", X) if self.gate is None else self.gate
-        warn_where_unsuited("gate", gate, X, stacklevel=5)
+        warn_where_unsuited("gate", gate, X, stacklevel=4)
         return Stages(gate, labeler, *options)
 
     def _fit(self, examples: TrainingSet, stages: Stages, recipe: Recipe) -> None:

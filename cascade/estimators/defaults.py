@@ -148,11 +148,11 @@ def default_estimator(role: Role, X: Any) -> Any:
 
 
 def warn_where_unsuited(role: Role, estimator: Any, X: Any, stacklevel: int) -> None:
-    """Warn of a network on sparse rows, where the default linear model is usually better."""
+    """Warn of a network on sparse rows, where the default linear model usually has the lower log loss."""
     if sparse.issparse(X) and makes_batches(estimator):
         warnings.warn(
-            f"`{role}` is a network and `X` is sparse: a linear model is usually better on such rows, and much faster. "
-            f"Leave `{role}` out for the default one.",
+            f"`{role}` is a network and `X` is sparse: a linear model usually has the lower log loss on such rows, and "
+            f"is faster. Leave `{role}` out for the default one.",
             stacklevel=stacklevel,
         )
 

@@ -157,3 +157,11 @@ def test_a_column_that_is_missing_throughout_changes_nothing(as_frame: bool) -> 
         filled, given, other = (pd.DataFrame(rows, columns=["a", "b", "c"]) for rows in (filled, given, other))
     models = [CascadeClassifier(calibration_folds=None, negative_pool="all").fit(rows, Y) for rows in (given, filled)]
     np.testing.assert_array_equal(*(model.predict_proba(other) for model in models))
+
+
+def test_a_network_on_sparse_rows_is_warned_of(rows: tuple[dict[str, Any], np.ndarray]) -> None:
+    X, Y = rows[0]["sparse"], rows[1]
+    network = KerasClassifier("mlp", epochs=1)
+    with pytest.warns(UserWarning, match="`gate` is a network and `X` is sparse") as caught:
+        CascadeClassifier(network, negative_pool="positives").fit(X, Y)
+    assert caught[0].filename == __file__
