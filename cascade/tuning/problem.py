@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,11 +89,11 @@ class Problem:
         """Fit a setting on the rows that part number `part` is not judged on."""
         rows = np.flatnonzero(~self.judged[part])
         model = with_parts(self.build(setting), parts.within(str(part)))
-        return model.fit(
-            part_of(self.X, rows),
-            self.labels.part(rows).masked(),
-            groups=None if self.groups is None else self.groups[rows],
-        )
+        groups = None if self.groups is None else self.groups[rows]
+        with warnings.catch_warnings():
+            # Each trial would warn of much the same; the training of the chosen model warns of what concerns it.
+            warnings.simplefilter("ignore")
+            return model.fit(part_of(self.X, rows), self.labels.part(rows).masked(), groups=groups)
 
     def judge(self, setting: Setting, parts: Parts, seed: int) -> Judgement:
         """Fit a setting and judge it on every part; the figures are means over the parts."""

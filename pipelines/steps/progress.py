@@ -83,18 +83,9 @@ def show_log(quiet: bool = False, only: Sequence[str] = ()) -> None:
     logger.setLevel(logging.WARNING if quiet or only else logging.INFO)
     for name in only:
         logging.getLogger(name).setLevel(logging.INFO)
-    warnings.showwarning = _Warnings()
+    warnings.showwarning = _show_warning
 
 
-class _Warnings:
-    """Log a warning as one line for users, without its place in the code, and each text once."""
-
-    def __init__(self) -> None:
-        self.shown: set[str] = set()
-
-    def __call__(self, message: Warning | str, *place: object, **more: object) -> None:
-        """Log a warning that was not logged before."""
-        # Models that are fitted many times on the same data give the same warnings.
-        if str(message) not in self.shown:
-            self.shown.add(str(message))
-            logging.getLogger("cascade").warning("warning: %s", message)
+def _show_warning(message: Warning | str, *place: object, **more: object) -> None:
+    """Log a warning as one line for users, without its place in the code."""
+    logging.getLogger("cascade").warning("warning: %s", message)
