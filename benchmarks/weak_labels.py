@@ -163,10 +163,13 @@ def chance_of(labels: list[Label], seed: int, positives: int | None = None) -> C
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=400)
+    parser.add_argument("--parts", nargs="+", choices=("test", "decisions"), default=("test", "decisions"))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
-    show_test(given.draws)
-    show_decisions(given.draws // 4)
+    if "test" in given.parts:
+        show_test(given.draws)
+    if "decisions" in given.parts:
+        show_decisions(given.draws // 4)
 
 
 if __name__ == "__main__":
