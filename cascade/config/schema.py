@@ -96,6 +96,7 @@ class KerasModel(ConfigModel):
     top_k: int | None = Field(default=None, ge=1)
     sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
     image_size: int | None = Field(default=None, ge=1)
+    n_networks: int = Field(default=1, ge=1)
 
 
 class AutoModel(ConfigModel):

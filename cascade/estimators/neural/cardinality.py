@@ -51,8 +51,10 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
     """
     counter = KerasClassifier(batch_size=model.batch_size, random_state=model.random_state)
     seed = model.random_state or 0
-    with seeded(seed), _frozen(model.network_):
-        counter.network_ = _with_head(model.network_, X, float(np.mean(number)))
+    # Of several networks the first one's trunk is enough: the mean of their logits has no trunk of its own.
+    network = model.networks_[0]
+    with seeded(seed), _frozen(network):
+        counter.network_ = _with_head(network, X, float(np.mean(number)))
         batches = IndexedBatches(
             X, np.asarray(number, np.float32)[:, None], None, np.arange(n_rows(X)), model.batch_size, seed
         )

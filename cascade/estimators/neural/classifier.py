@@ -21,7 +21,7 @@ from cascade.estimators.early_stopping import AUTO, check_validation_size, split
 from cascade.estimators.loss_options import LossOption, check_loss, make_loss
 from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
-from cascade.estimators.neural.networks import build_network, copy_trunk
+from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
 from cascade.estimators.neural.training import seeded, train_network
@@ -64,6 +64,10 @@ class KerasClassifier(LogOddsClassifier):
     image_size : int, optional
         Height and width of the images that the network takes, so that a gate may take smaller ones than the labeler.
         Files are decoded at this size, arrays are averaged down to it.
+    n_networks : int, default=1
+        Networks that are trained from different initial weights and orders of the rows. Their mean logits are the
+        prediction, which is better than that of one network, at `n_networks` times its cost [1]_. They are saved and
+        exported as one network.
     warm_start : bool, default=False
         Let `fit` continue from the weights of the previous fit where rows and outputs have the same shape.
     random_state : int, optional
@@ -73,12 +77,19 @@ class KerasClassifier(LogOddsClassifier):
     ----------
     network_ : keras.Model
         Its outputs are the logits of the loss.
+    networks_ : list of keras.Model, length n_networks
+        Their mean is `network_`.
     loss_ : Loss
         With the numbers computed from the labels; `proper` is False where probabilities also need calibration.
     sampling_shift_ : ndarray of float, shape (L,)
         Log-odds added at predict time to correct each label's prevalence in the sample.
     classes_ : ndarray
         The two classes of a binary target, 0 to L - 1 for a multi-label one.
+
+    References
+    ----------
+    .. [1] Lakshminarayanan, Pritzel & Blundell (2017), Simple and scalable predictive uncertainty estimation using deep
+       ensembles, NeurIPS 30.
 
     Examples
     --------
@@ -104,6 +115,7 @@ class KerasClassifier(LogOddsClassifier):
         top_k: int | None = None,
         sampling: SamplingOption | None = None,
         image_size: int | None = None,
+        n_networks: int = 1,
         warm_start: bool = False,
         random_state: int | None = None,
     ) -> None:
@@ -118,6 +130,7 @@ class KerasClassifier(LogOddsClassifier):
         self.top_k = top_k
         self.sampling = sampling
         self.image_size = image_size
+        self.n_networks = n_networks
         self.warm_start = warm_start
         self.random_state = random_state
 
@@ -158,38 +171,52 @@ class KerasClassifier(LogOddsClassifier):
         # Batches come before the network: options that do not fit the labels are refused before anything is built.
         training, validation = self._split(labels, groups)
         weight = _loss_weight(sample_weight, labels)
-        batches, validating = self._batches(X, labels, weight, training, validation)
-        seed = self.random_state or 0
-        with seeded(seed):
-            if not self._continues(tuple(shape[1:]), labels.shape[1]):
-                self.network_ = self._build(X, tuple(shape[1:]), labels.shape[1], training)
-                if trunk is not None:
-                    copy_trunk(trunk.network_, self.network_)
-            train_network(
-                self.network_,
-                batches,
-                validating if len(validation) else None,
-                self._training_loss(weight),
-                self.epochs,
-                self.learning_rate,
-                self.patience,
-                self.network if isinstance(self.network, str) else "network",
-                self._metrics(labels.shape[1]),
-            )
+        rows = tuple(shape[1:])
+        networks = []
+        for number, network in enumerate(self._former(rows, labels.shape[1])):
+            seed = _member_seed(self.random_state or 0, number)
+            batches, validating = self._batches(X, labels, weight, training, validation, seed)
+            with seeded(seed):
+                if network is None:
+                    network = self._build(X, rows, labels.shape[1], training)
+                    if trunk is not None:
+                        copy_trunk(trunk.network_, network)
+                train_network(
+                    network,
+                    batches,
+                    validating if len(validation) else None,
+                    self._training_loss(weight),
+                    self.epochs,
+                    self.learning_rate,
+                    self.patience,
+                    self._name(number),
+                    self._metrics(labels.shape[1]),
+                )
+            networks.append(network)
+        self.networks_ = networks
+        self.network_ = mean_network(networks)
         return self
 
-    def _continues(self, shape: tuple[int, ...], n_outputs: int) -> bool:
-        """Whether to train the network of the previous fit further, which needs rows and outputs of the same shape."""
-        if not (self.warm_start and hasattr(self, "network_")):
-            return False
-        return bool(self.network_.input_shape[1:] == shape and self.network_.output_shape[1:] == (n_outputs,))
+    def _name(self, number: int) -> str:
+        name = self.network if isinstance(self.network, str) else "network"
+        return name if self.n_networks == 1 else f"{name} {number + 1}/{self.n_networks}"
+
+    def _former(self, shape: tuple[int, ...], n_outputs: int) -> list[Any]:
+        """Return the networks of the previous fit, to be trained further, or None for each that is to be built."""
+        former: list[Any] = getattr(self, "networks_", [])
+        # Networks can only be continued with rows and outputs of the same shape.
+        if self.warm_start and len(former) == self.n_networks:
+            shapes = former[0].input_shape[1:], former[0].output_shape[1:]
+            if shapes == (shape, (n_outputs,)):
+                return former
+        return [None] * self.n_networks
 
     def _metrics(self, n_labels: int) -> list[keras.metrics.Metric]:
         k = self.top_k
         return [] if k is None else [AtK(kind, min(k, n_labels)) for kind in KINDS]
 
     def _check_parameters(self) -> None:
-        for name in ("epochs", "batch_size", "patience", "top_k"):
+        for name in ("epochs", "batch_size", "patience", "top_k", "n_networks"):
             value = getattr(self, name)
             is_integer = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
             if not (is_integer and value >= 1) and not (name == "top_k" and value is None):
@@ -218,10 +245,11 @@ class KerasClassifier(LogOddsClassifier):
         weight: NDArray[np.float32] | None,
         training: Rows,
         validation: Rows,
+        seed: int,
     ) -> tuple[IndexedBatches, IndexedBatches]:
         """Return training and validation batches; set the loss and the shift that sampling causes."""
         target, n_labels = labels.values.astype(np.float32), labels.shape[1]
-        size, seed = self.batch_size, self.random_state or 0
+        size = self.batch_size
         if self.sampling is None:
             self.loss_ = make_loss(self.loss, labels.part(training))
             self.sampling_shift_ = np.zeros(n_labels)
@@ -259,6 +287,11 @@ class KerasClassifier(LogOddsClassifier):
             z[rows[not_finite(values)[: len(rows)]]] = np.nan
         z += self.sampling_shift_
         return z
+
+
+def _member_seed(seed: int, number: int) -> int:
+    """Return the seed of a network of several; the first one's is that of a single network."""
+    return seed if number == 0 else int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
 def _loss_weight(sample_weight: ArrayLike | None, labels: LabelMatrix) -> NDArray[np.float32] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -113,6 +113,16 @@ def build_network(
     except TypeError as error:
         # The message of the call names the unknown option.
         raise ConfigError(f"`network_options` do not suit network {network!r}: {error}.") from error
+
+
+def mean_network(networks: Sequence[keras.Model]) -> keras.Model:
+    """Return the network whose logits are the mean of those of `networks`; a single one is returned unchanged."""
+    if len(networks) == 1:
+        return networks[0]
+    inputs = keras.Input(networks[0].input_shape[1:], dtype=networks[0].inputs[0].dtype)
+    for number, network in enumerate(networks, 1):
+        network.name = f"network_{number}"
+    return keras.Model(inputs, layers.Average(name=HEAD)([network(inputs) for network in networks]))
 
 
 def copy_trunk(source: keras.Model, target: keras.Model) -> None:
