@@ -1,6 +1,6 @@
 """The comparison on real data sets and on the phantom, as a page: contenders on the same grouped folds.
 
-    python benchmarks/comparison.py DATA_FOLDER --phantom data/phantom
+    python benchmarks/comparison.py DATA_FOLDER --images --phantom data/phantom
     python benchmarks/comparison.py DATA_FOLDER --only thyroid birds
 
 DATA_FOLDER holds the files named in `SETS`. Results are kept by data set in a JSON file, so that one can be repeated
@@ -32,10 +32,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cascade.comparison.compare import compare
-from cascade.comparison.compare_text import COLUMNS
+from cascade.comparison.compare_text import COLUMNS, DIFFERENCES
 from cascade.comparison.contenders import POOLS, contenders
+from cascade.config.schema import RunConfig
 from cascade.config.yaml_file import load_config
-from cascade.data import read_data
+from cascade.data import Dataset, read_data
 from cascade_pipelines.compare import contenders_of as config_contenders
 from cascade_pipelines.steps.progress import show_log
 from cascade_pipelines.steps.run_data import roles_of
@@ -128,22 +129,23 @@ class Entry:
     source: str
     read: Callable[[Path], Table]
     learners: dict[str, Callable[[], Any]]
-    calibration_folds: int | None
 
 
 BAGS = 5
+NETWORK_BAGS = 3
+NETWORK_FOLDS = 2
 CODES = 63
 FEWEST_POSITIVES = 15
-SMALL_PHANTOM_GATE = ("gate.epochs=20", "gate.batch_size=64", "gate.patience=5")
-"""As many steps as the flat network has: eight passes are enough on 54,214 rows, not on the 6,000 of a fold."""
+FOLDS = 5
+"""Folds for the rules, as by default where fits are cheap."""
 
 INTRODUCTION = """# Comparison
 
 This page compares cascades with a flat model and with two common recipes, on seven real data sets and the phantom. It
 shows where a cascade is better, where it is not, and what it costs. `python benchmarks/comparison.py DATA_FOLDER
---phantom data/phantom` writes the page. `benchmarks/results/comparison.json` has the figures unrounded.
+--images --phantom data/phantom` writes the page. `benchmarks/results/comparison.json` has the figures unrounded.
 
-Every table uses the same three folds for all contenders (the phantom: two), and a fold never splits a group. `any` was
+Every table uses the same three folds for all contenders (networks: two), and a fold never splits a group. `any` was
 added as the last column, and labels with fewer than 15 positives were left out. All contenders but the literal recipe
 choose thresholds for the largest F1 on rows that they have not seen.
 
@@ -154,12 +156,11 @@ choose thresholds for the largest F1 on rows that they have not seen.
 * **peer stack**: `MultiOutputClassifier(CalibratedClassifierCV(make_pipeline(RandomUnderSampler(), model)))`.
 * **literal recipe**: gate at 0.5, then models on 50/50 samples of all rows at 0.5, nothing undone.
 * **flat, calibrated**, **flat, weighted loss, calibrated** and **flat, balanced**: the two flat models above, and
-  balanced models of each label on all rows, with Platt calibration on rows that they have not seen. `cascade compare`
-  has them; the tables below do not yet.
-* **cascade, labeler, pool**: the labeler is one multi-label model, balanced models of 5 bags (the phantom: 3), or
+  balanced models of each label on all rows, with Platt calibration on rows that they have not seen.
+* **cascade, labeler, pool**: the labeler is one multi-label model, balanced models of 5 bags (networks: 3), or
   *weighted*, the multi-label model with balanced class weights that calibration corrects. It is trained on the rows
-  with a label (*positives*), on these and the gate's out-of-fold false alarms (*gated*), or on all rows (*all*), which
-  the tables below do not have yet.
+  with a label (*positives*), on these and the gate's out-of-fold false alarms (*gated*), or on all rows (*all*). The
+  merge is stacked, and rules are fitted on 5 folds (networks: on held-out rows).
 
 ## Columns
 
@@ -168,10 +169,13 @@ choose thresholds for the largest F1 on rows that they have not seen.
 * **F1**: mean over labels.
 * **ops/row**: arithmetic per row as it was served, see `cascade/metrics/operations.py`.
 * **µs/row**: measured time per row, in the process that fitted the model.
+* **to calibrated**: the difference of the log loss to that of the flat model with calibration, with its interval.
 * **sums**: least and greatest sum of probabilities over positives, of the more frequent half of the labels.
 """
 
-CASCADES = ("multi-label, gated", "multi-label, positives", "balanced, gated", "balanced, positives")
+MAIN = "multi-label, gated"
+"""The cascade of the defaults."""
+CASCADES = (MAIN, "multi-label, positives", "multi-label, all", "balanced, gated")
 
 FINDINGS = """## Where the cascade wins, and where it does not
 
@@ -201,6 +205,7 @@ With 8 passes in batches of 128, which are enough on 54,214 rows, the cascades w
 
 TABULAR = {"boosted trees": trees, "linear": linear}
 TEXT = {"TF-IDF linear": linear_text}
+IMAGES = ("ctich",)
 
 SETS = {
     "unfair_tos": Entry(
@@ -208,31 +213,27 @@ SETS = {
         "50 terms of service, Galassi et al. 2024, CC BY 4.0",
         lambda path: text(path, ("document", "text", "tags"), "document"),
         TEXT,
-        None,
     ),
-    "thyroid": Entry("thyroid18.npz", "UCI thyroid0387, CC BY 4.0", arrays, TABULAR, None),
+    "thyroid": Entry("thyroid18.npz", "UCI thyroid0387, CC BY 4.0", arrays, TABULAR),
     "disaster": Entry(
         "disaster_response.parquet",
         "disaster response messages",
         lambda path: text(path, ("text", "split", "related"), None),
         TEXT,
-        None,
     ),
-    "birds": Entry("mldr_birds.npz", "bird song recordings, MLDR", arrays, TABULAR, 3),
-    "mi": Entry("mi_complications.npz", "UCI 579, Golovenkin et al. 2020, CC BY 4.0", arrays, TABULAR, 3),
+    "birds": Entry("mldr_birds.npz", "bird song recordings, MLDR", arrays, TABULAR),
+    "mi": Entry("mi_complications.npz", "UCI 579, Golovenkin et al. 2020, CC BY 4.0", arrays, TABULAR),
     "goemotions": Entry(
         "goemotions.parquet",
         "Reddit comments, Demszky et al. 2020, CC BY 4.0",
         lambda path: text(path, ("text", "split", "neutral"), None),
         TEXT,
-        None,
     ),
     "ctich": Entry(
         "ctich_128.npz",
         "PhysioNet CT-ICH 1.0.0, Hssayeni 2020, CC BY 4.0; 8 x 8 block means",
         block_means,
         TABULAR,
-        3,
     ),
 }
 
@@ -245,7 +246,7 @@ def run(name: str, folder: Path) -> list[dict[str, Any]]:
     results = []
     for learner, make in entry.learners.items():
         logger.info("%s, %s", name, learner)
-        chosen = contenders(make(), make(), n_bags=BAGS, calibration_folds=entry.calibration_folds)
+        chosen = contenders(make(), make(), n_bags=BAGS, calibration_folds=FOLDS)
         found = compare(chosen, data.X, data.Y, data.names, data.groups)
         results.append({**facts, "learner": learner, **found})
     return results
@@ -253,24 +254,46 @@ def run(name: str, folder: Path) -> list[dict[str, Any]]:
 
 def run_phantom(folder: Path) -> list[dict[str, Any]]:
     """Networks of the shipped config, two folds, three bags: hours become minutes, and the order stays."""
-    options = [f"data.path={folder}", "labeler.n_bags=3", *SMALL_PHANTOM_GATE]
-    config = load_config("configs/phantom-multilabel.yaml", options)
+    config = load_config("configs/phantom-multilabel.yaml", [f"data.path={folder}"])
     read = read_data(config.data.path, roles_of(config))
-    data = Table(read.X, read.Y, read.label_names, read.groups)
     digest = hashlib.sha256((folder / "images.npy").read_bytes()).hexdigest()
-    facts = facts_of("phantom", "images.npy", f"`cascade phantom`, {len(data.Y):,} rows", digest, data)
-    found = compare(config_contenders(config, read, POOLS), data.X, data.Y, data.names, data.groups, n_folds=2)
-    return [{**facts, "learner": "networks", **found}]
+    facts = facts_of("phantom", "images.npy", f"`cascade phantom`, {len(read):,} rows", digest, read)
+    return [facts | compared_networks(config, read)]
 
 
-def facts_of(name: str, file: str, source: str, digest: str, data: Table) -> dict[str, Any]:
+def run_images(name: str, folder: Path) -> list[dict[str, Any]]:
+    """The default networks, on the images themselves."""
+    entry = SETS[name]
+    path = folder / entry.file
+    read = arrays(path)
+    data = Dataset(read.X, read.Y, read.names, read.groups)
+    config = RunConfig.model_validate(
+        {
+            "name": name,
+            "data": {"path": path},
+            "gate": {"kind": "auto"},
+            "labeler": {"model": {"kind": "auto"}},
+        }
+    )
+    facts = facts_of(name, entry.file, entry.source, hashlib.sha256(path.read_bytes()).hexdigest(), data)
+    return [facts | compared_networks(config, data)]
+
+
+def compared_networks(config: RunConfig, data: Dataset) -> dict[str, Any]:
+    config = config.model_copy(update={"labeler": config.labeler.model_copy(update={"n_bags": NETWORK_BAGS})})
+    chosen = config_contenders(config, data, POOLS)
+    found = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds=NETWORK_FOLDS)
+    return {"learner": "networks", **found}
+
+
+def facts_of(name: str, file: str, source: str, digest: str, data: Table | Dataset) -> dict[str, Any]:
     return {
         "set": name,
         "file": file,
         "source": source,
         "sha256": digest,
         "rows": len(data.Y),
-        "labels": len(data.names) - 1,
+        "labels": data.Y.shape[1] - 1,
         "empty_share": float((~data.Y.any(axis=1)).mean()),
         "groups": data.groups is not None,
     }
@@ -296,24 +319,32 @@ def by_name(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def overview(results: list[dict[str, Any]]) -> str:
-    """Two tables of one line per comparison: macro average precision and cost, then which contender to use."""
-    head = ["data", "base learner", "empty", "flat", *CASCADES, "log loss: flat", "cascade", "arithmetic to flat"]
-    lines, verdicts = [], []
+    """The default cascade beside the best flat contender and the calibrated one, the pools, and which one to use."""
+    against, pools, verdicts = [], [], []
     for result in results:
         rows = by_name(result)
-        flat, main = rows["flat"], rows[f"cascade, {CASCADES[0]}"]
+        flat, calibrated, main = rows["flat"], rows["flat, calibrated"], rows[f"cascade, {MAIN}"]
         named = [result["set"], result["learner"]]
-        lines.append(
+        best_flat = max(
+            (row for name, row in rows.items() if name.startswith("flat")),
+            key=lambda row: row["macro_average_precision"],
+        )
+        against.append(
             [
                 *named,
                 f"{result['empty_share']:.1%}",
-                f"{flat['macro_average_precision']:.3f}",
-                *(f"{rows[f'cascade, {name}']['macro_average_precision']:.3f}" for name in CASCADES),
-                f"{flat['log_loss']:.4f}",
-                f"{main['log_loss']:.4f}",
+                f"{best_flat['macro_average_precision']:.3f} ({best_flat['contender']})",
+                f"{main['macro_average_precision']:.3f}",
+                interval(main, "difference_to_best_flat", "{:+.3f}"),
+                *(f"{row['log_loss']:.4f}" for row in (flat, calibrated, main)),
+                interval(main, "loss_difference", "{:+.4f}"),
                 f"{main['operations_per_row'] / flat['operations_per_row']:.2f}",
+                f"{main['microseconds_per_row'] / flat['microseconds_per_row']:.2f}",
             ]
         )
+        precision = (f"{rows[f'cascade, {name}']['macro_average_precision']:.3f}" for name in CASCADES)
+        loss = (f"{rows[f'cascade, {name}']['log_loss']:.4f}" for name in CASCADES)
+        pools.append([*named, *precision, *loss])
         best = max(rows.values(), key=lambda row: row["macro_average_precision"])
         if best is flat:
             gain = least = "-"
@@ -325,21 +356,61 @@ def overview(results: list[dict[str, Any]]) -> str:
         verdicts.append(
             [*named, best["contender"], gain, least, use, f"{cheaper[1]}: {cheaper[2]}" if cheaper else "-"]
         )
-    which = ["data", "base learner", "best", "gain", "at least", "use", "cheaper"]
+    head = ["data", "base learner"]
+    losses = ["log loss: flat", "flat, calibrated", "cascade", "cascade to calibrated"]
+    first = [*head, "empty", "best flat: AP", "cascade: AP", "difference", *losses, "arithmetic", "time"]
+    which = [*head, "best", "gain", "at least", "use", "cheaper"]
+    each = [*head, *(f"AP: {name}" for name in CASCADES), *(f"log loss: {name}" for name in CASCADES)]
     return f"""## In one look
 
-Macro average precision, and log loss and arithmetic of the first cascade:
+The cascade of the defaults, `cascade, {MAIN}`, beside the flat contender with the highest macro average precision
+(chosen on these rows, in its favour), and the log loss beside the flat model without and with Platt calibration.
+Arithmetic and time per row are shares of the flat model's. Intervals are 95 %, paired, over groups.
 
-{markdown(head, lines)}
+{markdown(first, against)}
+
+{summary(results)}
+
+## Pools and labelers
+
+Macro average precision and log loss of cascades:
+
+{markdown(each, pools)}
 
 ## Which contender to use
 
 The best contender by macro average precision and its gain over the flat model. *At least* holds with 97.5 % confidence
-for the best of ten contenders (the phantom: six). *Cheaper* is a cascade that is not clearly worse than the flat model,
-with its share of the arithmetic per row.
+for the best of all contenders of a table. *Cheaper* is a cascade that is not clearly worse than the flat model, with
+its share of the arithmetic per row.
 
 {markdown(which, verdicts)}
 """
+
+
+def interval(row: dict[str, Any], key: str, form: str) -> str:
+    """A difference with its interval."""
+    if row.get(key) is None:
+        return "-"
+    return f"{form.format(row[key])} ({form.format(row[key + '_low'])} to {form.format(row[key + '_high'])})"
+
+
+def summary(results: list[dict[str, Any]]) -> str:
+    """On how many tables the default cascade is above and below flat contenders."""
+    mains = [by_name(result)[f"cascade, {MAIN}"] for result in results]
+    flats = [by_name(result)["flat"] for result in results]
+    gains = [row.get("difference_to_best_flat") for row in mains]
+    losses = [row["loss_difference"] for row in mains]
+    clear = sum(row["difference_to_best_flat_low"] > 0 for row in mains)
+    worse = sum(row["difference_to_best_flat_high"] < 0 for row in mains)
+    less = sum(row["log_loss"] < flat["log_loss"] for row, flat in zip(mains, flats, strict=True))
+    beyond = sum(row["loss_difference_low"] > 0 for row in mains)
+    n = len(results)
+    return f"""Of {n} tables:
+
+* macro average precision is above the best flat contender's on {sum(gain > 0 for gain in gains)}, beyond chance on
+  {clear}; it is below beyond chance on {worse};
+* log loss is below the plain flat model's on {less}, and below the calibrated one's on
+  {sum(loss < 0 for loss in losses)}; it is above the calibrated one's beyond chance on {beyond}."""
 
 
 def data_sets(results: list[dict[str, Any]]) -> str:
@@ -366,10 +437,9 @@ def gates(results: list[dict[str, Any]]) -> str:
         held = by_name(result)
         cascades = [row for name, row in held.items() if name.startswith("cascade")]
         literal = held["literal recipe"]
-        shared = {tuple(f"{row[key]:.3f}" for key in GATE_COLUMNS) for row in cascades}
-        if len(shared) != 1 or cascades[0]["incoherent_share"]:
-            raise ValueError(f"{result['set']}: the cascades differ in {GATE_COLUMNS}.")
-        passed = [f"{row[key]:.2f}" for key in GATE_COLUMNS[1:] for row in (cascades[0], literal)]
+        if any(row["incoherent_share"] for row in cascades):
+            raise ValueError(f"{result['set']}: a cascade has incoherent rows.")
+        passed = [f"{row[key]:.2f}" for key in GATE_COLUMNS[1:] for row in (held[f"cascade, {MAIN}"], literal)]
         apart = [f"{held[name]['incoherent_share']:.3f}" if name in held else "-" for name in OTHERS]
         rows.append([result["set"], result["learner"], *passed, *apart])
     head = [
@@ -403,11 +473,10 @@ def figures(result: dict[str, Any]) -> str:
         if "error" in row:
             rows.append([row["contender"], row["error"], *[""] * len(columns)])
             continue
-        # Results of earlier releases have the rate alone.
-        row = {"microseconds_per_row": 1e6 / row["rows_per_second"], **row}
-        cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in columns]
-        if row.get("difference") is not None:
-            cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+        cells = [
+            interval(row, key, form) if key in DIFFERENCES else "-" if row.get(key) is None else form.format(row[key])
+            for key, _, form in columns
+        ]
         rows.append([row["contender"], *cells, f"{row['sum_ratio_smallest']:.2f}-{row['sum_ratio_largest']:.2f}"])
     return markdown(["contender", *(title for _, title, _ in columns), "sums"], rows)
 
@@ -417,6 +486,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="*", choices=sorted(SETS), default=list(SETS))
     parser.add_argument("--phantom", type=Path, help="folder made by `cascade phantom`; networks take long")
+    parser.add_argument("--images", action="store_true", help="networks on images, too; they take long")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results/comparison.json"))
     parser.add_argument("--page", type=Path, default=Path("docs/understand/comparison.md"))
     options = parser.parse_args()
@@ -425,7 +495,10 @@ def main() -> None:
     logging.getLogger("cascade.comparison").setLevel(logging.INFO)
     warnings.simplefilter("ignore")
     for name in options.only:
-        keep(run(name, options.folder), options.results, options.page)
+        found = run(name, options.folder)
+        if options.images and name in IMAGES:
+            found += run_images(name, options.folder)
+        keep(found, options.results, options.page)
     if options.phantom is not None:
         keep(run_phantom(options.phantom), options.results, options.page)
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.comparison.against_flat import flat_sentence, paired_cost, plain
-from cascade.comparison.compare_text import best_pair, verdict
-from cascade.comparison.contenders import REFERENCE
+from cascade.comparison.compare_text import best_of, best_pair, verdict
+from cascade.comparison.contenders import CALIBRATED, REFERENCE
 from cascade.comparison.folds import FoldPredictions, fit_on, paired_time, predict_on
 from cascade.comparison.shared_fit import sharing_fits
 from cascade.data.any_label import find_any_label
@@ -21,7 +21,9 @@ from cascade.data.splits import group_numbers, grouped_folds
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.metrics import (
     AVERAGE_PRECISION,
+    Metric,
     Outcome,
+    any_counted_double,
     label_auroc,
     label_f1,
     macro,
@@ -63,6 +65,9 @@ def compare(
     -------
     dict
         `contenders`: one dict per contender, with None for undefined values; a contender that failed has its `error`.
+        Differences are paired, with 95 % intervals over groups: `difference`, of macro average precision to the flat
+        model; `difference_to_best_flat`, to the best flat contender; `loss_difference`, of log loss to the flat model
+        with calibration.
         `verdict`: which contender to use, and why. `against_flat`: the best cascade beside the best flat contender,
         with a `sentence`; absent where there is none of either.
 
@@ -85,8 +90,13 @@ def compare(
     if not predictions:
         raise DataError(f"no contender could be fitted; the first failed with: {next(iter(errors.values()))}")
     group = group_numbers(groups, len(Y))
-    quality = {name: _resampled_precision(parts, Y, group, any_index, seed) for name, parts in predictions.items()}
+    findings = _findings(Y.shape[1], any_index)
+    precision, loss = macro(AVERAGE_PRECISION), any_counted_double(any_index)
+    every = np.arange(Y.shape[1])
+    quality = {n: _resampled(precision, parts, Y, group, findings, seed) for n, parts in predictions.items()}
+    losses = {n: _resampled(loss, parts, Y, group, every, seed) for n, parts in predictions.items()}
     rows = [_row(name, parts, Y, group, any_index, quality) for name, parts in predictions.items()]
+    _add_differences(rows, quality, losses)
     _add_selection_bound(rows, quality)
     rows += [{"contender": name, "error": sentence} for name, sentence in errors.items()]
     result = {"contenders": rows, "verdict": verdict(rows), "folds": n_folds, "seed": seed}
@@ -129,18 +139,15 @@ def _on_folds(
     return {name: parts for name, parts in predictions.items() if name not in errors}, models, errors
 
 
-def _resampled_precision(
-    parts: list[FoldPredictions], Y: Labels, group: Rows, any_index: int | None, seed: int
+def _resampled(
+    metric: Metric, parts: list[FoldPredictions], Y: Labels, group: Rows, columns: Rows, seed: int
 ) -> tuple[Floats, Floats]:
-    """Return the macro average precision of the findings, mean over folds: of all rows, and per draw of groups."""
-    findings = _findings(Y.shape[1], any_index)
-    metric = macro(AVERAGE_PRECISION)
+    """Return a metric of some labels, mean over folds: of all rows, and per draw of groups."""
     points, draws = [], []
     # Per fold, then averaged: each fold has a separate model, whose scores need not rank with those of the others.
     for fold, part in enumerate(parts):
-        cells = np.ix_(part.rows, findings)
         passed = np.ones(len(part.rows), dtype=bool)
-        outcome = Outcome(Y[cells], part.proba[:, findings], part.bits[:, findings], passed)
+        outcome = Outcome(Y[np.ix_(part.rows, columns)], part.proba[:, columns], part.bits[:, columns], passed)
         # Renumbered from 0, so that a bootstrap draws only groups of this fold.
         group_in_fold = np.unique(group[part.rows], return_inverse=True)[1]
         points.append(metric(outcome))
@@ -189,13 +196,28 @@ def _row(
         # A median, so that one fold during which the machine did something else does not decide.
         "microseconds_per_row": np.median([1e6 / part.rows_per_second for part in parts]),
     }
-    if REFERENCE in quality and name != REFERENCE:
-        flat, flat_draws = quality[REFERENCE]
-        values["difference"] = point[0] - flat[0]
-        values["difference_low"], values["difference_high"] = (_quantile(draws - flat_draws, q) for q in (0.025, 0.975))
     # JSON has neither NaN nor infinity.
     plain = {key: float(value) if np.isfinite(value) else None for key, value in values.items()}
     return {"contender": name, **plain}
+
+
+Resampled = Mapping[str, tuple[Floats, Floats]]
+
+
+def _add_differences(rows: list[dict[str, Any]], quality: Resampled, losses: Resampled) -> None:
+    """Add the paired differences of each contender to flat ones."""
+    best = best_of(REFERENCE, rows)
+    for name, values, other in (
+        ("difference", quality, REFERENCE),
+        ("difference_to_best_flat", quality, best),
+        ("loss_difference", losses, CALIBRATED),
+    ):
+        for row in rows:
+            if other is not None and other in values and row["contender"] != other:
+                (point, draws), (flat, flat_draws) = values[row["contender"]], values[other]
+                ends = (_quantile(draws - flat_draws, q) for q in (0.025, 0.975))
+                for key, value in zip(("", "_low", "_high"), (float(point[0] - flat[0]), *ends), strict=True):
+                    row[f"{name}{key}"] = plain(value)
 
 
 def _against_flat(

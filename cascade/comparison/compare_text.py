@@ -63,12 +63,13 @@ def best_pair(rows: list[dict[str, Any]]) -> tuple[str, str] | None:
     The best has the highest macro average precision, and the lowest log loss among those that are equal: calibration
     changes the probabilities of a flat model and not its ranking.
     """
-    best = [_best([row for row in rows if row["contender"].startswith(kind)]) for kind in ("cascade", REFERENCE)]
+    best = [best_of(kind, rows) for kind in ("cascade", REFERENCE)]
     return None if None in best else (str(best[0]), str(best[1]))
 
 
-def _best(rows: list[dict[str, Any]]) -> str | None:
-    scored = [row for row in rows if row.get("macro_average_precision") is not None]
+def best_of(kind: str, rows: list[dict[str, Any]]) -> str | None:
+    """Return the name of the best contender whose name starts with `kind`; None where there is none."""
+    scored = [r for r in rows if r["contender"].startswith(kind) and r.get("macro_average_precision") is not None]
     # Rounded: equal rankings may differ in their last digits.
     best = max(scored, key=lambda row: (round(row["macro_average_precision"], 6), -row["log_loss"]), default=None)
     return None if best is None else str(best["contender"])
@@ -80,6 +81,7 @@ COLUMNS = (
     ("macro_f1", "F1", "{:.3f}"),
     ("any_auroc", "AUROC any", "{:.3f}"),
     ("log_loss", "log loss", "{:.4f}"),
+    ("loss_difference", "to calibrated", "{:+.4f}"),
     ("incoherent_share", "incoherent", "{:.3f}"),
     ("share_past_gate", "past gate", "{:.2f}"),
     ("certified_recall", "proven", "{:.2f}"),
@@ -87,6 +89,8 @@ COLUMNS = (
     ("fit_seconds", "fit s", "{:.1f}"),
     ("microseconds_per_row", "µs/row", "{:.1f}"),
 )
+
+DIFFERENCES = ("difference", "loss_difference")
 
 
 def comparison_table(result: dict[str, Any]) -> str:
@@ -102,7 +106,10 @@ def comparison_table(result: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
-    cells = ["-" if row.get(key) is None else form.format(row[key]) for key, _, form in COLUMNS]
-    if row.get("difference") is not None:
-        cells[1] += f" ({row['difference_low']:+.3f} to {row['difference_high']:+.3f})"
+    cells = []
+    for key, _, form in COLUMNS:
+        cell = "-" if row.get(key) is None else form.format(row[key])
+        if row.get(f"{key}_low") is not None and key in DIFFERENCES:
+            cell += f" ({form.format(row[f'{key}_low'])} to {form.format(row[f'{key}_high'])})"
+        cells.append(cell)
     return [*cells, f"{row['sum_ratio_smallest']:.2f}-{row['sum_ratio_largest']:.2f}"]

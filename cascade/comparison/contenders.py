@@ -16,6 +16,7 @@ from cascade.data.rows import makes_batches
 from cascade.estimators.balanced import BalancedBinaryRelevance
 
 REFERENCE = "flat"
+CALIBRATED = "flat, calibrated"
 POOLS = ("positives", "all", "gated")
 SHARED = {"decision", "calibration_size"}
 CALIBRATION = "platt"
@@ -80,7 +81,7 @@ def contenders(
     models["literal recipe"] = NaiveRecipe(gate, binary, random_state)
     balanced = BalancedBinaryRelevance(learner, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state)
     # A cascade is calibrated, so its log loss says something about the gate only beside a flat model that is, too.
-    models["flat, calibrated"] = FlatClassifier(flat, calibration=CALIBRATION, **common)
+    models[CALIBRATED] = FlatClassifier(flat, calibration=CALIBRATION, **common)
     labelers = {"multi-label": together, "balanced": balanced}
     if weighted is not None:
         # Class weights shift log-odds by an unknown amount, which calibration corrects, here as in a cascade.
