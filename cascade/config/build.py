@@ -23,9 +23,10 @@ from cascade.config.schema import (
     StageModel,
 )
 from cascade.data import Dataset
+from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.defaults import Role, default_model, per_label, sklearn_estimator
+from cascade.estimators.defaults import Role, default_model, encoded, per_label, sklearn_estimator
 from cascade.many_labels.classifier import ManyLabelClassifier
 
 
@@ -53,7 +54,7 @@ def with_defaults(config: RunConfig, data: Dataset) -> RunConfig:
 def _resolved(model: StageModel, role: Role, data: Dataset) -> Model:
     if not isinstance(model, AutoModel):
         return model
-    default = default_model(role, data.X)
+    default = default_model(role, data.X, data.kinds)
     if isinstance(model, AutoGate):
         if default.kind == "keras":
             return KerasGate(**default.options, targets=model.targets)
@@ -118,7 +119,9 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
         If the estimator does not take such rows or the options of the config.
     """
     model = _resolved(model, role, data)
+    kinds = data.kinds or (column_kinds(data.X) if is_mixed(data.X) else None)
     if isinstance(model, KerasModel):
+        _refuse_columns(kinds)
         _refuse_missing(data, "a network")
         # Keras is an optional extra, which a config without a network must not require.
         from cascade.estimators.neural import KerasClassifier
@@ -132,10 +135,27 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
         estimator = sklearn_estimator(model.kind, model.options)
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
+    if kinds is not None:
+        options = {} if model.encoder is None else model.encoder.model_dump()
+        return encoded(estimator, model.kind, kinds, **options)
+    if model.encoder is not None:
+        raise ConfigError(
+            "`encoder` is for tables with text, categories or dates; the data has numbers alone, so leave it out."
+        )
     # The tag is read from the instance: whether an estimator takes NaN may depend on its options.
     if not get_tags(estimator).input_tags.allow_nan:
         _refuse_missing(data, model.kind)
     return estimator
+
+
+def _refuse_columns(kinds: dict[str, Kind] | None) -> None:
+    """Refuse a network on columns that are not numbers."""
+    for name, kind in (kinds or {}).items():
+        if kind != "number":
+            raise ConfigError(
+                f"a network takes numbers, and column {name!r} is a {kind}; use `kind: logistic_regression` or "
+                "`kind: hist_gradient_boosting`, which encode such columns, or name it in `data.drop`."
+            )
 
 
 def _refuse_missing(data: Dataset, kind: str) -> None:

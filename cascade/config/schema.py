@@ -20,6 +20,7 @@ from cascade.config.base import ConfigModel
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.errors import ConfigError
 from cascade.estimators.early_stopping import check_validation_size
+from cascade.estimators.encoding.encoder import CategoryOption, TextOption
 from cascade.estimators.loss_options import check_loss
 from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
 from cascade.fitting.defaults import check_folds
@@ -110,11 +111,19 @@ KINDS = ("keras", *get_args(SklearnKind))
 UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
 
 
+class EncoderConfig(ConfigModel):
+    """How columns of text and categories become numbers, where a table has any."""
+
+    text: TextOption = "tfidf"
+    categories: CategoryOption | None = None
+
+
 class SklearnModel(ConfigModel):
     """A scikit-learn classifier and the options of its constructor."""
 
     kind: SklearnKind
     options: dict[str, Any] = {}
+    encoder: EncoderConfig | None = None
 
 
 def _family(model: Any) -> str:

@@ -10,11 +10,13 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.data.rows import makes_batches, n_rows, not_finite
 from cascade.errors import DataError
+from cascade.estimators.encoding.encoder import VOCABULARY, make_encoder
 from cascade.estimators.validation import is_text
 
-RowKind = Literal["images", "sparse", "table", "text"]
+RowKind = Literal["images", "sparse", "table", "mixed", "text"]
 Role = Literal["gate", "labeler"]
 
 TREES: dict[str, Any] = {
@@ -46,14 +48,15 @@ GATE_WIDTH = 16
 SMALLEST_GATE_IMAGE = 32
 """The gate has two thirds of the labeler's width and sees half of the height and width, down to this size. It needs
 about a ninth of the labeler's arithmetic; a gate as large as the labeler would cost more than it saves."""
-VOCABULARY: dict[str, Any] = {"sublinear_tf": True, "ngram_range": (1, 2), "max_features": 60_000}
+DENSE = ("random_forest", "hist_gradient_boosting")
+"""Models that take dense rows of any scale; an encoder in front of others gives sparse rows of one scale."""
 
 
 @dataclass(frozen=True)
 class DefaultModel:
     """A model by the words of a config: its `kind` and the options of its constructor."""
 
-    kind: Literal["keras", "hist_gradient_boosting", "scaled_logistic_regression"]
+    kind: Literal["keras", "hist_gradient_boosting", "scaled_logistic_regression", "logistic_regression"]
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,6 +83,8 @@ def kind_of_rows(X: Any, role: str = "gate") -> RowKind:
         return "sparse"
     if is_text(X):
         return "text"
+    if is_mixed(X):
+        return "mixed"
     shape = getattr(X, "shape", None) or np.shape(X)
     if len(shape) == 4:
         return "images"
@@ -90,8 +95,10 @@ def kind_of_rows(X: Any, role: str = "gate") -> RowKind:
     return "table"
 
 
-def default_model(role: Role, X: Any) -> DefaultModel:
+def default_model(role: Role, X: Any, kinds: Mapping[str, Kind] | None = None) -> DefaultModel:
     """Return the default model of a role for rows that are no texts, in the words of a config.
+
+    `kinds` are those of the columns of a data frame, where they are declared.
 
     Raises
     ------
@@ -101,6 +108,9 @@ def default_model(role: Role, X: Any) -> DefaultModel:
     kind = kind_of_rows(X, role)
     if kind == "images":
         return DefaultModel("keras", _network_options(role, X))
+    # Trees see a text only as a few numbers, which is worse than a linear model of its words.
+    if kind == "mixed" and "text" in (kinds or column_kinds(X)).values():
+        return DefaultModel("logistic_regression", {**LINEAR, "C": TEXT_C})
     if kind == "sparse":
         if not_finite(X.data).any():
             raise DataError(f"`X` holds a number that is not finite; fill it in, or pass a `{role}` that takes it.")
@@ -111,8 +121,9 @@ def default_model(role: Role, X: Any) -> DefaultModel:
 def default_estimator(role: Role, X: Any) -> Any:
     """Return the unfitted default estimator of a role for rows like those of `X`.
 
-    Boosted trees for tables, which may have missing values; logistic regression for sparse rows, and for texts on
-    their TF-IDF; a small convolutional network for images. The labeler has one model per label, or one network.
+    Boosted trees for tables, which may have missing values, categories and dates; logistic regression for sparse rows,
+    and for texts on their TF-IDF; a small convolutional network for images. The labeler has one model per label, or
+    one network.
 
     Parameters
     ----------
@@ -144,7 +155,16 @@ def default_estimator(role: Role, X: Any) -> Any:
 
         return KerasClassifier(**model.options)
     estimator = sklearn_estimator(model.kind, model.options)
+    if is_mixed(X):
+        estimator = encoded(estimator, model.kind, column_kinds(X))
     return per_label(estimator) if role == "labeler" else estimator
+
+
+def encoded(estimator: Any, kind: str, kinds: Mapping[str, Kind], **options: Any) -> Any:
+    """Put an encoder of a data frame's columns before an estimator of a kind; see `make_encoder` for the options."""
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(make_encoder(kinds, dense=kind in DENSE, **options), estimator)
 
 
 def warn_where_unsuited(role: Role, estimator: Any, X: Any, stacklevel: int) -> None:

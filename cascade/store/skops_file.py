@@ -15,6 +15,7 @@ from cascade.store.compiled import check_compiled, objects_inside
 
 TRUSTED = frozenset(
     {
+        "cascade.estimators.encoding.dates.DateParts",
         "numpy.dtype",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._SigmoidCalibration",
@@ -24,9 +25,9 @@ TRUSTED = frozenset(
         "sklearn.tree._tree.Tree",
     }
 )
-"""Types of NumPy and scikit-learn that skops does not trust by default; none of them runs code from a file."""
+"""Types that skops does not trust by default; none of them runs code from a file."""
 
-COEFFICIENTS = {"coef_", "intercept_", "coefs_", "intercepts_"}
+COEFFICIENTS = {"latest_", "coef_", "intercept_", "coefs_", "intercepts_"}
 
 
 def save_skops(estimator: Any, path: Path, name: str) -> None:

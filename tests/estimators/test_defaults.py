@@ -78,10 +78,15 @@ def test_the_kind_of_rows_chooses_the_model(rows: tuple[dict[str, Any], np.ndarr
 
 
 @pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
-def test_a_frame_of_numbers_is_a_table_and_one_of_words_needs_a_pipeline(frame: Any) -> None:
+def test_a_frame_of_numbers_is_a_table(frame: Any) -> None:
     assert kind_of_rows(frame({"a": [1, 2], "b": [0.5, 1.5], "c": [True, False]})) == "table"
+
+
+def test_a_frame_with_words_is_encoded_if_it_is_one_of_pandas() -> None:
+    columns = {"a": [1, 2], "b": ["x", "y"]}
+    assert kind_of_rows(pd.DataFrame(columns)) == "mixed"
     with pytest.raises(DataError, match="pass a pipeline that encodes them as `labeler`"):
-        kind_of_rows(frame({"a": [1, 2], "b": ["x", "y"]}), "labeler")
+        kind_of_rows(pl.DataFrame(columns), "labeler")
 
 
 def test_rows_without_a_default_are_refused() -> None:

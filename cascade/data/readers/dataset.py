@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cascade.data.column_kinds import Kind
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels
 from cascade.data.missing import Known
@@ -35,6 +36,8 @@ class Dataset:
         Columns of a feature table.
     known : ndarray of bool, shape (n, L), or None
         Which labels are known; `Y` is 0 elsewhere. None where all are.
+    kinds : dict from column name to kind, or None
+        What the columns of a data frame hold; None where all features are numbers.
     pixels : PixelOptions, or None
         How images or DICOM slices became pixels.
     numbered : bool
@@ -49,6 +52,7 @@ class Dataset:
     natural_prevalence: bool = True
     feature_names: tuple[str, ...] | None = None
     known: Known = None
+    kinds: dict[str, Kind] | None = None
     pixels: PixelOptions | None = None
     numbered: bool = False
 

@@ -1,0 +1,1 @@
+"""How do columns of text, categories and dates become numbers? By transformers that are fitted with each model."""
