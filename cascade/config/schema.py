@@ -106,7 +106,23 @@ class AutoModel(ConfigModel):
     kind: Literal["auto"] = "auto"
 
 
-SklearnKind = Literal["logistic_regression", "scaled_logistic_regression", "random_forest", "hist_gradient_boosting"]
+SklearnKind = Literal[
+    "logistic_regression",
+    "scaled_logistic_regression",
+    "sgd",
+    "linear_svc",
+    "gaussian_nb",
+    "bernoulli_nb",
+    "multinomial_nb",
+    "complement_nb",
+    "linear_discriminant_analysis",
+    "decision_tree",
+    "random_forest",
+    "extra_trees",
+    "hist_gradient_boosting",
+    "ada_boost",
+    "mlp",
+]
 KINDS = ("keras", *get_args(SklearnKind))
 UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,10 @@ GATE_WIDTH = 16
 SMALLEST_GATE_IMAGE = 32
 """The gate has two thirds of the labeler's width and sees half of the height and width, down to this size. It needs
 about a ninth of the labeler's arithmetic; a gate as large as the labeler would cost more than it saves."""
-DENSE = ("random_forest", "hist_gradient_boosting")
+DENSE = (
+    *("decision_tree", "random_forest", "extra_trees", "hist_gradient_boosting", "ada_boost", "gaussian_nb"),
+    "linear_discriminant_analysis",
+)
 """Models that take dense rows of any scale; an encoder in front of others gives sparse rows of one scale."""
 
 
@@ -177,28 +181,54 @@ def warn_where_unsuited(role: Role, estimator: Any, X: Any, stacklevel: int) -> 
         )
 
 
+CLASSIFIERS = {
+    "logistic_regression": "sklearn.linear_model.LogisticRegression",
+    "scaled_logistic_regression": "sklearn.linear_model.LogisticRegression",
+    "sgd": "sklearn.linear_model.SGDClassifier",
+    "linear_svc": "sklearn.svm.LinearSVC",
+    "gaussian_nb": "sklearn.naive_bayes.GaussianNB",
+    "bernoulli_nb": "sklearn.naive_bayes.BernoulliNB",
+    "multinomial_nb": "sklearn.naive_bayes.MultinomialNB",
+    "complement_nb": "sklearn.naive_bayes.ComplementNB",
+    "linear_discriminant_analysis": "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
+    "decision_tree": "sklearn.tree.DecisionTreeClassifier",
+    "random_forest": "sklearn.ensemble.RandomForestClassifier",
+    "extra_trees": "sklearn.ensemble.ExtraTreesClassifier",
+    "hist_gradient_boosting": "sklearn.ensemble.HistGradientBoostingClassifier",
+    "ada_boost": "sklearn.ensemble.AdaBoostClassifier",
+    "mlp": "sklearn.neural_network.MLPClassifier",
+}
+"""Classifiers of scikit-learn that a config can name: those that a model folder can hold. A table instead of an import
+by name, since a config from elsewhere must not choose what is imported."""
+
+
 def sklearn_estimator(kind: str, options: Mapping[str, Any]) -> Any:
     """Return an unfitted scikit-learn classifier by its name in configs.
+
+    Support vector machines have no probabilities and are calibrated on folds, and the loss of `sgd` is that of logistic
+    regression by default.
 
     Raises
     ------
     TypeError, ValueError
         If it has no such options, or they have invalid values.
+
+    Examples
+    --------
+    >>> sklearn_estimator("extra_trees", {"n_estimators": 20})
+    ExtraTreesClassifier(n_estimators=20)
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.calibration import CalibratedClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MaxAbsScaler
 
-    # A fixed table instead of an import by name: a config file from elsewhere must not choose what is imported.
-    estimator = {
-        "logistic_regression": LogisticRegression,
-        "scaled_logistic_regression": LogisticRegression,
-        "random_forest": RandomForestClassifier,
-        "hist_gradient_boosting": HistGradientBoostingClassifier,
-    }[kind](**options)
+    module, _, name = CLASSIFIERS[kind].rpartition(".")
+    given = {"loss": "log_loss", **options} if kind == "sgd" else options
+    estimator = getattr(importlib.import_module(module), name)(**given)
     # scikit-learn validates options in `fit` only: a labeler's would be rejected after the gate was trained.
     estimator._validate_params()
+    if kind == "linear_svc":
+        return CalibratedClassifierCV(estimator, ensemble=False)
     return make_pipeline(MaxAbsScaler(), estimator) if kind == "scaled_logistic_regression" else estimator
 
 
