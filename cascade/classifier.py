@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from cascade.data.any_label import find_any_label
 from cascade.data.fingerprint import fingerprint
 from cascade.data.labels import name_labels
+from cascade.data.none_label import find_none_label, none_sentence
 from cascade.data.rows import n_rows
 from cascade.data.sample_weight import check_weight
 from cascade.data.signature import InputSignature
@@ -220,6 +221,10 @@ class CascadeClassifier(MultilabelClassifier):
         self._rule_options(recipe).check(names)
         # On all rows, before any split, so that every fold and every part has the same column `any`.
         detected = find_any_label(labels, names, self.any_label)
+        none = find_none_label(labels, names)
+        if none.index is not None:
+            advice = "leave it out, since with it every row has a label and the gate has nothing to decide"
+            warnings.warn(f"{none_sentence(names[none.index])}; {advice}", stacklevel=2)
         if detected.note:
             warnings.warn(detected.note, stacklevel=2)
         self.any_label_ = None if detected.index is None else names[detected.index]

@@ -12,19 +12,19 @@ from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
 from cascade.config.build import build_model, with_defaults
 from cascade.config.schema import AutoGate, KerasGate, KerasModel, LabelerConfig, NoGate, RunConfig, SklearnGate
-from cascade.data import Dataset, read_data
+from cascade.data import Dataset
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
 from cascade.utils.atomic import new_folder
 
-from .steps.run_data import roles_of
+from .steps.run_data import read_labelled_data
 from .steps.version import PAGE
 
 
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
     """Compare and publish; return the folder of the comparison and its result."""
     config = with_stages(config)
-    data = read_data(config.data.path, roles_of(config)).with_dense_labels()
+    data = read_labelled_data(config).with_dense_labels()
     if data.Y is None:
         raise DataError(f"`{config.data.path}` must have labels to compare models on. Received none.")
     if data.known is not None:

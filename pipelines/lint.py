@@ -11,6 +11,9 @@ from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.lint.lint import LEVELS, LintFinding, lint, shared_groups
 
+MOST_LABELS = 40
+"""Labels in the table that is printed."""
+
 
 def levels_from(lowest: str) -> tuple[str, ...]:
     """Return the levels that are at least as serious as `lowest`; none for "never"."""
@@ -19,14 +22,17 @@ def levels_from(lowest: str) -> tuple[str, ...]:
     return () if lowest == "never" else LEVELS[LEVELS.index(lowest) :]
 
 
-def run(paths: list[Path], roles: Roles, any_label: str | None) -> tuple[dict[str, Any], list[LintFinding]]:
+def run(
+    paths: list[Path], roles: Roles, any_label: str | None, none_label: str | None = "auto"
+) -> tuple[dict[str, Any], list[LintFinding]]:
     """Return facts for each path, and all findings, most serious first per path."""
-    # Missing labels are a finding here, while training refuses them unless the config allows them.
-    read = {str(path): read_data(path, replace(roles, missing_labels=True)) for path in paths}
+    # Missing labels are a finding here, while training refuses them unless the config allows them. Features of tables
+    # are not read: those that are texts or dates do not matter for labels.
+    read = {str(path): read_data(path, replace(roles, missing_labels=True), features=()) for path in paths}
     facts, findings = {}, []
     for path, data in read.items():
         assert data.Y is not None
-        facts[path], of_path = lint(data.labels.masked(), data.label_names, data.groups, any_label)
+        facts[path], of_path = lint(data.labels.masked(), data.label_names, data.groups, any_label, none_label)
         findings += [
             LintFinding(f.level, f.code, f.message if len(read) == 1 else f"{path}: {f.message}") for f in of_path
         ]
@@ -64,9 +70,12 @@ def _one(path: str, fact: dict[str, Any]) -> str:
         f"{fact['combinations']} combinations, {fact['combinations_on_one_row']} of them on one row; "
         f"MeanIR {fact['mean_imbalance_ratio']:.1f}, SCUMBLE {fact['scumble']:.3f}"
     )
-    width = max(len(label["label"]) for label in fact["labels"])
+    shown = fact["labels"][:MOST_LABELS]
+    width = max(len(label["label"]) for label in shown)
     columns = f"{'label':{width}}{'rows':>8}{'groups':>8}{'share':>8}{'IRLbl':>8}{'provable recall':>17}"
-    return "\n".join([head, "", columns, *(_label(label, width) for label in fact["labels"])])
+    n_left = len(fact["labels"]) - len(shown)
+    more = [f"and {n_left} more labels; --json lists all of them"] if n_left else []
+    return "\n".join([head, "", columns, *(_label(label, width) for label in shown), *more])
 
 
 def _label(label: dict[str, Any], width: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,15 @@ def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
     """Refuse to overwrite the input, to write into it, or to write one output over the other."""
     # Resolved, since two paths may name one file.
     for path in (output, exams):
-        if path is not None and path.resolve().is_relative_to(source.resolve()):
+        if path is not None and _real(path).is_relative_to(_real(source)):
             raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another place.")
-    if exams is not None and exams.resolve().is_relative_to(output.resolve()):
+    if exams is not None and _real(exams).is_relative_to(_real(output)):
         raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` and `{exams}`.")
+
+
+def _real(path: Path) -> Path:
+    # Unlike `Path.resolve`, this raises nothing for a link that leads to itself.
+    return Path(os.path.realpath(path))
 
 
 def text(summary: dict[str, Any]) -> str:

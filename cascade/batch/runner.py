@@ -151,10 +151,15 @@ def _run(job: Job, engine: Engine, task: Task, watcher: Watcher) -> None:
     _judge(job, task.max_rejected, ENOUGH_ROWS)
     # Closed also on an error or Ctrl-C, so that an engine cancels its running shards before the lock is released.
     with closing(engine(task)) as shards:
-        for written in shards:
-            job.commit(written)
-            watcher.advance(written.shard.n_read)
-            _judge(job, task.max_rejected, ENOUGH_ROWS)
+        try:
+            for written in shards:
+                job.commit(written)
+                watcher.advance(written.shard.n_read)
+                _judge(job, task.max_rejected, ENOUGH_ROWS)
+        except FileNotFoundError:
+            # A folder that is gone is the cause of a file that cannot be made in it, and the clearer message.
+            job.check_place()
+            raise
     _judge(job, task.max_rejected, 1)
 
 

@@ -60,6 +60,7 @@ class DataConfig(ConfigModel):
     allow_missing: bool = False
     missing_labels: bool = False
     any_label: str | None = "auto"
+    none_label: str | None = "auto"
     windows: Annotated[Any, AfterValidator(_known_windows)] = "rsna"
     image_size: int | None = Field(default=None, ge=1)
     test_size: float = Field(default=0.2, gt=0, lt=1)

@@ -89,9 +89,11 @@ def _override(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise ConfigError(f"`--set` must have the form key.key=value. Received {override!r}.")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, Loader=UniqueKeys)
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"`--set {key}` must be given a plain YAML value. Received {text!r}.") from error
+        problem = getattr(error, "problem", None)
+        reason = f" ({problem})" if problem else ""
+        raise ConfigError(f"`--set {key}` must be given a plain YAML value. Received {text!r}{reason}.") from error
     # Whether the key exists is left to the validation, whose error names the nearest valid key.
     *parents, last = key.split(".")
     place = content

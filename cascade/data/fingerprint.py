@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.data.label_matrix import LabelMatrix
+from cascade.data.names import canonical_names
 from cascade.data.rows import n_rows, take
 
 SAMPLED_ROWS = 256
@@ -32,7 +33,7 @@ def fingerprint(X: Any, labels: LabelMatrix, groups: NDArray[Any] | None) -> dic
         "rows": n_rows(X),
         "label_counts": Y.sum(axis=0, dtype=np.int64).tolist(),
         "sha256_labels": _digest(np.packbits(Y, axis=1).tobytes()),
-        "sha256_groups": None if groups is None else _digest("\n".join(map(str, groups.tolist())).encode()),
+        "sha256_groups": None if groups is None else _digest("\n".join(map(str, canonical_names(groups))).encode()),
         "sha256_sampled_rows": _digest(_content(take(X, sampled))),
     }
 

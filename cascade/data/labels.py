@@ -14,6 +14,8 @@ from cascade.errors import DataError
 Labels = NDArray[np.uint8]
 SparseLabels = Any
 """CSR matrix of 0/1; scipy has no types for it."""
+MOST_LABELS = 10_000_000
+"""More labels than any data set has; a damaged file may declare billions, whose names alone would fill the memory."""
 
 
 def check_labels(Y: ArrayLike | Any, n_rows: int | None = None) -> Labels:
@@ -74,6 +76,8 @@ def check_sparse_labels(Y: Any, n_rows: int | None = None) -> SparseLabels:
     """
     if len(Y.shape) != 2 or Y.shape[1] == 0:
         raise DataError(f"`Y` must be of shape (rows, labels). Received shape {Y.shape}.")
+    if Y.shape[1] > MOST_LABELS:
+        raise DataError(f"`Y` must have at most {MOST_LABELS} labels. Received {Y.shape[1]}.")
     if n_rows is not None and Y.shape[0] != n_rows:
         raise DataError(f"`Y` must have one row per row of `X` ({n_rows}). Received {Y.shape[0]}.")
     rows = sparse.csr_array(Y)

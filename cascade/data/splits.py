@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from cascade.data.names import canonical_names
 from cascade.errors import ConfigError, DataError
 from cascade.utils.types import Floats, Rows
 
@@ -171,14 +172,17 @@ def group_numbers(groups: ArrayLike | Any | None, n_rows: int) -> Rows:
     values = np.asarray(groups)
     if values.shape != (n_rows,):
         raise DataError(f"`groups` must have one value per row ({n_rows}). Received shape {values.shape}.")
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise DataError(
-            f"`groups` must hold a group on every row. Received NaN at row {np.flatnonzero(values != values)[0]}."
-        )
-    # Values are sorted, which fails for mixed types such as text and None.
-    try:
+    if values.dtype.kind in "iub":
         return np.unique(values, return_inverse=True)[1].astype(np.intp)
-    except TypeError as error:
-        raise DataError(
-            "`groups` must hold values of one type on every row; some are missing or of another type."
-        ) from error
+    # Texts and dates have several spellings of one value, and of a missing one; only distinct values are compared.
+    if values.dtype.kind == "O":
+        values = np.array(["" if name is None else name for name in canonical_names(values)])
+    distinct, number = np.unique(values, return_inverse=True)
+    names = canonical_names(distinct)
+    absent = np.array([name is None for name in names], dtype=bool)
+    if absent.any():
+        row = int(np.flatnonzero(absent[number])[0])
+        raise DataError(f"`groups` must hold a group on every row. Received none at row {row}.")
+    if values.dtype.kind == "f":
+        return np.asarray(number, dtype=np.intp)
+    return np.unique(names.astype(str), return_inverse=True)[1][number].astype(np.intp)

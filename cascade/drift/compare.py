@@ -16,6 +16,7 @@ from cascade.drift.effects import (
     homogeneity_level,
     joined_cells,
     share_ratio,
+    smallest_distance,
     smirnov_distance,
     smirnov_level,
     stability_index,
@@ -80,7 +81,17 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
     findings = [*_rows(reference, current)]
     findings += [_share(*pair, level_of_each) for pair in shares]
     findings += [finding for pair in histograms for finding in histogram_findings(*pair, level_of_each)]
-    return DriftReport(tuple(findings))
+    return DriftReport(tuple(findings), _too_few(histograms, level_of_each))
+
+
+def _too_few(histograms: list[tuple[Histogram, Histogram]], level: float) -> str:
+    """Return a sentence if a large distance would be within chance for one of the histograms; else an empty one."""
+    shown = [(smallest_distance((a.effective, b.effective), level), b.effective) for a, b in histograms]
+    distance, n_rows = max(shown, default=(0.0, 0.0))
+    if distance <= DISTANCE[1]:
+        return ""
+    most = "none at all" if distance >= 1 else f"only distances from {distance:.2g} on"
+    return f"too few rows: {n_rows:.4g} independent ones can show {most}, and {DISTANCE[1]} is a large one"
 
 
 def _rows(reference: TrainingProfile, current: TrainingProfile) -> Iterator[DriftFinding]:

@@ -132,6 +132,19 @@ def smirnov_level(distance: float, effective: tuple[float, float]) -> float:
     return min(1.0, 2 * math.exp(-2 * distance**2 * n * m / (n + m)))
 
 
+def smallest_distance(effective: tuple[float, float], level: float) -> float:
+    """Return the smallest distance whose `smirnov_level` is below `level`: what this many rows can show.
+
+    Examples
+    --------
+    >>> distance = smallest_distance((4000.0, 100.0), 0.01)
+    >>> round(distance, 3), round(smirnov_level(distance, (4000.0, 100.0)), 6)
+    (0.165, 0.01)
+    """
+    n, m = effective
+    return math.sqrt(math.log(2 / level) * (n + m) / (2 * n * m)) if n and m else math.inf
+
+
 def share_ratio(
     reference: tuple[float, float], current: tuple[float, float], level: float
 ) -> tuple[float, float, float]:

@@ -42,9 +42,12 @@ class DriftReport:
     ----------
     findings : tuple of DriftFinding
         In the order of the profile, including those without drift.
+    note : str
+        What the rows are too few to show; empty where they are enough.
     """
 
     findings: tuple[DriftFinding, ...]
+    note: str = ""
 
     @property
     def verdict(self) -> str:
@@ -63,13 +66,15 @@ class DriftReport:
             "verdict": self.verdict,
             "compared": len(self.findings),
             "drifted": [asdict(finding) for finding in self.drifted()],
+            **({"note": self.note} if self.note else {}),
         }
 
     def table(self) -> str:
-        """Return a text table: what drifted, and how many quantities were compared."""
+        """Return a text table: what drifted, how many quantities were compared, and whether the rows are too few."""
         drifted = self.drifted()
         lines = [f"{finding.verdict:<9} {finding.sentence}" for finding in drifted]
-        return "\n".join([*lines, f"{len(drifted)} of {len(self.findings)} quantities drifted"])
+        count = f"{len(drifted)} of {len(self.findings)} quantities drifted"
+        return "\n".join([*lines, count, *([self.note] if self.note else [])])
 
 
 def worst(verdicts: Iterable[str]) -> str:

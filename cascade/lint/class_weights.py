@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.class_weight import compute_sample_weight
+from scipy import sparse
 
-from cascade.data.labels import Labels
+from cascade.data.labels import Labels, SparseLabels
 from cascade.metrics import ratio
 from cascade.metrics.intervals import effective_rows
 
@@ -33,7 +33,7 @@ class KerasClassWeight:
     unused: NDArray[np.intp]
 
 
-def keras_class_weight(Y: Labels) -> KerasClassWeight:
+def keras_class_weight(Y: Labels | SparseLabels) -> KerasClassWeight:
     """Weight rows as Keras 3 does with `class_weight` of n / (L * n_k).
 
     Examples
@@ -41,11 +41,16 @@ def keras_class_weight(Y: Labels) -> KerasClassWeight:
     >>> keras_class_weight(np.array([[0, 0], [0, 0], [1, 1]], np.uint8)).unused.tolist()
     [1]
     """
-    count = Y.sum(axis=0, dtype=np.float64)
+    rows = sparse.csr_array(Y)
+    rows.sort_indices()
+    n_rows, n_labels = rows.shape
+    count = np.bincount(rows.indices, minlength=n_labels).astype(np.float64)
     # A label without positives has no weight: the ratio is undefined.
-    weight = np.nan_to_num(ratio(np.full(len(count), len(Y) / len(count)), count))
-    taken = Y.argmax(axis=1)
-    empty = ~Y.any(axis=1)
+    weight = np.nan_to_num(ratio(np.full(n_labels, n_rows / n_labels), count))
+    empty = np.diff(rows.indptr) == 0
+    # The argmax of a row is its first label, and 0 where it has none.
+    taken = np.zeros(n_rows, dtype=np.intp)
+    taken[~empty] = rows.indices[rows.indptr[:-1][~empty]]
     of_row = weight[taken]
     # Only labelled rows count: on empty rows, class 0 is used without being there.
     unused = np.setdiff1d(np.flatnonzero(count), taken[~empty])
@@ -69,7 +74,7 @@ class BalancedSampleWeight:
     effective_rows: float
 
 
-def balanced_sample_weight(Y: Labels) -> BalancedSampleWeight:
+def balanced_sample_weight(Y: Labels | SparseLabels) -> BalancedSampleWeight:
     """Weight rows as scikit-learn does for several outputs.
 
     Examples
@@ -77,5 +82,14 @@ def balanced_sample_weight(Y: Labels) -> BalancedSampleWeight:
     >>> balanced_sample_weight(np.array([[0], [0], [1], [1]], np.uint8))
     BalancedSampleWeight(top_share=0.5, effective_rows=4.0)
     """
-    weight = np.asarray(compute_sample_weight("balanced", Y), dtype=np.float64)
+    rows = sparse.csr_array(Y, dtype=np.float64)
+    n_rows, n_labels = rows.shape
+    count = np.bincount(rows.indices, minlength=n_labels)
+    # A column of one value alone has the weight 1 throughout.
+    varies = (count > 0) & (count < n_rows)
+    shift = np.zeros(n_labels)
+    shift[varies] = np.log((n_rows - count[varies]) / count[varies])
+    # The factor of each column is n / (2 count); all rows share those of its zeros, which cancel in the figures below.
+    exponent = rows @ shift
+    weight = np.exp(exponent - exponent.max(initial=0.0))
     return BalancedSampleWeight(float(np.sort(weight)[-2:].sum() / weight.sum()), effective_rows(weight))

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 
+FEWEST_NUMBERED = 3
+"""Rows from which a feature may count as a numbering of the rows."""
+
 
 def label_like_features(
     X: NDArray[np.floating], feature_names: Sequence[str], Y: Labels, label_names: Sequence[str]
@@ -35,3 +38,25 @@ def label_like_features(
         elif some.any() and column[some].all() and column.mean() < 0.5:
             leaks.append(f"feature `{name}` is 1 on every row that has a label")
     return leaks
+
+
+def numbering_features(X: NDArray[np.floating], feature_names: Sequence[str]) -> list[str]:
+    """Return the features that number the rows from 0 or 1, in any order: probably an index that was saved.
+
+    Examples
+    --------
+    >>> numbering_features(np.array([[2, 0.5], [0, 0.1], [1, 0.3]]), ["index", "size"])
+    ['index']
+    """
+    numbers = np.arange(len(X))
+    # A few rows may have such values by chance.
+    if len(X) < FEWEST_NUMBERED:
+        return []
+    # Minimum and maximum rule out nearly all features before one is sorted.
+    return [
+        name
+        for name, column in zip(feature_names, X.T, strict=True)
+        if column.min() in (0, 1)
+        and column.max() - column.min() == len(X) - 1
+        and np.array_equal(np.sort(column) - column.min(), numbers)
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from scipy import sparse
 
 from cascade.data.any_label import find_any_label
 from cascade.data.label_matrix import LabelMatrix
-from cascade.data.labels import Labels, check_labels, name_labels
+from cascade.data.labels import check_labels, check_sparse_labels, name_labels
 from cascade.data.missing import split_missing
+from cascade.data.none_label import find_none_label, none_sentence
 from cascade.data.splits import group_numbers
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
+from cascade.lint.implications import implications
 from cascade.metrics.imbalance import imbalance_ratio, mean_imbalance_ratio, scumble
 from cascade.rules.thresholds.certificate import positives_needed, recall_bound
 
@@ -55,14 +58,44 @@ class Labelled:
     group: NDArray[np.intp]
     any_index: int | None
 
-    @property
-    def Y(self) -> Labels:
-        """Labels as 0/1, shape (n, L); 0 where not known."""
-        return self.labels.values
+    @cached_property
+    def Y(self) -> sparse.csr_array:
+        """Labels that are on, shape (n, L); 0 where not known. Most are off, and take no time."""
+        rows = sparse.csr_array(self.labels.values, dtype=np.int64)
+        rows.sort_indices()
+        return rows
 
-    def groups_with(self, rows: NDArray[np.bool_]) -> int:
-        """Count the groups that have at least one of the rows."""
-        return len(np.unique(self.group[rows]))
+    @cached_property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return int(self.Y.shape[0])
+
+    @cached_property
+    def empty_rows(self) -> int:
+        """Number of rows without a label; a missing label counts as none."""
+        return int((np.diff(self.Y.indptr) == 0).sum())
+
+    @cached_property
+    def count(self) -> NDArray[np.intp]:
+        """Number of rows with each label."""
+        return np.bincount(self.Y.indices, minlength=len(self.names))
+
+    @cached_property
+    def groups(self) -> NDArray[np.intp]:
+        """Number of groups with each label."""
+        row = np.repeat(np.arange(self.n_rows), np.diff(self.Y.indptr))
+        n_groups = int(self.group.max(initial=0)) + 1
+        # Each pair of label and group once, as one number: sorting numbers is faster than sorting pairs.
+        pairs = np.unique(self.Y.indices.astype(np.int64) * n_groups + self.group[row])
+        return np.bincount(pairs // n_groups, minlength=len(self.names))
+
+    @cached_property
+    def combination(self) -> NDArray[np.intp]:
+        """Number of each row's label combination, from 0."""
+        numbers: dict[bytes, int] = {}
+        bounds = zip(self.Y.indptr[:-1].tolist(), self.Y.indptr[1:].tolist(), strict=True)
+        keys = (self.Y.indices[start:stop].tobytes() for start, stop in bounds)
+        return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.intp)
 
 
 def lint(
@@ -70,6 +103,7 @@ def lint(
     names: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
     any_label: str | None = "auto",
+    none_label: str | None = None,
 ) -> tuple[dict[str, Any], list[LintFinding]]:
     """Check labels, and compute figures about them.
 
@@ -83,6 +117,9 @@ def lint(
         Without groups each row is a separate group.
     any_label : str or None, default="auto"
         Which column equals the OR of the others.
+    none_label : str or None
+        Which column means that there is no label: "auto" finds it, a name decides, None takes none. It is left out of
+        the labels.
 
     Returns
     -------
@@ -98,15 +135,29 @@ def lint(
     (2, 'absent', "label 'label_1' never occurs.")
     """
     given, known = split_missing(Y)
-    labels = LabelMatrix(check_labels(given), known)
+    labels = LabelMatrix(check_sparse_labels(given) if sparse.issparse(given) else check_labels(given), known)
     named = name_labels(names, labels.shape[1])
+    labels, named, findings = _without_none(labels, named, none_label)
     any_column = find_any_label(labels, named, any_label)
     labelled = Labelled(labels, named, group_numbers(groups, len(labels)), any_column.index)
-    findings = [finding for rule in RULES for finding in rule(labelled)]
+    findings += [finding for rule in RULES for finding in rule(labelled)]
     if any_column.note:
         findings.append(LintFinding("warning", "any", f"{any_column.note}."))
     # Sorting is stable, so findings of a level keep the order of the rules.
     return _facts(labelled), sorted(_shortened(findings), key=lambda finding: -LEVELS.index(finding.level))
+
+
+def _without_none(
+    labels: LabelMatrix, names: tuple[str, ...], none_label: str | None
+) -> tuple[LabelMatrix, tuple[str, ...], list[LintFinding]]:
+    """Leave out the column that means "none", with a finding that names it."""
+    none = find_none_label(labels, names, none_label)
+    if none.index is None:
+        return labels, names, [LintFinding("warning", "none", f"{none.note}.")] if none.note else []
+    kept = [k for k in range(len(names)) if k != none.index]
+    message = f"{none_sentence(names[none.index])}, so it is left out of the labels; `none_label` decides that."
+    finding = LintFinding("warning", "none", message)
+    return labels.part(slice(None), kept), tuple(names[k] for k in kept), [finding]
 
 
 def _shortened(findings: list[LintFinding]) -> Iterator[LintFinding]:
@@ -148,15 +199,15 @@ def _shared(first: str, second: str, common: NDArray[Any]) -> Iterator[LintFindi
 
 
 def _facts(data: Labelled) -> dict[str, Any]:
-    combinations, counts = np.unique(data.Y, axis=0, return_counts=True)
+    counts = np.bincount(data.combination)
     rarity = imbalance_ratio(data.Y)
     keras, sampled = keras_class_weight(data.Y), balanced_sample_weight(data.Y)
     return {
-        "rows": len(data.Y),
+        "rows": data.n_rows,
         "groups": int(data.group.max()) + 1,
         **_missing_facts(data),
-        "empty_rows": int((~data.Y.any(axis=1)).sum()),
-        "combinations": len(combinations),
+        "empty_rows": data.empty_rows,
+        "combinations": len(counts),
         "combinations_on_one_row": int((counts == 1).sum()),
         "any_label": None if data.any_index is None else data.names[data.any_index],
         "mean_imbalance_ratio": mean_imbalance_ratio(data.Y),
@@ -182,11 +233,12 @@ def _missing(data: Labelled) -> Iterator[LintFinding]:
     if data.labels.known is None:
         return
     facts = _missing_facts(data)
+    n_labels = data.labels.known.size
     yield LintFinding(
         "warning",
         "missing",
-        f"{facts['labels_missing']} of {data.Y.size} labels are missing; {facts['rows_without_gate_target']} of "
-        f"{len(data.Y)} rows have no positive and a missing label, which the gate cannot learn from. Other figures "
+        f"{facts['labels_missing']} of {n_labels} labels are missing; {facts['rows_without_gate_target']} of "
+        f"{data.n_rows} rows have no positive and a missing label, which the gate cannot learn from. Other figures "
         "count a missing label as a 0.",
     )
     for k in np.flatnonzero(~data.labels.known.any(axis=0)):
@@ -194,25 +246,30 @@ def _missing(data: Labelled) -> Iterator[LintFinding]:
 
 
 def _label_facts(data: Labelled, k: int, rarity: float) -> dict[str, Any]:
-    on = data.Y[:, k] > 0
     # Groups are the independent units, so a bound counts them and not the rows.
-    held = round(HELD_OUT * data.groups_with(on))
+    positives, n_groups = int(data.count[k]), int(data.groups[k])
+    held = round(HELD_OUT * n_groups)
     return {
         "label": data.names[k],
-        "positives": int(on.sum()),
-        "prevalence": float(on.mean()),
-        "groups": data.groups_with(on),
+        "positives": positives,
+        "prevalence": positives / data.n_rows,
+        "groups": n_groups,
         "imbalance_ratio": rarity if np.isfinite(rarity) else None,
         "held_out_groups": held,
-        "provable_recall": recall_bound(held, held),
+        "provable_recall": _provable(held),
     }
 
 
+@lru_cache(maxsize=1024)
+def _provable(held: int) -> float:
+    # Many labels have equally many groups.
+    return recall_bound(held, held)
+
+
 def _constant(data: Labelled) -> Iterator[LintFinding]:
-    count = data.Y.sum(axis=0, dtype=np.int64)
-    for k in np.flatnonzero(count == 0):
+    for k in np.flatnonzero(data.count == 0):
         yield LintFinding("error", "absent", f"label {data.names[k]!r} never occurs.")
-    for k in np.flatnonzero(count == len(data.Y)):
+    for k in np.flatnonzero(data.count == data.n_rows):
         yield LintFinding("error", "constant", f"label {data.names[k]!r} is on in every row.")
 
 
@@ -223,48 +280,43 @@ def _implied(data: Labelled) -> Iterator[LintFinding]:
         yield LintFinding(
             "note", "any", f"column {name!r} equals the OR of the others: it is the gate and is not fitted."
         )
-    # int32, since counts of rows would overflow the labels' uint8.
-    rows = sparse.csr_array(data.Y, dtype=np.int32)
-    together = (rows.T @ rows).toarray()
-    count = np.diag(together)
-    # Label k implies label j if they occur together as often as k occurs.
-    for k, j in zip(*np.nonzero(together == count[:, None]), strict=True):
-        if j == data.any_index or k == data.any_index or k == j or not count[k]:
+    for k, j in implications(data.Y):
+        if data.any_index in (j, k):
             continue
-        if count[k] == count[j] and k < j:
-            yield LintFinding(
-                "warning", "duplicate", f"labels {data.names[k]!r} and {data.names[j]!r} are the same column."
-            )
+        if data.count[k] == data.count[j]:
+            # Both imply each other, and are reported once.
+            if k < j:
+                yield LintFinding(
+                    "warning", "duplicate", f"labels {data.names[k]!r} and {data.names[j]!r} are the same column."
+                )
         # A label that is on in every row is implied by all others, and is reported as constant.
-        elif count[k] < count[j] < len(data.Y):
+        elif data.count[j] < data.n_rows:
             yield LintFinding("note", "implied", f"label {data.names[k]!r} never occurs without {data.names[j]!r}.")
 
 
 def _few(data: Labelled) -> Iterator[LintFinding]:
+    needed = positives_needed(WANTED_RECALL)
     for k, name in enumerate(data.names):
-        on = data.Y[:, k] > 0
-        n_groups = data.groups_with(on)
-        if not on.any() or on.all():
+        n_groups = int(data.groups[k])
+        if data.count[k] in (0, data.n_rows):
             continue
         if n_groups < FEW_GROUPS:
             message = f"label {name!r} occurs in {n_groups} groups, too few for {FEW_GROUPS} folds."
             yield LintFinding("error" if n_groups < 2 else "warning", "split", message)
         # Even in the best case, in which the gate keeps all held-out groups, few groups prove little.
         held = round(HELD_OUT * n_groups)
-        if held < positives_needed(WANTED_RECALL):
+        if held < needed:
             yield LintFinding(
                 "warning",
                 "provable",
                 f"label {name!r} has {held} groups in a held-out fifth: if the gate keeps all of them, a recall of "
-                f"{recall_bound(held, held):.1%} is proven at 95 %, and {WANTED_RECALL:.0%} needs "
-                f"{positives_needed(WANTED_RECALL)}.",
+                f"{_provable(held):.1%} is proven at 95 %, and {WANTED_RECALL:.0%} needs {needed}.",
             )
 
 
 def _combinations(data: Labelled) -> Iterator[LintFinding]:
-    _, inverse = np.unique(data.Y, axis=0, return_inverse=True)
     # Each pair of combination and group once, so that the rows of a combination count its groups.
-    pairs = np.unique(np.column_stack([inverse.ravel(), data.group]), axis=0)
+    pairs = np.unique(np.column_stack([data.combination, data.group]), axis=0)
     single = int((np.bincount(pairs[:, 0]) == 1).sum())
     if single:
         message = f"{single} label combinations occur in one group only, so no split can hold them on both sides."
@@ -274,9 +326,9 @@ def _combinations(data: Labelled) -> Iterator[LintFinding]:
 def _gate(data: Labelled) -> Iterator[LintFinding]:
     """Check what a gate can save: it can reject no more rows than are empty."""
     # Missing labels count as 0 here, so the warning comes too rarely rather than too often.
-    empty = int((~data.Y.any(axis=1)).sum())
-    if empty < FEW_EMPTY * len(data.Y):
-        share = "every row has a label" if not empty else f"only {empty / len(data.Y):.1%} of the rows have no label"
+    empty = data.empty_rows
+    if empty < FEW_EMPTY * data.n_rows:
+        share = "every row has a label" if not empty else f"only {empty / data.n_rows:.1%} of the rows have no label"
         advice = "Train a many-label model without a gate (`flat` in the config)."
         message = f"{share}, so a gate has few rows to reject. {advice}"
         yield LintFinding("warning", "gate", message)
@@ -298,7 +350,7 @@ def _class_weights(data: Labelled) -> Iterator[LintFinding]:
         "note",
         "sample_weight",
         f"`compute_sample_weight('balanced', Y)` would put {sampled.top_share:.1%} of the weight on two rows: "
-        f"{len(data.Y)} rows count as {sampled.effective_rows:.1f}.",
+        f"{data.n_rows} rows count as {sampled.effective_rows:.1f}.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from cascade.data.labels import Labels, SparseLabels
 from cascade.metrics import mean_defined, ratio
@@ -25,7 +26,7 @@ def imbalance_ratio(Y: Labels | SparseLabels) -> Floats:
     >>> imbalance_ratio(np.array([[1, 1], [1, 0], [0, 0]], np.uint8))
     array([1., 2.])
     """
-    count = Y.sum(axis=0, dtype=np.float64)
+    count = np.asarray(Y.sum(axis=0, dtype=np.float64)).ravel()
     return ratio(np.full(len(count), count.max(initial=0.0)), count)
 
 
@@ -34,7 +35,7 @@ def mean_imbalance_ratio(Y: Labels | SparseLabels) -> float:
     return mean_defined(imbalance_ratio(Y))
 
 
-def scumble(Y: Labels) -> float:
+def scumble(Y: Labels | SparseLabels) -> float:
     """Return SCUMBLE: how often rare and frequent labels occur on the same row, from 0 (never) towards 1.
 
     It is one minus the geometric over the arithmetic mean of IRLbl of a row's labels, averaged over the rows with a
@@ -49,8 +50,9 @@ def scumble(Y: Labels) -> float:
     >>> scumble(np.array([[1, 0], [0, 1], [0, 0]], np.uint8))
     0.0
     """
-    rows = Y[Y.any(axis=1)].astype(np.float64)
-    if not len(rows):
+    given = sparse.csr_array(Y, dtype=np.float64)
+    rows = given[np.diff(given.indptr) > 0]
+    if not rows.shape[0]:
         return 0.0
     # A label that never occurs has a factor of 0 below, and 0 * NaN would be NaN.
     rarity = np.nan_to_num(imbalance_ratio(Y), nan=1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -43,12 +44,20 @@ def new_folder(target: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(target: str | Path) -> Iterator[Path]:
-    """Yield a path beside `target` that replaces `target` when the block ends without an error."""
+def new_file(target: str | Path, make_folder: bool = True) -> Iterator[Path]:
+    """Yield a path beside `target` that replaces `target` when the block ends without an error.
+
+    Parameters
+    ----------
+    target : path
+    make_folder : bool, default=True
+        Whether to make the folder of `target` where it does not exist.
+    """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps the temporary files of two processes with the same target apart.
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    if make_folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    # Random digits keep the files of two threads apart, and of two machines that share the folder.
+    temporary = target.with_name(f".{target.name}.{os.getpid()}{secrets.randbelow(10**9):09d}")
     try:
         yield temporary
         sync(temporary)

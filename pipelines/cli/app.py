@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import sys
 from pathlib import Path
@@ -33,10 +35,23 @@ app.command(epilog="Example: cascade retrain configs/phantom-multilabel.yaml --j
 app.command(epilog="Example: cascade tune configs/phantom-multilabel.yaml --minutes 60")(tune)
 
 # Pipelines and readers are imported within the commands: `--help` must not wait seconds for scikit-learn and Keras.
-LabelsOption = Annotated[str | None, typer.Option(help="Label columns, separated by commas.")]
+LabelsOption = Annotated[
+    str | None, typer.Option(help="Label columns, separated by commas; a name with a comma in double quotes.")
+]
 Group = Annotated[str | None, typer.Option(help="Column of the group, such as patient, study or document.")]
 Id = Annotated[str | None, typer.Option(help="Column of the row identifier.")]
 Missing = Annotated[bool, typer.Option("--allow-missing", help="Pass NaN features on to the model.")]
+
+
+def _column_names(text: str | None) -> tuple[str, ...] | None:
+    """Split names that are separated by commas, with quotes as in a CSV file."""
+    if not text:
+        return None
+    try:
+        (names,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError) as error:
+        raise ConfigError(f"`--labels` must be names separated by commas. Received {text!r}: {error}.") from error
+    return tuple(name.strip() for name in names)
 
 
 def _show_version(requested: bool) -> None:
@@ -99,6 +114,9 @@ def lint(
     id: Id = None,
     label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
     any_label: Annotated[str, typer.Option(help="Column that equals the OR of the others.")] = "auto",
+    none_label: Annotated[
+        str, typer.Option(help="Column that is 1 exactly where no other label is; it is left out.")
+    ] = "auto",
     fail_on: Annotated[
         str, typer.Option(help="Lowest level that ends with status 5: note, warning, error or never.")
     ] = "error",
@@ -110,9 +128,9 @@ def lint(
     from .. import lint as pipeline
 
     levels = pipeline.levels_from(fail_on)
-    names = tuple(name.strip() for name in labels.split(",")) if labels else None
     # NaN features are passed: they do not matter for labels, and training reports them.
-    facts, findings = pipeline.run(data, Roles(names, group, id, label_file, True), any_label)
+    roles = Roles(_column_names(labels), group, id, label_file, True)
+    facts, findings = pipeline.run(data, roles, any_label, none_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}
     show(result, pipeline.text(facts, findings), as_json)
     # After the report, which is printed in any case.
@@ -245,7 +263,7 @@ def evaluate(
     from .. import evaluate as pipeline
     from ..steps.progress import show_log
 
-    names = tuple(name.strip() for name in labels.split(",")) if labels else None
+    names = _column_names(labels)
     show_log(quiet=True)
     report = pipeline.run(model, data, Roles(names, group, id, label_file, allow_missing, missing_labels))
     show(report, pipeline.text(report), as_json)
@@ -328,6 +346,9 @@ def main() -> None:
     # Boosted trees split small tables in threads that wait for each other thousands of times. Waiting threads that spin
     # take the cores from those they wait for wherever other processes run. OpenMP reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # File names are bytes, which need not be UTF-8; printing one must not end a command that is done.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except SystemExit as ended:

@@ -80,10 +80,27 @@ def show_log(quiet: bool = False, only: Sequence[str] = ()) -> None:
     logger = logging.getLogger("cascade")
     # Replaced and not added, or a second call would print each line twice.
     logger.handlers = [handler]
+    handler.addFilter(_FirstWarnings())
     logger.setLevel(logging.WARNING if quiet or only else logging.INFO)
     for name in only:
         logging.getLogger(name).setLevel(logging.INFO)
     warnings.showwarning = _show_warning
+
+
+class _FirstWarnings(logging.Filter):
+    """Pass each warning once: fits of many folds and labels give the same one dozens of times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is no warning, or the first one with its text."""
+        text = record.getMessage()
+        is_new = record.levelno < logging.WARNING or text not in self.seen
+        if record.levelno >= logging.WARNING:
+            self.seen.add(text)
+        return is_new
 
 
 def _show_warning(message: Warning | str, *place: object, **more: object) -> None:

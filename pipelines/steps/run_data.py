@@ -9,11 +9,12 @@ import numpy as np
 
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset, read_data
+from cascade.data.none_label import find_none_label, none_sentence
 from cascade.data.readers.columns import Roles
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.splits import grouped_holdout
 from cascade.errors import DataError
-from cascade.lint.leakage import label_like_features
+from cascade.lint.leakage import label_like_features, numbering_features
 
 from .tables import check_columns
 
@@ -43,7 +44,7 @@ def load(config: RunConfig) -> Dataset:
     DataError
         If the data cannot be read, has too few groups, or a label name clashes with a column of predictions.
     """
-    data = read_data(config.data.path, roles_of(config))
+    data = read_labelled_data(config)
     # A model with such a name could be trained, but its predictions could not be written.
     check_columns(data.label_names)
     n_groups = len(np.unique(data.groups)) if data.groups is not None else len(data)
@@ -55,6 +56,10 @@ def load(config: RunConfig) -> Dataset:
         logger.info("features: %s", _listed(data.feature_names))
         for sentence in label_like_features(data.X, data.feature_names, data.Y, data.label_names):
             logger.warning("%s: was it made from the labels? Name it in `data.labels`, or take it out.", sentence)
+        for name in numbering_features(data.X, data.feature_names):
+            logger.warning(
+                "feature `%s` numbers the rows: is it a saved index? Name it as `data.id`, or take it out.", name
+            )
     logger.info("labels: %s; group: %s", _listed(data.label_names), "none" if data.groups is None else "given")
     if n_groups < FEWEST_GROUPS:
         raise DataError(
@@ -64,6 +69,22 @@ def load(config: RunConfig) -> Dataset:
     if not data.natural_prevalence:
         logger.warning("data: rare combinations were raised above their natural share; probabilities follow the data")
     return data
+
+
+def read_labelled_data(config: RunConfig) -> Dataset:
+    """Read the data of a config, without a column that means that no label is there."""
+    data = read_data(config.data.path, roles_of(config))
+    # A model without a gate may predict such a column like any other.
+    if config.flat is not None:
+        return data
+    none = find_none_label(data.labels, data.label_names, config.data.none_label)
+    if none.note:
+        logger.warning("gate: %s.", none.note)
+    if none.index is None:
+        return data
+    sentence = none_sentence(data.label_names[none.index])
+    logger.warning("gate: %s, so it is left out of the labels; `data.none_label: null` keeps it.", sentence)
+    return data.without_label(none.index)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -55,14 +55,14 @@ def test_tables_say_it_by_empty_cells_where_that_is_allowed(tmp_path: Path, suff
     write = {".csv": pyarrow.csv.write_csv, ".parquet": pyarrow.parquet.write_table}[suffix]
     write(pa.table({"f": X[:, 0], **LABELS}), tmp_path / f"t{suffix}")
     check(read_data(tmp_path / f"t{suffix}", ROLES))
-    with pytest.raises(DataError, match=r"label column 'a'. Received nan at row 1; set `data.missing_labels`"):
+    with pytest.raises(DataError, match=r"row 1: column 'a' is an empty label; set `data.missing_labels`"):
         read_data(tmp_path / f"t{suffix}", Roles(labels=("a", "b")))
     write(pa.table({"f": X[:, 0], "a": pa.nulls(4), "b": Y[:, 1]}), tmp_path / f"e{suffix}")
     assert not read_data(tmp_path / f"e{suffix}", ROLES).known[:, 0].any()
-    with pytest.raises(DataError, match=r"Received nan at row 0; set `data.missing_labels`"):
+    with pytest.raises(DataError, match=r"row 0: column 'a' is an empty label; set `data.missing_labels`"):
         read_data(tmp_path / f"e{suffix}", Roles(labels=("a", "b")))
     write(pa.table({"f": X[:, 0], "a": [0, None, 2, 0], "b": Y[:, 1]}), tmp_path / f"o{suffix}")
-    with pytest.raises(DataError, match=r"Received 2.0 at row 2\.$"):
+    with pytest.raises(DataError, match=r"row 2: label 'a' is 2, not 0 or 1\.$"):
         read_data(tmp_path / f"o{suffix}", ROLES)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from scipy import sparse
 
 from cascade.batch.inputs.chunk import Chunk, sift
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.batch.inputs.finite import invalid_rows
+from cascade.data.readers.finite import invalid_rows
+from cascade.errors import DataError
 
 
 class ArrayInput:
@@ -47,15 +49,28 @@ class ArrayInput:
         return fingerprint_files(self.folder, self.files)
 
     def chunks(self, size: int, first: int) -> Iterator[Chunk]:
-        """Yield consecutive rows; a memory-mapped array is read chunk by chunk."""
+        """Yield consecutive rows; those of a file are read chunk by chunk."""
         n = self.X.shape[0]
         for start in range(first, n, size):
             part = slice(start, min(start + size, n))
             ids = np.arange(part.start, part.stop).astype(str) if self.ids is None else self.ids[part]
             groups = None if self.groups is None else self.groups[part]
-            # A slice, not row numbers: it is a view, which reads only these rows of a mapped file.
-            X = self.X[part]
+            X = _rows(self.X, part)
             yield sift(X, ids, groups, invalid_rows(X, self.allow_missing), start)
+
+
+def _rows(X: Any, part: slice) -> Any:
+    """Return some rows; those of a mapped file are read, since a file that is cut while mapped kills the process."""
+    if not (isinstance(X, np.memmap) and X.flags.c_contiguous and X.filename is not None):
+        # A slice, not row numbers: it is a view.
+        return X[part]
+    shape = (part.stop - part.start, *X.shape[1:])
+    count = math.prod(shape)
+    place = X.offset + part.start * (X.strides[0] if len(X) else 0)
+    values = np.fromfile(X.filename, X.dtype, count, offset=place)
+    if values.size < count:
+        raise DataError(f"`{X.filename}` was cut while it was read; start over with --fresh.")
+    return values.reshape(shape)
 
 
 def _size(X: Any) -> int:

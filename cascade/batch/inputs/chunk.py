@@ -9,11 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from cascade.data.readers.cells import Reasons
 from cascade.data.rows import part_of
 from cascade.utils.types import Rows
-
-Reasons = NDArray[np.object_]
-"""Why a row cannot be scored, one entry per row; None if it can."""
 
 REJECTED = pa.schema([("id", pa.string()), ("row", pa.int64()), ("reason", pa.string())])
 

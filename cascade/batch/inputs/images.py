@@ -12,12 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from cascade.batch.inputs.chunk import Chunk, Reasons, divide, scorable
+from cascade.batch.inputs.chunk import Chunk, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.image_size import at_size
-from cascade.data.readers.columns import Roles, read_table, refuse_duplicates, require
-from cascade.data.readers.files import files_below
+from cascade.data.readers.cells import Reasons
+from cascade.data.readers.columns import Roles, refuse_duplicates, require
+from cascade.data.readers.files import as_text, files_below
 from cascade.data.readers.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, warn_passed_over
+from cascade.data.readers.lists import read_table
+from cascade.data.readers.regular import opened
 from cascade.data.rows import RowSource, RowView
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
@@ -54,13 +57,13 @@ class Names(Sequence[Path]):
             return [self[number] for number in range(*place.indices(len(self)))]
         path = self.folder / self.names[place]
         # Resolved first: a list from elsewhere may leave the folder by "..", an absolute path or a link.
-        if self.confined and not path.resolve().is_relative_to(self.folder.resolve()):
+        if self.confined and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.folder)):
             raise DataError(f"`{path}` must be inside the folder of its list.")
         return path
 
     def text(self) -> pa.Array:
         """Return the names as text; bytes that are not UTF-8 are escaped."""
-        return pa.array((os.fsencode(name).decode("utf-8", "backslashreplace") for name in self.names), pa.string())
+        return pa.array((as_text(name) for name in self.names), pa.string())
 
 
 class DecodedInput:
@@ -189,7 +192,8 @@ def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_siz
     if wanted.group or wanted.id:
         raise DataError(f"`{listing}` is a plain list without a column {wanted.group or wanted.id!r}.")
     # File names are bytes on Linux; surrogates keep those that are not UTF-8.
-    text = listing.read_text(encoding="utf-8", errors="surrogateescape")
+    with opened(listing) as handle:
+        text = handle.read().decode("utf-8", errors="surrogateescape")
     files = [line for line in text.splitlines() if line]
     if not files:
         raise DataError(f"`{listing}` must name at least one image. Received none.")
@@ -201,7 +205,7 @@ def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_siz
 
 def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> DecodedInput:
     listing = folder / LISTING
-    table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
+    table = read_table(listing)
     columns = table.column_names
     roles = roles.within(columns)
     group = roles.group or (PATIENT_COLUMN if PATIENT_COLUMN in columns else None)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from cascade.batch.inputs.chunk import Chunk
 from cascade.data.readers.columns import Roles
-from cascade.data.readers.files import files_below
+from cascade.data.readers.regular import check_regular
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 
@@ -59,6 +59,7 @@ def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: i
     """
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
+    check_regular(path)
     opened = _open_folder if path.is_dir() else _open_file
     return opened(path, roles, signature, gate_size)
 
@@ -106,8 +107,9 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
 def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return _open_arrays(path, roles)
-    # A `labels.csv` makes the folder one of images; Parquet files beside it are no input.
-    tables = [] if (path / "labels.csv").exists() else files_below(path, (".parquet",), hidden=("_", "."))
+    from cascade.data.readers.tables import find_tables
+
+    tables = find_tables(path)
     if tables:
         from cascade.batch.inputs.parquet import ParquetInput
 

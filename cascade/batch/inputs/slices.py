@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cascade.batch.inputs.chunk import Reasons
 from cascade.batch.inputs.images import DecodedInput, Names, reason_below
+from cascade.data.readers.cells import Reasons
 from cascade.data.readers.columns import Roles, refuse_duplicates
 from cascade.data.readers.dicom.folder import GROUPS, ID, known_attribute, place_below
 from cascade.data.readers.dicom.slices import DicomFiles

@@ -10,14 +10,17 @@ import pyarrow.parquet
 from cascade.batch.folder import MONITOR, REJECTED, clear_temporary, part_name, rejected_name
 from cascade.batch.job.identity import difference
 from cascade.batch.job.journal import Journal
-from cascade.batch.job.manifest import Manifest, digest_file, read_job_manifest
+from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_job_manifest
 from cascade.batch.job.shard import Written
 from cascade.batch.outputs.monitor import monitored, write_monitor
 from cascade.batch.outputs.tally import Tallying
 from cascade.batch.outputs.writing import write_tables
-from cascade.errors import ConfigError, DataError
+from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.utils.atomic import sync
 from cascade.utils.locking import refuse_foreign
+
+State = tuple[int, int, int] | None
+"""Number, size and modification time of a file; None where it is missing."""
 
 
 class Job:
@@ -41,6 +44,9 @@ class Job:
 
     def __init__(self, folder: Path, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
         self.folder, self.journal = folder, Journal(folder)
+        self.place = _place(folder)
+        # State of each noted file as this process left or found it, by its name.
+        self.noted: dict[str, State] = {}
         clear_temporary(folder)
         earlier = self._earlier()
         if earlier is None:
@@ -98,25 +104,56 @@ class Job:
         if not path.exists() or digest_file(path) != wanted:
             state = "changed after it was written" if path.exists() else "missing"
             raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
+        self.noted[name] = _state(path)
 
     def commit(self, written: Written) -> None:
         """Append the next shard to the journal; a shard that is not in it when the process ends is computed again."""
+        self.check_place()
         # Files first, journal second: a line in the journal promises files that are complete and synced.
+        names = self._names(len(self.manifest.shards), written.shard)
         if written.place != self.folder:
-            self._move(written)
+            self._move(written, names)
+        for name in names:
+            self.noted[name] = _state(self.folder / name)
         self.journal.append(len(self.manifest.shards), written.shard, written.tally)
         self.manifest.add(written.shard, written.tally)
 
-    def _move(self, written: Written) -> None:
-        number = len(self.manifest.shards)
-        names = [part_name(number), *([rejected_name(number)] if written.shard.rejected else [])]
+    def _names(self, number: int, shard: Shard) -> list[str]:
+        return [part_name(number), *([rejected_name(number)] if shard.rejected else [])]
+
+    def _move(self, written: Written, names: list[str]) -> None:
         for name in names:
             (written.place / name).replace(self.folder / name)
         sync(self.folder)
 
+    def check_place(self) -> None:
+        """Raise if the folder was removed or replaced since the job started.
+
+        Raises
+        ------
+        CascadeError
+        """
+        if _place(self.folder) != self.place:
+            raise CascadeError(f"`{self.folder}` was removed or replaced while the job ran; start the job again.")
+
+    def check_noted(self) -> None:
+        """Raise unless every file that was noted is still as it was: another program may have removed one.
+
+        Raises
+        ------
+        CascadeError
+        """
+        self.check_place()
+        for name, state in self.noted.items():
+            path = self.folder / name
+            if _state(path) != state:
+                raise CascadeError(f"`{path}` was removed or changed while the job ran; start over with --fresh.")
+
     def finish(self, tallying: Tallying | None) -> None:
         """Merge rejected rows into one file, write the monitor file and mark the job as finished; repeatable."""
         temporary = self._temporary()
+        # Last, since a finished job promises that all of its rows are on the disk.
+        self.check_noted()
         if not self.manifest.finished:
             if temporary:
                 write_tables(self.folder / REJECTED, map(pyarrow.parquet.read_table, temporary))
@@ -135,6 +172,24 @@ class Job:
         """Return the files of rejected rows, of the shards that have some."""
         shards = enumerate(self.manifest.shards)
         return [self.folder / rejected_name(number) for number, shard in shards if shard.rejected]
+
+
+def _place(folder: Path) -> tuple[int, int] | None:
+    """Return what identifies a folder, whatever its name; None if there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _state(path: Path) -> State:
+    """Return what changes when a file is written again; None if it is missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _refuse_other(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:

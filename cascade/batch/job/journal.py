@@ -34,7 +34,7 @@ class Journal:
 
     def begin(self) -> None:
         """Replace the journal by an empty one."""
-        with new_file(self.path) as temporary:
+        with new_file(self.path, make_folder=False) as temporary:
             temporary.touch()
 
     def append(self, number: int, shard: Shard, tally: Tally | None) -> None:

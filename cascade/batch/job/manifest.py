@@ -110,7 +110,7 @@ class Manifest:
             "shards": [asdict(shard) for shard in self.shards],
             "tally": None if self.tally is None else self.tally.to_json(),
         }
-        with new_file(folder / MANIFEST) as temporary:
+        with new_file(folder / MANIFEST, make_folder=False) as temporary:
             temporary.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -65,9 +65,10 @@ def _write(
     place: Path, number: int, chunk: Chunk, predictor: TablePredictor, progress: StageProgress | None
 ) -> Written:
     part, temporary, rejected = place / part_name(number), place / rejected_name(number), chunk.rejected
+    # A folder that was removed is not made anew: it would lack the shards that are done.
     if rejected.num_rows:
-        write_tables(temporary, iter([rejected]))
-    added = write_predictions(part, predictor(chunk.X, chunk.ids, chunk.groups, progress))
+        write_tables(temporary, iter([rejected]), make_folder=False)
+    added = write_predictions(part, predictor(chunk.X, chunk.ids, chunk.groups, progress), make_folder=False)
     digest = digest_file(temporary) if rejected.num_rows else None
     rows = pyarrow.parquet.read_metadata(part).num_rows
     shard = Shard(rows, rejected.num_rows, added.counts, digest_file(part), digest)

@@ -45,7 +45,7 @@ def monitored(tallying: Tallying, tally: Tally, rejected: int) -> dict[str, Any]
 
 def write_monitor(folder: Path, content: dict[str, Any]) -> None:
     """Write the monitor file of a job, in place of an earlier one."""
-    with new_file(folder / MONITOR) as temporary:
+    with new_file(folder / MONITOR, make_folder=False) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 

@@ -31,11 +31,11 @@ class Added(NamedTuple):
     tally: Tally | None
 
 
-def write_predictions(path: Path, predictions: Iterator[PredictionTable]) -> Added:
+def write_predictions(path: Path, predictions: Iterator[PredictionTable], make_folder: bool = True) -> Added:
     """Write one or more tables of predictions; return the sums of their counts and tallies."""
     total: Counter[str] = Counter()
     tallies: list[Tally] = []
-    write_tables(path, _counted(predictions, total, tallies))
+    write_tables(path, _counted(predictions, total, tallies), make_folder)
     return Added(dict(total), reduce(add, tallies) if tallies else None)
 
 
@@ -48,10 +48,10 @@ def _counted(predictions: Iterator[PredictionTable], total: Counter[str], tallie
         yield prediction.table
 
 
-def write_tables(path: Path, tables: Iterator[pa.Table]) -> None:
-    """Write one or more tables of one schema to a Parquet file."""
+def write_tables(path: Path, tables: Iterator[pa.Table], make_folder: bool = True) -> None:
+    """Write one or more tables of one schema to a Parquet file; make its folder unless it must be there."""
     first = next(tables)
-    with new_file(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, first.schema) as writer:
+    with new_file(path, make_folder) as temporary, pyarrow.parquet.ParquetWriter(temporary, first.schema) as writer:
         writer.write_table(first)
         for table in tables:
             writer.write_table(table)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,23 @@ from scipy import sparse
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
 from cascade.data.missing import Known, split_missing
-from cascade.data.readers.columns import Roles, group_column, id_column, label_columns, read_table, refuse_duplicates
+from cascade.data.names import canonical_names
+from cascade.data.readers.cells import refuse_invalid
+from cascade.data.readers.columns import Roles, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.finite import invalid_rows
+from cascade.data.readers.lists import group_column, id_column, label_columns, read_table
+from cascade.data.readers.regular import check_regular, is_of_machine, opened
 from cascade.errors import DataError
 
 CHECKED_ROWS = 65_536
 """Rows that are searched for NaN at a time."""
+NUMBERS = "fiub"
+"""Kinds of numpy's types that are real numbers."""
+NAMES = "fiubUSM"
+"""Kinds of numpy's types that can name a group or a row."""
+DAMAGED = (ValueError, TypeError, SyntaxError, EOFError, RuntimeError, MemoryError, OverflowError, KeyError)
+DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error)
 
 
 def read_npz(path: Path, roles: Roles) -> Dataset:
@@ -42,7 +56,7 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
         return _assemble(path, X, {}, roles)
     if roles.label_file.suffix == ".npz":
         return _assemble(roles.label_file, X, _load(roles.label_file), roles)
-    table = read_table(roles.label_file, (roles.group, roles.id))
+    table = read_table(roles.label_file)
     # A label file has no features: all columns but group and identifier are labels.
     names = roles.labels or tuple(n for n in table.column_names if n not in (roles.group, roles.id))
     Y, known = label_columns(table, roles.label_file, names, roles.missing_labels)
@@ -53,32 +67,23 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
 
 def read_phantom(folder: Path, roles: Roles) -> Dataset:
     """Read a folder of `images.npy`, `labels.npz` and `phantom.json`."""
-    facts = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
-    natural = bool(facts.get("natural_prevalence", True))
+    try:
+        facts = json.loads((folder / "phantom.json").read_text(encoding="utf-8"))
+        natural = bool(facts.get("natural_prevalence", True))
+    except (ValueError, AttributeError) as error:
+        raise DataError(f"`{folder / 'phantom.json'}` must hold a JSON object. Received something else.") from error
     return _assemble(folder / "labels.npz", _map(folder / "images.npy"), _load(folder / "labels.npz"), roles, natural)
 
 
 def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
-    """Check that rows are numbers, and finite unless NaN is allowed."""
-    if not sparse.issparse(X) and (X.ndim < 2 or X.dtype.kind not in "fiub"):
-        raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {X.dtype}.")
-    # Of a sparse matrix only the stored values can be NaN.
+    """Check that rows are numbers, and finite unless NaN is allowed; infinity never is."""
     values = X.data if sparse.issparse(X) else X
-    place = None if allow_missing or values.dtype.kind != "f" else _first_invalid(values)
-    if place is not None:
-        where = f"row {place[0]}, column {place[1]}" if len(place) > 1 else f"stored value {place[0]}"
-        raise DataError(f"`{path}` must not hold NaN or infinity; found at {where}. Set `allow_missing` to pass it on.")
+    if X.ndim < 2 or 0 in X.shape[1:] or values.dtype.kind not in NUMBERS:
+        raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {values.dtype}.")
+    # In parts, since a mapped file may not fit into memory.
+    for start in range(0, X.shape[0] if values.dtype.kind == "f" else 0, CHECKED_ROWS):
+        refuse_invalid(invalid_rows(X[start : start + CHECKED_ROWS], allow_missing), path, start)
     return X
-
-
-def _first_invalid(values: NDArray[Any]) -> list[int] | None:
-    """Find the first value that is not finite, in parts, since a mapped file may not fit into memory."""
-    for start in range(0, len(values), CHECKED_ROWS):
-        invalid = np.argwhere(~np.isfinite(values[start : start + CHECKED_ROWS]))
-        if len(invalid):
-            first: list[int] = invalid[0].tolist()
-            return [start + first[0], *first[1:]]
-    return None
 
 
 def map_array(path: Path, allow_missing: bool) -> NDArray[Any]:
@@ -88,11 +93,10 @@ def map_array(path: Path, allow_missing: bool) -> NDArray[Any]:
 
 
 def _map(path: Path) -> NDArray[Any]:
+    check_regular(path)
     # Without pickle: loading an array of objects could run code.
-    try:
+    with _blaming(path, ".npy of a plain array"):
         X = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise DataError(f"`{path}` is not a readable .npy of a plain array; it may be cut, or hold objects.") from error
     # An archive that is named .npy opens without an error.
     if not isinstance(X, np.ndarray):
         raise DataError(f"`{path}` must hold a single array. Received an archive.")
@@ -100,15 +104,39 @@ def _map(path: Path) -> NDArray[Any]:
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
+    check_regular(path)
+    # Members are unpacked here, where errors of damaged ones are caught. Other members than arrays are left out.
+    with _blaming(path, ".npz of plain arrays"), opened(path) as handle, zipfile.ZipFile(handle) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".npy")]
+        return {name.removesuffix(".npy"): _member(archive, name) for name in names}
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    """Unpack an array whose header declares no more bytes than its member has: they would only fill the memory."""
+    with archive.open(name) as member:
+        version = np.lib.format.read_magic(member)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(member)
+        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
+            raise ValueError(f"the array {name!r} declares more than its member holds")
+    # From the start, since a member cannot always be read again from its middle.
+    with archive.open(name) as member:
+        array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
+    return array
+
+
+@contextmanager
+def _blaming(path: Path, kind: str) -> Iterator[None]:
+    """Turn errors of a damaged array file into a `DataError`, except those that the machine causes."""
     try:
-        arrays = np.load(path, allow_pickle=False)
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError("it is a single array, not an archive")
-        with arrays:
-            # Members are unpacked here, where errors of damaged ones are caught.
-            return {name: arrays[name] for name in arrays.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"`{path}` is not a readable .npz of plain arrays; it may be cut, or hold objects.") from error
+        yield
+    except DataError:
+        raise
+    # A password, too little memory, a header that is no Python literal: each is a type of error of its own.
+    except (*DAMAGED, *DAMAGED_ARCHIVE, OSError) as error:
+        if is_of_machine(error):
+            raise
+        raise DataError(f"`{path}` is not a readable {kind}; it may be cut, encrypted, or hold objects.") from error
 
 
 def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.csr_matrix:
@@ -118,8 +146,8 @@ def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.cs
         matrix = sparse.csr_matrix((values, indices, start), shape=tuple(arrays[f"{name}_shape"].tolist()))
         # Compiled code trusts the indices: out of range, they would read beyond the arrays.
         matrix.check_format(full_check=True)
-    except (KeyError, ValueError, TypeError) as error:
-        raise DataError(f"`{path}` does not hold a valid CSR matrix: {error}") from error
+    except (KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise DataError(f"`{path}` does not hold a valid CSR matrix: {str(error).rstrip('.')}.") from error
     return matrix
 
 
@@ -132,21 +160,37 @@ def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles,
     for role, name, array in (("group", required.group, "groups"), ("id", required.id, "ids")):
         if name is not None and array not in arrays:
             raise DataError(f"`{path}` must have an array `{array}` for {role} {name!r}. Received none.")
-    groups, ids = arrays.get("groups"), arrays.get("ids", np.arange(n).astype(str))
-    for name, values in (("groups", groups), ("ids", ids)):
-        if values is not None and values.shape != (n,):
-            raise DataError(f"`{path}` must have one value of `{name}` per row ({n}). Received shape {values.shape}.")
-        if values is not None and values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise DataError(f"`{path}` must have a value of `{name}` on every row. Received NaN.")
-    if "ids" in arrays:
-        refuse_duplicates(ids, path, "ids")
-    return Dataset(X, Y, names, groups, ids, natural, known=known, numbered="ids" not in arrays)
+    groups = _names(path, arrays["groups"], "groups", n) if "groups" in arrays else None
+    if "ids" not in arrays:
+        return Dataset(X, Y, names, groups, np.arange(n).astype(str), natural, known=known, numbered=True)
+    ids = _names(path, arrays["ids"], "ids", n)
+    refuse_duplicates(ids, path, "ids")
+    return Dataset(X, Y, names, groups, ids, natural, known=known)
+
+
+def _names(path: Path, values: NDArray[Any], name: str, n_rows: int) -> NDArray[Any]:
+    """Return the canonical text of groups or identifiers, of which every row must have one."""
+    if values.shape != (n_rows,):
+        raise DataError(f"`{path}` must have one value of `{name}` per row ({n_rows}). Received shape {values.shape}.")
+    if values.dtype.kind not in NAMES:
+        raise DataError(f"`{path}` must hold text or numbers in `{name}`. Received {values.dtype}.")
+    named = canonical_names(values)
+    absent = np.flatnonzero([value is None for value in named])
+    if len(absent):
+        raise DataError(f"`{path}` must have a value of `{name}` on every row. Received none at row {absent[0]}.")
+    return named.astype(str)
 
 
 def _labels(
     path: Path, arrays: dict[str, NDArray[Any]], n: int, roles: Roles
 ) -> tuple[Labels | SparseLabels, Known, tuple[str, ...]]:
     """Read labels, the mask of the known ones, and names: all in the file, or those in `roles` in that order."""
+    for name in {"Y", "mask"} & set(arrays):
+        if arrays[name].dtype.kind not in NUMBERS:
+            raise DataError(f"`{path}` must hold 0 or 1 in `{name}`. Received {arrays[name].dtype}.")
+    given_names = arrays.get("label_names")
+    if given_names is not None and (given_names.ndim != 1 or given_names.dtype.kind not in NAMES):
+        raise DataError(f"`{path}` must hold a list of names in `label_names`. Received shape {given_names.shape}.")
     try:
         if "Y" in arrays:
             given, known = split_missing(_masked(arrays))
@@ -155,7 +199,7 @@ def _labels(
             raise DataError("`mask` needs a dense `Y`; sparse labels are all known. Leave it out, or give `Y`.")
         else:
             Y, known = check_sparse_labels(_sparse(path, arrays, "Y"), n), None
-        names = name_labels(arrays["label_names"].tolist() if "label_names" in arrays else None, Y.shape[1])
+        names = name_labels(None if given_names is None else given_names.tolist(), Y.shape[1])
     except DataError as error:
         raise DataError(f"`{path}`: {error}") from error
     if roles.labels is None:

@@ -83,6 +83,13 @@ class Dataset:
         Y: Any = self.Y
         return replace(self, Y=Y.toarray()) if sparse.issparse(Y) else self
 
+    def without_label(self, index: int) -> Dataset:
+        """Return the same rows without one of the labels."""
+        kept = [k for k in range(len(self.label_names)) if k != index]
+        labels = self.labels.part(slice(None), kept)
+        names = tuple(self.label_names[k] for k in kept)
+        return replace(self, Y=labels.values, known=labels.known, label_names=names)
+
     def part(self, rows: Rows) -> Dataset:
         """Select rows; images are not read."""
         # Indexing a mapped array would read the rows into memory, so it gets a view as files do.

@@ -36,6 +36,12 @@ FAULTS_OF_A_FILE = (
 )
 """Error numbers that a file causes itself, unlike those of a full disk or of too many open files."""
 
+LEFT_OVER_STARTS = (".", "~$", "#")
+LEFT_OVER_FOLDERS = frozenset(
+    {"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found", "_temporary"}
+)
+"""Folders that systems make for themselves, and that Spark makes for files that are not complete."""
+
 
 class PixelFiles(RowSource):
     """Rows of uint8 of shape (n, height, width, channels), one file each.
@@ -118,6 +124,24 @@ def blaming(path: Path, fault: str, cause: Callable[[BaseException], str] = caus
         raise DataError(f"`{path}` {fault}: {cause(error)}.") from error
 
 
+def is_left_over(place: str) -> bool:
+    """Return whether a relative path names something that a system or an editor has left beside the data.
+
+    Such are hidden files and folders, copies that macOS adds to archives, thumbnails, lock files and checkpoints.
+
+    Examples
+    --------
+    >>> [is_left_over(name) for name in ("a/1.png", "a/._1.png", "__MACOSX/1.png", ".ipynb_checkpoints/1.png")]
+    [False, True, True, True]
+    """
+    return any(part.startswith(LEFT_OVER_STARTS) or part in LEFT_OVER_FOLDERS for part in place.split(os.sep))
+
+
+def as_text(name: str | Path) -> str:
+    """Return a file name as text; names are bytes, of which those that are not UTF-8 are escaped."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
+
+
 def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...] = ()) -> list[str]:
     """List the files below `folder` that have one of the suffixes, as relative paths in order.
 
@@ -135,5 +159,6 @@ def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...]
         for name in names
         if os.path.splitext(name)[1].lower() in suffixes and not name.startswith(hidden)
     ]
+    paths = [path for path in paths if not is_left_over(path)]
     # By parts, as `Path` sorts: as text, `a-b/1` would come before `a/1`.
     return sorted(paths, key=lambda path: path.split(os.sep))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,17 +19,11 @@ from PIL import Image, UnidentifiedImageError
 from cascade.data.averaging import reduced_side, shrunk
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
-from cascade.data.readers.columns import (
-    Roles,
-    group_column,
-    id_column,
-    label_columns,
-    read_table,
-    refuse_duplicates,
-    require,
-)
+from cascade.data.readers.columns import Roles, refuse_duplicates, require
 from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.files import PixelFiles, blaming
+from cascade.data.readers.files import PixelFiles, as_text, blaming, files_below
+from cascade.data.readers.lists import group_column, id_column, label_columns, read_table
+from cascade.data.readers.regular import check_regular
 from cascade.errors import DataError
 
 logger = logging.getLogger("cascade.data")
@@ -145,6 +140,7 @@ def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Open an image, which reads its header, and close the file at the end."""
+    check_regular(path)
     with blaming(path, "cannot be read as an image", _cause):
         image = Image.open(path, formats=FORMATS)
     with image:
@@ -175,11 +171,12 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     wanted = roles.within(())
     if wanted.group or wanted.id:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {wanted.group or wanted.id!r}.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    names = files_below(folder, SUFFIXES)
+    paths = [folder / name for name in names]
     if not paths:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     warn_passed_over(folder)
-    ids = np.array([path.relative_to(folder).as_posix() for path in paths])
+    ids = np.array([as_text(name) for name in names])
     images = ImageFiles(paths, image_size=roles.pixels.image_size)
     return Dataset(images, None, (), None, ids, pixels=roles.pixels)
 
@@ -199,7 +196,7 @@ def read_listed(
     source: Callable[[list[Path]], PixelFiles] | None = None,
 ) -> Dataset:
     """Read the files that a table lists, with one column per label; `source` opens them as rows."""
-    table = read_table(listing, (FILE_COLUMN, PATIENT_COLUMN, roles.group, roles.id))
+    table = read_table(listing)
     require(table.column_names, listing, [FILE_COLUMN], "file")
     files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
     if not len(files):
@@ -233,7 +230,7 @@ def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles
 def _path_inside(folder: Path, listing: Path, name: str, row: int) -> Path:
     path = folder / name
     # Resolved, so that neither `..` nor a link leads to files elsewhere.
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise DataError(f"`{listing}` must name files inside its folder. Received {name!r} at row {row}.")
     if not path.is_file():
         raise DataError(f"`{listing}` names a file that does not exist: {name!r} at row {row}.")

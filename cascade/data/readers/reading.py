@@ -9,7 +9,8 @@ from cascade.data.readers.columns import Roles
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
 from cascade.data.readers.images import read_image_folder
-from cascade.data.readers.tables import read_feature_table
+from cascade.data.readers.regular import check_regular
+from cascade.data.readers.tables import find_tables, read_feature_table
 from cascade.errors import DataError
 
 
@@ -21,14 +22,14 @@ def read_data(
     Parameters
     ----------
     path : path
-        A folder made by `cascade phantom`, `.npz`, `.npy` with a label file, `.parquet` or `.csv`, or a folder
-        of PNG, JPEG or DICOM images with `labels.csv`.
+        A folder made by `cascade phantom`, `.npz`, `.npy` with a label file, `.parquet` or `.csv`, a folder of
+        `.parquet` files, or a folder of PNG, JPEG or DICOM images with `labels.csv`.
     roles : Roles, optional
         Which columns are labels, group and identifier, where the data does not define it.
     labelled : bool, default=True
         Whether labels are required; prediction needs none.
     features : tuple of str, optional
-        For tables: the columns that a model was trained on.
+        For tables: the columns that a model was trained on; an empty tuple reads none.
 
     Returns
     -------
@@ -42,7 +43,10 @@ def read_data(
     path, roles = Path(path), roles or Roles()
     data = _read(path, roles, labelled, features)
     if labelled and data.Y is None:
-        raise DataError(f"`{path}` has no labels; name a label file or the label columns.")
+        raise DataError(
+            f"`{path}` has no labels; name a label file (`data.label_file`, --label-file) or the label columns "
+            "(`data.labels`, --labels)."
+        )
     if not len(data):
         raise DataError(f"`{path}` must hold at least one row. Received none.")
     return data
@@ -51,6 +55,7 @@ def read_data(
 def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
+    check_regular(path)
     if roles.label_file is not None and not (path.is_dir() or path.suffix == ".npy"):
         raise DataError(f"`{path}` has its own labels; use a label file only with .npy files and folders of images.")
     if roles.label_file is not None and not roles.label_file.exists():
@@ -58,7 +63,7 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
     if roles.group is not None and roles.group in (roles.labels or ()):
         raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")
     if path.is_dir():
-        return _read_folder(path, roles, labelled)
+        return _read_folder(path, roles, labelled, features)
     if path.suffix == ".npz":
         return read_npz(path, roles)
     if path.suffix == ".npy":
@@ -68,9 +73,12 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
     raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
 
 
-def _read_folder(path: Path, roles: Roles, labelled: bool) -> Dataset:
+def _read_folder(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return read_phantom(path, roles)
+    tables = find_tables(path)
+    if tables:
+        return read_feature_table(path, roles, labelled, features, tables)
     # Slices may have any name, so they are looked for before images.
     slices = find_slices(path)
     return read_dicom_folder(path, slices, roles, labelled) if slices else read_image_folder(path, roles, labelled)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.data.readers.columns import require
+from cascade.data.readers.regular import is_of_machine, opened, unreadable
 from cascade.errors import DataError
 from cascade.utils.atomic import new_file
 
@@ -27,7 +28,7 @@ UNSEEN = 255
 def is_label_file(path: Path) -> bool:
     """Return whether a file begins like those of the challenge."""
     # Spreadsheet programs add a byte order mark and carriage returns.
-    with path.open("rb") as handle:
+    with opened(path) as handle:
         return handle.read(64).removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].strip() == HEAD.encode()
 
 
@@ -60,8 +61,10 @@ def _lines(path: Path) -> tuple[pa.DictionaryArray, NDArray[Any], NDArray[np.uin
     types = {"ID": pa.string(), "Label": pa.float64()}
     try:
         table = pyarrow.csv.read_csv(path, convert_options=pyarrow.csv.ConvertOptions(column_types=types))
-    except pa.ArrowInvalid as error:
-        raise DataError(f"`{path}` cannot be read as a table: {str(error).splitlines()[0]}") from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if is_of_machine(error):
+            raise
+        raise unreadable(path, error) from error
     # Names of images may contain underscores, hence the list of labels at the end.
     parts = pc.extract_regex(table["ID"].combine_chunks(), rf"^(?P<image>.+)_(?P<label>{'|'.join(LABELS)})$")
     _refuse_first(path, pc.is_null(parts).to_numpy(zero_copy_only=False), "must name an image and one of the labels")
@@ -123,8 +126,10 @@ def write_submission(predictions: Path, output: Path) -> int:
     columns = ["id", *(f"{label}_probability" for label in LABELS)]
     try:
         table = _open(predictions)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DataError(f"`{predictions}` cannot be read as a table: {str(error).splitlines()[0]}") from error
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if is_of_machine(error):
+            raise
+        raise unreadable(predictions, error) from error
     require(table.schema.names, predictions, columns, "prediction")
     count = 0
     with new_file(output) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as handle:

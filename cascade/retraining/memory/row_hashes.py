@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.label_matrix import LabelMatrix
+from cascade.data.names import canonical_names
 from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks, n_rows
 from cascade.errors import ModelRefusedError
@@ -95,7 +96,7 @@ class RowHashes:
     @cached_property
     def groups(self) -> Hashes:
         """Hash of each row's group; empty without groups."""
-        return hashes_of([] if self.data.groups is None else self.data.groups.tolist())
+        return hashes_of([] if self.data.groups is None else canonical_names(self.data.groups))
 
     @cached_property
     def ids(self) -> Hashes:

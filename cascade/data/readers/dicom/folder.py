@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cascade.data.readers.columns import Roles, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.slices import DicomFiles
+from cascade.data.readers.files import as_text, is_left_over
 from cascade.data.readers.images import SUFFIXES, read_listed
 from cascade.data.readers.rsna import is_label_file, labels_of
 from cascade.errors import DataError
@@ -29,7 +30,8 @@ ID = "SOPInstanceUID"
 
 def find_slices(folder: Path) -> list[Path]:
     """Find the DICOM files in a folder and its subfolders, by `.dcm` or by their first bytes."""
-    return sorted(path for path in folder.rglob("*") if _is_slice(path))
+    found = (path for path in folder.rglob("*") if not is_left_over(str(path.relative_to(folder))))
+    return sorted(path for path in found if _is_slice(path))
 
 
 def _is_slice(path: Path) -> bool:
@@ -103,4 +105,4 @@ def _name(path: Path) -> str:
 
 def place_below(folder: Path, path: Path) -> str:
     """Return the identifier of a slice: its path below the folder, without `.dcm`."""
-    return path.relative_to(folder).with_name(_name(path)).as_posix()
+    return as_text(path.relative_to(folder).with_name(_name(path)))

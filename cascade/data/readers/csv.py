@@ -1,0 +1,163 @@
+"""A CSV file as a stream of tables of text, with a reason for each malformed line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+
+from cascade.data.readers.columns import check_names
+from cascade.data.readers.csv_records import RecordReader, Records, cells_of, lines_of
+from cascade.data.readers.regular import opened
+from cascade.errors import CascadeError, DataError
+
+FAULT = ""
+"""Column that is added for what is wrong with a line; `check_names` refuses files with a column of this name."""
+UTF8_MARK = b"\xef\xbb\xbf"
+UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+class CsvFile:
+    """Rows of a CSV file.
+
+    Every cell is read as text. A reader that infers types from the first rows fails on a later cell of another type,
+    and one such cell would end a job.
+
+    Parameters
+    ----------
+    path : path
+
+    Attributes
+    ----------
+    names : list of str
+    n_rows : None
+        Not known before the file is read.
+    """
+
+    n_rows: int | None = None
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._opened() as (header, _):
+            self.names = _names(header, path)
+        check_names(self.names, path)
+
+    def tables(self, columns: list[str]) -> Iterator[pa.Table]:
+        """Yield all rows, with the given columns as text and the column `FAULT`; a malformed line has only a fault."""
+        with self._opened() as (_, blocks):
+            first = next(blocks, [])
+            reader = RecordReader(len(self.names), first)
+            for lines in chain([first], blocks):
+                yield self._table(reader.read(lines), columns)
+            yield self._table(reader.finish(), columns)
+
+    @contextmanager
+    def _opened(self) -> Iterator[tuple[bytes, Iterator[list[bytes]]]]:
+        """Open the file; yield the record of its header, and blocks of its other lines."""
+        with opened(self.path) as handle:
+            _skip_mark(handle, self.path)
+            blocks = lines_of(handle)
+            # Blocks of blank lines alone are empty.
+            first = next((lines for lines in blocks if lines), None)
+            if first is None:
+                raise DataError(f"`{self.path}` cannot be read as a table: it is empty.")
+            n_lines = _header_lines(first)
+            yield b"\n".join(first[:n_lines]), chain([first[n_lines:]], blocks)
+
+    def _table(self, records: Records, columns: list[str]) -> pa.Table:
+        reasons = records.reasons
+        table = _parsed(records.valid, self.names, columns)
+        # The promise is that no row gets lost, whatever two parsers understand.
+        if table.num_rows != len(records.valid):
+            raise CascadeError(f"`{self.path}` must give {len(records.valid)} rows. Received {table.num_rows}.")
+        if len(reasons) > table.num_rows:
+            places = iter(range(table.num_rows))
+            # `take` makes a row of nulls for each null index.
+            table = table.take(pa.array([next(places) if why is None else None for why in reasons], pa.int64()))
+        texts = []
+        for name in columns:
+            cells, invalid = _decoded(table[name])
+            texts.append(cells)
+            for row in invalid:
+                reasons[row] = reasons[row] or f"column {name!r} is not UTF-8"
+        return pa.table([*texts, pa.array(reasons, pa.string())], names=[*columns, FAULT])
+
+
+def _header_lines(lines: list[bytes]) -> int:
+    """Return how many of the first lines form the header, whose names may hold line ends."""
+    for number in range(1, len(lines) + 1):
+        if b'"' not in lines[0] or cells_of(b"\n".join(lines[:number])) is not None:
+            return number
+        # A header that needs more lines than this has a stray quote; it is read without them, and refused.
+        if number == 100:
+            break
+    return 1
+
+
+def _skip_mark(handle: BinaryIO, path: Path) -> None:
+    """Skip the byte order mark of UTF-8; refuse other encodings that have a mark."""
+    mark = handle.read(3)
+    if mark.startswith(UTF16_MARKS):
+        raise DataError(f"`{path}` must be text in UTF-8. Received UTF-16; save it as UTF-8.")
+    if mark != UTF8_MARK:
+        handle.seek(0)
+
+
+def _names(header: bytes, path: Path) -> list[str]:
+    cells = cells_of(header)
+    if cells is None:
+        raise DataError(f"`{path}` cannot be read as a table: the quotes of its header do not enclose whole names.")
+    if b"\0" in header:
+        raise DataError(f"`{path}` cannot be read as a table: its header has NUL bytes; save it as text in UTF-8.")
+    names = []
+    for place, cell in enumerate(cells):
+        try:
+            names.append(cell.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            shown = cell.decode("utf-8", "backslashreplace")
+            raise DataError(
+                f"`{path}` must be text in UTF-8. Its column number {place} is named {shown!r}; save it as UTF-8."
+            ) from error
+    return names
+
+
+def _parsed(records: list[bytes], names: list[str], columns: list[str]) -> pa.Table:
+    """Parse records, of which each has the right number of cells, into columns of bytes."""
+    schema = pa.schema([(name, pa.binary()) for name in columns])
+    if not records:
+        return schema.empty_table()
+    content = b"\n".join(records) + b"\n"
+    if not columns:
+        # Arrow reads all columns where none is requested.
+        return pa.table({FAULT: pa.nulls(len(records))}).select([])
+    return pyarrow.csv.read_csv(
+        pa.BufferReader(content),
+        # One block: rows are not cut, and Arrow's own threads would only split it again.
+        read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=len(content) + 1, column_names=names),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        # As bytes: as text, invalid UTF-8 in one cell would end the file.
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pa.binary()), include_columns=columns
+        ),
+    )
+
+
+def _decoded(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:
+    """Decode cells as UTF-8; return them with the rows of which that fails, which are empty."""
+    # The cast of a whole column is the fast path; only a block with invalid bytes is decoded cell by cell.
+    try:
+        return column.cast(pa.string()), []
+    except pa.ArrowInvalid:
+        cells, invalid = [], []
+    for row, cell in enumerate(column.to_pylist()):
+        try:
+            cells.append(None if cell is None else cell.decode("utf-8"))
+        except UnicodeDecodeError:
+            cells.append(None)
+            invalid.append(row)
+    return pa.chunked_array([pa.array(cells, pa.string())]), invalid

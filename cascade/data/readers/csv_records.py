@@ -1,0 +1,220 @@
+"""Records of a CSV file: which lines belong together, which are malformed, and which a stray quote has swallowed.
+
+A quoted cell may hold line ends, so a stray quote can take thousands of rows into one cell of a file that looks valid.
+Here every line of the file is in a record or has a reason why it is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from cascade.data.names import MISSING
+
+BLOCK_BYTES = 2**20
+MOST_BYTES = 2**24
+"""Longest record: a quote that stays open for longer is a stray one."""
+PROFILED_LINES = 1000
+FEWEST_LINES = 4
+"""Lines of a record of texts alone that count as swallowed records; with fewer, they may be lines of a text."""
+SEPARATOR, QUOTE = b",", b'"'
+
+# Possessive, so that a long cell that is not closed is not searched again from each of its quotes.
+_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",][^,]*+)?)(,|\Z)')
+_OPEN = re.compile(rb'"(?:[^"]++|"")*+\Z')
+_NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
+_EMPTY = frozenset(text.encode() for text in MISSING)
+
+BROKEN = "its quotes do not enclose whole cells"
+NOT_CLOSED = "a quote opens a cell and is not closed"
+SWALLOWS = "a stray quote opens a cell, which would take in the next lines"
+TOO_LONG = f"its line has more than {MOST_BYTES} bytes"
+CLOSES = "a stray quote closes a cell that an earlier line opened"
+
+
+@dataclass
+class Records:
+    """Consecutive records.
+
+    Attributes
+    ----------
+    valid : list of bytes
+        Those with the right number of cells, without their line ends.
+    reasons : list of str or None
+        In the order of the file, one per record: None where it is the next valid one.
+    """
+
+    valid: list[bytes] = field(default_factory=list)
+    reasons: list[str | None] = field(default_factory=list)
+
+    def add(self, record: bytes) -> None:
+        """Append a valid record."""
+        self.valid.append(record)
+        self.reasons.append(None)
+
+
+def cells_of(record: bytes) -> list[bytes] | None:
+    """Split a record into its cells; None if its quotes do not enclose whole cells.
+
+    Examples
+    --------
+    >>> cells_of(b'1,"a, b",'), cells_of(b'5" pipe,2'), cells_of(b'"a"b,1')
+    ([b'1', b'a, b', b''], [b'5" pipe', b'2'], None)
+    """
+    cells, place = [], 0
+    while True:
+        found = _CELL.match(record, place)
+        if found is None:
+            return None
+        quoted, bare, end = found.groups()
+        cells.append(bare or b"" if quoted is None else quoted.replace(b'""', b'"'))
+        if not end:
+            return cells
+        place = found.end()
+
+
+def _is_open(record: bytes) -> bool:
+    """Return whether a record ends within a quoted cell."""
+    place = 0
+    while (found := _CELL.match(record, place)) is not None and found[3]:
+        place = found.end()
+    return found is None and _OPEN.match(record, place) is not None
+
+
+def lines_of(handle: BinaryIO) -> Iterator[list[bytes]]:
+    """Yield the lines of a file block by block, whatever their line ends are; blank lines are left out."""
+    rest = b""
+    while block := handle.read(BLOCK_BYTES):
+        block = rest + block
+        if b"\r" in block:
+            # A last \r may be half of a line end.
+            cut = block[-1:] == b"\r"
+            body = block[:-1] if cut else block
+            block = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + (b"\r" if cut else b"")
+        *lines, rest = block.split(b"\n")
+        # The end of a line that is too long is dropped: the rest is enough to reject it.
+        rest = rest[: MOST_BYTES + 1]
+        yield [line for line in lines if line]
+    if rest := rest.rstrip(b"\r"):
+        yield [rest]
+
+
+class RecordReader:
+    """Joins lines to records of `n_cells` cells.
+
+    Parameters
+    ----------
+    n_cells : int
+    sample : list of bytes
+        First lines of the file, which show which of its columns hold numbers.
+    """
+
+    def __init__(self, n_cells: int, sample: list[bytes]) -> None:
+        self.n_cells = n_cells
+        self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES])
+        # Lines of a record whose quoted cell is open, and the number of their bytes.
+        self.held: list[bytes] = []
+        self.n_held = 0
+
+    def read(self, lines: list[bytes]) -> Records:
+        """Return the records that end in these lines; the last one may continue in the next lines."""
+        records = Records()
+        pending = deque(lines)
+        while pending:
+            line = pending.popleft()
+            if self.held:
+                self._continue(line, records, pending)
+            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line):
+                self.held, self.n_held = [line], len(line)
+            else:
+                self._single(line, records)
+        return records
+
+    def finish(self) -> Records:
+        """Return the records of what is still open at the end of the file."""
+        records = Records()
+        while self.held:
+            others = self._release()[1:]
+            records.reasons.append(NOT_CLOSED)
+            more = self.read(others)
+            records.valid += more.valid
+            records.reasons += more.reasons
+        return records
+
+    def _count(self, record: bytes, n_cells: int, records: Records) -> None:
+        if n_cells == self.n_cells:
+            records.add(record)
+        else:
+            records.reasons.append(f"its line has {n_cells} cells, not {self.n_cells}")
+
+    def _single(self, line: bytes, records: Records) -> None:
+        """Add a line that is a record, or the reason why it is none."""
+        if len(line) > MOST_BYTES:
+            records.reasons.append(TOO_LONG)
+        elif QUOTE not in line:
+            self._count(line, line.count(SEPARATOR) + 1, records)
+        elif (cells := cells_of(line)) is None:
+            records.reasons.append(BROKEN)
+        else:
+            self._count(line, len(cells), records)
+
+    def _continue(self, line: bytes, records: Records, pending: deque[bytes]) -> None:
+        """Append a line to the open record, and end the record if its cell is closed or cannot be."""
+        self.held.append(line)
+        self.n_held += len(line)
+        # Quotes within a cell come in pairs: only a line with an odd number of them can close the record.
+        if line.count(QUOTE) % 2 == 0 and self.n_held <= MOST_BYTES:
+            return
+        record = b"\n".join(self.held)
+        too_long = self.n_held > MOST_BYTES
+        cells = None if too_long else cells_of(record)
+        if cells is None and not too_long and _is_open(record):
+            return
+        lines = self._release()
+        if cells is None:
+            # The first line is malformed; those after it are read again without it.
+            records.reasons.append(NOT_CLOSED)
+            pending.extendleft(reversed(lines[1:]))
+        elif self._swallowed(lines, len(cells)):
+            records.reasons.append(SWALLOWS)
+            for inner in lines[1:-1]:
+                self._single(inner, records)
+            records.reasons.append(CLOSES)
+        else:
+            self._count(record, len(cells), records)
+
+    def _release(self) -> list[bytes]:
+        lines, self.held, self.n_held = self.held, [], 0
+        return lines
+
+    def _swallowed(self, lines: list[bytes], n_cells: int) -> bool:
+        """Return whether the lines of a record look like records themselves."""
+        if self.n_cells == 1 and not self.numeric:
+            return False
+        complete = [self._is_record(line) for line in lines]
+        if not self.numeric:
+            return len(lines) >= FEWEST_LINES and all(complete)
+        # A record with the wrong number of cells is malformed in any case: half of its lines decide.
+        ends = n_cells != self.n_cells or (complete[0] and complete[-1])
+        return ends and 2 * sum(complete) >= len(complete)
+
+    def _is_record(self, line: bytes) -> bool:
+        cells = line.split(SEPARATOR)
+        return len(cells) == self.n_cells and all(_may_be_number(cells[k]) for k in self.numeric)
+
+
+def _numeric_columns(n_cells: int, lines: list[bytes]) -> list[int]:
+    """Return the columns that hold numbers in most of the lines that have `n_cells` cells."""
+    rows = [cells for cells in (line.split(SEPARATOR) for line in lines) if len(cells) == n_cells]
+    return [k for k in range(n_cells) if 2 * sum(_is_number(cells[k]) for cells in rows) > len(rows)]
+
+
+def _is_number(cell: bytes) -> bool:
+    return _NUMBER.fullmatch(cell.strip(b' "')) is not None
+
+
+def _may_be_number(cell: bytes) -> bool:
+    return cell.strip(b' "') in _EMPTY or _is_number(cell)

@@ -1,0 +1,157 @@
+"""Parquet files, one or a folder of them, as a stream of tables of text and numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+
+from cascade.data.readers.cells import is_numeric, names_of, no_reasons, numbers_of, plain
+from cascade.data.readers.columns import check_names
+from cascade.data.readers.regular import check_regular, is_of_machine, opened, unreadable
+from cascade.errors import DataError
+
+BUFFER = 2**16
+"""Bytes of a column that are read at a time; without a buffer, Arrow reads the column of a whole row group."""
+BATCH = 2**13
+
+
+class ParquetFiles:
+    """Rows of Parquet files in the order of their names; only the requested columns are read.
+
+    Parameters
+    ----------
+    folder : path
+    files : list of str
+        Names relative to the folder.
+
+    Attributes
+    ----------
+    names : list of str
+        Columns of the first file.
+    index : set of str
+        Those of them that are an index which pandas saved.
+    n_rows : int
+    """
+
+    def __init__(self, folder: Path, files: list[str]) -> None:
+        self.folder, self.files = folder, files
+        # All footers are read now, so that a bad file ends the job before hours of work, and any row can be located.
+        self.schemas, self.lengths = [], []
+        for name in files:
+            with _open(folder / name) as file:
+                self.schemas.append(file.schema_arrow)
+                self.lengths.append(int(file.metadata.num_rows))
+        self.names: list[str] = self.schemas[0].names
+        self.index = saved_index(self.schemas[0])
+        check_names(self.names, folder / files[0])
+        self.n_rows: int | None = sum(self.lengths)
+
+    def check(self, columns: list[str], numbers: list[str]) -> None:
+        """Refuse files that lack one of the columns, or have something else than numbers in one of `numbers`."""
+        for name, schema in zip(self.files, self.schemas, strict=True):
+            for column in columns:
+                if column not in schema.names:
+                    raise DataError(f"`{self.folder / name}` has no column {column!r}, unlike the first file.")
+                if len(schema.get_all_field_indices(column)) > 1:
+                    check_names(schema.names, self.folder / name)
+            for column in numbers:
+                _check_number_type(schema.field(column).type, self.folder / name, column)
+
+    def tables(self, columns: list[str], numbers: list[str], first: int = 0) -> Iterator[pa.Table]:
+        """Yield the rows from number `first` on; earlier row groups are skipped.
+
+        The types of columns may differ between files: those in `numbers` become 64-bit floats, the others the canonical
+        text of groups and identifiers.
+        """
+        for name, length in zip(self.files, self.lengths, strict=True):
+            # `first` counts from the start of this file; it is 0 from the file after the one that holds the row.
+            if first < length:
+                for table in _read(self.folder / name, columns, first):
+                    yield _unified(table, numbers)
+            first = max(0, first - length)
+
+
+def saved_index(schema: pa.Schema) -> set[str]:
+    """Return the columns that pandas saved as the index of a data frame: its metadata name them."""
+    try:
+        described = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))
+        # A range of row numbers is described by an object and has no column.
+        return {name for name in described.get("index_columns", []) if isinstance(name, str)}
+    except (ValueError, AttributeError, TypeError):
+        return set()
+
+
+def _check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not is_numeric(kind):
+        raise DataError(
+            f"`{path}` must hold numbers in column {name!r}. Received {kind}; leave it out, or name it as group or id."
+        )
+
+
+def _unified(table: pa.Table, numbers: list[str]) -> pa.Table:
+    """Return columns whose types do not depend on the file, so that parts of files can be concatenated."""
+    columns = {}
+    for name in table.column_names:
+        if name in numbers:
+            columns[name] = pa.array(numbers_of(plain(table[name]), name, no_reasons(table.num_rows)))
+        else:
+            columns[name] = pa.array(names_of(table[name], name, no_reasons(table.num_rows)), pa.string())
+    return pa.table(columns)
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+    check_regular(path)
+    try:
+        # Pre-buffering would load the columns of all requested row groups into memory.
+        with (
+            _source(path) as source,
+            pyarrow.parquet.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False) as file,
+        ):
+            yield file
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if is_of_machine(error):
+            raise
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def _source(path: Path) -> Iterator[object]:
+    # Arrow takes only paths that are UTF-8.
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        with opened(path) as handle:
+            yield handle
+    else:
+        yield path
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """Read a whole file with the types that it has, without an index that pandas saved."""
+    with _open(path) as file:
+        saved = saved_index(file.schema_arrow)
+        # Checked first: a name that occurs twice cannot be selected.
+        check_names(file.schema_arrow.names, path)
+        return file.read([name for name in file.schema_arrow.names if name not in saved])
+
+
+def _read(path: Path, columns: list[str], first: int) -> Iterator[pa.Table]:
+    with _open(path) as file:
+        # Whole row groups are skipped by their metadata; only the rest of the first one is read and dropped.
+        skipped, groups = 0, list(range(file.num_row_groups))
+        while groups and skipped + file.metadata.row_group(groups[0]).num_rows <= first:
+            skipped += file.metadata.row_group(groups.pop(0)).num_rows
+        left = first - skipped
+        for batch in file.iter_batches(BATCH, row_groups=groups, columns=columns):
+            table = pa.Table.from_batches([batch]).slice(left)
+            left = max(0, left - batch.num_rows)
+            if table.num_rows:
+                # Arrow returns the columns in the order of the file.
+                yield table.select(columns)
