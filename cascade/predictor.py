@@ -159,10 +159,12 @@ class CascadePredictor:
         feature_names: tuple[str, ...] | None,
         columns: dict[str, str | None],
         pixels: dict[str, Any] | None = None,
+        reading: dict[str, Any] | None = None,
     ) -> CascadePredictor:
-        """Return the same cascade with a record of how its data was read: features, group and id columns, pixels."""
+        """Return the same cascade with a record of how its data was read."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
-        provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
+        provenance = self.provenance | {"columns": columns}
+        provenance |= {name: value for name, value in (("pixels", pixels), ("reading", reading)) if value is not None}
         if feature_names is not None and self.profile is not None:
             provenance["profile"] = self.profile.named(feature_names).to_json()
         return CascadePredictor(self.gate, self.labeler, self.rules, signature, provenance, self.certificate)

@@ -49,12 +49,37 @@ def _known_windows(windows: Any) -> Any:
     return windows
 
 
+class LabelListConfig(ConfigModel):
+    """A column that lists the labels of each row."""
+
+    column: str
+    separator: str | None = Field(default=None, min_length=1)
+    none: list[str] = []
+    id: str | None = None
+
+
+class CsvConfig(ConfigModel):
+    """How text tables are written, where that is not found out from their first lines."""
+
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
+    missing: list[str] = []
+
+
 class DataConfig(ConfigModel):
     """Where the data is, and the roles of its columns."""
 
     path: Path
     label_file: Path | None = None
-    labels: list[str] | None = None
+    labels: list[str] | LabelListConfig | None = None
+    uncertain: list[float | str] = []
+    text: list[str] = []
+    categories: list[str] = []
+    dates: list[str] = []
+    drop: list[str] = []
+    features: list[str] | None = None
+    csv: CsvConfig = Field(default_factory=CsvConfig)
     group: str | None = None
     id: str | None = None
     allow_missing: bool = False

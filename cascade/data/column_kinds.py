@@ -9,6 +9,7 @@ from cascade.errors import DataError
 
 Kind = Literal["number", "category", "text", "date"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+COLUMN_TYPES = ("number", "date", "text")
 
 MOST_CATEGORIES = 100
 """Distinct texts up to which a column of text without a declared kind is a category."""
@@ -84,6 +85,18 @@ def undeclared(name: str, n_distinct: int, n_known: int, where: str = "`X`") -> 
         f"{where} has a column {name!r} of text with {n_distinct} distinct values in {n_known} rows; "
         "name it in `text`, `categories`, `dates` or `drop`."
     )
+
+
+def column_types(X: Any) -> tuple[str, ...]:
+    """Return "number", "date" or "text" for each column of a data frame of pandas, by its type alone."""
+    from pandas.api import types
+
+    def of(dtype: Any) -> str:
+        if types.is_bool_dtype(dtype) or types.is_numeric_dtype(dtype):
+            return "number"
+        return "date" if types.is_datetime64_any_dtype(dtype) else "text"
+
+    return tuple(of(dtype) for dtype in X.dtypes)
 
 
 def is_mixed(X: Any) -> bool:

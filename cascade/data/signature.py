@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import sparse
 
+from cascade.data.column_kinds import COLUMN_TYPES, Kind, column_types, is_mixed
 from cascade.data.rows import n_rows
-from cascade.errors import DataError
+from cascade.errors import DataError, ModelRefusedError
 
 
 @dataclass(frozen=True)
@@ -22,11 +23,21 @@ class InputSignature:
     dtype : str or None
         "uint8" must match: grey values of 0 to 255 must not be mistaken for 0 to 1. Other numbers are "number".
     feature_names : tuple of str, or None
+    column_types : tuple of {"number", "date", "text"}, or None
+        Of a data frame's columns, where not all are numbers. Texts are categories or free text: the model's encoder
+        knows which.
     """
 
     row_shape: tuple[int, ...] | None
     dtype: str | None
     feature_names: tuple[str, ...] | None = None
+    column_types: tuple[str, ...] | None = None
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """Return the kinds that the columns are read as; empty where all are numbers."""
+        types = zip(self.feature_names or (), self.column_types or (), strict=False)
+        return {name: cast(Kind, kind) for name, kind in types}
 
     @classmethod
     def of(cls, X: Any) -> InputSignature:
@@ -37,7 +48,8 @@ class InputSignature:
         # A list of arrays has the shape of its rows; texts have none.
         if shape is None and isinstance(X, (list, tuple)) and len(X) and not isinstance(X[0], str):
             shape = np.shape(X)
-        return cls(None if shape is None else tuple(map(int, shape[1:])), _value_kind(X), names)
+        types = column_types(X) if is_mixed(X) else None
+        return cls(None if shape is None else tuple(map(int, shape[1:])), _value_kind(X), names, types)
 
     def check(self, X: Any) -> int:
         """Check that rows have the form of the training rows; return their number."""
@@ -67,14 +79,21 @@ def _value_kind(X: Any) -> str | None:
 
 def signature_to_json(signature: InputSignature) -> dict[str, Any]:
     """Return plain data, from which `signature_from_json` restores an equal signature."""
-    return asdict(signature)
+    body = asdict(signature)
+    # Absent and not null, so that models of numbers are saved as in earlier releases.
+    return body if signature.column_types is not None else {k: v for k, v in body.items() if k != "column_types"}
 
 
 def signature_from_json(body: dict[str, Any]) -> InputSignature:
     """Restore a signature from saved data."""
-    shape, names = body["row_shape"], body["feature_names"]
+    shape, names, types = body["row_shape"], body["feature_names"], body.get("column_types")
+    if types is not None and (names is None or len(types) != len(names) or not set(types) <= set(COLUMN_TYPES)):
+        raise ModelRefusedError(
+            f"`column_types` must have one of {', '.join(COLUMN_TYPES)} per feature. Received {types}."
+        )
     return InputSignature(
         None if shape is None else tuple(map(int, shape)),
         body["dtype"],
         None if names is None else tuple(map(str, names)),
+        None if types is None else tuple(map(str, types)),
     )

@@ -72,10 +72,12 @@ class ManyLabelPredictor:
         feature_names: tuple[str, ...] | None,
         columns: dict[str, str | None],
         pixels: dict[str, Any] | None = None,
+        reading: dict[str, Any] | None = None,
     ) -> ManyLabelPredictor:
-        """Return the same model with a record of how its data was read: columns, group and id columns, pixels."""
+        """Return the same model with a record of how its data was read."""
         signature = replace(self.signature, feature_names=feature_names or self.signature.feature_names)
-        provenance = self.provenance | {"columns": columns} | ({} if pixels is None else {"pixels": pixels})
+        provenance = self.provenance | {"columns": columns}
+        provenance |= {name: value for name, value in (("pixels", pixels), ("reading", reading)) if value is not None}
         return ManyLabelPredictor(
             self.estimator, self.label_names, self.calibration, self.decoding, signature, provenance
         )

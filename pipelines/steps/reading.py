@@ -8,6 +8,7 @@ from pathlib import Path
 from cascade.data import Dataset, read_data
 from cascade.data.readers.columns import Roles
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.remembered import with_reading
 from cascade.errors import DataError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
@@ -27,7 +28,9 @@ def read_labelled(predictor: CascadePredictor | ManyLabelPredictor, source: Path
     if roles.labels is not None and set(roles.labels) != set(predictor.label_names):
         raise DataError(f"`--labels` must name the model's labels {list(predictor.label_names)}.")
     # In the order of the model, whatever that of the file or of the option is.
-    all_roles = replace(roles, labels=predictor.label_names, group=group, id=row_id, pixels=pixels_of(predictor))
+    all_roles = replace(
+        as_trained(predictor, roles), labels=predictor.label_names, group=group, id=row_id, pixels=pixels_of(predictor)
+    )
     return read_data(source, all_roles, features=predictor.signature.feature_names)
 
 
@@ -35,13 +38,19 @@ def with_remembered(predictor: CascadePredictor | ManyLabelPredictor, roles: Rol
     """Return roles with the group and identifier columns of the training, which the data need not have."""
     remembered = {role: name for role, name in predictor.provenance.get("columns", {}).items() if name is not None}
     return replace(
-        roles,
+        as_trained(predictor, roles),
         group=roles.group or remembered.get("group"),
         id=roles.id or remembered.get("id"),
         # A column that the user named must exist, even if the training had it too.
         optional=frozenset(remembered.values()) - {roles.group, roles.id},
         pixels=pixels_of(predictor),
     )
+
+
+def as_trained(predictor: CascadePredictor | ManyLabelPredictor, roles: Roles) -> Roles:
+    """Return roles with the kinds of the training's columns and its spellings of cells, where none are given."""
+    read = with_reading(roles, predictor.provenance.get("reading", {}))
+    return replace(read, kinds=predictor.signature.kinds)
 
 
 def pixels_of(predictor: CascadePredictor | ManyLabelPredictor) -> PixelOptions:

@@ -6,12 +6,17 @@ import logging
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cascade.config.schema import RunConfig
+from cascade.config.schema import LabelListConfig, RunConfig
 from cascade.data import Dataset, read_data
+from cascade.data.column_kinds import Kind
 from cascade.data.none_label import find_none_label, none_sentence
 from cascade.data.readers.columns import Roles
+from cascade.data.readers.label_lists import LabelList
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.remembered import reading_to_json
+from cascade.data.readers.table_format import TableFormat
 from cascade.data.splits import grouped_holdout
 from cascade.errors import DataError
 from cascade.lint.leakage import label_like_features, numbering_features
@@ -29,11 +34,36 @@ MOST_LISTED = 12
 def roles_of(config: RunConfig) -> Roles:
     """Return the column roles of a config."""
     part = config.data
-    label_names = None if part.labels is None else tuple(part.labels)
-    pixels = PixelOptions.of(part.windows, part.image_size)
-    return Roles(
-        label_names, part.group, part.id, part.label_file, part.allow_missing, part.missing_labels, pixels=pixels
+    listed = part.labels if isinstance(part.labels, LabelListConfig) else None
+    lists = None if listed is None else LabelList(listed.column, listed.separator, tuple(listed.none), listed.id)
+    names = tuple(part.labels) if isinstance(part.labels, list) else None
+    declared: tuple[tuple[Kind, list[str]], ...] = (
+        ("text", part.text),
+        ("category", part.categories),
+        ("date", part.dates),
     )
+    return Roles(
+        names,
+        part.group,
+        part.id,
+        part.label_file,
+        # A spelling of a missing cell is declared where cells are missing.
+        part.allow_missing or bool(part.csv.missing),
+        part.missing_labels,
+        label_list=None
+        if listed is None
+        else LabelList(listed.column, listed.separator, tuple(listed.none), listed.id),
+        uncertain=tuple(map(_as_text, part.uncertain)),
+        kinds={name: kind for kind, columns in declared for name in columns},
+        drop=frozenset(part.drop),
+        features=None if part.features is None else tuple(part.features),
+        format=TableFormat(part.csv.separator, part.csv.encoding, part.csv.decimal, tuple(part.csv.missing)),
+        pixels=PixelOptions.of(part.windows, part.image_size),
+    )
+
+
+def _as_text(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def load(config: RunConfig) -> Dataset:
@@ -53,10 +83,11 @@ def load(config: RunConfig) -> Dataset:
     )
     # Only features with names are searched for copies of labels; a pixel cannot be taken out of an image.
     if data.feature_names is not None and data.Y is not None:
-        logger.info("features: %s", _listed(data.feature_names))
-        for sentence in label_like_features(data.X, data.feature_names, data.Y, data.label_names):
+        logger.info("features: %s", _described(data))
+        numbers, names = _numbers(data)
+        for sentence in label_like_features(numbers, names, data.Y, data.label_names):
             logger.warning("%s: was it made from the labels? Name it in `data.labels`, or take it out.", sentence)
-        for name in numbering_features(data.X, data.feature_names):
+        for name in numbering_features(numbers, names):
             logger.warning(
                 "feature `%s` numbers the rows: is it a saved index? Name it as `data.id`, or take it out.", name
             )
@@ -92,6 +123,23 @@ def _listed(names: tuple[str, ...]) -> str:
     return f"{len(names)} ({', '.join(names[:MOST_LISTED])}{more})"
 
 
+def _described(data: Dataset) -> str:
+    """Return the feature columns, by kind where there are several."""
+    names = data.feature_names or ()
+    if data.kinds is None:
+        return _listed(names)
+    by_kind = {kind: tuple(n for n in names if data.kinds[n] == kind) for kind in dict.fromkeys(data.kinds.values())}
+    return "; ".join(f"{kind}: {_listed(columns)}" for kind, columns in by_kind.items())
+
+
+def _numbers(data: Dataset) -> tuple[NDArray[np.floating], tuple[str, ...]]:
+    """Return the features that are numbers, with their names."""
+    if data.kinds is None:
+        return data.X, data.feature_names or ()
+    names = [name for name, kind in data.kinds.items() if kind == "number"]
+    return data.X[names].to_numpy(np.float64), tuple(names)
+
+
 def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
     """Return the rows to train on and the rows to test on, in whole groups."""
     assert data.Y is not None
@@ -100,7 +148,10 @@ def split(config: RunConfig, data: Dataset) -> tuple[Any, Any]:
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def remembered(config: RunConfig, data: Dataset) -> tuple[dict[str, str | None], dict[str, Any] | None]:
-    """Return what a model stores about its data: group and id column, and options of images or DICOM slices."""
+def remembered(
+    config: RunConfig, data: Dataset
+) -> tuple[dict[str, str | None], dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what a model stores about its data: group and id column, options of pixels, and how cells were read."""
     pixels = None if data.pixels is None else data.pixels.to_json()
-    return {"group": config.data.group, "id": config.data.id}, pixels
+    reading = reading_to_json(roles_of(config))
+    return {"group": config.data.group, "id": config.data.id}, pixels, reading or None

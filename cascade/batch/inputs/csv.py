@@ -21,4 +21,4 @@ class CsvInput(TableInput):
     """
 
     def __init__(self, path: Path, roles: Roles, features: tuple[str, ...] | None) -> None:
-        super().__init__(TableFile(path), path.parent, [path.name], roles, features)
+        super().__init__(TableFile(path, format=roles.format), path.parent, [path.name], roles, features)

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 from cascade.batch.inputs.chunk import Chunk
 from cascade.data.readers.columns import Roles
+from cascade.data.readers.json_lines import is_json_lines
 from cascade.data.readers.regular import check_regular
+from cascade.data.readers.table_format import is_text_table
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 
@@ -69,7 +71,7 @@ def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: i
         from cascade.batch.inputs.parquet import ParquetInput
 
         return ParquetInput(path.parent, [path.name], roles, signature.feature_names)
-    if path.suffix == ".csv":
+    if is_text_table(path) or is_json_lines(path):
         from cascade.batch.inputs.csv import CsvInput
 
         return CsvInput(path, roles, signature.feature_names)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +32,34 @@ HINTS = {
     NO_NUMBER: "; leave the column out, or name it as group or id",
 }
 """What helps where a whole file is refused, by the end of the reason."""
-_MISSING = pa.array(sorted(MISSING))
+TRUE_WORDS, FALSE_WORDS = ("true", "yes", "y", "t", "positive"), ("false", "no", "n", "f", "negative")
+LABEL_WORDS = dict.fromkeys(TRUE_WORDS, "1") | dict.fromkeys(FALSE_WORDS, "0")
+"""Spellings of a label that is set or not, in lower case."""
 # Python also reads 1_000 and digits of other scripts, which other readers of CSV files do not.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class TextCells:
+    """How cells of text are written.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Spellings of a missing cell beside the usual ones.
+    decimal : {".", ","}
+    """
+
+    missing: tuple[str, ...] = ()
+    decimal: str = "."
+
+    def present(self, column: pa.ChunkedArray) -> pa.ChunkedArray:
+        """Return cells without blanks at their ends, null where they mean that a value is missing."""
+        trimmed = pc.utf8_trim_whitespace(column)
+        return pc.if_else(pc.is_in(trimmed, pa.array(sorted(MISSING.union(self.missing)))), None, trimmed)
+
+
+PLAIN_CELLS = TextCells()
 
 
 def no_reasons(n_rows: int) -> Reasons:
@@ -86,7 +113,7 @@ def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
-def numbers_of(column: pa.ChunkedArray, role: str, reasons: Reasons) -> Floats:
+def numbers_of(column: pa.ChunkedArray, role: str, reasons: Reasons, cells: TextCells = PLAIN_CELLS) -> Floats:
     """Return the numbers of a column, NaN where a cell is empty or not a number; the latter gets a reason.
 
     Parameters
@@ -97,11 +124,15 @@ def numbers_of(column: pa.ChunkedArray, role: str, reasons: Reasons) -> Floats:
         What the column is, to begin a reason with: "feature 'f0'".
     reasons : ndarray of str or None, shape (n,)
         Changed in place.
+    cells : TextCells
     """
     if not is_text(column.type):
         return _to_float(column)
-    trimmed = pc.utf8_trim_whitespace(column)
-    present = pc.if_else(pc.is_in(trimmed, _MISSING), None, trimmed)
+    present = cells.present(column)
+    if cells.decimal == ",":
+        # A point in such a file separates thousands or is a mistake, so it must not be read as a decimal mark.
+        pointed = pc.replace_substring(pc.replace_substring(present, ".", " "), ",", ".")
+        present = pointed
     # The cast fails for the whole column, and reads more spellings of NaN; cell by cell, only invalid ones are lost.
     try:
         values = _to_float(present.cast(pa.float64()))
@@ -109,10 +140,10 @@ def numbers_of(column: pa.ChunkedArray, role: str, reasons: Reasons) -> Floats:
             return values
     except pa.ArrowInvalid:
         pass
-    cells: list[str | None] = present.to_pylist()
-    values = np.array([_number(cell) for cell in cells], dtype=np.float64)
+    texts: list[str | None] = present.to_pylist()
+    values = np.array([_number(text) for text in texts], dtype=np.float64)
     for row in np.flatnonzero(np.isnan(values)).tolist():
-        cell = cells[row]
+        cell = texts[row]
         if cell is not None and reasons[row] is None:
             reasons[row] = f"{role} is {cell[:MOST_SHOWN]!r}, {NO_NUMBER}"
     return values
@@ -134,8 +165,12 @@ def _number(cell: str | None) -> float:
     return float(cell) if _NUMBER.fullmatch(cell) else np.nan
 
 
-def labels_of(column: pa.ChunkedArray, name: str, missing: bool, reasons: Reasons) -> tuple[NDArray[np.uint8], Mask]:
+def labels_of(
+    column: pa.ChunkedArray, name: str, missing: bool, reasons: Reasons, uncertain: tuple[str, ...] = ()
+) -> tuple[NDArray[np.uint8], Mask]:
     """Return a label column as 0/1, and which cells are known; other values get a reason, empty cells if not allowed.
+
+    Cells of text may be 0 or 1, true or false, yes or no.
 
     Parameters
     ----------
@@ -146,16 +181,89 @@ def labels_of(column: pa.ChunkedArray, name: str, missing: bool, reasons: Reason
         Whether cells may be empty.
     reasons : ndarray of str or None, shape (n,)
         Changed in place.
+    uncertain : tuple of str
+        Values that mean that a label is not known, such as "-1".
     """
     role = f"label {name!r}"
+    unsure = np.zeros(len(column), dtype=bool)
+    if is_text(column.type):
+        lower = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+        if uncertain:
+            # By text first: the value may be a word.
+            unsure = np.asarray(pc.is_in(lower, pa.array([value.lower() for value in uncertain])))
+            lower = pc.if_else(pa.array(unsure), None, lower)
+        spelled = [LABEL_WORDS.get(cell, cell) for cell in lower.to_pylist()] if _has_words(lower) else lower
+        column = pa.chunked_array([pa.array(spelled, pa.string())]) if isinstance(spelled, list) else spelled
     values = numbers_of(column, role, reasons)
+    unsure |= np.isin(values, [float(value) for value in uncertain if _NUMBER.fullmatch(value)])
+    values = np.where(unsure, np.nan, values)
     is_known = ~np.isnan(values)
+    missing = missing or bool(unsure.any())
     for row in np.flatnonzero(is_known & ~np.isin(values, (0, 1))).tolist():
         give(reasons, [row], f"{role} is {values[row]:g}, not 0 or 1")
     if not missing:
         give(reasons, ~is_known, f"column {name!r} {EMPTY_LABEL}")
     # The value of NaN as uint8 depends on the processor, so it is replaced first.
     return np.where(is_known & (values == 1), 1, 0).astype(np.uint8), is_known
+
+
+def _has_words(column: pa.ChunkedArray) -> bool:
+    return bool(pc.any(pc.is_in(column, pa.array([*TRUE_WORDS, *FALSE_WORDS]))).as_py())
+
+
+def texts_of(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """Return the texts of a column, "" where one is missing; object array of str.
+
+    Spellings of a missing cell stay in a text that has other words.
+    """
+    column = plain(column)
+    texts = column if is_text(column.type) else column.cast(pa.string())
+    return np.asarray(pc.fill_null(texts, "").to_numpy(zero_copy_only=False), dtype=object)
+
+
+def categories_of(column: pa.ChunkedArray, cells: TextCells = PLAIN_CELLS) -> NDArray[np.object_]:
+    """Return categories in one spelling each, "" where one is missing; object array of str."""
+    column = plain(column)
+    if is_text(column.type):
+        column = cells.present(column)
+        return np.asarray(pc.fill_null(column, "").to_numpy(zero_copy_only=False), dtype=object)
+    named = names_of(column, "", no_reasons(len(column)))
+    return np.asarray(named, dtype=object)
+
+
+def dates_of(
+    column: pa.ChunkedArray, role: str, reasons: Reasons, cells: TextCells = PLAIN_CELLS
+) -> NDArray[np.datetime64]:
+    """Return the dates of a column, NaT where a cell is empty or no date; the latter gets a reason.
+
+    Dates with a time zone become those of UTC. Texts are dates in the form of ISO 8601, such as 2024-01-31T12:30.
+    """
+    column = plain(column)
+    if is_text(column.type):
+        texts = cells.present(column).to_pylist()
+        values = np.full(len(texts), np.datetime64("NaT", "ns"))
+        for row, text in enumerate(texts):
+            if text is not None:
+                moment = _moment(text)
+                if moment is None:
+                    give(reasons, [row], f"{role} is {text[:MOST_SHOWN]!r}, not a date such as 2024-01-31T12:30")
+                else:
+                    values[row] = moment
+        return values
+    if is_numeric(column.type):
+        column = column.cast(pa.int64())
+    moments = column.cast(pa.timestamp("ns"), safe=False) if not pa.types.is_timestamp(column.type) else column
+    return np.asarray(moments.cast(pa.timestamp("ns"), safe=False).to_numpy(zero_copy_only=False), "datetime64[ns]")
+
+
+def _moment(text: str) -> np.datetime64 | None:
+    try:
+        moment = datetime.fromisoformat(text.replace(",", "."))
+        if moment.tzinfo is not None:
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
+        return np.datetime64(moment, "ns")
+    except (ValueError, OverflowError):
+        return None
 
 
 def names_of(column: pa.ChunkedArray, name: str, reasons: Reasons) -> Names:

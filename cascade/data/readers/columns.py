@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.column_kinds import Kind
+from cascade.data.readers.label_lists import LabelList
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.table_format import TableFormat
 from cascade.errors import DataError
 
 MOST_LISTED = 12
@@ -36,6 +39,18 @@ class Roles:
         Whether empty cells in label columns of a table are labels that are not known.
     optional : frozenset of str
         Columns that may be absent, such as those saved with a model.
+    label_list : LabelList, or None
+        Column that lists the labels of each row, instead of a column per label.
+    uncertain : tuple of str
+        Values of label columns that mean that a label is not known.
+    kinds : dict from column name to kind
+        What feature columns hold, where it is declared.
+    drop : frozenset of str
+        Columns that play no role.
+    features : tuple of str, or None
+        The only feature columns.
+    format : TableFormat
+        How text tables are written.
     pixels : PixelOptions
         How images and DICOM slices become pixels.
     """
@@ -47,6 +62,12 @@ class Roles:
     allow_missing: bool = False
     missing_labels: bool = False
     optional: frozenset[str] = frozenset()
+    label_list: LabelList | None = None
+    uncertain: tuple[str, ...] = ()
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    features: tuple[str, ...] | None = None
+    format: TableFormat = field(default_factory=TableFormat)
     pixels: PixelOptions = field(default_factory=PixelOptions)
 
     def within(self, columns: Sequence[str]) -> Roles:

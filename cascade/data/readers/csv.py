@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.csv
@@ -14,12 +13,13 @@ import pyarrow.csv
 from cascade.data.readers.columns import check_names
 from cascade.data.readers.csv_records import RecordReader, Records, cells_of, lines_of
 from cascade.data.readers.regular import opened
+from cascade.data.readers.table_format import TableFormat, in_utf8, unpacked
 from cascade.errors import CascadeError, DataError
 
 FAULT = ""
 """Column that is added for what is wrong with a line; `check_names` refuses files with a column of this name."""
 UTF8_MARK = b"\xef\xbb\xbf"
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+PLAIN = TableFormat()
 
 
 class CsvFile:
@@ -31,9 +31,13 @@ class CsvFile:
     Parameters
     ----------
     path : path
+    format : TableFormat
+        What it does not give is found out from the first lines.
 
     Attributes
     ----------
+    format : TableFormat
+        Complete.
     names : list of str
     n_rows : None
         Not known before the file is read.
@@ -41,17 +45,25 @@ class CsvFile:
 
     n_rows: int | None = None
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with self._opened() as (header, _):
-            self.names = _names(header, path)
+    def __init__(self, path: Path, format: TableFormat = PLAIN) -> None:
+        self.path, self.format = path, format.of(path)
+        self.separator = str(self.format.separator).encode()
+        with self._opened() as (header, blocks):
+            self.names = _names(header, path, self.separator)
+            if self.names[-1] == "" and self._has_fewer_cells(next(blocks, [])):
+                self.names.pop()
         check_names(self.names, path)
+
+    def _has_fewer_cells(self, lines: list[bytes]) -> bool:
+        """Return whether all first rows have a cell less than the header, which ends in a separator."""
+        rows = [cells_of(line, self.separator) for line in lines[:10]]
+        return bool(rows) and all(cells is not None and len(cells) == len(self.names) - 1 for cells in rows)
 
     def tables(self, columns: list[str]) -> Iterator[pa.Table]:
         """Yield all rows, with the given columns as text and the column `FAULT`; a malformed line has only a fault."""
         with self._opened() as (_, blocks):
             first = next(blocks, [])
-            reader = RecordReader(len(self.names), first)
+            reader = RecordReader(len(self.names), first, self.separator)
             for lines in chain([first], blocks):
                 yield self._table(reader.read(lines), columns)
             yield self._table(reader.finish(), columns)
@@ -59,19 +71,18 @@ class CsvFile:
     @contextmanager
     def _opened(self) -> Iterator[tuple[bytes, Iterator[list[bytes]]]]:
         """Open the file; yield the record of its header, and blocks of its other lines."""
-        with opened(self.path) as handle:
-            _skip_mark(handle, self.path)
-            blocks = lines_of(handle)
+        with opened(self.path) as handle, unpacked(handle, self.path) as stream:
+            blocks = _without_mark(lines_of(in_utf8(stream, str(self.format.encoding))))
             # Blocks of blank lines alone are empty.
             first = next((lines for lines in blocks if lines), None)
             if first is None:
                 raise DataError(f"`{self.path}` cannot be read as a table: it is empty.")
-            n_lines = _header_lines(first)
+            n_lines = _header_lines(first, self.separator)
             yield b"\n".join(first[:n_lines]), chain([first[n_lines:]], blocks)
 
     def _table(self, records: Records, columns: list[str]) -> pa.Table:
         reasons = records.reasons
-        table = _parsed(records.valid, self.names, columns)
+        table = _parsed(records.valid, self.names, columns, self.separator)
         # The promise is that no row gets lost, whatever two parsers understand.
         if table.num_rows != len(records.valid):
             raise CascadeError(f"`{self.path}` must give {len(records.valid)} rows. Received {table.num_rows}.")
@@ -88,10 +99,10 @@ class CsvFile:
         return pa.table([*texts, pa.array(reasons, pa.string())], names=[*columns, FAULT])
 
 
-def _header_lines(lines: list[bytes]) -> int:
+def _header_lines(lines: list[bytes], separator: bytes) -> int:
     """Return how many of the first lines form the header, whose names may hold line ends."""
     for number in range(1, len(lines) + 1):
-        if b'"' not in lines[0] or cells_of(b"\n".join(lines[:number])) is not None:
+        if b'"' not in lines[0] or cells_of(b"\n".join(lines[:number]), separator) is not None:
             return number
         # A header that needs more lines than this has a stray quote; it is read without them, and refused.
         if number == 100:
@@ -99,17 +110,16 @@ def _header_lines(lines: list[bytes]) -> int:
     return 1
 
 
-def _skip_mark(handle: BinaryIO, path: Path) -> None:
-    """Skip the byte order mark of UTF-8; refuse other encodings that have a mark."""
-    mark = handle.read(3)
-    if mark.startswith(UTF16_MARKS):
-        raise DataError(f"`{path}` must be text in UTF-8. Received UTF-16; save it as UTF-8.")
-    if mark != UTF8_MARK:
-        handle.seek(0)
+def _without_mark(blocks: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
+    """Remove the byte order mark of UTF-8 from the first line."""
+    for number, lines in enumerate(blocks):
+        if number == 0 and lines:
+            lines[0] = lines[0].removeprefix(UTF8_MARK)
+        yield lines
 
 
-def _names(header: bytes, path: Path) -> list[str]:
-    cells = cells_of(header)
+def _names(header: bytes, path: Path, separator: bytes) -> list[str]:
+    cells = cells_of(header, separator)
     if cells is None:
         raise DataError(f"`{path}` cannot be read as a table: the quotes of its header do not enclose whole names.")
     if b"\0" in header:
@@ -126,7 +136,7 @@ def _names(header: bytes, path: Path) -> list[str]:
     return names
 
 
-def _parsed(records: list[bytes], names: list[str], columns: list[str]) -> pa.Table:
+def _parsed(records: list[bytes], names: list[str], columns: list[str], separator: bytes) -> pa.Table:
     """Parse records, of which each has the right number of cells, into columns of bytes."""
     schema = pa.schema([(name, pa.binary()) for name in columns])
     if not records:
@@ -139,7 +149,7 @@ def _parsed(records: list[bytes], names: list[str], columns: list[str]) -> pa.Ta
         pa.BufferReader(content),
         # One block: rows are not cut, and Arrow's own threads would only split it again.
         read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=len(content) + 1, column_names=names),
-        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        parse_options=pyarrow.csv.ParseOptions(delimiter=separator.decode(), newlines_in_values=True),
         # As bytes: as text, invalid UTF-8 in one cell would end the file.
         convert_options=pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(columns, pa.binary()), include_columns=columns

@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import BinaryIO
 
 from cascade.data.names import MISSING
@@ -20,12 +21,11 @@ MOST_BYTES = 2**24
 PROFILED_LINES = 1000
 FEWEST_LINES = 4
 """Lines of a record of texts alone that count as swallowed records; with fewer, they may be lines of a text."""
-SEPARATOR, QUOTE = b",", b'"'
+COMMA, QUOTE = b",", b'"'
 
-# Possessive, so that a long cell that is not closed is not searched again from each of its quotes.
-_CELL = re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^",][^,]*+)?)(,|\Z)')
 _OPEN = re.compile(rb'"(?:[^"]++|"")*+\Z')
-_NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
+# A comma is a decimal mark only in files with another separator, whose cells it would end otherwise.
+_NUMBER = re.compile(rb"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
 _EMPTY = frozenset(text.encode() for text in MISSING)
 
 BROKEN = "its quotes do not enclose whole cells"
@@ -56,7 +56,14 @@ class Records:
         self.reasons.append(None)
 
 
-def cells_of(record: bytes) -> list[bytes] | None:
+@cache
+def _cell(separator: bytes) -> re.Pattern[bytes]:
+    # Possessive, so that a long cell that is not closed is not searched again from each of its quotes.
+    mark = re.escape(separator)
+    return re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + mark + rb"][^" + mark + rb"]*+)?)(" + mark + rb"|\Z)")
+
+
+def cells_of(record: bytes, separator: bytes = COMMA) -> list[bytes] | None:
     """Split a record into its cells; None if its quotes do not enclose whole cells.
 
     Examples
@@ -64,9 +71,9 @@ def cells_of(record: bytes) -> list[bytes] | None:
     >>> cells_of(b'1,"a, b",'), cells_of(b'5" pipe,2'), cells_of(b'"a"b,1')
     ([b'1', b'a, b', b''], [b'5" pipe', b'2'], None)
     """
-    cells, place = [], 0
+    cells, place, pattern = [], 0, _cell(separator)
     while True:
-        found = _CELL.match(record, place)
+        found = pattern.match(record, place)
         if found is None:
             return None
         quoted, bare, end = found.groups()
@@ -76,10 +83,10 @@ def cells_of(record: bytes) -> list[bytes] | None:
         place = found.end()
 
 
-def _is_open(record: bytes) -> bool:
+def _is_open(record: bytes, separator: bytes) -> bool:
     """Return whether a record ends within a quoted cell."""
-    place = 0
-    while (found := _CELL.match(record, place)) is not None and found[3]:
+    place, pattern = 0, _cell(separator)
+    while (found := pattern.match(record, place)) is not None and found[3]:
         place = found.end()
     return found is None and _OPEN.match(record, place) is not None
 
@@ -110,11 +117,12 @@ class RecordReader:
     n_cells : int
     sample : list of bytes
         First lines of the file, which show which of its columns hold numbers.
+    separator : bytes
     """
 
-    def __init__(self, n_cells: int, sample: list[bytes]) -> None:
-        self.n_cells = n_cells
-        self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES])
+    def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA) -> None:
+        self.n_cells, self.separator = n_cells, separator
+        self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES], separator)
         # Lines of a record whose quoted cell is open, and the number of their bytes.
         self.held: list[bytes] = []
         self.n_held = 0
@@ -127,7 +135,7 @@ class RecordReader:
             line = pending.popleft()
             if self.held:
                 self._continue(line, records, pending)
-            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line):
+            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line, self.separator):
                 self.held, self.n_held = [line], len(line)
             else:
                 self._single(line, records)
@@ -155,8 +163,8 @@ class RecordReader:
         if len(line) > MOST_BYTES:
             records.reasons.append(TOO_LONG)
         elif QUOTE not in line:
-            self._count(line, line.count(SEPARATOR) + 1, records)
-        elif (cells := cells_of(line)) is None:
+            self._count(line, line.count(self.separator) + 1, records)
+        elif (cells := cells_of(line, self.separator)) is None:
             records.reasons.append(BROKEN)
         else:
             self._count(line, len(cells), records)
@@ -170,8 +178,8 @@ class RecordReader:
             return
         record = b"\n".join(self.held)
         too_long = self.n_held > MOST_BYTES
-        cells = None if too_long else cells_of(record)
-        if cells is None and not too_long and _is_open(record):
+        cells = None if too_long else cells_of(record, self.separator)
+        if cells is None and not too_long and _is_open(record, self.separator):
             return
         lines = self._release()
         if cells is None:
@@ -202,13 +210,13 @@ class RecordReader:
         return ends and 2 * sum(complete) >= len(complete)
 
     def _is_record(self, line: bytes) -> bool:
-        cells = line.split(SEPARATOR)
+        cells = line.split(self.separator)
         return len(cells) == self.n_cells and all(_may_be_number(cells[k]) for k in self.numeric)
 
 
-def _numeric_columns(n_cells: int, lines: list[bytes]) -> list[int]:
+def _numeric_columns(n_cells: int, lines: list[bytes], separator: bytes) -> list[int]:
     """Return the columns that hold numbers in most of the lines that have `n_cells` cells."""
-    rows = [cells for cells in (line.split(SEPARATOR) for line in lines) if len(cells) == n_cells]
+    rows = [cells for cells in (line.split(separator) for line in lines) if len(cells) == n_cells]
     return [k for k in range(n_cells) if 2 * sum(_is_number(cells[k]) for cells in rows) > len(rows)]
 
 

@@ -62,18 +62,23 @@ class ParquetFiles:
             for column in numbers:
                 _check_number_type(schema.field(column).type, self.folder / name, column)
 
-    def tables(self, columns: list[str], numbers: list[str], first: int = 0) -> Iterator[pa.Table]:
+    def tables(self, columns: list[str], numbers: list[str], others: list[str], first: int = 0) -> Iterator[pa.Table]:
         """Yield the rows from number `first` on; earlier row groups are skipped.
 
-        The types of columns may differ between files: those in `numbers` become 64-bit floats, the others the canonical
-        text of groups and identifiers.
+        The types of columns may differ between files: those in `numbers` become 64-bit floats, those in `others` keep
+        the type of the first file, and the rest the canonical text of groups and identifiers.
         """
+        kept = {name: self.schemas[0].field(name).type for name in others}
         for name, length in zip(self.files, self.lengths, strict=True):
             # `first` counts from the start of this file; it is 0 from the file after the one that holds the row.
             if first < length:
                 for table in _read(self.folder / name, columns, first):
-                    yield _unified(table, numbers)
+                    yield _unified(table, numbers, kept, self.folder / name)
             first = max(0, first - length)
+
+    def typed(self, columns: list[str]) -> Iterator[pa.Table]:
+        """Yield the rows of the first file with the types that it has."""
+        return _read(self.folder / self.files[0], columns, 0)
 
 
 def saved_index(schema: pa.Schema) -> set[str]:
@@ -94,15 +99,29 @@ def _check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
         )
 
 
-def _unified(table: pa.Table, numbers: list[str]) -> pa.Table:
+def _unified(table: pa.Table, numbers: list[str], kept: dict[str, pa.DataType], path: Path) -> pa.Table:
     """Return columns whose types do not depend on the file, so that parts of files can be concatenated."""
     columns = {}
     for name in table.column_names:
-        if name in numbers:
+        if name in kept:
+            columns[name] = _as_first(table[name], kept[name], path, name)
+        elif name in numbers:
             columns[name] = pa.array(numbers_of(plain(table[name]), name, no_reasons(table.num_rows)))
         else:
             columns[name] = pa.array(names_of(table[name], name, no_reasons(table.num_rows)), pa.string())
     return pa.table(columns)
+
+
+def _as_first(column: pa.ChunkedArray, kind: pa.DataType, path: Path, name: str) -> pa.ChunkedArray:
+    """Return a column in the type of the first file, without dictionaries, which differ between row groups."""
+    column = plain(column)
+    wanted = kind.value_type if pa.types.is_dictionary(kind) else kind
+    try:
+        return column if column.type == wanted else column.cast(wanted)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise DataError(
+            f"`{path}` must hold {wanted} in column {name!r}, as the first file does. Received {column.type}."
+        ) from error
 
 
 @contextmanager

@@ -9,7 +9,9 @@ from cascade.data.readers.columns import Roles
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
 from cascade.data.readers.images import read_image_folder
+from cascade.data.readers.json_lines import is_json_lines
 from cascade.data.readers.regular import check_regular
+from cascade.data.readers.table_format import is_text_table
 from cascade.data.readers.tables import find_tables, read_feature_table
 from cascade.errors import DataError
 
@@ -68,7 +70,7 @@ def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | 
         return read_npz(path, roles)
     if path.suffix == ".npy":
         return read_npy(path, roles)
-    if path.suffix in (".parquet", ".csv"):
+    if path.suffix == ".parquet" or is_text_table(path) or is_json_lines(path):
         return read_feature_table(path, roles, labelled, features)
     raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
 

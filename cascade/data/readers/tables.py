@@ -4,24 +4,45 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from cascade.data.column_kinds import Kind
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.data.names import Names
-from cascade.data.readers.cells import Reasons, give, labels_of, names_of, no_reasons, numbers_of, refuse_invalid
+from cascade.data.readers.cells import (
+    Reasons,
+    TextCells,
+    categories_of,
+    dates_of,
+    give,
+    labels_of,
+    names_of,
+    no_reasons,
+    numbers_of,
+    plain,
+    refuse_invalid,
+    texts_of,
+)
 from cascade.data.readers.columns import Roles, refuse_duplicates, require
-from cascade.data.readers.csv import FAULT, CsvFile
+from cascade.data.readers.columns import listed as listed_names
+from cascade.data.readers.csv import FAULT, PLAIN, CsvFile
 from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.feature_kinds import infer_kinds
 from cascade.data.readers.files import files_below
 from cascade.data.readers.finite import invalid_rows
+from cascade.data.readers.json_lines import JsonLinesFile, is_json_lines
+from cascade.data.readers.label_lists import LabelList, bits_of, names_in
 from cascade.data.readers.parquet import ParquetFiles
+from cascade.data.readers.table_format import TableFormat, is_text_table
 from cascade.errors import DataError
 from cascade.utils.types import Mask
 
@@ -31,8 +52,9 @@ PART_ROWS = 65_536
 """Rows that are converted at a time when a table is read whole."""
 # Names that pandas and readr give to the row numbers which a saved table had in front of its columns.
 ROW_NUMBERS = re.compile(r"Unnamed: 0(\.[0-9]+)*|__index_level_[0-9]+__|\.\.\.1")
-TABLES = (".parquet", ".csv")
-"""Endings of files that hold a table."""
+USUAL = TableFormat(",", "utf-8", ".")
+TEXTUAL = ("text", "category")
+"""Kinds of columns that are texts in a data frame."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +67,12 @@ class TableColumns:
     group, id : str or None
     allow_missing, missing_labels : bool
         Whether features, and labels, may be missing.
+    kinds : dict from column name to kind, or None
+        Of the features; None where all are numbers, which then are one array.
+    label_list : LabelList, or None
+        Column that lists the labels of a row.
+    uncertain : tuple of str
+        Values of label columns that mean that a label is not known.
     """
 
     features: tuple[str, ...]
@@ -53,6 +81,9 @@ class TableColumns:
     id: str | None
     allow_missing: bool
     missing_labels: bool = False
+    kinds: dict[str, Kind] | None = None
+    label_list: LabelList | None = None
+    uncertain: tuple[str, ...] = ()
 
     @classmethod
     def choose(
@@ -72,28 +103,50 @@ class TableColumns:
         names, path = table.names, table.path
         roles = roles.within(names)
         labels = roles.labels or ()
-        if labelled and not labels:
+        listed = roles.label_list if labelled else None
+        if labelled and not labels and listed is None:
             raise DataError(f"`{path}` must have at least one label column. Received none.")
-        wanted = (("group", roles.group), ("id", roles.id), *(("label", name) for name in labels if labelled))
-        for role, name in wanted:
+        read = labels if labelled and listed is None else ()
+        for role, name in (("group", roles.group), ("id", roles.id), *(("label", name) for name in read)):
             require(names, path, [] if name is None else [name], role)
+        if listed is not None:
+            require(names, path, [listed.column, *([] if listed.id is None else [listed.id])], "label")
         if features is None:
-            features = _default_features(table, {*labels, roles.group, roles.id})
+            features = _features(table, roles)
         for name in features:
             if name not in names:
                 raise DataError(f"`{path}` has no feature column {name!r}, which the model was trained on.")
-        read = labels if labelled else ()
-        return cls(features, read, roles.group, roles.id, roles.allow_missing, roles.missing_labels)
+        chosen = cls(
+            features,
+            read,
+            roles.group,
+            roles.id,
+            roles.allow_missing,
+            roles.missing_labels,
+            label_list=listed,
+            uncertain=roles.uncertain,
+        )
+        kinds = table.kinds_of(features, roles.kinds)
+        return chosen if set(kinds.values()) <= {"number"} else replace(chosen, kinds=kinds)
 
     @property
     def numbers(self) -> list[str]:
         """Return the columns that are read as numbers, once."""
-        return list(dict.fromkeys([*self.features, *self.labels]))
+        kinds = self.kinds or {}
+        return [name for name in dict.fromkeys(self.features) if kinds.get(name, "number") == "number"]
+
+    @property
+    def others(self) -> list[str | None]:
+        """Return the columns that are neither numbers nor names."""
+        listed = [] if self.label_list is None else [self.label_list.column]
+        return [*(name for name in self.features if name not in self.numbers), *self.labels, *listed]
 
     @property
     def all(self) -> list[str]:
         """Return every column that is read, once."""
-        return list(dict.fromkeys([*self.numbers, *(name for name in (self.group, self.id) if name is not None)]))
+        long_form = None if self.label_list is None else self.label_list.id
+        names = [*self.features, *self.others, self.group, self.id, long_form]
+        return list(dict.fromkeys(name for name in names if name is not None))
 
     @property
     def row_bytes(self) -> int:
@@ -101,14 +154,26 @@ class TableColumns:
         return 8 * len(self.numbers) + 64 * (len(self.all) - len(self.numbers))
 
 
-def _default_features(table: TableFile, others: set[str | None]) -> tuple[str, ...]:
-    free = [name for name in table.names if name not in others]
+def _features(table: TableFile, roles: Roles) -> tuple[str, ...]:
+    """Return the feature columns that are named, or all that have no other role and are no saved index."""
+    names, path = table.names, table.path
+    for name in roles.drop:
+        require(names, path, [name], "dropped")
+    for name in roles.kinds:
+        require(names, path, [name], "feature")
+    if roles.features is not None:
+        require(names, path, roles.features, "feature")
+        return roles.features
+    listed = roles.label_list
+    others = {*(roles.labels or ()), roles.group, roles.id, *roles.drop}
+    others |= set() if listed is None else {listed.column, listed.id}
+    free = [name for name in names if name not in others]
     index = [name for name in free if name in table.index or ROW_NUMBERS.fullmatch(name)]
     if index:
         logger.warning("data: left out %s, which is a saved index and no feature", ", ".join(map(repr, index)))
     features = tuple(name for name in free if name not in index)
     if not features:
-        raise DataError(f"`{table.path}` must have at least one feature column besides labels, group and id.")
+        raise DataError(f"`{path}` must have at least one feature column besides labels, group and id.")
     return features
 
 
@@ -118,31 +183,39 @@ class TableRows:
 
     Attributes
     ----------
-    X : ndarray of float, shape (n, F)
+    X : ndarray of float, shape (n, F), or data frame of n rows
     Y : ndarray of 0/1, shape (n, L)
     known : ndarray of bool, shape (n, L)
     groups, ids : ndarray of str, shape (n,), or None
         "" where one is missing.
     reasons : ndarray of str or None, shape (n,)
         Why a row cannot be used.
+    listed : list of tuple of str, or None
+        Labels of each row, from a column of lists.
+    long_ids : ndarray of str, shape (n,), or None
+        Identifiers of rows of which there is one per label.
     """
 
-    X: NDArray[np.float64]
+    X: Any
     Y: Labels
     known: Mask
     groups: Names | None
     ids: Names | None
     reasons: Reasons
+    listed: list[tuple[str, ...]] | None = None
+    long_ids: Names | None = None
 
 
 class TableFile:
-    """A CSV file, a Parquet file or a folder of Parquet files, read in parts of one size.
+    """A text table, a file of JSON lines, a Parquet file or a folder of them, read in parts of one size.
 
     Parameters
     ----------
     path : path
     files : list of str, optional
         Parquet files below `path`; without them it is one file.
+    format : TableFormat
+        How a text table is written.
 
     Attributes
     ----------
@@ -153,15 +226,38 @@ class TableFile:
         None if unknown before the file is read.
     """
 
-    def __init__(self, path: Path, files: list[str] | None = None) -> None:
+    def __init__(self, path: Path, files: list[str] | None = None, format: TableFormat = PLAIN) -> None:
         self.path = path
-        self.source: CsvFile | ParquetFiles
-        if files is None and path.suffix == ".csv":
-            self.source, self.index = CsvFile(path), set()
+        self.source: CsvFile | JsonLinesFile | ParquetFiles
+        self.index: set[str] = set()
+        self.cells = TextCells(format.missing, format.decimal or ".")
+        if files is None and is_text_table(path):
+            self.source = CsvFile(path, format)
+            self.cells = TextCells(format.missing, str(self.source.format.decimal))
+            if replace(self.source.format, missing=()) != USUAL:
+                logger.info("data: %s has %s", path, self.source.format.described())
+        elif files is None and is_json_lines(path):
+            self.source = JsonLinesFile(path)
         else:
             self.source = ParquetFiles(path, files) if files else ParquetFiles(path.parent, [path.name])
             self.index = self.source.index
         self.names, self.n_rows = self.source.names, self.source.n_rows
+
+    def kinds_of(self, features: tuple[str, ...], declared: Mapping[str, Kind]) -> dict[str, Kind]:
+        """Return the kind of each feature column: declared, or by its first rows."""
+        if all(name in declared for name in features):
+            return {name: declared[name] for name in features}
+        if isinstance(self.source, ParquetFiles):
+            # Typed columns need no rows, but for texts, which may be categories.
+            tables = self.source.typed(list(features))
+        else:
+            tables = self.source.tables(list(features))
+        sample = next(_evenly(tables, PART_ROWS), None)
+        if sample is None:
+            return dict.fromkeys(features, "number")
+        if FAULT in sample.column_names:
+            sample = sample.filter(pc.is_null(sample[FAULT]))
+        return infer_kinds(sample, features, declared, self.cells, self.path)
 
     def check(self, columns: TableColumns) -> None:
         """Refuse at once what the types of columns show, before any row is read."""
@@ -171,33 +267,61 @@ class TableFile:
     def parts(self, columns: TableColumns, size: int, first: int = 0) -> Iterator[TableRows]:
         """Yield the rows from number `first` on, `size` at a time; the last part may have fewer."""
         if isinstance(self.source, ParquetFiles):
-            tables = self.source.tables(columns.all, columns.numbers, first)
+            tables = self.source.tables(columns.all, columns.numbers, columns.others, first)
         else:
             # A line has no known offset, so a resumed job reads and drops those before.
             tables = _after(self.source.tables(columns.all), first)
         for table in _evenly(tables, size):
-            yield _rows_of(table, columns)
+            yield _rows_of(table, columns, self.cells)
 
 
-def _rows_of(table: pa.Table, columns: TableColumns) -> TableRows:
+def _rows_of(table: pa.Table, columns: TableColumns, cells: TextCells) -> TableRows:
     n = table.num_rows
-    faults = no_reasons(n)
+    reasons = no_reasons(n)
     if FAULT in table.column_names:
-        faults[:] = table[FAULT].to_pylist()
-    # A malformed line has empty cells only; its own fault comes before what they cause.
-    reasons = faults
-    X = np.empty((n, len(columns.features)))
-    for place, name in enumerate(columns.features):
-        X[:, place] = numbers_of(table[name], f"feature {name!r}", reasons)
-    invalid = invalid_rows(X, columns.allow_missing, columns.features)
-    for row in np.flatnonzero(invalid.astype(bool)).tolist():
-        give(reasons, [row], invalid[row])
+        # A malformed line has empty cells only; its own fault comes before what they cause.
+        reasons[:] = table[FAULT].to_pylist()
+    X = _features_of(table, columns, reasons, cells)
     Y, known = np.zeros((n, len(columns.labels)), np.uint8), np.ones((n, len(columns.labels)), bool)
     for place, name in enumerate(columns.labels):
-        Y[:, place], known[:, place] = labels_of(table[name], name, columns.missing_labels, reasons)
+        found = labels_of(plain(table[name]), name, columns.missing_labels, reasons, columns.uncertain)
+        Y[:, place], known[:, place] = found
     groups = None if columns.group is None else names_of(table[columns.group], columns.group, reasons)
     ids = None if columns.id is None else names_of(table[columns.id], columns.id, reasons)
-    return TableRows(X, Y, known, groups, ids, reasons)
+    spec = columns.label_list
+    if spec is None:
+        return TableRows(X, Y, known, groups, ids, reasons)
+    long_ids = None if spec.id is None else names_of(table[spec.id], spec.id, reasons)
+    return TableRows(X, Y, known, groups, ids, reasons, names_in(plain(table[spec.column]), spec), long_ids)
+
+
+def _features_of(table: pa.Table, columns: TableColumns, reasons: Reasons, cells: TextCells) -> Any:
+    """Return the features of a part: an array where all are numbers, else a data frame."""
+    numbers = columns.numbers
+    X = np.empty((table.num_rows, len(numbers)))
+    for place, name in enumerate(numbers):
+        X[:, place] = numbers_of(table[name], f"feature {name!r}", reasons, cells)
+    # The encoder of a data frame fills in missing numbers; infinity is valid nowhere.
+    invalid = invalid_rows(X, columns.allow_missing or columns.kinds is not None, tuple(numbers))
+    for row in np.flatnonzero(invalid.astype(bool)).tolist():
+        give(reasons, [row], invalid[row])
+    if columns.kinds is None:
+        return X
+    # Imported late: tables of numbers do not need it.
+    import pandas as pd
+
+    held: dict[str, Any] = dict(zip(numbers, X.T, strict=True))
+    for name, kind in columns.kinds.items():
+        if kind == "date":
+            held[name] = dates_of(table[name], f"feature {name!r}", reasons, cells)
+        elif kind == "category":
+            held[name] = categories_of(table[name], cells)
+        elif kind == "text":
+            held[name] = texts_of(table[name])
+    frame = {
+        name: pd.Series(held[name], dtype=object if kind in TEXTUAL else None) for name, kind in columns.kinds.items()
+    }
+    return pd.DataFrame(frame)
 
 
 def find_tables(folder: Path) -> list[str]:
@@ -227,9 +351,9 @@ def read_feature_table(
     files : list of str, optional
         The Parquet files below `path`, if it is a folder.
     """
-    if labelled and roles.labels is None:
+    if labelled and roles.labels is None and roles.label_list is None:
         raise DataError(f"`{path}` is a table: name its label columns with `data.labels` (or --labels).")
-    table = TableFile(path, files)
+    table = TableFile(path, files, roles.format)
     columns = TableColumns.choose(table, roles, features, labelled)
     table.check(columns)
     parts, start = [], 0
@@ -239,26 +363,72 @@ def read_feature_table(
         start += len(part.reasons)
     if not start:
         raise DataError(f"`{path}` must hold at least one row. Received none.")
-    return _joined(parts, path, columns, start)
+    return _joined(parts, path, columns, start, roles.labels)
 
 
-def _joined(parts: list[TableRows], path: Path, columns: TableColumns, n_rows: int) -> Dataset:
-    known: Known = np.concatenate([part.known for part in parts])
+def _joined(
+    parts: list[TableRows], path: Path, columns: TableColumns, n_rows: int, names: tuple[str, ...] | None
+) -> Dataset:
     ids = np.arange(n_rows).astype(str)
     if columns.id is not None:
         ids = np.concatenate([part.ids for part in parts if part.ids is not None]).astype(str)
         refuse_duplicates(ids, path, columns.id)
     groups = [part.groups for part in parts if part.groups is not None]
-    return Dataset(
-        np.concatenate([part.X for part in parts]),
+    known: Known = np.concatenate([part.known for part in parts])
+    data = Dataset(
+        _stacked([part.X for part in parts]),
         np.concatenate([part.Y for part in parts]) if columns.labels else None,
         columns.labels,
         np.concatenate(groups).astype(str) if groups else None,
         ids,
         feature_names=columns.features,
         known=None if known is None or known.all() else known,
+        kinds=columns.kinds,
         numbered=columns.id is None,
     )
+    if columns.label_list is None:
+        return data
+    listed = [row for part in parts for row in part.listed or ()]
+    if columns.label_list.id is not None:
+        long_ids = np.concatenate([part.long_ids for part in parts if part.long_ids is not None]).astype(str)
+        data, listed = _one_row_each(data, listed, long_ids)
+    return _with_listed(data, listed, names, path)
+
+
+def _stacked(parts: list[Any]) -> Any:
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts)
+    import pandas as pd
+
+    return pd.concat(parts, ignore_index=True)
+
+
+def _one_row_each(
+    data: Dataset, listed: list[tuple[str, ...]], ids: NDArray[Any]
+) -> tuple[Dataset, list[tuple[str, ...]]]:
+    """Join rows with the same identifier, of which there is one per label; features are those of the first one."""
+    _, first, number = np.unique(ids, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    together: list[dict[str, None]] = [{} for _ in order]
+    for row, names in zip(rank[number].tolist(), listed, strict=True):
+        together[row].update(dict.fromkeys(names))
+    kept = data.part(first[order])
+    return replace(kept, ids=ids[first[order]], numbered=False), [tuple(names) for names in together]
+
+
+def _with_listed(data: Dataset, listed: list[tuple[str, ...]], names: tuple[str, ...] | None, path: Path) -> Dataset:
+    """Return the data with labels from lists: those that are named, or all that occur, in alphabetical order."""
+    found = sorted({name for row in listed for name in row})
+    if names is not None:
+        other = [name for name in found if name not in names]
+        if other:
+            raise DataError(f"`{path}` lists a label {other[0]!r} that is not one of {listed_names(names)}.")
+    elif not found:
+        raise DataError(f"`{path}` must list at least one label. Received none; check `data.labels.none`.")
+    chosen = tuple(names or found)
+    return replace(data, Y=bits_of(listed, chosen), label_names=chosen)
 
 
 def _evenly(batches: Iterator[pa.Table], size: int) -> Iterator[pa.Table]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.column_kinds import column_types, is_mixed
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.names import canonical_names
 from cascade.data.readers.dataset import Dataset
@@ -125,7 +126,8 @@ class RowHashes:
     @cached_property
     def _scan(self) -> _Scan:
         X = self.data.X
-        if is_text(X):
+        # The readers have checked the numbers of a data frame, in which missing ones are valid.
+        if is_text(X) or is_mixed(X):
             return _Scan(content_hashes(X), np.zeros(len(self.data), bool), None, None)
         contents, constant = np.empty(len(self.data), np.uint64), np.zeros(len(self.data), bool)
         infinite = not_finite = None
@@ -200,9 +202,24 @@ def joined(*hashes: Hashes) -> Hashes:
 
 
 def _content(batch: Any) -> Hashes:
+    if is_mixed(batch):
+        return _hash_each(_row_bytes(batch))
     if is_text(batch):
         return hashes_of(batch)
     return _hash_each(np.ascontiguousarray(row).tobytes() for row in as_dense(batch))
+
+
+def _row_bytes(frame: Any) -> Iterator[bytes]:
+    """Yield the content of each row of a data frame: numbers as 32-bit floats, dates and texts as text."""
+    columns: list[list[bytes]] = []
+    for name, kind in zip(frame.columns, column_types(frame), strict=True):
+        if kind == "number":
+            columns.append([value.tobytes() for value in frame[name].to_numpy(np.float32)])
+        else:
+            texts = (str(value).encode() for value in frame[name].tolist())
+            # With its length, so that no text can take over a part of the next column.
+            columns.append([len(text).to_bytes(8, "little") + text for text in texts])
+    return map(b"".join, zip(*columns, strict=True))
 
 
 def _hash_each(contents: Iterable[bytes]) -> Hashes:
