@@ -50,9 +50,7 @@ def roles_of(config: RunConfig) -> Roles:
         # A spelling of a missing cell is declared where cells are missing.
         part.allow_missing or bool(part.csv.missing),
         part.missing_labels,
-        label_list=None
-        if listed is None
-        else LabelList(listed.column, listed.separator, tuple(listed.none), listed.id),
+        label_list=lists,
         uncertain=tuple(map(_as_text, part.uncertain)),
         kinds={name: kind for kind, columns in declared for name in columns},
         drop=frozenset(part.drop),

@@ -136,7 +136,7 @@ class TableColumns:
         return [name for name in dict.fromkeys(self.features) if kinds.get(name, "number") == "number"]
 
     @property
-    def others(self) -> list[str | None]:
+    def others(self) -> list[str]:
         """Return the columns that are neither numbers nor names."""
         listed = [] if self.label_list is None else [self.label_list.column]
         return [*(name for name in self.features if name not in self.numbers), *self.labels, *listed]
