@@ -7,6 +7,7 @@ from typing import Any
 
 from cascade.datasets.many_labels_file import write_many
 from cascade.datasets.phantom import write_phantom
+from cascade.datasets.samples import SAMPLES, write_sample
 
 from .steps.progress import bar
 
@@ -20,3 +21,9 @@ def phantom(out: Path, rows: int, size: int, seed: int, format: str, n_jobs: int
 def many_labels(out: Path, problem: str, rows: int | None, labels: int | None, seed: int) -> dict[str, Any]:
     """Write a problem of many labels to the new file `out`; return its facts."""
     return write_many(out, problem, rows, labels, seed)
+
+
+def sample(name: str, out: Path, rows: int | None, seed: int) -> dict[str, Any]:
+    """Write a sample of raw data to the new file or folder `out`; return its facts."""
+    with bar(SAMPLES.get(name, 0) if rows is None else rows, "rows") as progress:
+        return write_sample(name, out, rows, seed, progress)

@@ -1,1 +1,1 @@
-"""Which data has a known truth? Simulated rows, many labels, and the phantom."""
+"""Which data has a known truth? Simulated rows, many labels, raw samples, and the phantom."""

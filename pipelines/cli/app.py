@@ -106,6 +106,24 @@ def many_labels(
     show(facts, "{rows} rows, {labels} labels, {labels_per_row:.1f} per row".format(**facts) + f" in {out}", as_json)
 
 
+@app.command(epilog="Example: cascade sample moderation data/comments.csv")
+def sample(
+    name: Annotated[str, typer.Argument(help="moderation, maintenance or inspection.")],
+    out: Annotated[Path, typer.Argument(help="New file to write, .csv; for inspection a new folder.")],
+    rows: Annotated[
+        int | None, typer.Option(help="Number of rows or images; default 20,000 rows, 4,000 images.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same rows.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write raw data as people have it, with a known truth: comments, machine readings, or images with a list."""
+    from .. import datasets
+
+    facts = datasets.sample(name, out, rows, seed)
+    text = "{rows} rows of {groups} groups in {out}; {any} have a label"
+    show(facts, text.format(**facts, out=out, any=facts["positives"]["any"]), as_json)
+
+
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
 def lint(
     data: Annotated[list[Path], typer.Argument(help="Labelled data; several paths are splits of one data set.")],
