@@ -80,7 +80,7 @@ def test_one_damaged_line_does_not_change_the_encoding(tmp_path: Path) -> None:
     lines = b"name,size,crack\n" + b"".join(b"r%d,1,0\n" % k for k in range(50)) + b"bad\xff,1,0\n"
     (tmp_path / "t.csv").write_bytes(lines)
     roles = Roles(labels=("crack",), id="name")
-    with pytest.raises(DataError, match="column 'name' is not UTF-8"):
+    with pytest.raises(DataError, match=r"column 'name' is not UTF-8; set `data\.csv\.encoding`"):
         read_data(tmp_path / "t.csv", roles)
     source = open_input(tmp_path / "t.csv", roles, InputSignature((1,), "number", ("size",)))
     (chunk,) = source.chunks(100, 0)

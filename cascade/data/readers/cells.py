@@ -26,10 +26,12 @@ MOST_NAME = 1024
 """Characters of a group or identifier."""
 TRUTH = {"true": 1.0, "false": 0.0}
 EMPTY_FEATURE, EMPTY_LABEL, NO_NUMBER = "is empty or NaN", "is an empty label", "not a number"
+NOT_UTF8 = "is not UTF-8"
 HINTS = {
     EMPTY_FEATURE: "; set `data.allow_missing` (or --allow-missing) to pass NaN on",
     EMPTY_LABEL: "; set `data.missing_labels` (or --missing-labels) where labels may be unknown",
-    NO_NUMBER: "; leave the column out, or name it as group or id",
+    NO_NUMBER: "; name the column in `data.drop` or `data.categories`, or such cells in `data.csv.missing`",
+    NOT_UTF8: "; set `data.csv.encoding`",
 }
 """What helps where a whole file is refused, by the end of the reason."""
 TRUE_WORDS, FALSE_WORDS = ("true", "yes", "y", "t", "positive"), ("false", "no", "n", "f", "negative")

@@ -24,6 +24,8 @@ SNIFFED_BYTES = 2**16
 SNIFFED_LINES = 200
 TEXT_ENDINGS = (".csv", ".tsv")
 COMPRESSIONS = (".gz", ".zst")
+FEW_DAMAGED = 0.05
+"""Share of lines that are no UTF-8, up to which these are rejected instead of the file being read in another encoding."""
 _MULTIBYTE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]+(?![\x80-\xbf])")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
@@ -95,8 +97,8 @@ class TableFormat:
 def encoding_of(head: bytes) -> str:
     """Return the encoding of a file by its first bytes: its mark, UTF-8, or Windows-1252 where that is no UTF-8.
 
-    A single line that is no UTF-8 is a damaged one; a header or several lines show another encoding, unless other
-    characters are valid UTF-8.
+    Few lines that are no UTF-8 are damaged ones; a header or many lines show another encoding, unless other characters
+    are valid UTF-8.
 
     Examples
     --------
@@ -114,7 +116,7 @@ def encoding_of(head: bytes) -> str:
     invalid = [number for number, line in enumerate(lines[:-1] or lines) if not _is_utf8(line)]
     if not invalid or _MULTIBYTE.search(head):
         return "utf-8"
-    return "cp1252" if invalid[0] == 0 or len(invalid) > 1 else "utf-8"
+    return "cp1252" if invalid[0] == 0 or len(invalid) > FEW_DAMAGED * len(lines) else "utf-8"
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -111,6 +111,8 @@ class TableColumns:
             require(names, path, [] if name is None else [name], role)
         if listed is not None:
             require(names, path, [listed.column, *([] if listed.id is None else [listed.id])], "label")
+        kinds: dict[str, Kind]
+        of_model = features is not None
         if features is None:
             features = _features(table, roles)
         for name in features:
@@ -126,7 +128,11 @@ class TableColumns:
             label_list=listed,
             uncertain=roles.uncertain,
         )
-        kinds = table.kinds_of(features, roles.kinds)
+        # Columns of a model without kinds are numbers, whatever the file has.
+        if of_model:
+            kinds = {name: roles.kinds.get(name, "number") for name in features}
+        else:
+            kinds = table.kinds_of(features, roles.kinds)
         return chosen if set(kinds.values()) <= {"number"} else replace(chosen, kinds=kinds)
 
     @property
