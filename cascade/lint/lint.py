@@ -16,6 +16,7 @@ from cascade.data.any_label import find_any_label
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import check_labels, check_sparse_labels, name_labels
 from cascade.data.missing import split_missing
+from cascade.data.names import canonical_names
 from cascade.data.none_label import find_none_label, none_sentence
 from cascade.data.splits import group_numbers
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
@@ -137,10 +138,10 @@ def lint(
     given, known = split_missing(Y)
     labels = LabelMatrix(check_sparse_labels(given) if sparse.issparse(given) else check_labels(given), known)
     named = name_labels(names, labels.shape[1])
-    labels, named, findings = _without_none(labels, named, none_label)
+    labels, named, none = _without_none(labels, named, none_label)
     any_column = find_any_label(labels, named, any_label)
     labelled = Labelled(labels, named, group_numbers(groups, len(labels)), any_column.index)
-    findings += [finding for rule in RULES for finding in rule(labelled)]
+    findings = [*(finding for rule in RULES for finding in rule(labelled)), *none]
     if any_column.note:
         findings.append(LintFinding("warning", "any", f"{any_column.note}."))
     # Sorting is stable, so findings of a level keep the order of the rules.
@@ -156,7 +157,7 @@ def _without_none(
         return labels, names, [LintFinding("warning", "none", f"{none.note}.")] if none.note else []
     kept = [k for k in range(len(names)) if k != none.index]
     message = f"{none_sentence(names[none.index])}, so it is left out of the labels; `none_label` decides that."
-    finding = LintFinding("warning", "none", message)
+    finding = LintFinding("note", "none", message)
     return labels.part(slice(None), kept), tuple(names[k] for k in kept), [finding]
 
 
@@ -187,8 +188,13 @@ def shared_groups(splits: dict[str, ArrayLike]) -> list[LintFinding]:
         finding
         for place, first in enumerate(names)
         for second in names[place + 1 :]
-        for finding in _shared(first, second, np.intersect1d(splits[first], splits[second]))
+        for finding in _shared(first, second, np.intersect1d(_spelled(splits[first]), _spelled(splits[second])))
     ]
+
+
+def _spelled(groups: ArrayLike) -> NDArray[Any]:
+    # The splits may come from files of other types, which spell a group differently.
+    return np.array([name for name in canonical_names(np.asarray(groups)) if name is not None], dtype=str)
 
 
 def _shared(first: str, second: str, common: NDArray[Any]) -> Iterator[LintFinding]:

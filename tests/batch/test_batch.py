@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import itertools
 import json
 import os
 import shutil
@@ -309,6 +310,43 @@ def test_an_input_that_changes_while_it_is_read_is_noticed(
     monkeypatch.setattr(CascadePredictor, "decide", lambda *given: (os.utime(source), decide(*given))[1])
     with pytest.raises(DataError, match="changed while it was read"):
         run(work, source, tmp_path / "out")
+
+
+def without_folder(output: Path) -> None:
+    shutil.rmtree(output)
+
+
+def without_part(output: Path) -> None:
+    (output / "part-00000.parquet").unlink()
+
+
+def with_other_part(output: Path) -> None:
+    shutil.copy2(output / "part-00001.parquet", output / "part-00000.parquet")
+
+
+def without_rejected(output: Path) -> None:
+    (output / "_rejected-00000.parquet").unlink()
+
+
+@pytest.mark.parametrize("remove", [without_folder, without_part, with_other_part, without_rejected])
+@pytest.mark.parametrize("call", [3, 5])
+def test_output_that_is_removed_while_the_job_runs_is_noticed(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, remove: Callable[[Path], None], call: int
+) -> None:
+    decide, calls = CascadePredictor.decide, itertools.count(1)
+
+    def remove_and_decide(*given: object) -> object:
+        if next(calls) == call:
+            remove(tmp_path / "out")
+        return decide(*given)
+
+    monkeypatch.setattr(CascadePredictor, "decide", remove_and_decide)
+    with pytest.raises(CascadeError, match="while the job ran") as caught:
+        run(work, work / "rows.parquet", tmp_path / "out")
+    assert caught.value.exit_status == 1
+    monkeypatch.undo()
+    # Starting over gives the whole output.
+    assert run(work, work / "rows.parquet", tmp_path / "out", fresh=True)["rows"] == N
 
 
 def test_an_input_without_rows_is_refused(work: Path, tmp_path: Path) -> None:

@@ -111,7 +111,8 @@ def test_a_csv_of_next_to_nothing(text: str, n_rows: int | None, tmp_path: Path)
         with pytest.raises(DataError, match="cannot be read as a table"):
             rows_of(open_input(tmp_path / "rows.csv", Roles(), TABLE), 5)
     else:
-        assert sum(chunk.n_read for chunk in open_input(tmp_path / "rows.csv", Roles(), TABLE).chunks(5, 0)) == n_rows
+        chunks = open_input(tmp_path / "rows.csv", Roles(), TABLE).chunks(10**5, 0)
+        assert sum(chunk.n_read for chunk in chunks) == n_rows
 
 
 @pytest.mark.parametrize("first", [0, 3, 5, 9, 10, 17, 29])

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import sparse
 from scipy.stats import binomtest
+from sklearn.utils.class_weight import compute_sample_weight
 
+from cascade.data.any_label import find_any_label
+from cascade.data.label_matrix import LabelMatrix
+from cascade.data.none_label import find_none_label
 from cascade.datasets.phantom.table import LABELS, full_table
+from cascade.errors import ConfigError, DataError
 from cascade.lint.class_weights import balanced_sample_weight, keras_class_weight
+from cascade.lint.implications import implications
 from cascade.lint.lint import lint, shared_groups
 from cascade.metrics.imbalance import imbalance_ratio, scumble
 from cascade.rules.thresholds.certificate import positives_needed, recall_bound
@@ -162,3 +171,83 @@ def test_findings_of_a_thousand_labels_are_summed_up() -> None:
     absent = [f.message for f in findings if f.code == "absent"]
     assert len(absent) == 13
     assert absent[-1] == "183 more findings of this kind."
+
+
+def test_a_column_that_means_none_is_named_and_left_out() -> None:
+    rng = np.random.default_rng(0)
+    Y = (rng.random((300, 3)) < 0.1).astype(np.uint8)
+    some = Y.any(axis=1)
+    names = ["crack", "dent", "stain", "any", "nothing"]
+    marked = np.column_stack([Y, some, ~some])
+    for kept in (slice(None), [0, 1, 2, 4]):
+        facts, findings = lint(marked[:, kept], np.array(names)[kept], none_label="auto")
+        assert [label["label"] for label in facts["labels"]] == [*names[:3], *names[3:4] * (kept == slice(None))]
+        assert any("'nothing' is 1 exactly where no other label is" in finding.message for finding in findings)
+        assert not any(finding.code == "gate" for finding in findings)
+    assert facts["any_label"] is None
+    assert lint(marked, names, none_label="auto")[0]["any_label"] == "any"
+    with pytest.raises(DataError, match="'crack' must be 1 exactly where"):
+        lint(marked, names, none_label="crack")
+    with pytest.raises(ConfigError, match="'healthy'"):
+        lint(marked, names, none_label="healthy")
+    marked[np.flatnonzero(some)[0], 4] = 1
+    assert any("except on 1 rows" in finding.message for finding in lint(marked[:, [0, 1, 2, 4]], none_label="auto")[1])
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(3, 5)), elements=st.integers(0, 1)))
+def test_none_is_the_complement_of_the_or_of_the_others(Y: np.ndarray) -> None:
+    others = [np.delete(Y, k, axis=1).any(axis=1) for k in range(Y.shape[1])]
+    fits = [k for k in range(Y.shape[1]) if Y[:, k].any() and (Y[:, k] == ~others[k]).all()]
+    names = [f"label_{k}" for k in range(Y.shape[1])]
+    for values in (Y, sparse.csr_array(Y)):
+        found = find_none_label(LabelMatrix(values), names).index
+        assert found == (fits[0] if len(fits) == 1 else None)
+        # The same for the OR itself.
+        ors = [k for k in range(Y.shape[1]) if Y[:, k].any() and (Y[:, k] == others[k]).all()]
+        assert find_any_label(LabelMatrix(values), names).index == (ors[0] if len(ors) == 1 else None)
+
+
+@given(arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 5)), elements=st.integers(0, 1)))
+def test_figures_of_sparse_labels_are_those_of_dense_ones(Y: np.ndarray) -> None:
+    dense, sparse_labels = lint(Y), lint(sparse.csr_array(Y))
+    assert dense == sparse_labels
+    pairs = [
+        (k, j)
+        for k in range(Y.shape[1])
+        for j in range(Y.shape[1])
+        if k != j and Y[:, k].any() and (Y[:, j] >= Y[:, k]).all()
+    ]
+    assert list(implications(sparse.csr_array(Y))) == pairs
+    expected = compute_sample_weight("balanced", Y)
+    weight = balanced_sample_weight(Y)
+    assert weight.top_share == pytest.approx(np.sort(expected)[-2:].sum() / expected.sum())
+    assert weight.effective_rows == pytest.approx(expected.sum() ** 2 / (expected**2).sum())
+
+
+def test_ten_thousand_labels_are_examined_without_a_table_of_all_pairs() -> None:
+    rng = np.random.default_rng(0)
+    popular = np.geomspace(1, 1e-3, 10_000)
+    columns = rng.choice(10_000, 25_000, p=popular / popular.sum())
+    Y = sparse.csr_array((np.ones(25_000), (rng.integers(0, 5000, 25_000), columns)), shape=(5000, 10_000))
+    Y.sum_duplicates()
+    Y.data[:] = 1
+    tracemalloc.start()
+    facts, findings = lint(Y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (len(facts["labels"]), len(findings) < 100) == (10_000, True)
+    # A table of all pairs has 400 MB, a dense label matrix 50 MB.
+    assert peak < 40e6
+
+
+def test_lint_reads_only_labels_and_groups_of_a_table(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": 'two lines,\nwith a "quote"', "crack, deep": [0, 1] * 20})
+    frame["when"] = pd.Timestamp("2020-01-01")
+    frame["dent"], frame["part"] = [1, 0, 0, 0] * 10, np.arange(40) // 2
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "t").mkdir()
+    frame[:30].to_parquet(tmp_path / "t" / "0.parquet", index=False)
+    frame[30:].to_parquet(tmp_path / "t" / "1.parquet", index=False)
+    for name in ("t.csv", "t"):
+        done = run("lint", tmp_path / name, "--labels", '"crack, deep",dent', "--group", "part")
+        assert (done.returncode, "40 rows, 20 groups" in done.stdout) == (0, True), done.stderr

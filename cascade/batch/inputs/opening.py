@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,21 +86,18 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
     from cascade.data.readers.arrays import map_array, read_npz, read_phantom
 
     # Rows that are not finite are rejected chunk by chunk; a check here would read the whole file first.
-    lenient = replace(roles, allow_missing=True)
     if path.is_dir():
-        data = read_phantom(path, lenient)
+        data = read_phantom(path, roles)
         files = ["images.npy", "labels.npz", "phantom.json"]
         return ArrayInput(path, files, data.X, data.ids, data.groups, roles.allow_missing)
     if path.suffix == ".npz":
-        data = read_npz(path, lenient)
+        data = read_npz(path, roles, are_checked=False)
         return ArrayInput(path.parent, [path.name], data.X, data.ids, data.groups, roles.allow_missing)
     if path.suffix == ".npy":
         wanted = roles.within(())
         if wanted.group or wanted.id:
             raise DataError(f"`{path}` holds only an array and has no column {wanted.group or wanted.id!r}.")
-        return ArrayInput(
-            path.parent, [path.name], map_array(path, allow_missing=True), None, None, roles.allow_missing
-        )
+        return ArrayInput(path.parent, [path.name], map_array(path), None, None, roles.allow_missing)
     kinds = ".parquet, .csv, .npy, .npz, .txt or a folder"
     raise DataError(f"`{path}` must be {kinds}. Received {path.suffix!r}.")
 

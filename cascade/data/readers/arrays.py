@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,25 +32,26 @@ NUMBERS = "fiub"
 """Kinds of numpy's types that are real numbers."""
 NAMES = "fiubUSM"
 """Kinds of numpy's types that can name a group or a row."""
-DAMAGED = (ValueError, TypeError, SyntaxError, EOFError, RuntimeError, MemoryError, OverflowError, KeyError)
-DAMAGED_ARCHIVE = (zipfile.BadZipFile, zlib.error)
 
 
-def read_npz(path: Path, roles: Roles) -> Dataset:
+def read_npz(path: Path, roles: Roles, are_checked: bool = True) -> Dataset:
     """Read `X` and `Y` (dense, or CSR as `X_data`, `X_indices`, `X_indptr`, `X_shape`), a `mask`, names and groups.
 
-    Sparse labels need no `Y_data`: each stored entry is 1.
+    Sparse labels need no `Y_data`: each stored entry is 1. Without `are_checked`, features may be infinite.
     """
     arrays = _load(path)
     X = _sparse(path, arrays, "X") if "X_data" in arrays else arrays.get("X")
     if X is None:
         raise DataError(f"`{path}` must hold an array `X`. Received {sorted(arrays)}.")
-    return _assemble(path, check_features(X, path, roles.allow_missing), arrays, roles)
+    if are_checked:
+        check_finite(X, path, roles.allow_missing)
+    return _assemble(path, check_kind(X, path), arrays, roles)
 
 
 def read_npy(path: Path, roles: Roles) -> Dataset:
     """Read X from a `.npy` file, mapped into memory, and labels from `roles.label_file`."""
-    X = map_array(path, roles.allow_missing)
+    X = map_array(path)
+    check_finite(X, path, roles.allow_missing)
     if roles.label_file is None:
         return _assemble(path, X, {}, roles)
     if roles.label_file.suffix == ".npz":
@@ -75,20 +75,27 @@ def read_phantom(folder: Path, roles: Roles) -> Dataset:
     return _assemble(folder / "labels.npz", _map(folder / "images.npy"), _load(folder / "labels.npz"), roles, natural)
 
 
-def check_features(X: Any, path: Path, allow_missing: bool) -> Any:
-    """Check that rows are numbers, and finite unless NaN is allowed; infinity never is."""
+def check_kind(X: Any, path: Path) -> Any:
+    """Check that rows are numbers."""
     values = X.data if sparse.issparse(X) else X
     if X.ndim < 2 or 0 in X.shape[1:] or values.dtype.kind not in NUMBERS:
         raise DataError(f"`{path}` must hold rows of numbers. Received shape {X.shape} of {values.dtype}.")
-    # In parts, since a mapped file may not fit into memory.
-    for start in range(0, X.shape[0] if values.dtype.kind == "f" else 0, CHECKED_ROWS):
-        refuse_invalid(invalid_rows(X[start : start + CHECKED_ROWS], allow_missing), path, start)
     return X
 
 
-def map_array(path: Path, allow_missing: bool) -> NDArray[Any]:
-    """Map the rows of a `.npy` file into memory."""
-    X: NDArray[Any] = check_features(_map(path), path, allow_missing)
+def check_finite(X: Any, path: Path, allow_missing: bool) -> None:
+    """Refuse infinity, and NaN unless it is allowed."""
+    check_kind(X, path)
+    if (X.data if sparse.issparse(X) else X).dtype.kind != "f":
+        return
+    # In parts, since a mapped file may not fit into memory.
+    for start in range(0, X.shape[0], CHECKED_ROWS):
+        refuse_invalid(invalid_rows(X[start : start + CHECKED_ROWS], allow_missing), path, start)
+
+
+def map_array(path: Path) -> NDArray[Any]:
+    """Map the rows of a `.npy` file into memory; their values are not looked at."""
+    X: NDArray[Any] = check_kind(_map(path), path)
     return X
 
 
@@ -132,23 +139,33 @@ def _blaming(path: Path, kind: str) -> Iterator[None]:
         yield
     except DataError:
         raise
-    # A password, too little memory, a header that is no Python literal: each is a type of error of its own.
-    except (*DAMAGED, *DAMAGED_ARCHIVE, OSError) as error:
+    # A password, too little memory, a header that is no Python literal: numpy and zipfile raise a dozen types.
+    except Exception as error:
         if is_of_machine(error):
             raise
         raise DataError(f"`{path}` is not a readable {kind}; it may be cut, encrypted, or hold objects.") from error
 
 
 def _sparse(path: Path, arrays: dict[str, NDArray[Any]], name: str) -> sparse.csr_matrix:
-    try:
-        indices, start = arrays[f"{name}_indices"], arrays[f"{name}_indptr"]
-        values = arrays.get(f"{name}_data", np.ones(len(indices), dtype=np.uint8))
-        matrix = sparse.csr_matrix((values, indices, start), shape=tuple(arrays[f"{name}_shape"].tolist()))
-        # Compiled code trusts the indices: out of range, they would read beyond the arrays.
-        matrix.check_format(full_check=True)
-    except (KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise DataError(f"`{path}` does not hold a valid CSR matrix: {str(error).rstrip('.')}.") from error
-    return matrix
+    names = [f"{name}_indices", f"{name}_indptr", f"{name}_shape"]
+    for part in names:
+        if part not in arrays or arrays[part].ndim != 1 or arrays[part].dtype.kind not in "iu":
+            raise DataError(f"`{path}` must hold a list of whole numbers in `{part}`.")
+    indices, start, shape = (arrays[part] for part in names)
+    values = arrays.get(f"{name}_data", np.ones(len(indices), dtype=np.uint8))
+    # Compiled code trusts these numbers: out of range, they would read beyond the arrays, some already when a matrix
+    # is made from them.
+    is_valid = (
+        (len(shape) == 2 and (shape >= 0).all() and (shape < 2**62).all())
+        and values.shape == indices.shape
+        and len(start) == int(shape[0]) + 1
+        and (start[0] == 0 and start[-1] == len(indices) and (start[1:] >= start[:-1]).all())
+        and (not len(indices) or (indices.min() >= 0 and indices.max() < shape[1]))
+    )
+    if not is_valid or values.dtype.kind not in NUMBERS:
+        raise DataError(f"`{path}` must hold a valid CSR matrix of numbers in `{name}_...`. Received another.")
+    size = tuple(map(int, shape))
+    return sparse.csr_matrix((values, indices, start), shape=size)
 
 
 def _assemble(path: Path, X: Any, arrays: dict[str, NDArray[Any]], roles: Roles, natural: bool = True) -> Dataset:
@@ -191,14 +208,15 @@ def _labels(
     given_names = arrays.get("label_names")
     if given_names is not None and (given_names.ndim != 1 or given_names.dtype.kind not in NAMES):
         raise DataError(f"`{path}` must hold a list of names in `label_names`. Received shape {given_names.shape}.")
+    stored = None if "Y" in arrays else _sparse(path, arrays, "Y")
     try:
-        if "Y" in arrays:
+        if stored is None:
             given, known = split_missing(_masked(arrays))
             Y = check_labels(given, n)
         elif "mask" in arrays:
             raise DataError("`mask` needs a dense `Y`; sparse labels are all known. Leave it out, or give `Y`.")
         else:
-            Y, known = check_sparse_labels(_sparse(path, arrays, "Y"), n), None
+            Y, known = check_sparse_labels(stored, n), None
         names = name_labels(None if given_names is None else given_names.tolist(), Y.shape[1])
     except DataError as error:
         raise DataError(f"`{path}`: {error}") from error
