@@ -6,10 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from cascade.config.yaml_file import load_config
 from cascade.data import Dataset, read_data
 from cascade.data.readers.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.lint.lint import LEVELS, LintFinding, lint, shared_groups
+
+from .steps.run_data import roles_of
+
+CONFIGS = (".yaml", ".yml")
+"""Endings of configs, whose data can be examined as they describe it."""
 
 MOST_LABELS = 40
 """Labels in the table that is printed."""
@@ -20,6 +26,13 @@ def levels_from(lowest: str) -> tuple[str, ...]:
     if lowest not in (*LEVELS, "never"):
         raise ConfigError(f"`--fail-on` must be one of {[*LEVELS, 'never']}. Received {lowest!r}.")
     return () if lowest == "never" else LEVELS[LEVELS.index(lowest) :]
+
+
+def of_config(path: Path) -> tuple[Path, Roles, str | None, str | None]:
+    """Return the data of a config, the roles of its columns, and its columns `any` and none."""
+    config = load_config(path)
+    part = config.data
+    return part.path, replace(roles_of(config), allow_missing=True), part.any_label, part.none_label
 
 
 def run(

@@ -126,7 +126,10 @@ def sample(
 
 @app.command(epilog="Example: cascade lint data/train.csv data/test.csv --labels crack,dent --group part")
 def lint(
-    data: Annotated[list[Path], typer.Argument(help="Labelled data; several paths are splits of one data set.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Labelled data, or the config of a run; several paths are splits of one data set."),
+    ],
     labels: LabelsOption = None,
     group: Group = None,
     id: Id = None,
@@ -148,7 +151,14 @@ def lint(
     levels = pipeline.levels_from(fail_on)
     # NaN features are passed: they do not matter for labels, and training reports them.
     roles = Roles(_column_names(labels), group, id, label_file, True)
-    facts, findings = pipeline.run(data, roles, any_label, none_label)
+    described = [path for path in data if path.suffix.lower() in pipeline.CONFIGS]
+    if described:
+        if len(data) > 1 or labels or group or id or label_file:
+            raise ConfigError(f"`{described[0]}` is a config, which names data and columns; give it alone.")
+        source, roles, any_column, none_column = pipeline.of_config(described[0])
+        facts, findings = pipeline.run([source], roles, any_column, none_column)
+    else:
+        facts, findings = pipeline.run(data, roles, any_label, none_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}
     show(result, pipeline.text(facts, findings), as_json)
     # After the report, which is printed in any case.
