@@ -44,7 +44,9 @@ TRACEBACK = 99
 
 def forge(folder: Path, others: list[Path], rng: random.Random) -> str:
     """Damage or forge a folder in one way; return what was done."""
-    how = rng.choice(["manifest"] * 4 + ["text", "part", "part", "part", "part", "part", "bytes", "bytes", "file", "other"])
+    how = rng.choice(
+        ["manifest"] * 4 + ["text", "part", "part", "part", "part", "part", "bytes", "bytes", "file", "other"]
+    )
     if how == "manifest":
         return forge_manifest(folder, rng)
     if how == "text":

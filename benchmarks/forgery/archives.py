@@ -27,7 +27,16 @@ CLASSES = (
     ("numpy", "ndarray"),
     ("sklearn.linear_model._logistic", "LogisticRegression"),
 )
-ACTIVATIONS = ("relu", "keras.config.enable_unsafe_deserialization", "eval", "get", "deserialize", "softmax", 1, ["relu"])
+ACTIVATIONS = (
+    "relu",
+    "keras.config.enable_unsafe_deserialization",
+    "eval",
+    "get",
+    "deserialize",
+    "softmax",
+    1,
+    ["relu"],
+)
 
 
 def members(path: Path) -> dict[str, bytes]:

@@ -28,7 +28,10 @@ def _loop(content: bytes) -> bytes:
     body = helper.make_graph(
         [helper.make_node("Identity", ["go"], ["still"])],
         "body",
-        [helper.make_tensor_value_info("number", TensorProto.INT64, []), helper.make_tensor_value_info("go", TensorProto.BOOL, [])],
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+        ],
         [helper.make_tensor_value_info("still", TensorProto.BOOL, [])],
     )
     true = helper.make_tensor("true", TensorProto.BOOL, [], [True])

@@ -12,7 +12,22 @@ from typing import Any
 NAME = "cascade.json"
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 10**9, 10**30, -(10**9), 0.5, -0.5, 1e308, -1e308, 1e-320, 1.5),
-    *("", "x", "../x", "/etc/passwd", "\u202eabc", "a\nb", "a\x00b", "\ud800", [], {}, [0], [[]], [1e308], {"kind": "keras"}),
+    *(
+        "",
+        "x",
+        "../x",
+        "/etc/passwd",
+        "\u202eabc",
+        "a\nb",
+        "a\x00b",
+        "\ud800",
+        [],
+        {},
+        [0],
+        [[]],
+        [1e308],
+        {"kind": "keras"},
+    ),
 )
 RAW = ("1e999", "-1e999", "NaN", "Infinity", "9" * 5000, "[" * 50_000, '{"a": 1, "a": 2}')
 """Texts that are no JSON, or that Python reads as other things than they are."""
