@@ -112,9 +112,14 @@ def run(folders: int, first: int, networks: bool, only: str | None, work: Path) 
     # In another process, since threads that this one has started would be missing in those forked from it.
     process = os.fork()
     if not process:
-        build(work / "sound", networks)
+        try:
+            build(work / "sound", networks)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
-    os.waitpid(process, 0)
+    if os.waitpid(process, 0)[1]:
+        raise SystemExit("the sound folders could not be built")
     rows = rows_of(networks)
     names = [name for name in sorted(rows) if only is None or name == only]
     others = [work / "sound" / name for name in sorted(rows) if any((work / "sound" / name).glob("*.skops"))]
@@ -137,8 +142,9 @@ def run(folders: int, first: int, networks: bool, only: str | None, work: Path) 
         counts[fault or f"status {status}"] += 1
         longest, largest = max(longest, seconds), max(largest, memory)
         if fault is not None:
-            last = ((work / "output").read_text().strip().splitlines() or [""])[-1]
-            print(f"{number} {name}, {done}: {fault} ({seconds:.1f} s, {memory / 1e6:.0f} MB) {last[:200]}", flush=True)
+            lines = (work / "output").read_text().strip().splitlines() or [""]
+            last = lines[-1] if folders > 1 else "\n".join(lines)
+            print(f"{number} {name}, {done}: {fault} ({seconds:.1f} s, {memory / 1e6:.0f} MB) {last}", flush=True)
         shutil.rmtree(folder)
     print(f"{folders} folders: {dict(sorted(counts.items()))}; at most {longest:.1f} s and {largest / 1e6:.0f} MB")
     return sum(count for fault, count in counts.items() if fault not in ("status 0", "status 4"))

@@ -197,10 +197,10 @@ def test_a_forged_attribute_is_refused_before_compiled_code_sees_it(case: str) -
 
 def test_a_class_that_is_not_listed_is_neither_saved_nor_loaded(tmp_path: Path) -> None:
     neighbours = fitted(KNeighborsClassifier())
-    with pytest.raises(ModelRefusedError, match=r"sklearn\.[\w.]+, a type that is not trusted"):
+    with pytest.raises(ModelRefusedError, match="KNeighborsClassifier, a type that is not trusted"):
         save_skops(neighbours, tmp_path / "gate.skops", "gate")
     assert not (tmp_path / "gate.skops").exists()
-    with pytest.raises(ModelRefusedError, match=r"sklearn\.[\w.]+, a type that is not trusted"):
+    with pytest.raises(ModelRefusedError, match="KNeighborsClassifier, a type that is not trusted"):
         load_skops(forged(neighbours, lambda members, schema: None), "gate")
 
 

@@ -60,12 +60,15 @@ class Decoder:
         The whole file.
     name : str
         Path of the file, for errors.
+    is_listed : callable
+        Returns whether the class of a name may be made.
     make : callable
         Makes objects from the names of their classes and their attributes, which it checks.
     """
 
-    def __init__(self, content: bytes, name: str, make: Make) -> None:
+    def __init__(self, content: bytes, name: str, is_listed: Callable[[str], bool], make: Make) -> None:
         self.name = name
+        self.is_listed = is_listed
         self.make = make
         self._objects: dict[Any, Any] = {}
         # An array belongs to one object, so that a file cannot name one array many times.
@@ -194,6 +197,9 @@ class Decoder:
         return value
 
     def _object(self, node: Node) -> Any:
+        # Before its parts, so that the class is named that the user knows.
+        if not self.is_listed(_class_of(node)):
+            raise self._refused(f"{_class_of(node)}, a type that is not trusted")
         content = node.get("content")
         attributes = {} if content is None else self._value(content)
         if attributes is None:

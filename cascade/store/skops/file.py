@@ -7,7 +7,7 @@ from typing import Any
 
 from cascade.errors import ModelRefusedError
 from cascade.store.skops.decoder import Decoder
-from cascade.store.skops.make import Maker
+from cascade.store.skops.make import Maker, is_listed
 
 
 def save_skops(estimator: Any, path: Path, name: str) -> None:
@@ -41,4 +41,4 @@ def load_skops(content: bytes, name: str) -> Any:
     ModelRefusedError
         If they are not, or do not fit together.
     """
-    return Decoder(content, name, Maker(name)).decode()
+    return Decoder(content, name, is_listed, Maker(name)).decode()

@@ -25,6 +25,7 @@ from cascade.store.skops.checks import (
 )
 from cascade.store.skops.members import (
     are_members,
+    has_two_classes,
     is_balanced_bag,
     is_boosting,
     is_calibrated,
@@ -123,6 +124,7 @@ LINEAR_MODEL = Listed(
     )
     | _unread("l1_ratio_", "l1_ratios_", "multi_class")
     | {"_label_binarizer": is_estimator},
+    has_two_classes,
 )
 
 LISTED: dict[str, Listed] = {
@@ -150,6 +152,7 @@ LISTED: dict[str, Listed] = {
         LINEAR | WIDTH,
         _unread("priors_", "means_", "explained_variance_ratio_", "covariance_", "_max_components")
         | {"xbar_": dense(F), "scalings_": dense(F, "rank")},
+        has_two_classes,
     ),
     "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis": Listed(
         BAYES

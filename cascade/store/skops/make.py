@@ -33,23 +33,20 @@ class Maker:
         self.name = name
 
     def __call__(self, kind: str, attributes: Any) -> Any:
-        """Return an object of the class of a full name.
+        """Return an object of the listed class of a full name.
 
         Raises
         ------
         ModelRefusedError
-            If the class is not listed, or an attribute is missing, is not listed or does not fit the others.
+            If an attribute is missing, is not listed or does not fit the others.
         """
         if kind == TREE_CLASS:
             return self._made(make_tree(attributes), "a tree whose nodes point outside of it or do not fit")
         if kind.startswith(DROPPED):
             return None
-        listed = LISTED.get(kind)
-        if listed is None:
-            raise self._refused(f"{kind}, a type that is not trusted")
         # The module is that of the list, which the file has only chosen from.
         module, _, name = kind.rpartition(".")
-        return self._object(getattr(import_module(module), name), listed, attributes)
+        return self._object(getattr(import_module(module), name), LISTED[kind], attributes)
 
     def _object(self, kind: type, listed: Listed, attributes: dict[str, Any]) -> Any:
         parameters = _defaults(kind)
@@ -106,6 +103,11 @@ class Maker:
 
     def _refused(self, what: str) -> ModelRefusedError:
         return ModelRefusedError(f"`{self.name}` holds {what}; it was not loaded.")
+
+
+def is_listed(kind: str) -> bool:
+    """Return whether a file may hold the class of a full name."""
+    return kind in LISTED or kind.startswith(DROPPED)
 
 
 def _is_fitted(listed: Listed, attributes: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.tree._tree import Tree
 
-from cascade.store.skops.checks import LARGEST, Sizes, has_classes, has_width, inert, is_binary
+from cascade.store.skops.checks import Sizes, has_classes, has_width, inert, is_binary
 from cascade.store.skops.trees import is_sound_predictor, is_tree_of
 
 MOST_COLUMNS = 2**16
@@ -90,12 +90,18 @@ def is_boosting(estimator: Any, sizes: Sizes) -> bool:
     return sound
 
 
+def has_two_classes(estimator: Any, sizes: Sizes) -> bool:
+    """Check that there are two classes or more: a linear model chooses among them by a sign."""
+    return sizes["classes"] >= 2
+
+
 def is_perceptron(estimator: Any, sizes: Sizes) -> bool:
     """Check that the layers of a multi-layer perceptron follow each other, from its features to its outputs."""
     weights, offsets, binarizer = estimator.coefs_, estimator.intercepts_, estimator._label_binarizer
     several = getattr(binarizer, "y_type_", None) != "binary"
     return (
         len(weights) == len(offsets) == sizes["layers"] - 1 > 0
+        and (several or sizes["classes"] == 2)
         and weights[0].shape[0] == sizes["features"]
         and all(below.shape[1] == above.shape[0] for below, above in pairwise(weights))
         and all(len(offset) == layer.shape[1] for layer, offset in zip(weights, offsets, strict=True))
@@ -161,6 +167,7 @@ def is_calibrated(estimator: Any, sizes: Sizes) -> bool:
     kinds = {"_SigmoidCalibration", "IsotonicRegression"}
     return (
         estimator.method in ("sigmoid", "isotonic")
+        and sizes["classes"] >= 2
         and len(estimator.calibrators) == sizes["outputs"]
         and all(type(each).__name__ in kinds for each in estimator.calibrators)
         and has_classes(estimator.estimator, estimator.classes)
@@ -265,7 +272,7 @@ def _are_categories(values: Any) -> bool:
         return bool((values[:-1] < values[1:]).all())
     # A search in the categories needs them in order; a missing value is the last one.
     finite = values[:-1] if values.dtype.kind == "f" and np.isnan(values[-1]) else values
-    return values.dtype.kind in "iufb" and bool((np.abs(finite) <= LARGEST).all() and (finite[:-1] < finite[1:]).all())
+    return values.dtype.kind in "iufb" and bool(np.isfinite(finite).all() and (finite[:-1] < finite[1:]).all())
 
 
 def _are_grouped(estimator: Any, categories: list[Any]) -> bool:

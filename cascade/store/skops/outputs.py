@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from cascade.data.signature import InputSignature
-from cascade.errors import CascadeError, ModelRefusedError
+from cascade.errors import CascadeError, DataError, ModelRefusedError
 from cascade.estimators.scoring import bags_of, positive_proba
 from cascade.store.skops.checks import is_binary, width
 
 CHOOSY = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
 """Classes that take only values of the training rows, so that no rehearsal suits them."""
+REHEARSED = 8
 PASSED = (None, "passthrough")
 
 
@@ -71,18 +73,27 @@ def _check_rows(stage: Any, n_outputs: int, signature: InputSignature, name: str
     columns = shape[0] if shape is not None and len(shape) == 1 else None
     try:
         flow(stage, columns)
-        rows = _rows(stage, signature)
-        if rows is not None:
-            # Noise may be far from any training row, where numbers overflow; only shapes and errors matter here.
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")
-                positive_proba(stage, rows, n_outputs)
+        _rehearse(stage, n_outputs, signature)
     except CascadeError as error:
         raise ModelRefusedError(f"`{name}` does not take the rows of its model: {error}") from error
     # Whatever a part of a forged file lacks, it is its fault.
     except Exception as error:
         kind = type(error).__name__
         raise ModelRefusedError(f"`{name}` does not take the rows of its model ({kind}: {error}).") from error
+
+
+def _rehearse(stage: Any, n_outputs: int, signature: InputSignature) -> None:
+    """Predict made-up rows; an error is the fault of the file, except that a model may refuse negative numbers."""
+    rows = _rows(stage, signature)
+    if rows is None:
+        return
+    # Noise may be far from any training row, where numbers overflow; only shapes and errors matter here.
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        positive_proba(stage, rows, n_outputs)
+        if not isinstance(rows, list):
+            with suppress(DataError):
+                positive_proba(stage, 6 * rows - 3, n_outputs)
 
 
 def flow(estimator: Any, columns: int | None) -> int | None:
@@ -156,7 +167,7 @@ def _sum(parts: list[int | None]) -> int | None:
 
 
 def _rows(stage: Any, signature: InputSignature) -> Any:
-    """Return two rows such as the model takes; None where none can be made up."""
+    """Return some rows such as the model takes; None where none can be made up."""
     if _has_encoder(stage):
         return None
     if signature.row_shape is None:
@@ -165,7 +176,7 @@ def _rows(stage: Any, signature: InputSignature) -> Any:
     if signature.dtype not in ("number", "uint8"):
         return None
     # Not negative, since some models take counts.
-    return np.random.default_rng(0).random((2, *signature.row_shape))
+    return np.random.default_rng(0).random((REHEARSED, *signature.row_shape))
 
 
 def _has_encoder(stage: Any) -> bool:
