@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint lock
+LOWEST ?= .venv-lowest
+
+.PHONY: demo test lint lock lowest
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,6 +34,16 @@ demo: $(READY) | data/phantom data/png
 	$(BIN)/cascade predict models/phantom-multilabel data/png --output data/predictions.parquet --exams data/exams.parquet
 	$(BIN)/cascade train configs/phantom-balanced.yaml
 	$(BIN)/cascade predict models/phantom-balanced data/png --output data/predictions-balanced.parquet
+
+# The tests with the lowest versions that pyproject.toml allows, and known faults of these versions.
+lowest: $(READY)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(LOWEST)
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra ray --extra dev --resolution lowest-direct \
+		--python $(LOWEST)/bin/python --no-header --quiet --output-file $(LOWEST)/requirements.txt
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/requirements.txt pip-audit
+	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
+	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile
+	$(LOWEST)/bin/pip-audit --local --skip-editable
 
 lock:
 	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 \

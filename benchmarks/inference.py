@@ -38,6 +38,7 @@ from cascade.metrics.operations import operations_per_row
 from cascade.store.exporting import Exporter
 from cascade.store.network_spec import network_spec
 from cascade.store.opening import open_export
+from cascade.store.plain_file import ModelFiles
 
 SHARES = (0.02, 0.05, 0.1, 0.144, 0.2, 0.3, 0.5)
 ROUNDS = 4
@@ -91,7 +92,7 @@ def measured(path: Path, data: Any, rows: int, threads: int, flat: tuple[Any, An
     """All figures with so many threads."""
     X = np.ascontiguousarray(take(data.X, np.arange(rows)))
     predictor = CascadePredictor.load(path, threads=threads)
-    network, fastest = flat[0].network_, open_export(flat[1], work, "auto", threads)
+    network, fastest = flat[0].network_, open_export(flat[1], ModelFiles(work), "auto", threads)
     held_out = predictor.gate_proba(data.X)
     gate_proba = held_out[:rows]
     own, kept = predictor.rules.gate_threshold, keeping(held_out, data.Y, RECALL)

@@ -34,6 +34,7 @@ from cascade.data.image_size import at_size
 from cascade.data.readers.images import ImageFiles
 from cascade.estimators.runtime.runtimes import RUNTIMES
 from cascade.store.opening import open_export
+from cascade.store.plain_file import ModelFiles
 from cascade.utils.threads import usable_cores
 
 FILE_SIZE, SIZE, GATE_SIZE = 512, 128, 64
@@ -70,7 +71,10 @@ def trained(X: np.ndarray, data: Dataset, folder: Path) -> Path:
 def measured(files: ImageFiles, path: Path, flat: tuple[Any, Any], work: Path, threads: int) -> dict[str, Any]:
     """All figures with so many threads, on which this process is held."""
     os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:threads]))
-    predictor, fastest = CascadePredictor.load(path, threads=threads), open_export(flat[1], work, "auto", threads)
+    predictor, fastest = (
+        CascadePredictor.load(path, threads=threads),
+        open_export(flat[1], ModelFiles(work), "auto", threads),
+    )
     rows, small = np.arange(len(files)), at_size(files, GATE_SIZE)
     full = ImageFiles(files.paths)
     held, held_small, gate_proba = files[rows], small[rows], predictor.gate_proba(files)

@@ -47,6 +47,7 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.store.exporting import Exporter
 from cascade.store.network_spec import network_spec
 from cascade.store.opening import open_export
+from cascade.store.plain_file import ModelFiles
 
 RUNTIMES = ("litert", "onnx")
 TRAINING_ROWS = 16_000
@@ -163,7 +164,7 @@ def of_networks(contest: Contest, X: np.ndarray, Y: np.ndarray, folder: Path) ->
     CascadeClassifier(network, clone(network)).fit(X, Y).predictor_.save(folder / "model", RUNTIMES)
     flat = clone(network).fit(X, Y)
     spec = {**network_spec(flat), "exports": Exporter(RUNTIMES, 1).export(flat, folder, "flat")}
-    exported = open_export(spec, folder, "auto", 1)
+    exported = open_export(spec, ModelFiles(folder), "auto", 1)
     learner = LEARNERS["MLP"]()
     models = {"peer stack of MLPs": peer_stack(learner).fit(X, Y), "flat MLPClassifier": clone(learner).fit(X, Y)}
     rivals = {

@@ -20,6 +20,10 @@ class MissingExtraError(ConfigError, ImportError):
     """A required extra of the package is not installed."""
 
 
+class RuntimeUnavailableError(ConfigError):
+    """A requested runtime is not installed, or a model has no network for it."""
+
+
 class DataError(CascadeError, ValueError):
     """The data is invalid; the message names file, row and column."""
 

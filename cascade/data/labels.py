@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,6 +98,23 @@ def check_sparse_labels(Y: Any, n_rows: int | None = None) -> SparseLabels:
     return checked
 
 
+BIDIRECTIONAL = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of text, so that one name looks like another."""
+HIDDEN = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode categories of control characters, halves of characters and separators of lines."""
+
+
+def is_visible(name: str) -> bool:
+    """Return whether a name has no control character and no character that changes the direction of text.
+
+    Examples
+    --------
+    >>> is_visible("pneumothorax, left"), is_visible("pneumothorax" + chr(0x202E))
+    (True, False)
+    """
+    return not any(one in BIDIRECTIONAL or unicodedata.category(one) in HIDDEN for one in name)
+
+
 def name_labels(names: Sequence[str] | None, n_labels: int) -> tuple[str, ...]:
     """Check label names, or number the labels: label_0, label_1, ..."""
     chosen = tuple(str(name) for name in (names if names is not None else [f"label_{k}" for k in range(n_labels)]))
@@ -104,4 +122,7 @@ def name_labels(names: Sequence[str] | None, n_labels: int) -> tuple[str, ...]:
         raise DataError(f"`label_names` must have one name per label ({n_labels}). Received {len(chosen)}.")
     if len(set(chosen)) != n_labels:
         raise DataError(f"`label_names` must be distinct. Received {list(chosen)}.")
+    hidden = [name for name in chosen if not is_visible(name)]
+    if hidden:
+        raise DataError(f"`label_names` must have no control or direction characters. Received {hidden[0]!r}.")
     return chosen

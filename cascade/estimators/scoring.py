@@ -67,7 +67,13 @@ def positive_proba(estimator: ProbabilityEstimator, X: Any, n_outputs: int) -> F
         columns = [_class_one(p, classes) for p, classes in zip(proba, _classes(estimator), strict=True)]
         proba = np.column_stack(columns)
     elif n_outputs == 1 and not (getattr(estimator, "one_column_a_label", False) and proba.shape[1] == 1):
-        proba = _class_one(np.asarray(proba), _classes(estimator))[:, None]
+        proba = np.asarray(proba)
+        if proba.shape[1] != len(_classes(estimator)):
+            kind = type(estimator).__name__
+            raise ConfigError(
+                f"{kind}.predict_proba must give one column per class. Received {proba.shape[1]} columns."
+            )
+        proba = _class_one(proba, _classes(estimator))[:, None]
     if proba.shape[1] != n_outputs:
         kind = type(estimator).__name__
         raise ConfigError(

@@ -14,10 +14,12 @@ from cascade.many_labels.calibration import SharedSlope
 from cascade.many_labels.cardinality import Cardinality
 from cascade.many_labels.decoders import Decoding, Thresholds
 from cascade.store.exporting import Exporter
-from cascade.store.manifest import read_manifest, write_manifest
+from cascade.store.manifest import open_manifest, read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
-from cascade.store.parts import check_part, load_part, save_part
-from cascade.store.refusal import check_provenance, refusing
+from cascade.store.parts import check_files, check_part, load_part, save_part
+from cascade.store.plain_file import ModelFiles
+from cascade.store.refusal import check_provenance, check_signature, label_names_from, refusing
+from cascade.store.skops.outputs import check_stage
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import versions
 from cascade.utils.types import ProbabilityEstimator
@@ -104,23 +106,33 @@ def describe_many(path: Path) -> ManyLabelsDescription:
         _refuse_cascade(body, path)
         label_names, calibration = _calibration(body, path)
         _decoding_numbers(body["decoding"], path, len(label_names))
-        signature_from_json(body["signature"])
-        check_part(body["model"], path)
+        _check_parts(body, path)
         provenance = check_provenance(body["provenance"], path)
         return ManyLabelsDescription(label_names, calibration.slope, provenance, body["versions"])
 
 
+def _check_parts(body: dict[str, Any], path: Path) -> None:
+    check_signature(body["signature"], path)
+    cardinality = body["decoding"]["cardinality"]
+    parts = [body["model"], *([] if cardinality is None or cardinality["head"] is None else [cardinality["head"]])]
+    for part in parts:
+        check_part(part, path)
+    check_files(body, parts, path)
+
+
 def _load(path: Path, runtime: str, threads: int | None) -> StoredManyLabels:
     # All numbers are checked before the model is loaded, which takes longest.
-    body = read_manifest(path)
+    body, files = open_manifest(path)
     _refuse_cascade(body, path)
     label_names, calibration = _calibration(body, path)
-    decoding = _decoding(body["decoding"], path, len(label_names))
-    estimator = load_part(body["model"], path, runtime, threads)
-    if not hasattr(estimator, "predict_proba"):
-        raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
+    _check_parts(body, path)
+    decoding = _decoding(body["decoding"], files, len(label_names))
+    estimator = load_part(body["model"], files, runtime, threads)
+    # Files of other runtimes are not read, and must be the saved ones too.
+    files.check_rest()
     signature = signature_from_json(body["signature"])
     check_rows_of(signature, estimator)
+    check_stage(estimator, len(label_names), signature, f"{path}: model")
     return StoredManyLabels(
         estimator, label_names, calibration, decoding, signature, check_provenance(body["provenance"], path)
     )
@@ -133,7 +145,7 @@ def _refuse_cascade(body: dict[str, Any], path: Path) -> None:
 
 def _calibration(body: dict[str, Any], path: Path) -> tuple[tuple[str, ...], SharedSlope]:
     """Read and check label names and their calibration."""
-    label_names = tuple(map(str, body["labels"]))
+    label_names = label_names_from(body["labels"])
     calibration = SharedSlope(
         float(body["calibration"]["slope"]), np.array(body["calibration"]["intercept"], dtype=np.float32)
     )
@@ -142,19 +154,19 @@ def _calibration(body: dict[str, Any], path: Path) -> tuple[tuple[str, ...], Sha
         len(label_names) > 0
         and len(set(label_names)) == len(label_names)
         and np.isfinite(calibration.slope)
-        and calibration.slope > 0
+        and 0 < calibration.slope <= LARGEST
         and calibration.intercept.shape == (len(label_names),)
-        and bool(np.isfinite(calibration.intercept).all())
+        and bool((abs(calibration.intercept) <= LARGEST).all())
     )
     if not sound:
         raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
     return label_names, calibration
 
 
-def _decoding(body: dict[str, Any], path: Path, n_labels: int) -> Decoding:
+def _decoding(body: dict[str, Any], files: ModelFiles, n_labels: int) -> Decoding:
     cardinality = body["cardinality"]
-    thresholds, top = _decoding_numbers(body, path, n_labels)
-    return Decoding(thresholds, top, None if cardinality is None else _cardinality_from_json(cardinality, path))
+    thresholds, top = _decoding_numbers(body, files.folder, n_labels)
+    return Decoding(thresholds, top, None if cardinality is None else _cardinality_from_json(cardinality, files))
 
 
 def _decoding_numbers(body: dict[str, Any], path: Path, n_labels: int) -> tuple[Thresholds | None, int | None]:
@@ -176,9 +188,9 @@ def _cardinality_to_json(cardinality: Cardinality, folder: Path) -> dict[str, An
     return {**numbers, "head": None if cardinality.head is None else save_part(cardinality.head, folder, "head")}
 
 
-def _cardinality_from_json(body: dict[str, Any], path: Path) -> Cardinality:
+def _cardinality_from_json(body: dict[str, Any], files: ModelFiles) -> Cardinality:
     numbers = {name: float(body[name]) for name in NUMBERS}
     # Negated, so that a NaN is refused as well.
     if not all(abs(value) <= LARGEST for value in numbers.values()):
-        raise ModelRefusedError(f"`{path}` has numbers that do not fit together; it was not written by `save`.")
-    return Cardinality(**numbers, head=None if body["head"] is None else load_part(body["head"], path))
+        raise ModelRefusedError(f"`{files.folder}` has numbers that do not fit together; `save` did not write them.")
+    return Cardinality(**numbers, head=None if body["head"] is None else load_part(body["head"], files))

@@ -22,6 +22,7 @@ from cascade.estimators.runtime.measure import (
 )
 from cascade.estimators.runtime.runtimes import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.store.int8_rows import Int8Rows
+from cascade.store.networks.graph import check_operators
 from cascade.store.timing import Timer
 
 logger = logging.getLogger("cascade.export")
@@ -95,6 +96,8 @@ class Exporter:
 
         try:
             content = convert(estimator.network_, runtime, ranges)
+            # What would be refused when it is loaded is left out now.
+            check_operators(Path(self._file(name, runtime)), content, runtime)
             converted = self._compared(estimator, runtime, content, rows)
         except Exception as error:
             # Converters fail with errors of any type; a failed export must not lose the trained network.

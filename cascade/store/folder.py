@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.signature import signature_from_json, signature_to_json
+from cascade.data.signature import InputSignature, signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
 from cascade.estimators.runtime.runtimes import AUTO
 from cascade.estimators.scoring import bags_of, computed_by, score_cascade
@@ -22,10 +22,12 @@ from cascade.rules.rules import Prediction, Rules, check_coherence
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.store.exporting import Exporter
 from cascade.store.int8_rows import Int8Rows
-from cascade.store.manifest import read_manifest, write_manifest
+from cascade.store.manifest import open_manifest, read_manifest, write_manifest
 from cascade.store.opening import check_rows_of
-from cascade.store.parts import check_part, load_part, save_part
-from cascade.store.refusal import check_provenance, refusing
+from cascade.store.parts import check_files, check_part, load_part, save_part
+from cascade.store.plain_file import ModelFiles
+from cascade.store.refusal import check_provenance, check_signature, label_names_from, refusing
+from cascade.store.skops.outputs import check_stage
 from cascade.store.soundness import check_rules, is_certificate
 from cascade.store.stored import StoredCascade
 from cascade.utils.atomic import new_folder
@@ -62,7 +64,9 @@ def _int8_loss(cascade: StoredCascade, folder: Path, content: dict[str, Any], ro
     from cascade.store.int8_loss import int8_loss
 
     # Loaded from the files, so that exactly the networks that users will load are measured.
-    gate, labeler = (None if part is None else load_part(part, folder, AUTO) for part in map(content.get, PARTS))
+    gate, labeler = (
+        None if part is None else load_part(part, ModelFiles(folder), AUTO) for part in map(content.get, PARTS)
+    )
     judged = rows.judged_rows()
     before, after = (
         _predicted(*pair, cascade.rules, judged) for pair in ((cascade.gate, cascade.labeler), (gate, labeler))
@@ -112,12 +116,17 @@ def describe_cascade(path: Path) -> Description:
     with refusing(path):
         body = read_manifest(path)
         described = _described(body, path)
-        signature_from_json(body["signature"])
-        check_part(body["gate"], path)
-        # There is no labeler where no label had anything to learn.
-        if body["labeler"] is not None:
-            check_part(body["labeler"], path)
+        _check_parts(body, path)
         return described
+
+
+def _check_parts(body: dict[str, Any], path: Path) -> None:
+    check_signature(body["signature"], path)
+    # There is no labeler where no label had anything to learn.
+    parts = [body[name] for name in PARTS if name == "gate" or body[name] is not None]
+    for part in parts:
+        check_part(part, path)
+    check_files(body, parts, path)
 
 
 def _described(body: dict[str, Any], path: Path) -> Description:
@@ -134,20 +143,31 @@ def _described(body: dict[str, Any], path: Path) -> Description:
 
 
 def _load(path: Path, runtime: str, threads: int | None) -> StoredCascade:
-    body = read_manifest(path)
+    body, files = open_manifest(path)
     described = _described(body, path)
-    gate = load_part(body["gate"], path, runtime, threads)
-    labeler = None if body["labeler"] is None else load_part(body["labeler"], path, runtime, threads)
-    if not all(hasattr(stage, "predict_proba") for stage in (gate, labeler) if stage is not None):
-        raise ModelRefusedError(f"`{path}` holds a part that does not predict probabilities.")
-    signature = signature_from_json(body["signature"])
-    check_rows_of(signature, gate, labeler)
+    _check_parts(body, path)
+    gate = load_part(body["gate"], files, runtime, threads)
+    labeler = None if body["labeler"] is None else load_part(body["labeler"], files, runtime, threads)
+    # Files of other runtimes are not read, and must be the saved ones too.
+    files.check_rest()
+    signature, rules = signature_from_json(body["signature"]), described.rules
+    _check_stages(gate, labeler, rules, signature, path)
     # No dtype but feature names means that the cascade was trained on data frames.
     if signature.dtype is None and signature.feature_names:
         names = np.array(signature.feature_names, dtype=object)
         for part in _without_names(gate, labeler):
             part.feature_names_in_ = names
-    return StoredCascade(gate, labeler, described.rules, signature, described.provenance, described.certificate)
+    return StoredCascade(gate, labeler, rules, signature, described.provenance, described.certificate)
+
+
+def _check_stages(gate: Any, labeler: Any, rules: Rules, signature: InputSignature, path: Path) -> None:
+    check_rows_of(signature, gate, labeler)
+    n_learned = len(rules.plan.learned)
+    # Rows past the gate would otherwise get the labeler's columns at random, or none.
+    if (labeler is None) != (rules.is_flat or n_learned == 0):
+        raise ModelRefusedError(f"`{path}` must have a labeler where its rules have labels to learn, and only there.")
+    check_stage(gate, rules.n_gate_outputs, signature, f"{path}: gate")
+    check_stage(labeler, n_learned, signature, f"{path}: labeler")
 
 
 def _without_names(*stages: Any) -> Iterator[Any]:
@@ -204,7 +224,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
         raise ModelRefusedError("the manifest's columns must be whole numbers; the model was not written by `save`.")
     learned = np.array(plan["learned"], dtype=np.intp)
     return Rules(
-        label_names=tuple(map(str, body["labels"])),
+        label_names=label_names_from(body["labels"]),
         plan=LabelPlan(
             None if any_index is None else int(any_index),
             learned,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import io
 import math
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
@@ -16,12 +16,13 @@ from cascade.data.image_size import check_image_size
 from cascade.errors import ModelRefusedError
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.training import check_finite
-from cascade.store.network_spec import batch_size_from, network_spec, outputs_from
+from cascade.store.json_file import parse_json
+from cascade.store.network_spec import batch_size_from, network_spec, outputs_from, outputs_number
+from cascade.store.networks.keras_config import check_config, check_sizes
+from cascade.store.plain_file import ModelFiles, read
 
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
-# Layers of Keras' own modules that run code from the file, or from a place that the file names.
-CODE_LAYERS = {"Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper"}
 
 
 def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
@@ -34,16 +35,16 @@ def save_network(estimator: KerasClassifier, path: Path) -> dict[str, Any]:
     return {"file": path.name, **network_spec(estimator)}
 
 
-def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
+def load_network(spec: dict[str, Any], files: ModelFiles) -> KerasClassifier:
     """Load a network in the safe mode of Keras, after its archive was checked."""
-    path = folder / spec["file"]
+    path = files.folder / spec["file"]
     batch_size = batch_size_from(spec["batch_size"], path)
-    config = check_archive(path)
-    n_outputs = int(spec["n_outputs"])
+    content = files.read(spec["file"])
+    config = check_content(path, content)
+    n_outputs = outputs_number(spec, path)
     try:
-        _check_memory(path, config)
-        # Not compiled: prediction needs no optimizer, whose config would be one more part of the file to trust.
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        _check_memory(path, config, len(content), batch_size)
+        network = _loaded(content)
     except ModelRefusedError:
         raise
     except Exception as error:
@@ -58,35 +59,53 @@ def load_network(spec: dict[str, Any], folder: Path) -> KerasClassifier:
     return estimator
 
 
+def _loaded(content: bytes) -> keras.Model:
+    """Return the network of an archive, which Keras reads from a file that nobody else can change."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        path.write_bytes(content)
+        # Not compiled: prediction needs no optimizer, whose config would be one more part of the file to trust.
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+
+
 def check_archive(path: Path) -> Any:
-    """Refuse a `.keras` file that is not what it declares; return its config.
+    """Refuse a `.keras` file that is not what it declares; return its config. See `check_content`."""
+    return check_content(path, read(path))
+
+
+def check_content(path: Path, content: bytes) -> Any:
+    """Refuse a Keras archive that is not what it declares; return its config.
 
     Keras expands what the zip directory declares before it checks anything. The three members must therefore exist,
-    be uncompressed and of the declared size. The config may name only classes of Keras, and the weights must not
-    declare more than the file holds.
+    be uncompressed and of the declared size. The config may name only listed classes of Keras, and the weights must
+    not declare more than the file holds.
     """
-    if not zipfile.is_zipfile(path):
-        raise ModelRefusedError(f"`{path}` is not a Keras archive.")
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
         # Names alone are not enough: an archive may have a name twice, and readers differ in which member they use.
         members = archive.infolist()
         if len(members) != len(MEMBERS) or {member.filename for member in members} != MEMBERS:
             raise ModelRefusedError(f"`{path}` must hold {sorted(MEMBERS)}. Received {archive.namelist()[:5]}.")
         for member in members:
-            _check_member(path, member)
+            _check_member(path, member, len(content))
         config = _parse_config(path, archive.read("config.json"))
-        for declared in _objects(config):
-            if "class_name" in declared:
-                _check_class(path, declared)
+        _parse_config(path, archive.read("metadata.json"))
+        check_config(path, config)
         with archive.open("model.weights.h5") as handle, h5py.File(handle, "r") as weights:
-            _check_weights(path, weights)
+            _check_weights(path, weights, len(content))
+    except ModelRefusedError:
+        raise
+    # The directory, a checksum or a table of HDF5 can be damaged, and each reader has errors of its own.
+    except Exception as error:
+        kind = type(error).__name__
+        raise ModelRefusedError(f"`{path}` is not a Keras archive that can be read ({kind}: {error}).") from error
     return config
 
 
-def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+def _check_member(path: Path, member: zipfile.ZipInfo, size: int) -> None:
     # Stored members cannot expand, and none is larger than the archive: both sizes are only claims of its directory.
     as_declared = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
-    if not as_declared or member.file_size > path.stat().st_size:
+    if not as_declared or member.file_size > size:
         raise ModelRefusedError(
             f"`{path}` has a member {member.filename!r} that would expand; Keras does not compress members."
         )
@@ -98,50 +117,27 @@ def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
 
 def _parse_config(path: Path, content: bytes) -> Any:
     try:
-        return json.loads(content)
+        return parse_json(content)
     # Brackets that nest deeper than the parser recurses are valid JSON, but never a network.
     except (ValueError, RecursionError) as error:
         raise ModelRefusedError(f"`{path}` has a config.json that is not readable JSON.") from error
 
 
-def _objects(config: Any) -> Iterator[dict[str, Any]]:
-    """Yield every JSON object inside a config, at any depth."""
-    stack = [config]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            yield value
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
+def _check_memory(path: Path, config: Any, size: int, batch_size: int) -> None:
+    """Refuse a network with more weights than its file has bytes, or with layers that give too many numbers.
 
-
-def _check_class(path: Path, declared: dict[str, Any]) -> None:
-    module, name = str(declared.get("module")), str(declared["class_name"])
-    # Without a module or in `builtins`, Keras finds only plain values and functions; the latter are refused.
-    is_keras = (
-        module == "keras" or module.startswith("keras.") or (module in ("None", "builtins") and not _is_code(name))
-    )
-    # Another registered name could select a class that the user's process has registered, whatever `module` says.
-    if not is_keras or name in CODE_LAYERS or declared.get("registered_name") not in (None, name):
-        raise ModelRefusedError(f"`{path}` holds {module}.{name}; only classes of Keras without code are loaded.")
-
-
-def _is_code(name: str) -> bool:
-    return name in ("__lambda__", "function")
-
-
-def _check_memory(path: Path, config: Any) -> None:
-    """Refuse a network with more weights than its file has bytes; Keras would allocate them before reading."""
+    Keras would allocate both before it reads the weights.
+    """
     # In a stateless scope, variables have shapes but take no memory.
     with keras.StatelessScope(initialize_variables=False):
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
         declared = sum(math.prod(weight.shape) for weight in network.weights)
-    if declared > path.stat().st_size:
+    if declared > size:
         raise ModelRefusedError(f"`{path}` declares {declared} weights, more than it holds.")
+    check_sizes(path, network, batch_size)
 
 
-def _check_weights(path: Path, weights: h5py.File) -> None:
+def _check_weights(path: Path, weights: h5py.File, size: int) -> None:
     declared, seen = 0, set()
     stack: list[h5py.Group] = [weights]
     while stack:
@@ -164,5 +160,5 @@ def _check_weights(path: Path, weights: h5py.File) -> None:
                 raise ModelRefusedError(f"`{path}` has weights stored outside the archive ({name!r}); refused.")
             # A chunked dataset may declare any size and store nothing; Keras would allocate all of it.
             declared += member.nbytes
-    if declared > path.stat().st_size:
+    if declared > size:
         raise ModelRefusedError(f"`{path}` declares {declared} bytes of weights, more than it holds.")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
 from cascade.errors import ModelRefusedError
+from cascade.store.json_file import parse_json
+from cascade.store.plain_file import LARGEST as LARGEST_FILE
+from cascade.store.plain_file import LARGEST_FOLDER, ModelFiles, describe, read
 
 PROTOCOL = 6
 READABLE = (3, 4, 5, 6)
@@ -17,19 +21,19 @@ NAME = "cascade.json"
 LARGEST = 32 * 2**20
 
 # Without separators and leading dots, a name from a manifest cannot leave its folder.
-FILE_NAME = re.compile(r"[a-z0-9_]+\.(keras|skops|tflite|onnx)")
+FILE_NAME = re.compile(r"[a-z0-9_]{1,100}\.(keras|skops|tflite|onnx)")
 
 
 def write_manifest(folder: Path, content: dict[str, Any]) -> None:
     """Write the manifest with the digests of all files; call it last, when they are complete."""
-    files = {path.name: _describe(path) for path in sorted(folder.iterdir())}
+    files = {path.name: describe(path) for path in sorted(folder.iterdir())}
     body = {"protocol": PROTOCOL, **content, "files": files}
     body["sha256"] = _digest_of(body)
     (folder / NAME).write_text(json.dumps(body, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Check the folder against its manifest; return the manifest.
+    """Check the folder and all its files against its manifest; return the manifest.
 
     A digest detects damage, not forgery: anyone who can write the folder can write a matching digest. A forged folder
     cannot run code because none of its files is ever parsed by a loader that runs code.
@@ -39,18 +43,33 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     ModelRefusedError
         If a file is changed, missing, extra or a link, or the protocol is not readable.
     """
+    body, files = open_manifest(folder)
+    files.check_rest()
+    return body
+
+
+def open_manifest(folder: Path) -> tuple[dict[str, Any], ModelFiles]:
+    """Check the folder against its manifest; return the manifest, and the files, whose digests are checked when read.
+
+    Callers that do not read all files check the others with `ModelFiles.check_rest`.
+
+    Raises
+    ------
+    ModelRefusedError
+        If a file is missing, extra, a link or of another size, or the protocol is not readable.
+    """
     _refuse_other_entries(folder)
     body = _parse(folder / NAME)
     # The protocol before the digest: a newer version may compute the digest differently.
     protocol = body.get("protocol")
-    if protocol not in READABLE:
+    if type(protocol) is not int or protocol not in READABLE:
         raise ModelRefusedError(
             f"`{folder}` has protocol {protocol!r}; this version reads {READABLE[0]} to {READABLE[-1]}."
         )
     if body.get("sha256") != _digest_of(body):
         raise ModelRefusedError(f"`{folder / NAME}` was changed after it was written; fetch the model again.")
-    _check_files(folder, body["files"])
-    return body
+    _check_files(folder, body.get("files"))
+    return body, ModelFiles(folder, body["files"])
 
 
 def peek_manifest(folder: Path) -> dict[str, Any]:
@@ -69,42 +88,37 @@ def _refuse_other_entries(folder: Path) -> None:
         raise ModelRefusedError(f"`{folder}` is not a model folder: it has no {NAME}.")
     # A link may lead out of the folder, to a file that changes after its digest was checked.
     for path in folder.iterdir():
-        if path.is_symlink() or not path.is_file():
+        if not stat.S_ISREG(path.lstat().st_mode):
             raise ModelRefusedError(f"`{path}` must be a plain file; links and folders are refused in a model.")
 
 
 def _parse(path: Path) -> dict[str, Any]:
-    if path.stat().st_size > LARGEST:
-        raise ModelRefusedError(f"`{path}` is larger than {LARGEST} bytes, which no model needs.")
+    content = read(path, LARGEST)
     try:
-        body = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        body = parse_json(content)
     except (ValueError, RecursionError) as error:
-        raise ModelRefusedError(f"`{path}` is not readable JSON ({type(error).__name__}); it is damaged.") from error
+        raise ModelRefusedError(f"`{path}` is not readable JSON ({type(error).__name__}: {error}).") from error
     if not isinstance(body, dict):
         raise ModelRefusedError(f"`{path}` must hold one JSON object. Received {type(body).__name__}.")
     return body
 
 
-def _refuse_constant(name: str) -> float:
-    # Python's parser accepts NaN and Infinity, which are not JSON and would pass some comparisons later.
-    raise ValueError(f"{name} is not a number")
-
-
 def _check_files(folder: Path, files: Any) -> None:
-    if not isinstance(files, dict) or not all(FILE_NAME.fullmatch(str(name)) for name in files):
+    """Check the names and the sizes of the files, before any of them is read."""
+    if not isinstance(files, dict) or not all(FILE_NAME.fullmatch(name) for name in files):
         raise ModelRefusedError(f"`{folder / NAME}` names a file that is not a plain model file of its own folder.")
     present = {path.name for path in folder.iterdir()} - {NAME}
     for name in sorted(present ^ set(files)):
         kind = "an extra" if name in present else "a missing"
         raise ModelRefusedError(f"`{folder / name}` is {kind} file; the folder is not what was saved.")
+    total = 0
     for name, wanted in sorted(files.items()):
-        if _describe(folder / name) != wanted:
-            raise ModelRefusedError(f"`{folder / name}` was changed after it was written; its SHA-256 differs.")
-
-
-def _describe(path: Path) -> dict[str, Any]:
-    with path.open("rb") as handle:
-        return {"sha256": hashlib.file_digest(handle, "sha256").hexdigest(), "bytes": path.stat().st_size}
+        size = (folder / name).lstat().st_size
+        total += size
+        if not isinstance(wanted, dict) or wanted.get("bytes") != size:
+            raise ModelRefusedError(f"`{folder / name}` was changed after it was written; its size differs.")
+        if size > LARGEST_FILE or total > LARGEST_FOLDER:
+            raise ModelRefusedError(f"`{folder / name}` is larger than any file of a model, or makes the folder so.")
 
 
 def _digest_of(body: dict[str, Any]) -> str:

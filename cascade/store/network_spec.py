@@ -13,6 +13,7 @@ from cascade.estimators.losses import FURTHEST, loss_from_json, loss_to_json
 from cascade.utils.checks import as_numbers
 
 LARGEST_BATCH = 2**16
+MOST_OUTPUTS = 2**24
 
 
 def network_spec(estimator: Any) -> dict[str, Any]:
@@ -30,18 +31,29 @@ def network_spec(estimator: Any) -> dict[str, Any]:
 
 def outputs_from(spec: dict[str, Any], path: Path) -> tuple[Any, Any, TargetForm]:
     """Return loss, sampling shift and form of the target of the network in `path`."""
-    n_outputs = int(spec["n_outputs"])
-    form = TargetForm(np.arange(n_outputs if spec["multilabel"] else 2), not spec["multilabel"])
+    n_outputs, multilabel = outputs_number(spec, path), spec["multilabel"]
+    if type(multilabel) is not bool or not (multilabel or n_outputs == 1):
+        raise ModelRefusedError(f"`{path}` must predict one output, or several labels. Received {n_outputs}.")
+    form = TargetForm(np.arange(n_outputs if multilabel else 2), not multilabel)
     # Networks of releases without samplers have no shift.
     shift = _sampling_shift(path, spec.get("sampling_shift", [0.0] * n_outputs), n_outputs)
     return loss_from_json(spec["loss"], n_outputs), shift, form
 
 
+def outputs_number(spec: dict[str, Any], path: Path) -> int:
+    """Return the number of logits of the network in `path`; refuse what is no whole number, or takes much memory."""
+    value = spec["n_outputs"]
+    # `type`, not `isinstance`: JSON's `true` is an int in Python.
+    if type(value) is not int or not 1 <= value <= MOST_OUTPUTS:
+        raise ModelRefusedError(f"`{path}` must have `n_outputs` of 1 to {MOST_OUTPUTS}. Received {value!r}.")
+    return value
+
+
 def batch_size_from(value: Any, path: Path) -> int:
     """Return the batch size of the network in `path`; refuse one that would not fit in memory."""
-    if not 1 <= int(value) <= LARGEST_BATCH:
-        raise ModelRefusedError(f"`{path}` must have a `batch_size` of 1 to {LARGEST_BATCH}. Received {value}.")
-    return int(value)
+    if type(value) is not int or not 1 <= value <= LARGEST_BATCH:
+        raise ModelRefusedError(f"`{path}` must have a `batch_size` of 1 to {LARGEST_BATCH}. Received {value!r}.")
+    return value
 
 
 def _sampling_shift(path: Path, values: Any, n_outputs: int) -> Any:

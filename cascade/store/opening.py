@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cascade.data.image_size import check_image_size
 from cascade.data.signature import InputSignature
-from cascade.errors import ConfigError, ModelRefusedError
+from cascade.errors import ModelRefusedError, RuntimeUnavailableError
 from cascade.estimators.runtime.exported import ExportedNetwork
 from cascade.estimators.runtime.measure import rehearsal_rows
 from cascade.estimators.runtime.runtimes import AUTO, FLOAT32, INT8, KERAS, RUNTIMES, check_threads
+from cascade.estimators.runtime.trial import try_network
 from cascade.estimators.scoring import bags_of
 from cascade.store.manifest import FILE_NAME
 from cascade.store.network_spec import batch_size_from, outputs_from
+from cascade.store.networks.graph import check_operators
+from cascade.store.plain_file import ModelFiles
 
 LARGEST_ROW = 2**26
 
 
-def open_export(spec: dict[str, Any], folder: Path, runtime: str, threads: int | None) -> ExportedNetwork | None:
+def open_export(spec: dict[str, Any], files: ModelFiles, runtime: str, threads: int | None) -> ExportedNetwork | None:
     """Open the fastest network whose runtime is installed, or the requested one; return None if that is Keras."""
     exports = spec.get("exports")
     if runtime == KERAS or (exports is None and runtime == AUTO):
@@ -34,21 +36,21 @@ def open_export(spec: dict[str, Any], folder: Path, runtime: str, threads: int |
         if name == KERAS and runtime == AUTO and find_spec("keras") is not None:
             return None
         if name in RUNTIMES and runtime in (AUTO, name) and RUNTIMES[name].installed():
-            return _opened(one, spec, folder, check_threads(threads))
+            return _opened(one, spec, files, check_threads(threads))
     # No runtime of an export is installed: Keras can still load the network.
     if runtime == AUTO:
         return None
     known = runtime in [one["runtime"] for one in networks]
     rest = f"{RUNTIMES[runtime].package} is not installed" if known else "`cascade export` adds it"
-    raise ConfigError(f"`runtime` {runtime!r} is not available for `{folder}`: {rest}.")
+    raise RuntimeUnavailableError(f"`runtime` {runtime!r} is not available for `{files.folder}`: {rest}.")
 
 
-def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: int) -> ExportedNetwork:
+def _opened(one: dict[str, Any], spec: dict[str, Any], files: ModelFiles, threads: int) -> ExportedNetwork:
     name = str(one.get("file"))
-    path = folder / name
+    path = files.folder / name
     # The suffix too: a file must not be parsed by a runtime that it was not exported to.
     if not FILE_NAME.fullmatch(name) or path.suffix != RUNTIMES[one["runtime"]].suffix:
-        raise ModelRefusedError(f"`{folder}` names an exported network that is not its own file: {name!r}.")
+        raise ModelRefusedError(f"`{files.folder}` names an exported network that is not its own file: {name!r}.")
     row_shape, dtype = tuple(int(size) for size in spec["exports"]["row_shape"]), spec["exports"]["dtype"]
     if not 0 < math.prod(row_shape) <= LARGEST_ROW or dtype not in ("uint8", "float32"):
         raise ModelRefusedError(
@@ -60,9 +62,10 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
         raise ModelRefusedError(f"`{path}` is of precision {precision!r}; this version reads {FLOAT32} and {INT8}.")
     size = batch_size_from(one["batch_size"], path)
     image_size = check_image_size(spec.get("image_size"))
-    exported = ExportedNetwork(
-        path.read_bytes(), one["runtime"], size, threads, row_shape, dtype, image_size, precision
-    )
+    content = files.read(name)
+    check_operators(path, content, one["runtime"])
+    try_network(path, content, one["runtime"], size, row_shape, dtype)
+    exported = ExportedNetwork(content, one["runtime"], size, threads, row_shape, dtype, image_size, precision)
     exported.restore_outputs(*outputs_from(spec, path))
     # A single row and a batch use separate sessions; a wrong shape or NaN in either is found before any real row.
     for n in (1, 2):
@@ -72,12 +75,21 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], folder: Path, threads: in
 
 
 def check_rows_of(signature: InputSignature, *stages: Any) -> None:
-    """Refuse exported networks whose row shape is not that of the model."""
+    """Refuse networks whose row shape is not that of the model."""
     for stage in stages:
         shape = signature.row_shape
-        if isinstance(stage, ExportedNetwork) and stage.row_shape != _resized(shape, stage.image_size):
-            raise ModelRefusedError(f"an exported network takes rows {stage.row_shape}, the model rows {shape}.")
+        taken = _row_shape(stage)
+        # A network of images of any size has no fixed shape.
+        if taken is not None and None not in taken and taken != _resized(shape, stage.image_size):
+            raise ModelRefusedError(f"a network takes rows {taken}, the model rows {shape}.")
         check_rows_of(signature, *bags_of(stage))
+
+
+def _row_shape(stage: Any) -> tuple[int, ...] | None:
+    """Return the shape of the rows that a network takes; None for other estimators."""
+    if isinstance(stage, ExportedNetwork):
+        return stage.row_shape
+    return tuple(stage.network_.input_shape[1:]) if hasattr(stage, "network_") else None
 
 
 def _resized(shape: tuple[int, ...] | None, size: int | None) -> tuple[int, ...] | None:

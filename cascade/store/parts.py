@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +11,14 @@ import numpy as np
 
 from cascade.data.targets import TargetForm
 from cascade.errors import ConfigError, ModelRefusedError
+from cascade.estimators.losses import FURTHEST
 from cascade.estimators.runtime.exported import ExportedNetwork
 from cascade.estimators.runtime.runtimes import KERAS
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import FILE_NAME
 from cascade.store.opening import open_export
+from cascade.store.plain_file import ModelFiles
+from cascade.utils.checks import as_numbers
 
 if TYPE_CHECKING:
     from cascade.estimators.balanced import BalancedBinaryRelevance
@@ -39,24 +44,25 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
 
         spec = {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
         return spec if exporter is None else {**spec, "exports": exporter.export(estimator, folder, name)}
-    from cascade.store.skops_file import save_skops
+    from cascade.store.skops.file import save_skops
 
     save_skops(estimator, folder / f"{name}.skops", name)
     return {"kind": "skops", "file": f"{name}.skops"}
 
 
-def check_part(spec: Spec, folder: Path) -> None:
+def check_part(spec: Any, folder: Path) -> None:
     """Validate what a manifest says of a part, without reading its files.
 
     Raises
     ------
     ModelRefusedError
-        If its kind is unknown or a file is not in the folder.
+        If its kind is unknown, a file is not in the folder, or balanced models lack bags or numbers.
     """
+    if not isinstance(spec, dict):
+        raise ModelRefusedError(f"`{folder}` holds a part that is not an object: {type(spec).__name__}.")
     kind = spec.get("kind")
     if kind == "balanced":
-        for bag in (bag for bags in spec["bags"] for bag in bags):
-            check_part(bag, folder)
+        _check_balanced(spec, folder)
         return
     # Before the name is joined to the folder: an absolute path would replace it.
     if not FILE_NAME.fullmatch(str(spec.get("file"))):
@@ -65,22 +71,67 @@ def check_part(spec: Spec, folder: Path) -> None:
         raise ModelRefusedError(f"`{folder}` holds a part of unknown kind {kind!r}; a newer version may read it.")
 
 
-def load_part(spec: Spec, folder: Path, runtime: str = KERAS, threads: int | None = None) -> Any:
-    """Load an estimator that `save_part` wrote, networks in a runtime; see `CascadePredictor.load`."""
-    check_part(spec, folder)
+def check_files(body: dict[str, Any], parts: list[Any], folder: Path) -> None:
+    """Refuse a manifest in which a file belongs to no part or to several: loading it often takes time and memory.
+
+    Raises
+    ------
+    ModelRefusedError
+    """
+    named = Counter(name for spec in parts if spec is not None for name in _file_names(spec))
+    for name in sorted(set(named) | set(body["files"])):
+        if named[name] != 1 or name not in body["files"]:
+            raise ModelRefusedError(f"`{folder / name}` must belong to exactly one part. Received {named[name]}.")
+
+
+def _file_names(spec: Spec) -> Iterator[str]:
     if spec["kind"] == "balanced":
-        return _load_balanced(spec, folder, runtime, threads)
+        for bag in (bag for bags in spec["bags"] for bag in bags):
+            yield from _file_names(bag)
+        return
+    yield spec["file"]
+    exports = spec.get("exports")
+    if exports is not None:
+        yield from (one["file"] for one in exports["networks"] if one["runtime"] != KERAS)
+
+
+def _check_balanced(spec: Spec, folder: Path) -> None:
+    bags, shift, share = spec["bags"], as_numbers(spec["prior_shift"]), as_numbers(spec["share"])
+    # Every label has a shift, a share and as many bags as the others, or none where it is constant.
+    counts = {len(each) for each in bags} - {0}
+    sound = (
+        isinstance(bags, list)
+        and shift is not None
+        and share is not None
+        and shift.shape == share.shape == (len(bags),)
+        and bool((abs(shift) <= FURTHEST).all() and ((share > 0) & (share < 1)).all())
+        and len(counts) == 1
+        and all(number == 0 for number, each in zip(shift, bags, strict=True) if not each)
+    )
+    if not sound:
+        raise ModelRefusedError(f"`{folder}` has balanced models that lack bags, or numbers that no fit gives.")
+    for bag in (bag for each in bags for bag in each):
+        if not isinstance(bag, dict) or bag.get("kind") == "balanced":
+            raise ModelRefusedError(f"`{folder}` has balanced models inside of balanced models; refused.")
+        check_part(bag, folder)
+
+
+def load_part(spec: Spec, files: ModelFiles, runtime: str = KERAS, threads: int | None = None) -> Any:
+    """Load an estimator that `save_part` wrote, networks in a runtime; see `CascadePredictor.load`."""
+    check_part(spec, files.folder)
+    if spec["kind"] == "balanced":
+        return _load_balanced(spec, files, runtime, threads)
     if spec["kind"] == "keras":
-        exported = open_export(spec, folder, runtime, threads)
+        exported = open_export(spec, files, runtime, threads)
         if exported is not None:
             return exported
         require_keras()
         from cascade.store.keras_file import load_network
 
-        return load_network(spec, folder)
-    from cascade.store.skops_file import load_skops
+        return load_network(spec, files)
+    from cascade.store.skops.file import load_skops
 
-    return load_skops(folder / spec["file"])
+    return load_skops(files.read(spec["file"]), str(files.folder / spec["file"]))
 
 
 def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, exporter: Exporter | None) -> Spec:
@@ -95,11 +146,11 @@ def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, expo
     }
 
 
-def _load_balanced(spec: Spec, folder: Path, runtime: str, threads: int | None) -> BalancedBinaryRelevance:
+def _load_balanced(spec: Spec, files: ModelFiles, runtime: str, threads: int | None) -> BalancedBinaryRelevance:
     from cascade.estimators.balanced import BalancedBinaryRelevance
 
     model = BalancedBinaryRelevance(estimator=None)
-    model.estimators_ = [[load_part(bag, folder, runtime, threads) for bag in bags] for bags in spec["bags"]]
+    model.estimators_ = [[load_part(bag, files, runtime, threads) for bag in bags] for bags in spec["bags"]]
     model.prior_shift_ = np.array(spec["prior_shift"], dtype=np.float64)
     model.share_ = np.array(spec["share"], dtype=np.float64)
     model.target_form_ = TargetForm.matrix(len(model.share_))

@@ -14,6 +14,9 @@ from cascade.rules.probability.stack import Stack
 from cascade.rules.rules import Rules
 from cascade.rules.thresholds.certificate import Certificate, Claim, LabelCertificate, Unit, label_certificate, level_of
 
+LARGEST = 1e3
+"""Largest slope, intercept, weight or knot: log-odds beyond 40 are certain, and products of large ones infinite."""
+
 
 def is_certificate(certificate: Certificate, rules: Rules) -> bool:
     """Return whether a certificate is valid for these rules: all its claims must follow from its counts."""
@@ -68,7 +71,7 @@ def check_rules(rules: Rules) -> None:
         and all(c.n_columns == width and _is_calibration(c) for c, width in pairs)
         and _is_share(rules.plan.share, n)
         and rules.rejected_share.shape == (n,)
-        and bool((np.isfinite(rules.rejected_share) & (rules.rejected_share >= 0)).all())
+        and bool((rules.rejected_share >= 0).all() and _is_bounded(rules.rejected_share))
         and rules.plan.seen_count.shape == (len(rules.plan.seen),)
         and bool((rules.plan.seen_count > 0).all() and (rules.plan.seen <= 1).all())
         and 0 <= rules.gate_threshold <= 1
@@ -101,7 +104,7 @@ def _are_stacks(rules: Rules, n_learned: int, n_merged: int) -> bool:
 
 def _is_stack(stack: Stack, n_features: int, n_columns: int) -> bool:
     fits = stack.weights.shape == (n_features, n_columns) and stack.intercept.shape == (n_columns,)
-    return fits and bool(np.isfinite(stack.weights).all() and np.isfinite(stack.intercept).all())
+    return fits and _is_bounded(stack.weights) and _is_bounded(stack.intercept)
 
 
 def _is_shift(shift: PriorShift, by_shift: ByShift | None, n: int) -> bool:
@@ -112,7 +115,7 @@ def _is_shift(shift: PriorShift, by_shift: ByShift | None, n: int) -> bool:
         and abs(shift.log_odds) <= FURTHEST + 1e-6
         and by_shift.thresholds.shape == by_shift.offsets.shape == (len(SHIFTS), n)
         and bool((np.isfinite(by_shift.thresholds) & (by_shift.thresholds >= 0)).all())
-        and bool(np.isfinite(by_shift.offsets).all())
+        and _is_bounded(by_shift.offsets)
     )
 
 
@@ -121,15 +124,18 @@ def _is_calibration(calibration: AnyCalibration) -> bool:
         # A negative slope would reverse the order of probabilities, which no fit does.
         triple = (calibration.low, calibration.high, calibration.intercept)
         rising = bool((calibration.low >= 0).all() and (calibration.high >= 0).all())
-        return rising and all(
-            side.shape == (calibration.n_columns,) and bool(np.isfinite(side).all()) for side in triple
-        )
+        return rising and all(side.shape == (calibration.n_columns,) and _is_bounded(side) for side in triple)
     pairs = zip(calibration.knots, calibration.values, strict=True)
     return all(x.shape == y.shape and x.ndim == 1 and len(x) and _is_rising(x) and _is_rising(y) for x, y in pairs)
 
 
 def _is_rising(values: Any) -> bool:
-    return bool(np.isfinite(values).all() and (np.diff(values) >= 0).all())
+    return _is_bounded(values) and bool((np.diff(values) >= 0).all())
+
+
+def _is_bounded(values: Any) -> bool:
+    # Negated comparisons would let NaN pass.
+    return bool((np.abs(values) <= LARGEST).all())
 
 
 def _is_share(values: Any, n: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cascade.store.manifest import read_manifest, write_manifest
+from cascade.store.manifest import open_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
 from cascade.utils.atomic import new_folder
 
@@ -37,4 +37,5 @@ class Parts:
             with new_folder(path) as temporary:
                 write_manifest(temporary, {"part": save_part(fitted, temporary, "part")})
         # Loaded also after a fit: a search that is resumed must go on from exactly the same part.
-        return load_part(read_manifest(path)["part"], path)
+        body, files = open_manifest(path)
+        return load_part(body["part"], files)

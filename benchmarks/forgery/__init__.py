@@ -1,0 +1,1 @@
+"""Make model folders, and damage or forge them, with digests redone."""

@@ -1,0 +1,25 @@
+"""Check the operators of an exported network before a native parser reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cascade.errors import ModelRefusedError
+from cascade.store.networks.listed import LITERT, ONNX
+from cascade.store.networks.wire import litert_operators, onnx_operators
+
+
+def check_operators(path: Path, content: bytes, runtime: str) -> None:
+    """Refuse a network with control flow, subgraphs or an operator that is not listed.
+
+    Raises
+    ------
+    ModelRefusedError
+    """
+    try:
+        found = onnx_operators(content) if runtime == "onnx" else litert_operators(content)
+    except ValueError as error:
+        raise ModelRefusedError(f"`{path}` holds {error}; the network is not loaded.") from error
+    unknown = sorted(map(str, found - (ONNX if runtime == "onnx" else set(LITERT.values()))))
+    if unknown:
+        raise ModelRefusedError(f"`{path}` has the operator {unknown[0]}, which is not listed; it is not loaded.")

@@ -1,0 +1,342 @@
+"""Rules of whole estimators: their members must have the classes, columns and sizes that they are used with.
+
+Each rule is a function of an estimator, whose attributes have passed their own checks, and of its sizes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.tree._tree import Tree
+
+from cascade.store.skops.checks import Sizes, has_classes, has_width, inert, is_binary
+from cascade.store.skops.trees import is_sound_predictor, is_tree_of
+
+MOST_COLUMNS = 2**16
+"""Columns that polynomial features may make. A block of rows with more of them, which are dense, takes gigabytes."""
+MOST_DEGREE = 16
+LONGEST_NGRAM = 20
+PARTS = ("TreePredictor", "_CalibratedClassifier", "_SigmoidCalibration")
+"""Listed classes that are no estimators."""
+
+
+def is_estimator(value: Any, sizes: Sizes) -> bool:
+    """Check an estimator of a listed class, or a list of named ones; each was checked when it was made."""
+    stack = [value]
+    while stack:
+        member = stack.pop()
+        if isinstance(member, (list, tuple)):
+            stack.extend(member)
+        elif not (isinstance(member, (BaseEstimator, Tree)) or type(member).__name__ in PARTS or inert(member, {})):
+            return False
+    return True
+
+
+def _n_classes(estimator: Any) -> list[int]:
+    found = estimator.classes_
+    return [len(each) for each in (found if isinstance(found, list) else [found])]
+
+
+def is_tree(estimator: Any, sizes: Sizes) -> bool:
+    """Check that a tree has the features, outputs and classes of its estimator."""
+    counts = _n_classes(estimator)
+    return (
+        np.ravel(estimator.n_classes_).tolist() == counts
+        and sizes["labels"] == len(counts)
+        # One output has an array of classes, and several have a list.
+        and isinstance(estimator.classes_, list) == (len(counts) > 1)
+        and is_tree_of(estimator.tree_, sizes, counts)
+    )
+
+
+def is_forest(estimator: Any, sizes: Sizes) -> bool:
+    """Check that all trees of a forest have its features, outputs and classes."""
+    counts = _n_classes(estimator)
+    return (
+        len(estimator.estimators_) > 0
+        and sizes["labels"] == len(counts)
+        and isinstance(estimator.classes_, list) == (len(counts) > 1)
+        and np.ravel(estimator.n_classes_).tolist() == counts
+        and all(
+            hasattr(tree, "tree_")
+            and tree.n_features_in_ == sizes["features"]
+            and _n_classes(tree) == counts
+            and is_tree_of(tree.tree_, sizes, counts)
+            for tree in estimator.estimators_
+        )
+    )
+
+
+def is_boosting(estimator: Any, sizes: Sizes) -> bool:
+    """Check boosted trees; what the file says of the loss is replaced by the loss of so many classes."""
+    from sklearn._loss.loss import HalfBinomialLoss, HalfMultinomialLoss
+
+    trees = [tree for iteration in estimator._predictors for tree in iteration]
+    mapper = estimator._bin_mapper
+    sound = (
+        getattr(mapper, "is_categorical_", np.empty(0)).shape == (sizes["features"],)
+        and len(mapper.bin_thresholds_) == sizes["features"]
+        and all(is_sound_predictor(tree, sizes["features"]) for tree in trees)
+        and len(estimator.classes_) >= 2
+    )
+    estimator._loss = (
+        HalfBinomialLoss() if sizes["outputs"] == 1 else HalfMultinomialLoss(n_classes=len(estimator.classes_))
+    )
+    return sound
+
+
+def has_two_classes(estimator: Any, sizes: Sizes) -> bool:
+    """Check that there are two classes or more: a linear model chooses among them by a sign."""
+    return sizes["classes"] >= 2
+
+
+def is_perceptron(estimator: Any, sizes: Sizes) -> bool:
+    """Check that the layers of a multi-layer perceptron follow each other, from its features to its outputs."""
+    weights, offsets, binarizer = estimator.coefs_, estimator.intercepts_, estimator._label_binarizer
+    several = getattr(binarizer, "y_type_", None) != "binary"
+    return (
+        len(weights) == len(offsets) == sizes["layers"] - 1 > 0
+        and (several or sizes["classes"] == 2)
+        and weights[0].shape[0] == sizes["features"]
+        and all(below.shape[1] == above.shape[0] for below, above in pairwise(weights))
+        and all(len(offset) == layer.shape[1] for layer, offset in zip(weights, offsets, strict=True))
+        and weights[-1].shape[1] == sizes["labels"] == (sizes["classes"] if several else 1)
+        and has_classes(binarizer, estimator.classes_)
+    )
+
+
+def is_quadratic(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each class has as many scalings as rotated axes."""
+    pairs = zip(estimator.scalings_, estimator.rotations_, strict=True)
+    return all(len(scaling) == rotation.shape[1] for scaling, rotation in pairs)
+
+
+def is_dummy(estimator: Any, sizes: Sizes) -> bool:
+    """Check the shares of the classes of a constant classifier."""
+    counts, shares = _n_classes(estimator), estimator.class_prior_
+    shares = shares if isinstance(shares, list) else [shares]
+    return (
+        sizes["labels"] == len(counts) == len(shares)
+        and isinstance(estimator.classes_, list) == (len(counts) > 1)
+        and np.ravel(estimator.n_classes_).tolist() == counts
+        and all(_are_shares(share, count) for share, count in zip(shares, counts, strict=True))
+    )
+
+
+def _are_shares(values: Any, count: int) -> bool:
+    is_array = isinstance(values, np.ndarray) and values.dtype.kind == "f" and values.shape == (count,)
+    return is_array and bool((values >= 0).all()) and abs(float(values.sum()) - 1) < 1e-6
+
+
+def is_balanced_bag(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each member of a bag takes the columns that are drawn for it, and knows only classes of the bag."""
+    members, drawn = estimator.estimators_, estimator.estimators_features_
+    known = set(range(sizes["classes"]))
+    return len(members) == len(drawn) > 0 and all(
+        has_width(member, len(columns)) and set(np.ravel(getattr(member, "classes_", [-1])).tolist()) <= known
+        for member, columns in zip(members, drawn, strict=True)
+    )
+
+
+def is_weighed(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each boosted member has a weight, the features and the classes."""
+    return 0 < len(estimator.estimators_) <= sizes["slots"] and all(
+        has_width(member, sizes["features"]) and has_classes(member, estimator.classes_)
+        for member in estimator.estimators_
+    )
+
+
+def are_members(estimator: Any, sizes: Sizes) -> bool:
+    """Check that the calibrated members have the classes of the whole."""
+    members = estimator.calibrated_classifiers_
+    return len(members) > 0 and all(
+        type(member).__name__ == "_CalibratedClassifier"
+        and np.array_equal(member.classes, estimator.classes_)
+        and has_width(member.estimator, sizes.get("features"))
+        for member in members
+    )
+
+
+def is_calibrated(estimator: Any, sizes: Sizes) -> bool:
+    """Check that there is a calibrator per output."""
+    kinds = {"_SigmoidCalibration", "IsotonicRegression"}
+    return (
+        estimator.method in ("sigmoid", "isotonic")
+        and sizes["classes"] >= 2
+        and len(estimator.calibrators) == sizes["outputs"]
+        and all(type(each).__name__ in kinds for each in estimator.calibrators)
+        and has_classes(estimator.estimator, estimator.classes)
+    )
+
+
+def is_one_per_label(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each label has a binary estimator with its classes."""
+    return len(estimator.estimators_) == len(estimator.classes_) > 0 and all(
+        is_binary(member) and np.array_equal(member.classes_, known) and has_width(member, sizes.get("features"))
+        for member, known in zip(estimator.estimators_, estimator.classes_, strict=True)
+    )
+
+
+def is_one_versus_rest(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each output has an estimator of its own, of the same columns."""
+    labels = getattr(estimator.label_binarizer_, "y_type_", "") == "multilabel-indicator"
+    count = sizes["classes"] if labels else sizes["outputs"]
+    return (
+        has_classes(estimator.label_binarizer_, estimator.classes_)
+        and len(estimator.estimators_) == count
+        and all(
+            has_width(member, sizes.get("features")) and (is_binary(member) or hasattr(member, "y_"))
+            for member in estimator.estimators_
+        )
+    )
+
+
+def is_chain(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each member of a chain takes the features and the labels before it."""
+    members, order = estimator.estimators_, np.ravel(estimator.order_).tolist()
+    return len(members) == len(estimator.classes_) > 0 and (
+        sorted(order) == list(range(len(members)))
+        and all(
+            is_binary(member) and has_width(member, sizes["features"] + before) for before, member in enumerate(members)
+        )
+    )
+
+
+def is_of_columns(estimator: Any, sizes: Sizes) -> bool:
+    """Check that every transformer takes columns that exist."""
+    count, known = sizes["features"], set(getattr(estimator, "feature_names_in_", ()))
+    for step in estimator.transformers_:
+        if not isinstance(step, tuple) or len(step) != 3 or not _are_columns(step[2], count, known):
+            return False
+    indices = getattr(estimator, "_transformer_to_input_indices", {})
+    return isinstance(indices, dict) and all(_are_columns(one, count, known) for one in indices.values())
+
+
+def _are_columns(columns: Any, count: int, known: set[str]) -> bool:
+    if isinstance(columns, slice):
+        return True
+    if isinstance(columns, np.ndarray) and columns.dtype == bool:
+        return bool(columns.shape == (count,))
+    listed = np.ravel(columns).tolist() if not isinstance(columns, str) else [columns]
+    return all(
+        one in known if isinstance(one, str) else isinstance(one, bool) or -count <= one < count for one in listed
+    )
+
+
+def is_polynomial(estimator: Any, sizes: Sizes) -> bool:
+    """Check that as many columns are made as the degrees give, and not more than fit in memory."""
+    least, most, features = sizes["least"], sizes["most"], sizes["features"]
+    if not least <= most <= MOST_DEGREE or math.comb(features + most, most) > MOST_COLUMNS:
+        return False
+    flags = {"interaction_only": estimator.interaction_only, "include_bias": estimator.include_bias}
+    made = estimator._num_combinations(n_features=features, min_degree=least, max_degree=most, **flags)
+    full = estimator._num_combinations(n_features=features, min_degree=0, max_degree=most, **flags)
+    return bool(estimator.n_output_features_ == made and getattr(estimator, "_n_out_full", full) == full)
+
+
+def is_encoder(estimator: Any, sizes: Sizes) -> bool:
+    """Check the categories of each column, and the numbers that are derived from them."""
+    categories = estimator.categories_
+    if not all(_are_categories(values) for values in categories):
+        return False
+    encodings = getattr(estimator, "encodings_", None)
+    if encodings is not None and [len(each) for each in encodings] != [len(each) for each in categories]:
+        return False
+    if getattr(estimator, "_missing_indices", {}) and not all(
+        0 <= column < len(categories) and 0 <= place < len(categories[column])
+        for column, place in estimator._missing_indices.items()
+    ):
+        return False
+    if estimator._infrequent_enabled and not _are_grouped(estimator, categories):
+        return False
+    if not hasattr(estimator, "_n_features_outs"):
+        return True
+    dropped = estimator._drop_idx_after_grouping
+    counts = estimator._compute_n_features_outs() if _are_dropped(dropped, estimator, categories) else None
+    # The columns of the result follow from these numbers, and those of its entries from the categories.
+    return bool(estimator._n_features_outs == counts)
+
+
+def _are_categories(values: Any) -> bool:
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or not 0 < len(values) <= 2**24:
+        return False
+    if values.dtype == object:
+        plain = all(isinstance(each, (str, int, float, bool, type(None), np.generic)) for each in values)
+        return plain and len({str(each) for each in values}) == len(values)
+    if values.dtype.kind == "U":
+        return bool((values[:-1] < values[1:]).all())
+    # A search in the categories needs them in order; a missing value is the last one.
+    finite = values[:-1] if values.dtype.kind == "f" and np.isnan(values[-1]) else values
+    return values.dtype.kind in "iufb" and bool(np.isfinite(finite).all() and (finite[:-1] < finite[1:]).all())
+
+
+def _are_grouped(estimator: Any, categories: list[Any]) -> bool:
+    """Return whether the numbers of grouped categories are those that scikit-learn derives."""
+    rare, mappings = estimator._infrequent_indices, estimator._default_to_infrequent_mappings
+    if not len(rare) == len(mappings) == len(categories):
+        return False
+    for values, few, mapping in zip(categories, rare, mappings, strict=True):
+        if few is None or mapping is None:
+            if few is not mapping:
+                return False
+            continue
+        known = np.arange(len(values))
+        if not set(few.tolist()) < set(known.tolist()) or len(set(few.tolist())) != len(few):
+            return False
+        wanted = np.full(len(values), len(values) - len(few))
+        wanted[np.setdiff1d(known, few)] = np.arange(len(values) - len(few))
+        if not np.array_equal(mapping, wanted):
+            return False
+    return True
+
+
+def _are_dropped(dropped: Any, estimator: Any, categories: list[Any]) -> bool:
+    if dropped is None:
+        return True
+    return bool(len(dropped) == len(categories)) and all(
+        place is None or 0 <= int(place) < len(values) for place, values in zip(dropped, categories, strict=True)
+    )
+
+
+def is_vectorizer(estimator: Any, sizes: Sizes) -> bool:
+    """Check that words have the numbers 0 to n - 1, and that no option opens files or takes unlimited time."""
+    words = getattr(estimator, "vocabulary_", {})
+    numbered = isinstance(words, dict) and all(isinstance(word, str) for word in words)
+    weights = getattr(getattr(estimator, "_tfidf", None), "idf_", None)
+    return (
+        numbered
+        and all(type(place) is int for place in map(_plain, words.values()))
+        and sorted(map(int, words.values())) == list(range(len(words)))
+        and (weights is None or len(weights) == len(words))
+        # Rows would be names of files to read.
+        and estimator.input == "content"
+        and estimator.ngram_range[1] <= LONGEST_NGRAM
+        and is_quick_pattern(estimator.token_pattern)
+    )
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.integer) else value
+
+
+def is_quick_pattern(pattern: str | None) -> bool:
+    """Return whether a regular expression has no repetition inside of a repetition, which may take exponential time.
+
+    Examples
+    --------
+    >>> is_quick_pattern("[a-z]+"), is_quick_pattern("(a+)+$")
+    (True, False)
+    """
+    if pattern is None:
+        return True
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError):
+        return False
+    # Without groups there is nothing that could be repeated as a whole. A few groups without a sign behind are common.
+    return not re.search(r"\)[*+?{]|\\[1-9]|\(\?P=", pattern) and pattern.count("*") + pattern.count("+") <= 4
