@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from pathlib import Path
@@ -265,3 +266,20 @@ def test_infinity_is_refused_by_name_where_nan_is_allowed(tmp_path: Path) -> Non
     for name, feature in (("t.csv", "'y'"), ("t.parquet", "'y'"), ("t.npz", "1")):
         with pytest.raises(DataError, match=f"{name}` has an invalid row 2: feature {feature} is infinite"):
             read_data(tmp_path / name, Roles(None if name == "t.npz" else ("a",), allow_missing=True))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npz"])
+def test_a_failing_disk_is_no_fault_of_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 2.0], "a": [0, 1]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    np.savez(tmp_path / "t.npz", X=frame[["x", "y"]], Y=frame[["a"]])
+
+    def failing(*given: object, **named: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "open", failing)
+    monkeypatch.setattr(pyarrow.parquet, "ParquetFile", failing)
+    # The command line ends with status 1 for such an error, and with 3 for a fault of the file.
+    with pytest.raises(OSError, match="Input/output error"):
+        read_data(tmp_path / name, Roles(None if name == "t.npz" else ("a",)))
