@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import os
 from pathlib import Path
@@ -124,6 +125,22 @@ def test_cells_with_lines_that_belong_to_a_text_are_kept(tmp_path: Path) -> None
     assert [[1.5, row] for row in range(4)] == X
 
 
+def test_a_text_whose_lines_have_a_comma_and_a_number_is_kept(tmp_path: Path) -> None:
+    texts = ["flour, 200\nsugar, 100\neggs, 3\nsalt, 1\nmilk, 20"] * 20 + ["stir"] * 20
+    pd.DataFrame({"note": texts, "a": [0, 1] * 20}).to_csv(tmp_path / "t.csv", index=False)
+    data = read_data(tmp_path / "t.csv", LABELLED, features=())
+    assert data.Y[:, 0].tolist() == [0, 1] * 20
+
+
+def test_strays_beside_other_damage_do_not_take_rows_along(tmp_path: Path) -> None:
+    lines = [f"{row},{row / 8},{row % 7},0" for row in range(60)]
+    lines[23], lines[58] = '23,-,"1.036,68,1', '58,1.6,82,",0'
+    (tmp_path / "t.csv").write_text("\n".join(["key,x,y,a", *lines]))
+    rows, _, reasons = streamed(tmp_path / "t.csv")
+    assert sorted([*rows, *reasons]) == list(range(60))
+    assert set(reasons) == {23, 58}
+
+
 def test_a_quote_that_stays_open_and_a_line_that_is_too_long_cost_one_row(tmp_path: Path) -> None:
     long = b"9" * (MOST_BYTES + 1)
     (tmp_path / "t.csv").write_bytes(b"x,y\n1,2\n3," + long + b'\n5,6\n"7,8\n' + b"1,2\n" * 10)
@@ -138,12 +155,12 @@ def test_line_ends_of_every_system(ends: str, tmp_path: Path) -> None:
     assert streamed(tmp_path / "t.csv")[1] == [[1, 2], [3, 4]]
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le"])
-def test_other_encodings_of_a_header_are_named(encoding: str, tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_bytes("gr\u00f6\u00dfe,x,y,a\n1,2,3,0\n".encode(encoding))
-    for read in (lambda path: read_data(path, LABELLED), streamed):
-        with pytest.raises(DataError, match="UTF-8"):
-            read(tmp_path / "t.csv")
+@pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-le", "utf-8-sig"])
+def test_other_encodings_are_read_whole_and_in_parts(encoding: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes("gr\u00f6\u00dfe,x,y,a\nk\u00fchl,2,3,0\nhei\u00df,4,5,1\n".encode(encoding))
+    roles = Roles(labels=("a",), id="gr\u00f6\u00dfe")
+    assert read_data(tmp_path / "t.csv", roles, features=("x", "y")).ids.tolist() == ["k\u00fchl", "hei\u00df"]
+    assert streamed(tmp_path / "t.csv", roles)[:2] == ([0, 1], [[2, 3], [4, 5]])
 
 
 def test_a_ragged_line_with_a_byte_that_is_no_text_costs_one_row(tmp_path: Path) -> None:
@@ -249,3 +266,20 @@ def test_infinity_is_refused_by_name_where_nan_is_allowed(tmp_path: Path) -> Non
     for name, feature in (("t.csv", "'y'"), ("t.parquet", "'y'"), ("t.npz", "1")):
         with pytest.raises(DataError, match=f"{name}` has an invalid row 2: feature {feature} is infinite"):
             read_data(tmp_path / name, Roles(None if name == "t.npz" else ("a",), allow_missing=True))
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet", "t.npz"])
+def test_a_failing_disk_is_no_fault_of_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 2.0], "a": [0, 1]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    frame.to_parquet(tmp_path / "t.parquet")
+    np.savez(tmp_path / "t.npz", X=frame[["x", "y"]], Y=frame[["a"]])
+
+    def failing(*given: object, **named: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "open", failing)
+    monkeypatch.setattr(pyarrow.parquet, "ParquetFile", failing)
+    # The command line ends with status 1 for such an error, and with 3 for a fault of the file.
+    with pytest.raises(OSError, match="Input/output error"):
+        read_data(tmp_path / name, Roles(None if name == "t.npz" else ("a",)))

@@ -205,24 +205,35 @@ class RecordReader:
         complete = [self._is_record(line) for line in lines]
         if not self.numeric:
             return len(lines) >= FEWEST_LINES and all(complete)
-        # A record with the wrong number of cells is malformed in any case: half of its lines decide.
-        ends = n_cells != self.n_cells or (complete[0] and complete[-1])
+        # A record with the wrong number of cells is malformed in any case, and many records are no text: half of the
+        # lines decide. Of few lines, those with the stray quotes must look like records too.
+        ends = n_cells != self.n_cells or len(lines) >= FEWEST_LINES or (complete[0] and complete[-1])
         return ends and 2 * sum(complete) >= len(complete)
 
     def _is_record(self, line: bytes) -> bool:
         cells = line.split(self.separator)
-        return len(cells) == self.n_cells and all(_may_be_number(cells[k]) for k in self.numeric)
+        return len(cells) == self.n_cells and all(
+            _may_be_number(cells[k], around) for k, around in self.numeric.items()
+        )
 
 
-def _numeric_columns(n_cells: int, lines: list[bytes], separator: bytes) -> list[int]:
-    """Return the columns that hold numbers in most of the lines that have `n_cells` cells."""
+def _numeric_columns(n_cells: int, lines: list[bytes], separator: bytes) -> dict[int, bytes]:
+    """Return the columns that hold numbers in most of the lines that have `n_cells` cells, and what is around them.
+
+    Blanks are around numbers only if most lines have them: "flour, 200" is a line of a text.
+    """
     rows = [cells for cells in (line.split(separator) for line in lines) if len(cells) == n_cells]
-    return [k for k in range(n_cells) if 2 * sum(_is_number(cells[k]) for cells in rows) > len(rows)]
+    numeric: dict[int, bytes] = {}
+    for k in range(n_cells):
+        for around in (b'"', b' "'):
+            if 2 * sum(_is_number(cells[k], around) for cells in rows) > len(rows):
+                numeric.setdefault(k, around)
+    return numeric
 
 
-def _is_number(cell: bytes) -> bool:
-    return _NUMBER.fullmatch(cell.strip(b' "')) is not None
+def _is_number(cell: bytes, around: bytes) -> bool:
+    return _NUMBER.fullmatch(cell.strip(around)) is not None
 
 
-def _may_be_number(cell: bytes) -> bool:
-    return cell.strip(b' "') in _EMPTY or _is_number(cell)
+def _may_be_number(cell: bytes, around: bytes) -> bool:
+    return cell.strip(around) in _EMPTY or _is_number(cell, around)

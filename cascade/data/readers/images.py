@@ -223,7 +223,11 @@ def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles
     try:
         return label_columns(table, listing, names, roles.missing_labels)
     except DataError as error:
-        hint = "" if roles.labels else " Every column but file, group and id is a label; name the labels with `labels`."
+        hint = (
+            ""
+            if roles.labels
+            else " Every column but file, group and id is a label; name them with `data.labels` (or --labels)."
+        )
         raise DataError(f"{error}{hint}") from error
 
 

@@ -25,7 +25,7 @@ SNIFFED_LINES = 200
 TEXT_ENDINGS = (".csv", ".tsv")
 COMPRESSIONS = (".gz", ".zst")
 FEW_DAMAGED = 0.05
-"""Share of lines that are no UTF-8, up to which these are rejected instead of the file being read in another encoding."""
+"""Share of lines that are no UTF-8, up to which these are rejected and the file is not read in another encoding."""
 _MULTIBYTE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]+(?![\x80-\xbf])")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")

@@ -56,7 +56,9 @@ def read_dicom_folder(folder: Path, paths: list[Path], roles: Roles, labelled: b
     if listing.exists() and not is_label_file(listing):
         return _read_listed(folder, listing, roles, labelled)
     if labelled and not listing.exists():
-        raise DataError(f"`{folder}` must hold `labels.csv`; name another file as `label_file`.")
+        raise DataError(
+            f"`{folder}` must hold `labels.csv`; name another file with `data.label_file` (or --label-file)."
+        )
     names, Y = labels_of(listing, list(map(_name, paths)), roles.labels) if labelled else ((), None)
     slices = DicomFiles(paths, roles.pixels)
     groups, ids = _groups_and_ids(folder, slices, roles)
