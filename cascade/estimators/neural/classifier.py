@@ -22,12 +22,16 @@ from cascade.estimators.loss_options import LossOption, check_loss, make_loss
 from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network
+from cascade.estimators.neural.own_network import build_own
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
 from cascade.estimators.neural.training import seeded, train_network
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.estimators.validation import validate_rows
 from cascade.utils.types import Floats, Rows
+
+TRIED_ROWS = 4
+"""Training rows that a user's network is tried on before it is trained."""
 
 
 class KerasClassifier(LogOddsClassifier):
@@ -37,7 +41,8 @@ class KerasClassifier(LogOddsClassifier):
     ----------
     network : str or callable, default="cnn"
         "mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0", or a function
-        ``network(input_shape, n_outputs, **network_options)`` that returns a model of logits.
+        ``network(input_shape, n_outputs, **network_options)`` that returns a model of logits, without a final
+        activation. It is checked before training.
     network_options : dict, optional
         Options of the network, such as ``{"width": 32}`` or ``{"weights": "imagenet"}``.
     epochs : int, default=10
@@ -178,7 +183,7 @@ class KerasClassifier(LogOddsClassifier):
             batches, validating = self._batches(X, labels, weight, training, validation, seed)
             with seeded(seed):
                 if network is None:
-                    network = self._build(X, rows, labels.shape[1], training)
+                    network = self._build(X, labels.shape[1], training)
                     if trunk is not None:
                         copy_trunk(trunk.network_, network)
                 train_network(
@@ -266,10 +271,13 @@ class KerasClassifier(LogOddsClassifier):
         self.sampling_shift_ = resampling_shift(ratios)
         return sampled, TiltedBatches(X, target, weight, validation, size, ratios)
 
-    def _build(self, X: Any, shape: tuple[int, ...], n_outputs: int, training: Rows) -> keras.Model:
-        sample = as_dense(take(X, training[:1]))
+    def _build(self, X: Any, n_outputs: int, training: Rows) -> keras.Model:
+        rows = as_dense(take(X, training[:TRIED_ROWS]))
         options = self.network_options or {}
-        network = build_network(self.network, shape, n_outputs, str(sample.dtype), options)
+        if callable(self.network):
+            network = build_own(self.network, rows, n_outputs, options)
+        else:
+            network = build_network(self.network, rows.shape[1:], n_outputs, str(rows.dtype), options)
         adapt(network, X, training)
         return network
 

@@ -97,12 +97,8 @@ NETWORKS: dict[str, Builder] = {
 }
 
 
-def build_network(
-    network: str | Builder, input_shape: Shape, n_outputs: int, dtype: str, options: dict[str, Any]
-) -> keras.Model:
-    """Build a network by name, or by a user's `network(input_shape, n_outputs, **options)` that returns logits."""
-    if callable(network):
-        return network(input_shape, n_outputs, **options)
+def build_network(network: str, input_shape: Shape, n_outputs: int, dtype: str, options: dict[str, Any]) -> keras.Model:
+    """Build a network by name; those of users are built in `cascade.estimators.neural.own_network`."""
     if network not in NETWORKS:
         raise ConfigError(f"`network` must be a function or one of {sorted(NETWORKS)}. Received {network!r}.")
     if len(input_shape) != (1 if network == "mlp" else 3):
