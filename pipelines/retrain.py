@@ -97,7 +97,8 @@ def _retrain(
     )
     model = steps.files("trained", lambda folder: retrain_steps.fit_step(job, folder)) / "model"
     evaluated = steps.files("evaluated", lambda folder: retrain_steps.evaluate_step(job, model, folder))
-    decided = steps.facts("decided", lambda: retrain_steps.judge_step(job, evaluated).to_json())
+    timed = steps.facts("timed", lambda: retrain_steps.time_step(job, model))
+    decided = steps.facts("decided", lambda: retrain_steps.judge_step(job, evaluated, timed).to_json())
     # The name is a time. It is stored before the version is written, so a resumed run does not write a second one.
     named = steps.facts("named", lambda: {"version": new_version()})
     version = retrain_steps.publish_step(

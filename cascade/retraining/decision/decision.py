@@ -18,6 +18,7 @@ from cascade.retraining.decision.guards import guards, label_guards
 from cascade.retraining.decision.paired import Compared, Pair
 from cascade.retraining.decision.policy import Policy
 from cascade.retraining.decision.reasons import Reason, speed_reason, wanted_reason, without_figures
+from cascade.retraining.decision.speed import SpeedChange
 
 PromotionAnswer = Literal["promote", "keep", "ask"]
 
@@ -70,6 +71,7 @@ def decide(
     policy: Policy | None = None,
     any_label: str | None = None,
     questions: Sequence[str] = (),
+    speed: SpeedChange | None = None,
 ) -> PromotionDecision:
     """Compare a challenger with the champion and apply the policy.
 
@@ -89,6 +91,8 @@ def decide(
         Name of the label that is on where any is.
     questions : sequence of str
         What a person must judge before a promotion, such as unusual data.
+    speed : SpeedChange, optional
+        Of the two models, see `measure_in_turns`; without it they are not judged by speed.
 
     Returns
     -------
@@ -130,7 +134,7 @@ def decide(
     reasons = [
         _wanted(pair, policy, len(shared), any_index),
         *guards(pair, policy),
-        *_speed(champion, challenger, policy),
+        *([] if policy.speed is None or speed is None else [speed_reason(speed, policy.speed)]),
         *label_guards(pair, shared, policy),
         *_one_sided(champion, challenger),
         *(without_figures("data", None, "open", sentence) for sentence in questions),
@@ -177,14 +181,6 @@ def decide_first(
 def _wanted(pair: Pair, policy: Policy, n_labels: int, any_index: int | None) -> Reason:
     metric = policy.wanted(n_labels, any_index)
     return wanted_reason(policy.metric, pair.gain(metric).of(), policy.margin)
-
-
-def _speed(champion: Candidate, challenger: Candidate, policy: Policy) -> list[Reason]:
-    rates = (champion.rows_per_second, challenger.rows_per_second)
-    # Predictions without a measured rate, such as simulated ones, are not judged by speed.
-    if policy.speed is None or rates[0] is None or rates[1] is None:
-        return []
-    return [speed_reason(rates[0], rates[1], policy.speed)]
 
 
 def _one_sided(champion: Candidate, challenger: Candidate) -> list[Reason]:
