@@ -31,6 +31,7 @@ from cascade.retraining.decision.speed import SpeedChange, measure_in_turns
 from cascade.retraining.memory.arrivals import Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord
+from cascade.retraining.memory.remembered import DECISION
 from cascade.retraining.memory.row_hashes import RowHashes
 
 from . import fitted
@@ -39,7 +40,6 @@ from . import version as versions
 logger = logging.getLogger("cascade.pipeline")
 
 ARRIVALS = "arrivals.json"
-DECISION = "decision.json"
 TIMED_ROWS = 1000
 """Rows whose prediction is timed: enough for full batches, few enough that images are decoded in seconds."""
 CHALLENGER, CHAMPION, SCORES = "challenger.npz", "champion.npz", "challenger-scores.npz"
