@@ -178,6 +178,15 @@ def test_rare_labels_are_named_as_not_judged_also_where_the_challenger_is_promot
     assert decision.sentence.endswith("no guard fails; not judged: b.")
 
 
+def test_too_few_groups_with_a_label_are_left_to_a_person() -> None:
+    champion, better = candidate(2.0), candidate(3.0, seed=2)
+    for groups in (np.arange(ROWS) % 4, np.where(truth()[:, 2] > 0, np.arange(ROWS) % 9, GROUP + 9)):
+        decision = decide(champion, better, groups, QUICK)
+        assert (decision.answer, reasons(decision, "groups")) == ("ask", {None: "open"})
+        assert decide_first(better, groups, QUICK).answer == "ask"
+    assert decide(champion, better, np.arange(ROWS) % 10, QUICK).answer == "promote"
+
+
 def test_labels_that_come_or_go_and_odd_data_are_left_to_a_person() -> None:
     champion, better = candidate(2.0), candidate(3.0, seed=2, labels=("a", "c", "any"))
     decision = decide(champion, better, GROUP, QUICK, questions=["the data are unusual."])
