@@ -19,6 +19,7 @@ from cascade.retraining.memory.record import TrainingRecord, record_of
 from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import environment
+from cascade.utils.plain_json import to_json
 
 RECORD = "training-record.json"
 PAGE = "report.html"
@@ -71,7 +72,7 @@ def publish(
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
-        (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(to_json(report, indent=2) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
         for name, content in texts.items():
             (folder / name).write_text(content + "\n", encoding="utf-8")
