@@ -89,7 +89,11 @@ def _rules(body: dict[str, Any]) -> dict[str, Any]:
     """Return what decides the bits of a model, from its manifest."""
     if "rules" not in body:
         # A many-label model: label names and slope are in its manifest, the decoder in what it keeps of its fit.
-        return {"labels": body["labels"], "slope": body["calibration"]["slope"], "decoder": body["provenance"].get("decoder")}
+        return {
+            "labels": body["labels"],
+            "slope": body["calibration"]["slope"],
+            "decoder": body["provenance"].get("decoder"),
+        }
     rules = body["rules"]
     chosen = {key: rules[key] for key in RULES}
     # By label name, so that a changed threshold is shown with its label.

@@ -584,3 +584,14 @@ def test_of_two_downloads_at_once_one_is_kept_and_an_empty_one_never(
     with pytest.raises(ModelRefusedError, match=f"has no files of run {empty}"):
         client._fetched(registry._client, empty)
     assert [path.name for path in kept.parent.iterdir()] == [run_id]
+
+
+def test_a_model_folder_stands_for_its_newest_version(versions: list[Path], tmp_path: Path) -> None:
+    newest = sorted(versions)[-1]
+    registered = commands.register(tmp_path, versions[0].parent, None)
+    assert registered["sha256"] == commands.register(tmp_path, newest, None)["sha256"]
+    assert commands.diff(tmp_path, versions[0].parent, newest) == []
+    with pytest.raises(ModelRefusedError, match="is registered already"):
+        commands.register(tmp_path, Path(f"models:/{NAME}/1"), None)
+    with pytest.raises(ModelRefusedError, match="is not a version"):
+        commands.diff(tmp_path, tmp_path, newest)

@@ -24,7 +24,7 @@ from cascade.retraining.decision.candidate import Candidate
 from cascade.retraining.decision.decision import PromotionDecision, decide, decide_first
 from cascade.retraining.decision.paired import Pair, nearness_to_one
 from cascade.retraining.decision.policy import Policy
-from cascade.retraining.decision.speed import ROUNDS, SpeedChange, measure_in_turns
+from cascade.retraining.decision.speed import PROBES, ROUNDS, SpeedChange, measure_in_turns
 from cascade.utils.log_odds import log_odds
 
 ROWS = 3000
@@ -155,15 +155,33 @@ def test_a_cold_first_call_and_a_machine_that_slows_down_change_nothing() -> Non
     speed = measure_in_turns(warm, machine.model("challenger", cold), 1000, lambda: machine.now)
     assert -0.1 < speed.low <= speed.change <= speed.high < 0.1
     assert machine.calls[:2] == ["champion", "challenger"]
-    turns = [machine.calls[at : at + 2] for at in range(4, 4 + 2 * ROUNDS, 2)]
+    turns = [machine.calls[at : at + 2] for at in range(2 + 2 * PROBES, len(machine.calls), 2)]
+    assert len(turns) == ROUNDS
     assert all(set(turn) == {"champion", "challenger"} for turn in turns)
     assert [turn[0] for turn in turns[:3]] == ["challenger", "champion", "challenger"]
+
+
+def test_a_process_that_is_halted_after_each_burst_does_not_slow_one_model_only() -> None:
+    """Both take 1 ms; every 20 ms of work, the scheduler halts the process for 50 ms."""
+    machine = Machine()
+    worked = [0.0]
+
+    def shared(call: int) -> float:
+        worked[0] += 0.001
+        if worked[0] < 0.02:
+            return 0.001
+        worked[0] = 0.0
+        return 0.051
+
+    models = (machine.model("champion", shared), machine.model("challenger", shared))
+    speed = measure_in_turns(*models, 1000, lambda: machine.now)
+    assert (speed.low, speed.high) == pytest.approx((0.0, 0.0))
 
 
 def test_one_disturbed_round_does_not_widen_the_interval() -> None:
     machine = Machine()
     steady = machine.model("champion", lambda call: 1.0)
-    halted = machine.model("challenger", lambda call: 30.0 if call == 5 else 1.25)
+    halted = machine.model("challenger", lambda call: 30.0 if call == 6 else 1.25)
     speed = measure_in_turns(steady, halted, 1000, lambda: machine.now)
     assert (speed.champion, speed.challenger) == (1000.0, 800.0)
     assert (speed.low, speed.change, speed.high) == pytest.approx((-0.2, -0.2, -0.2))

@@ -14,10 +14,14 @@ from cascade.utils.types import Floats
 ROUNDS = 9
 """Rounds of one measurement of each model. The second smallest and the second largest of nine are the ends of a
 96 % interval of the median, whatever the distribution: 1 - 2 (1 + 9) / 2^9."""
-SHORTEST = 0.02
-"""Seconds that a measurement takes at least; shorter ones measure the clock and the scheduler."""
+PAIRS = 20
+"""Calls of each model per round at most; the shortest one counts, which other processes have disturbed least."""
+SECONDS = 0.1
+"""Seconds of the calls of a round; a call that takes as long is measured once per round."""
+PROBES = 3
 
 Clock = Callable[[], float]
+Model = Callable[[], Any]
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,9 @@ def measure_in_turns(
 ) -> SpeedChange:
     """Measure two models in turns.
 
-    Both are called before anything is measured, since the first call loads and compiles. The order changes from round
-    to round, so that neither profits from what the other left in a cache, and a machine that becomes slower or faster
-    changes both. The ratio is formed within rounds.
+    Both are called before anything is measured, since the first call loads and compiles. Calls alternate, equally many of
+    each, and their order changes from round to round. So neither profits from what the other left in a cache or in the
+    scheduler, and a machine that becomes slower or faster changes both. The ratio is formed within rounds.
 
     Parameters
     ----------
@@ -74,22 +78,26 @@ def measure_in_turns(
     (100.0, 50.0, -0.5, -0.5, -0.5)
     """
     models = (champion, challenger)
-    # The second call counts, since the first one may have loaded and compiled.
+    # The calls after these count, since the first ones may have loaded and compiled.
     for model in models:
         model()
-    times = [max(1, int(np.ceil(SHORTEST / max(_seconds(model, 1, clock), 1e-9)))) for model in models]
-    taken = np.empty((ROUNDS, 2))
-    for turn in range(ROUNDS):
-        for which in (0, 1) if turn % 2 else (1, 0):
-            taken[turn, which] = _seconds(models[which], times[which], clock) / times[which]
+    probed = _shortest(models, (0, 1), PROBES, clock)
+    # Equally many calls of both: a scheduler halts the process after a burst of one, and that would be the other's loss.
+    pairs = int(np.clip(np.ceil(SECONDS / max(float(probed.max()), 1e-9)), 1, PAIRS))
+    taken = np.array([_shortest(models, (0, 1) if turn % 2 else (1, 0), pairs, clock) for turn in range(ROUNDS)])
     return _change(taken, rows)
 
 
-def _seconds(model: Callable[[], Any], times: int, clock: Clock) -> float:
-    started = clock()
-    for _ in range(times):
-        model()
-    return clock() - started
+def _shortest(models: tuple[Model, Model], order: tuple[int, int], pairs: int, clock: Clock) -> Floats:
+    """Return the seconds of the shortest call of each model, called in turns; shape (2,)."""
+    seconds = np.full(2, np.inf)
+    for _ in range(pairs):
+        for which in order:
+            started = clock()
+            models[which]()
+            seconds[which] = min(seconds[which], clock() - started)
+    # A clock may not advance during a call that is very short.
+    return np.maximum(seconds, 1e-9)
 
 
 def _change(taken: Floats, rows: int) -> SpeedChange:
