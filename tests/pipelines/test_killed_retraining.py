@@ -1,4 +1,4 @@
-"""A retraining that is killed before a change to files or registry ends as an undisturbed one when it is started again."""
+"""A retraining that is killed before a change to files or registry ends like an undisturbed one, started again."""
 
 from __future__ import annotations
 

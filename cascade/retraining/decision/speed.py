@@ -48,9 +48,9 @@ def measure_in_turns(
 ) -> SpeedChange:
     """Measure two models in turns.
 
-    Both are called before anything is measured, since the first call loads and compiles. Calls alternate, equally many of
-    each, and their order changes from round to round. So neither profits from what the other left in a cache or in the
-    scheduler, and a machine that becomes slower or faster changes both. The ratio is formed within rounds.
+    Both are called before anything is measured, since the first call loads and compiles. Calls alternate, equally many
+    of each, and their order changes from round to round. So neither profits from what the other left in a cache or in
+    the scheduler, and a machine that becomes slower or faster changes both. The ratio is formed within rounds.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def measure_in_turns(
     for model in models:
         model()
     probed = _shortest(models, (0, 1), PROBES, clock)
-    # Equally many calls of both: a scheduler halts the process after a burst of one, and that would be the other's loss.
+    # Equally many calls of both: a scheduler halts a process after a burst of one, which would be the other's loss.
     pairs = int(np.clip(np.ceil(SECONDS / max(float(probed.max()), 1e-9)), 1, PAIRS))
     taken = np.array([_shortest(models, (0, 1) if turn % 2 else (1, 0), pairs, clock) for turn in range(ROUNDS)])
     return _change(taken, rows)
