@@ -1,6 +1,11 @@
-"""Kill retrainings at random moments, go on each time, and compare what the registry says with undisturbed ones.
+"""Kill retrainings, go on each time, and compare what the registry says with undisturbed ones.
 
+    python benchmarks/kill_retrain.py --places 100
     python benchmarks/kill_retrain.py --kills 20
+
+With `--places`, a retraining is killed before one of the changes that it makes to files or to the registry's database:
+at as many of these places, evenly spaced from the first to the last. Each time it begins from the same registry and is
+then started again. With `--kills`, the moments are random.
 
 Champion and challenger are logistic regressions on rows of known truth. A retraining is a process of its own, split
 off from one that has imported everything. After each kill the champion is loaded and predicts; a retraining that is
@@ -10,10 +15,13 @@ through is compared with the undisturbed one, and another begun.
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -42,9 +50,10 @@ def write_months(folder: Path) -> None:
         np.savez(folder / f"{name}.npz", X=X, Y=Y, label_names=LABEL_NAMES, groups=groups)
 
 
-def run(folder: Path, month: str, name: str) -> None:
+def run(folder: Path, month: str, name: str) -> dict[str, Any]:
     model = {"kind": "logistic_regression"}
-    promotion = {"fewest_positives": 50, "draws": 100, "speed": None}
+    # With the guard on speed: a timing after a kill must not decide otherwise.
+    promotion = {"fewest_positives": 50, "draws": 100, "count_ratio": None}
     content = {
         "name": name,
         "data": {"path": folder / f"{month}.npz"},
@@ -52,7 +61,7 @@ def run(folder: Path, month: str, name: str) -> None:
         "labeler": {"model": model},
         "retrain": {"promotion": promotion},
     }
-    retrain.run(RunConfig.model_validate(content), folder / "models")
+    return retrain.run(RunConfig.model_validate(content), folder / "models")
 
 
 def begun(folder: Path, name: str) -> str:
@@ -114,16 +123,114 @@ def kill_often(folder: Path, kills: int, rng: random.Random) -> dict[str, int]:
     return told
 
 
+CHANGES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link", "os.symlink", "os.truncate", "shutil.rmtree"}
+"""Audit events of changes to files; `open` is one if it can write."""
+STATEMENTS = ("INSERT", "UPDATE", "DELETE", "CREATE", "ALTER")
+
+
+class Places:
+    """Count the changes that this process makes below a folder and to databases, and kill it before one of them.
+
+    Parameters
+    ----------
+    folder : path
+    at : int or None
+        Number of the change, from 1; None kills nothing.
+    """
+
+    def __init__(self, folder: Path, at: int | None) -> None:
+        from sqlalchemy import event
+        from sqlalchemy.engine import Engine
+
+        self.folder, self.at, self.passed = str(folder), at, 0
+        event.listen(Engine, "before_cursor_execute", self._before_statement)
+        event.listen(Engine, "commit", lambda connection: self._pass())
+        # Raised by the interpreter itself for each file that any library opens, renames or removes.
+        sys.addaudithook(self._audit)
+
+    def _before_statement(self, connection: Any, cursor: Any, statement: str, *given: Any) -> None:
+        if statement.lstrip().upper().startswith(STATEMENTS):
+            self._pass()
+
+    def _audit(self, event: str, given: tuple[Any, ...]) -> None:
+        if event == "open":
+            # Path, mode and flags; reading changes nothing.
+            path, _, flags = given
+            changes = isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        else:
+            path, changes = (given[0] if given else None), event in CHANGES
+        if changes and isinstance(path, (str, os.PathLike)) and str(path).startswith(self.folder):
+            self._pass()
+
+    def _pass(self) -> None:
+        self.passed += 1
+        if self.passed == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run_to_place(folder: Path, name: str, at: int | None, told: Path) -> None:
+    """Retrain on the second month, killed at a place; write the number of places that were passed."""
+    places = Places(folder / "models", at)
+    run(folder, "second", name)
+    told.write_text(str(places.passed))
+
+
+def run_and_tell(folder: Path, name: str, told: Path) -> None:
+    """Check that the champion predicts, retrain, and write answer and content of the registry."""
+    predicts = champion_predicts(folder, name)
+    result = run(folder, "second", name)
+    answer = [result["answer"], result["sentence"], result["champion"], result["challenger"], result["serves"]]
+    told.write_text(json.dumps([predicts, answer, content(folder, name)]))
+
+
+def in_process(target: Any, *given: Any) -> int | None:
+    """Run in a process of its own, since MLflow keeps connections to a database that is replaced here."""
+    process = SPAWN.Process(target=target, args=given)
+    process.start()
+    process.join()
+    code: int | None = process.exitcode
+    return code
+
+
+def kill_at_places(folder: Path, places: int) -> dict[str, int]:
+    """Kill retrainings at evenly spaced places; return how many ended otherwise than an undisturbed one."""
+    name, told, models, kept = "placed", folder / "told", folder / "models", folder / "kept"
+    begun(folder, name)
+    shutil.copytree(models, kept)
+    if in_process(run_to_place, folder, name, None, told):
+        raise SystemExit("the undisturbed retraining failed")
+    count = int(told.read_text())
+    in_process(run_and_tell, folder, name, told)
+    wanted = json.loads(told.read_text())
+    different = survived = 0
+    for at in np.unique(np.linspace(1, count, places).astype(int)).tolist():
+        shutil.rmtree(models)
+        shutil.copytree(kept, models)
+        killed = in_process(run_to_place, folder, name, at, told) == -signal.SIGKILL
+        told.unlink(missing_ok=True)
+        failed = in_process(run_and_tell, folder, name, told)
+        same = not failed and json.loads(told.read_text()) == wanted
+        different, survived = different + (not same), survived + (not killed)
+        if not same:
+            print(f"place {at} of {count}:", told.read_text() if told.exists() else f"status {failed}", flush=True)
+    return {"places": places, "places in all": count, "not killed": survived, "different": different}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=20)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--kills", type=int, default=20, help="at random moments")
+    how.add_argument("--places", type=int, help="at injected places")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         write_months(Path(name))
-        told = kill_often(Path(name), given.kills, random.Random(given.seed))
+        if given.places is None:
+            told = kill_often(Path(name), given.kills, random.Random(given.seed))
+        else:
+            told = kill_at_places(Path(name), given.places)
     print(", ".join(f"{count} {what}" for what, count in told.items()))
-    if told["different"] or told["champions that did not predict"]:
+    if told["different"] or told.get("champions that did not predict") or told.get("not killed"):
         raise SystemExit(1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from cascade.data import Dataset
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
 from cascade.utils.atomic import new_folder
+from cascade.utils.plain_json import to_json
 
 from .steps.run_data import read_labelled_data
 from .steps.version import PAGE
@@ -40,7 +40,7 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     facts = comparison_data(result, data, any_label)
     html = page(facts, f"{config.name}: comparison", f"{now:%d %B %Y, %H:%M} UTC, {folder.name}")
     with new_folder(folder) as temporary:
-        (temporary / "compare.json").write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (temporary / "compare.json").write_text(to_json(result, indent=2) + "\n", encoding="utf-8")
         (temporary / "compare.md").write_text(comparison_table(result) + "\n", encoding="utf-8")
         (temporary / PAGE).write_text(html, encoding="utf-8")
     return folder, result

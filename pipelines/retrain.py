@@ -11,11 +11,13 @@ import numpy as np
 from cascade.config.build import with_defaults
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
-from cascade.errors import BusyError, ConfigError, DataError
+from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
+from cascade.registry.client import is_there
 from cascade.registry.version import ModelVersion
 from cascade.retraining.decision.decision import PromotionDecision
+from cascade.retraining.memory.remembered import REGISTERED, registered_before
 from cascade.retraining.memory.row_hashes import RowHashes, labelled
 from cascade.retraining.steps import StoredSteps
 from cascade.store import Exporter
@@ -61,6 +63,9 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
         raise ConfigError("`flat` cannot be retrained: the promotion policy compares cascades. Use `cascade train`.")
     # Raises for a runtime that is not installed, which would otherwise end the run after the training.
     Exporter(config.exported_to())
+    # Before a database is made: it would be empty, and later runs would find a registry without a champion.
+    if not is_there(models):
+        _refuse_unknown(registered_before(models / config.name, models / config.name / HOME), config.name)
     registry = ModelRegistry(models, make=True)
     # One run per name: two would write the same steps and decide against the same champion.
     with claimed(models / config.name / HOME):
@@ -69,6 +74,8 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
         # Shared by all steps, since hashing reads every row, and rows may be files.
         hashes = RowHashes(data)
         steps, before = _stored_run(config, data, hashes, registry, models / config.name / HOME, fresh)
+        if before is None:
+            _refuse_lost_champion(registry, config.name, models / config.name, steps)
         finished = steps.known("finished")
         result = finished or _retrain(config, data, hashes, registry, steps, before, models)
         # Looked up each time: after a finished run a person may have promoted or rolled back a version.
@@ -97,7 +104,8 @@ def _retrain(
     )
     model = steps.files("trained", lambda folder: retrain_steps.fit_step(job, folder)) / "model"
     evaluated = steps.files("evaluated", lambda folder: retrain_steps.evaluate_step(job, model, folder))
-    decided = steps.facts("decided", lambda: retrain_steps.judge_step(job, evaluated).to_json())
+    timed = steps.facts("timed", lambda: retrain_steps.time_step(job, model))
+    decided = steps.facts("decided", lambda: retrain_steps.judge_step(job, evaluated, timed).to_json())
     # The name is a time. It is stored before the version is written, so a resumed run does not write a second one.
     named = steps.facts("named", lambda: {"version": new_version()})
     version = retrain_steps.publish_step(
@@ -105,7 +113,7 @@ def _retrain(
     )
     sentence = decided["sentence"]
     # A run killed between registration and this file registers again, which returns the same version by its digest.
-    registered = steps.facts("registered", lambda: registry.register(config.name, version, sentence).to_json())
+    registered = steps.facts(REGISTERED, lambda: registry.register(config.name, version, sentence).to_json())
     # Last of all: until the alias moves, the champion serves, and everything before can be repeated.
     if decided["answer"] == "promote":
         _refuse_another(registry.champion(config.name), before, registered["number"])
@@ -131,8 +139,30 @@ def _stored_run(
     # champion now, and the stored steps have the key of the champion before it.
     before = _champion_before(registry, current)
     earlier = _steps_from(home, depends, before)
-    promoted = (earlier.known("registered") or {}).get("number") == current.number
+    promoted = (earlier.known(REGISTERED) or {}).get("number") == current.number
     return (earlier, before) if promoted else (steps, current)
+
+
+def _refuse_lost_champion(registry: ModelRegistry, name: str, folder: Path, steps: StoredSteps) -> None:
+    """Raise if there was a champion before: a first model must only beat chance, and would replace it unseen."""
+    past = registry.champions(name) if registry.has(name) else []
+    # A run that was killed while it promoted the first champion has written the list and not moved the alias yet.
+    begun = (steps.known(REGISTERED) or {}).get("number")
+    if past and not (past == [begun] and steps.known("finished") is None):
+        raise ModelRefusedError(
+            f"{name!r} has no champion, and version {past[-1]} was; restore it, or `cascade models promote` another."
+        )
+    known = {version.sha256 for version in registry.versions(name)} if registry.has(name) else set()
+    before = registered_before(folder, folder / HOME)
+    _refuse_unknown({digest: place for digest, place in before.items() if digest not in known}, name)
+
+
+def _refuse_unknown(before: dict[str, str], name: str) -> None:
+    if before:
+        raise ModelRefusedError(
+            f"the registry has lost a version of {name!r}, see `{next(iter(before.values()))}`; restore its database, "
+            "or register and promote a version by hand."
+        )
 
 
 def _steps_from(home: Path, depends: list[Any], champion: ModelVersion | None) -> StoredSteps:
@@ -141,7 +171,9 @@ def _steps_from(home: Path, depends: list[Any], champion: ModelVersion | None) -
 
 def _champion_before(registry: ModelRegistry, current: ModelVersion) -> ModelVersion | None:
     number = previous(registry.champions(current.name), current.number)
-    return None if number is None else registry.version(f"models:/{current.name}/{number}")
+    # That version may have been deleted since; the present champion is then all that a run can be compared with.
+    known = {version.number: version for version in registry.versions(current.name)}
+    return None if number is None else known.get(number)
 
 
 def _rows_digest(data: Dataset, hashes: RowHashes) -> str:

@@ -20,7 +20,7 @@ from cascade.store import Exporter
 from .steps.fitted import fit, report_on_held_out, timed_scores
 from .steps.flat_baseline import against_flat
 from .steps.run_data import load, split
-from .steps.version import PAGE, RECORD, new_version, publish, record_text, run_page, saving
+from .steps.version import PAGE, RECORD, kept_on_error, new_version, publish, record_text, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -37,22 +37,24 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     training, testing = split(config, data)
     predictor = fit(config, data, training)
     fitted = time.monotonic()
-    timed = timed_scores(predictor, data.part(testing))
-    report = report_on_held_out(predictor, timed, data, testing)
-    report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     folder = models / config.name / new_version()
-    with tempfile.TemporaryDirectory() as temporary:
-        # Saved before it is published: the comparison times the exported networks, and exporting twice takes minutes.
-        model = Path(temporary) / "model"
-        saving(config, predictor)(model)
-        if config.flat_baseline:
-            report["flat"] = against_flat(config, data, (training, testing), predictor, timed, model)
-            report["verdict"] = verdict(report)
-        # Report, record and page are all made from one scoring of the held-out rows.
-        record = record_text(data, testing, predictor.decide(timed.scores).proba)
-        html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
-        texts = {RECORD: record, PAGE: html}
-        publish(config, lambda place: shutil.copytree(model, place), report, text(report), folder, texts=texts)
+    with kept_on_error(config, predictor, folder):
+        timed = timed_scores(predictor, data.part(testing))
+        report = report_on_held_out(predictor, timed, data, testing)
+        report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
+        with tempfile.TemporaryDirectory() as temporary:
+            # Saved before it is published: the comparison times the exported networks, and exporting twice takes
+            # minutes.
+            model = Path(temporary) / "model"
+            saving(config, predictor)(model)
+            if config.flat_baseline:
+                report["flat"] = against_flat(config, data, (training, testing), predictor, timed, model)
+                report["verdict"] = verdict(report)
+            # Report, record and page are all made from one scoring of the held-out rows.
+            record = record_text(data, testing, predictor.decide(timed.scores).proba)
+            html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
+            texts = {RECORD: record, PAGE: html}
+            publish(config, lambda place: shutil.copytree(model, place), report, text(report), folder, texts=texts)
     return folder, report
 
 

@@ -21,7 +21,7 @@ from cascade.store import Exporter
 
 from .steps.progress import StageBars
 from .steps.run_data import load, remembered, split
-from .steps.version import PAGE, new_version, publish, run_page, saving
+from .steps.version import PAGE, kept_on_error, new_version, publish, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
 
@@ -37,20 +37,21 @@ def run(config: RunConfig, part: ManyLabelsConfig, models: Path) -> tuple[Path, 
     training, testing = split(config, data)
     predictor = _fit(config, part, data, training)
     fitted = time.monotonic()
-    # Propensities are defined by the prevalence in training, not by that of the held-out rows.
-    report = evaluate(predictor, data.part(testing), _shares(data, training))
-    report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
     folder = models / config.name / new_version()
-    html = run_page(config, many_labels_data(report, data, testing), folder)
-    version = publish(
-        config,
-        saving(config, predictor),
-        report,
-        many_table(report),
-        folder,
-        plots_of(report),
-        {PAGE: html},
-    )
+    with kept_on_error(config, predictor, folder):
+        # Propensities are defined by the prevalence in training, not by that of the held-out rows.
+        report = evaluate(predictor, data.part(testing), _shares(data, training))
+        report["seconds"] = {"training": fitted - started, "evaluation": time.monotonic() - fitted}
+        html = run_page(config, many_labels_data(report, data, testing), folder)
+        version = publish(
+            config,
+            saving(config, predictor),
+            report,
+            many_table(report),
+            folder,
+            plots_of(report),
+            {PAGE: html},
+        )
     return version, report
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from cascade.utils.atomic import new_folder
 from cascade.utils.environment import code_version, versions
 from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
+from cascade.utils.plain_json import to_json
 
 from .compare import with_stages
 from .steps.run_data import load, split
@@ -165,7 +165,7 @@ def _publish(config: RunConfig, folder: Path, result: dict[str, Any], choice: Ch
     head = f"# cascade train {folder / CONFIG}\n# {result['verdict']}\n"
     texts = {
         CONFIG: head + yaml.safe_dump(chosen, sort_keys=False),
-        "tune.json": json.dumps(result, indent=2, allow_nan=False) + "\n",
+        "tune.json": to_json(result, indent=2) + "\n",
         "tune.txt": tuning_table(result) + "\n",
         PAGE: page(facts, f"{config.name}: search for the cascade that pays", f"{now:%d %B %Y, %H:%M} UTC"),
     }

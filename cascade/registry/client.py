@@ -5,39 +5,57 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
+from cascade.errors import CascadeError, ConfigError, MissingExtraError, ModelRefusedError, RegistryError
 from cascade.utils.atomic import new_file, new_folder
 
 DATABASE = "mlflow.db"
+USER = re.compile(r"://[^\s'\"]*@")
+SECRET = re.compile(r"((?:password|passwd|pwd|token|secret|key)=)[^&\s'\"]+", re.IGNORECASE)
 ARTIFACTS = "mlflow-artifacts"
 LOCK = ".mlflow.lock"
 
 
 @contextmanager
 def registry_errors(what: str) -> Iterator[None]:
-    """Turn an MLflow error in the block into one sentence.
+    """Turn an error of MLflow, of its database or of its server in the block into one sentence without passwords.
 
     Raises
     ------
     RegistryError
     """
-    from mlflow.exceptions import MlflowException
-
     try:
         with warnings.catch_warnings():
             # Raised by MLflow 3.17 with SQLAlchemy 2.1; users can do nothing about it.
             warnings.filterwarnings("ignore", "The ``noload`` loader strategy is deprecated", DeprecationWarning)
             yield
-    except MlflowException as error:
-        sentence = str(error).splitlines()[0].rstrip(".")
-        raise RegistryError(f"the registry could not {what}: {sentence}.") from error
+    except CascadeError:
+        raise
+    # MLflow passes on what its database driver, its server or a plugin raises, so the kinds cannot be listed.
+    except Exception as error:
+        lines = str(error).splitlines()
+        sentence = lines[0].rstrip(".") if lines else type(error).__name__
+        raise RegistryError(without_passwords(f"the registry could not {what}: {sentence}.")) from error
+
+
+def without_passwords(text: str) -> str:
+    """Return a text with the user names, passwords and tokens of its addresses replaced.
+
+    Examples
+    --------
+    >>> without_passwords("no answer from postgresql://me:p@ss/word@host/runs?sslmode=on&password=x")
+    'no answer from postgresql://***@host/runs?sslmode=on&password=***'
+    """
+    # Up to the last @ of a word: a password may itself have an unescaped @ or /.
+    return SECRET.sub(r"\1***", USER.sub("://***@", text))
 
 
 def import_mlflow() -> None:
@@ -61,6 +79,8 @@ def import_mlflow() -> None:
         ) from error
     for chatty in (mlflow.__name__, "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # It logs a traceback of each database error, which is also raised and becomes a sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def open_client(models: Path, make: bool) -> Any:
@@ -89,8 +109,11 @@ def open_client(models: Path, make: bool) -> Any:
 
     address = server()
     if address is not None:
+        registry = os.environ.get("MLFLOW_REGISTRY_URI") or None
         with registry_errors(f"be reached at {address}"):
-            return MlflowClient(address, os.environ.get("MLFLOW_REGISTRY_URI"))
+            for uri in (address, registry or address):
+                _refuse_absent(uri)
+            return MlflowClient(address, registry)
     # Absolute: MLflow opens the database when it is first used, perhaps in another working directory.
     database = models.resolve() / DATABASE
     if not database.exists():
@@ -100,7 +123,27 @@ def open_client(models: Path, make: bool) -> Any:
             )
         _make_database(database)
     with registry_errors(f"be read from `{database}`"):
+        _refuse_absent(_uri(database))
         return MlflowClient(_uri(database), _uri(database))
+
+
+def _refuse_absent(uri: str) -> None:
+    """Raise if an address is a local database or folder that does not exist; MLflow would create an empty one."""
+    from sqlalchemy.engine import make_url
+
+    if uri.startswith("sqlite"):
+        database = make_url(uri).database
+        # Without a path the database is in memory, and lost with the process.
+        if not database or database == ":memory:":
+            raise RegistryError("MLFLOW_TRACKING_URI must name a database file, as in sqlite:////folder/mlflow.db.")
+        path = Path(database)
+        if not path.is_file() or not path.stat().st_size:
+            state = "is empty" if path.is_file() else "does not exist"
+            raise RegistryError(f"the registry's database `{path}` {state}; correct its address, or restore the file.")
+    else:
+        folder = local_path(uri)
+        if folder is not None and not folder.is_dir():
+            raise RegistryError(f"the registry's folder `{folder}` does not exist; correct MLFLOW_TRACKING_URI.")
 
 
 def artifact_place(models: Path, name: str) -> str | None:
@@ -148,9 +191,13 @@ def _make_database(database: Path) -> None:
         # Another process may have created it while this one waited for the lock.
         if database.exists():
             return
-        # Any query makes MLflow create its tables.
-        with new_file(database) as temporary, registry_errors(f"be made in `{database.parent}`"):
-            MlflowClient(_uri(temporary), _uri(temporary)).search_experiments(max_results=1)
+        # A new name each time: MLflow keeps the connections of a name, even after its file was renamed.
+        with tempfile.TemporaryDirectory(prefix=f".{DATABASE}.", dir=database.parent) as folder:
+            made = Path(folder) / DATABASE
+            # Any query makes MLflow create its tables.
+            with new_file(database) as temporary, registry_errors(f"be made in `{database.parent}`"):
+                MlflowClient(_uri(made), _uri(made)).search_experiments(max_results=1)
+                made.rename(temporary)
 
 
 def _uri(database: Path) -> str:
@@ -185,9 +232,17 @@ def local_path(uri: str) -> Path | None:
 
 def _fetched(client: Any, run_id: str) -> Path:
     kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cascade" / run_id
-    # `new_folder` refuses a folder that another process has completed meanwhile; that one is used.
-    with suppress(ConfigError):
-        if not kept.exists():
-            with new_folder(kept) as temporary, registry_errors("send the files of a version"):
-                client.download_artifacts(run_id, "", str(temporary))
+    if kept.exists():
+        return kept
+    try:
+        with new_folder(kept) as temporary, registry_errors("send the files of a version"):
+            client.download_artifacts(run_id, "", str(temporary))
+            # An empty folder would be kept, and taken for the version from then on.
+            if not any(temporary.iterdir()):
+                raise ModelRefusedError(f"the registry has no files of run {run_id}; put them back.")
+    # Another process may have completed the folder meanwhile: `new_folder` refuses it at its start, and the rename
+    # fails at its end. That folder is then used.
+    except (ConfigError, OSError):
+        if not kept.is_dir():
+            raise
     return kept

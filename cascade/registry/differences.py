@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cascade.errors import ModelRefusedError
 from cascade.registry.packaging import DATA
-from cascade.registry.tracking import MODEL, flattened, metrics_of
+from cascade.registry.tracking import MODEL, flattened, metrics_of, read_config, read_report
 from cascade.store.manifest import NAME, peek_manifest
 
 END = re.compile(r"_(low|high)(/|$)")
@@ -73,21 +70,35 @@ def _facts(folder: Path) -> Iterator[tuple[tuple[str, str], Any]]:
         )
     # Without hashing: the differences are shown, no model is loaded.
     body = peek_manifest(model)
+    try:
+        parts = {
+            "config": read_config(folder),
+            "data": body["provenance"].get("data", {}),
+            "rules": _rules(body),
+            "versions": body["versions"],
+            "metrics": {key: value for key, value in metrics_of(read_report(folder)) if not END.search(key)},
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ModelRefusedError(
+            f"`{folder}` lacks a part of a version ({error}); give a folder that train wrote."
+        ) from error
+    return (((part, key), value) for part, facts in parts.items() for key, value in flattened(facts))
+
+
+def _rules(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what decides the bits of a model, from its manifest."""
     if "rules" not in body:
-        raise ModelRefusedError(f"`{folder}` holds a many-label model without a gate; only cascades are compared.")
+        # A many-label model: label names and slope are in its manifest, the decoder in what it keeps of its fit.
+        return {
+            "labels": body["labels"],
+            "slope": body["calibration"]["slope"],
+            "decoder": body["provenance"].get("decoder"),
+        }
     rules = body["rules"]
     chosen = {key: rules[key] for key in RULES}
     # By label name, so that a changed threshold is shown with its label.
     chosen["thresholds"] = dict(zip(rules["labels"], rules["thresholds"], strict=True))
-    figures = metrics_of(json.loads((folder / "report.json").read_text(encoding="utf-8")))
-    parts = {
-        "config": yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")),
-        "data": body["provenance"].get("data", {}),
-        "rules": chosen,
-        "versions": body["versions"],
-        "metrics": {key: value for key, value in figures if not END.search(key)},
-    }
-    return (((part, key), value) for part, facts in parts.items() for key, value in flattened(facts))
+    return chosen
 
 
 def _plain(value: Any) -> str:

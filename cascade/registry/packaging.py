@@ -53,11 +53,13 @@ def _inputs(rows: InputSignature) -> Any:
     """Return the schema of the rows; None if they have no shape, such as text."""
     import numpy as np
     from mlflow.types import ColSpec, Schema, TensorSpec
+    from mlflow.types.schema import AnyType
 
     if rows.row_shape is None:
         return None
     if rows.feature_names is not None:
-        return Schema([ColSpec("double", name) for name in rows.feature_names])
+        # MLflow converts neither whole numbers nor booleans to `double`, so a table of both would be refused.
+        return Schema([ColSpec(AnyType(), name) for name in rows.feature_names])
     # MLflow enforces the declared type: 8-bit images must stay uint8, other numbers are declared as float64.
     dtype = np.dtype(np.uint8 if rows.dtype == "uint8" else np.float64)
     return Schema([TensorSpec(dtype, (-1, *rows.row_shape))])

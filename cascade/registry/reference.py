@@ -59,6 +59,17 @@ class Reference:
         return f"{PREFIX}{self.name}{place}"
 
 
+def is_name(name: str) -> bool:
+    """Return whether a name can be part of a reference; names that other tools registered may not.
+
+    Examples
+    --------
+    >>> is_name("bleeds-2"), is_name("the baker's")
+    (True, False)
+    """
+    return re.fullmatch(NAME, name) is not None
+
+
 def is_reference(path: str | Path) -> bool:
     """Return whether a path is a reference and not a folder.
 

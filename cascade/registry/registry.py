@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cascade.errors import ModelRefusedError, RegistryError
+from cascade.errors import ModelRefusedError
 from cascade.registry.champions import previous, promoted, until_now
 from cascade.registry.client import (
     artifact_place,
@@ -30,8 +31,9 @@ CHAMPIONS = "cascade.champions"
 """Tag of a registered model: the versions that were champion, oldest first."""
 MOST = 1000
 """Most models in one listing of MLflow."""
-# MLflow reports an unknown alias as an invalid parameter, not as a missing resource.
-MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+"""Error code of MLflow for a model or version that does not exist. Any other error must not look like a missing
+champion, without which a first model would be promoted."""
 
 
 class ModelRegistry:
@@ -57,9 +59,14 @@ class ModelRegistry:
         self._client = open_client(self.models, make)
 
     def names(self) -> list[str]:
-        """Return the names of all registered models."""
+        """Return the names of all registered models, also of those that other tools registered."""
         with registry_errors("list its models"):
-            return sorted(model.name for model in self._client.search_registered_models(max_results=MOST))
+            found = _all_pages(lambda token: self._client.search_registered_models(max_results=MOST, page_token=token))
+        return sorted(model.name for model in found)
+
+    def has(self, name: str) -> bool:
+        """Return whether a model of this name is registered."""
+        return self._found_model(name) is not None
 
     def versions(self, name: str) -> list[ModelVersion]:
         """Return all versions of a model, oldest first.
@@ -69,9 +76,12 @@ class ModelRegistry:
         ModelRefusedError
             If there is no such model.
         """
+        # A valid name has no character that would have to be quoted in a filter.
+        Reference.parse(f"{PREFIX}{name}/1")
         aliases = self._model(name).aliases
         with registry_errors(f"list the versions of {name!r}"):
-            records = self._client.search_model_versions(f"name = '{name}'")
+            wanted = f"name = '{name}'"
+            records = _all_pages(lambda token: self._client.search_model_versions(wanted, page_token=token))
         for record in records:
             # A search returns versions without their aliases.
             record._aliases = [alias for alias, number in aliases.items() if int(number) == int(record.version)]
@@ -122,7 +132,7 @@ class ModelRegistry:
         # A name that cannot be parsed again could be registered but never loaded.
         Reference.parse(f"{PREFIX}{name}/1")
         folder = Path(version_folder)
-        digest = _cascade_digest(folder / MODEL)
+        digest = cascade_digest(folder / MODEL)
         # Without the lock, two processes could both miss the digest and register the same folder twice.
         with locked_registry(self.models):
             record = self._registered(name, digest) or self._created(name, folder, digest, decided)
@@ -145,10 +155,10 @@ class ModelRegistry:
         Raises
         ------
         ModelRefusedError
-            If there is no such version.
+            If there is no such version, it is no cascade, or its files are not complete.
         """
         chosen = Reference(name, None, version)
-        self.version(chosen)
+        self._check_files(chosen)
         with locked_registry(self.models), registry_errors("move an alias"):
             current = self._champion_number(name)
             if current != version:
@@ -164,7 +174,7 @@ class ModelRegistry:
         Raises
         ------
         ModelRefusedError
-            If there is no champion, or none before it.
+            If there is no champion, or none before it, or the files of that one are not complete.
         """
         with locked_registry(self.models), registry_errors("move an alias"):
             current = self._champion_number(name)
@@ -172,6 +182,7 @@ class ModelRegistry:
             before = previous(known, current)
             if before is None:
                 raise ModelRefusedError(f"{name!r} had no champion before version {current}; promote another one.")
+            self._check_files(Reference(name, None, before))
             # Still with the current champion: if the process ends here, the same rollback can be repeated.
             self._client.set_registered_model_tag(name, CHAMPIONS, json.dumps(known))
             self._move(name, before, reason)
@@ -188,7 +199,10 @@ class ModelRegistry:
 
     def files(self, reference: Reference | str) -> Path:
         """Return the folder of a version's run: config, report, plots and the MLflow model `model`."""
-        return run_folder(self._client, self.version(reference).run_id)
+        version = self.version(reference)
+        if not version.run_id:
+            raise ModelRefusedError(f"`{version}` is no cascade: another tool registered it; use a version of `train`.")
+        return run_folder(self._client, version.run_id)
 
     def folder(self, reference: Reference | str) -> Path:
         """Return the model folder of a version; the alias is looked up once, so that versions are never mixed."""
@@ -208,33 +222,50 @@ class ModelRegistry:
             self._client.delete_registered_model_alias(name, CHALLENGER)
         self._client.set_registered_model_alias(name, CHAMPION, str(version))
 
+    def _check_files(self, reference: Reference) -> None:
+        """Raise unless a version has the complete files of the cascade that was registered."""
+        version = self.version(reference)
+        folder = self.folder(reference)
+        # Reads every file and compares its digest, so that no alias ever points to a damaged model.
+        digest = cascade_digest(folder)
+        if digest != version.sha256:
+            raise ModelRefusedError(f"`{folder}` is not the model that was registered as `{version}`; restore it.")
+
     def _with_alias(self, name: str, alias: str) -> ModelVersion | None:
         record = self._find(Reference(name, alias, None))
         return None if record is None else ModelVersion.of(record)
 
     def _find(self, wanted: Reference) -> Any:
-        from mlflow.exceptions import MlflowException
+        """Return MLflow's record of a version; None if model, alias or version do not exist."""
+        number = None if wanted.version is None else str(wanted.version)
+        if wanted.alias is not None:
+            # Read from the model: MLflow reports an unknown alias by the code of any invalid parameter.
+            model = self._found_model(wanted.name)
+            number = None if model is None else model.aliases.get(wanted.alias)
+        if number is None:
+            return None
+        return self._unless_missing(f"find `{wanted}`", lambda: self._client.get_model_version(wanted.name, number))
 
-        try:
-            if wanted.alias is not None:
-                return self._client.get_model_version_by_alias(wanted.name, wanted.alias)
-            return self._client.get_model_version(wanted.name, str(wanted.version))
-        except MlflowException as error:
-            if error.error_code in MISSING:
-                return None
-            raise RegistryError(f"the registry could not find `{wanted}`: {error}") from error
+    def _found_model(self, name: str) -> Any:
+        return self._unless_missing(f"find {name!r}", lambda: self._client.get_registered_model(name))
 
     def _model(self, name: str) -> Any:
+        model = self._found_model(name)
+        if model is None:
+            raise ModelRefusedError(f"{name!r} is not in the registry; `cascade models list` shows what is.")
+        return model
+
+    def _unless_missing(self, what: str, request: Callable[[], Any]) -> Any:
+        """Return the result of a request; None if the resource does not exist, which only one error code means."""
         from mlflow.exceptions import MlflowException
 
-        try:
-            return self._client.get_registered_model(name)
-        except MlflowException as error:
-            if error.error_code in MISSING:
-                raise ModelRefusedError(
-                    f"{name!r} is not in the registry; `cascade models list` shows what is."
-                ) from error
-            raise RegistryError(f"the registry could not find {name!r}: {error}") from error
+        with registry_errors(what):
+            try:
+                return request()
+            except MlflowException as error:
+                if error.error_code == MISSING:
+                    return None
+                raise
 
     def _registered(self, name: str, digest: str) -> Any:
         with registry_errors("search its versions"):
@@ -274,8 +305,25 @@ class ModelRegistry:
         return created
 
 
-def _cascade_digest(model: Path) -> str:
-    """Return the digest of a cascade's folder; refuse other models."""
+def _all_pages(request: Callable[[str | None], Any]) -> list[Any]:
+    """Return what all pages of a listing have; `request` takes the token of a page, None for the first one."""
+    found, token = [], None
+    while True:
+        page = request(token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def cascade_digest(model: Path) -> str:
+    """Return the digest of a cascade's folder, whose files are checked.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it is damaged, or another model.
+    """
     body = read_manifest(model)
     if "rules" not in body:
         raise ModelRefusedError(

@@ -30,7 +30,7 @@ def log_version(client: Any, run_id: str, version: Path) -> None:
     """Log everything in a version folder. Logging twice changes nothing, so an interrupted process is repeated."""
     from mlflow.entities import Metric, Param, RunTag
 
-    report, config, body = _read(version / "report.json"), _read_config(version), read_manifest(version / MODEL)
+    report, config, body = read_report(version), read_config(version), read_manifest(version / MODEL)
     environment = _read(version / "environment.json")
     # The time of the report, not of this process: a metric that is logged twice is then the same row of the store.
     written = int((version / "report.json").stat().st_mtime * 1000)
@@ -69,6 +69,9 @@ def metrics_of(report: dict[str, Any]) -> Iterator[tuple[str, float]]:
     """
     yield from ((key, float(value)) for key, value in report["overall"].items() if _is_number(value))
     labels = report["labels"]
+    # The report of a many-label model has a list of values per figure, that of a cascade a row per label.
+    if isinstance(labels, dict):
+        labels = [dict(zip(labels, values, strict=True)) for values in zip(*labels.values(), strict=True)]
     for row in labels if len(labels) <= MOST_LABELS else []:
         name = UNSAFE.sub("_", row["label"])
         yield from ((f"{key}/{name}", float(value)) for key, value in row.items() if _is_number(value))
@@ -98,6 +101,17 @@ def _batches(things: list[Any]) -> Iterator[list[Any]]:
     return (things[start : start + BATCH] for start in range(0, len(things), BATCH))
 
 
+def read_report(version: Path) -> Any:
+    """Return the report of a version.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it cannot be read.
+    """
+    return _read(version / "report.json")
+
+
 def _read(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -107,7 +121,14 @@ def _read(path: Path) -> Any:
         ) from error
 
 
-def _read_config(version: Path) -> Any:
+def read_config(version: Path) -> Any:
+    """Return the config of a version.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it cannot be read.
+    """
     try:
         return yaml.safe_load((version / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:

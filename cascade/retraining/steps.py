@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.utils.atomic import new_file, new_folder
+from cascade.utils.plain_json import to_json
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class StoredSteps:
             logger.info("%s ...", name)
             made = make()
             with new_file(path) as temporary:
-                temporary.write_text(json.dumps(made, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+                temporary.write_text(to_json(made, indent=2) + "\n", encoding="utf-8")
         # Read back in any case: a tuple becomes a list in JSON, and a resumed run must see the same values.
         result: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return result

@@ -11,16 +11,14 @@ from typing import Annotated
 
 import typer
 
-from cascade.errors import CascadeError, ConfigError
+from cascade.errors import ConfigError
 from cascade.utils.version import __version__
 
+from .ending import run_to_end
 from .models import ModelOption, models_app
 from .output import Json, show
 from .retrain import retrain
 from .tune import tune
-
-INTERRUPTED = 130
-"""Exit status after Ctrl-C."""
 
 app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -377,25 +375,7 @@ def main() -> None:
     # File names are bytes, which need not be UTF-8; printing one must not end a command that is done.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        app()
-    except SystemExit as ended:
-        # Ctrl-C arrives as an exit: typer catches KeyboardInterrupt itself.
-        if ended.code == INTERRUPTED:
-            typer.echo(
-                "\ncascade: interrupted; a batch job, a retraining or a search resumes when it is started again.",
-                err=True,
-            )
-        raise
-    # Any other exception is a bug and keeps its traceback.
-    except CascadeError as error:
-        typer.echo(f"cascade: {error}", err=True)
-        sys.exit(error.exit_status)
-    # A full disk or a missing permission is no bug; some of these errors have no text or no file.
-    except OSError as error:
-        place = f": {error.filename}" if error.filename else ""
-        typer.echo(f"cascade: {error.strerror or error}{place}", err=True)
-        sys.exit(1)
+    run_to_end(app)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ import numpy as np
 
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
+from cascade.data.rows import n_rows, take
 from cascade.drift import compare_profiles, profile_of
+from cascade.drift.measures import spaced_rows
 from cascade.errors import ModelRefusedError
 from cascade.predictor import CascadePredictor
 from cascade.registry import ModelRegistry
@@ -25,9 +27,11 @@ from cascade.retraining.checks.validation import new_rows, validate_data
 from cascade.retraining.decision.candidate import candidate
 from cascade.retraining.decision.candidate_file import read_candidate, write_candidate
 from cascade.retraining.decision.decision import PromotionDecision, decide, decide_first
+from cascade.retraining.decision.speed import SpeedChange, measure_in_turns
 from cascade.retraining.memory.arrivals import Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord
+from cascade.retraining.memory.remembered import DECISION
 from cascade.retraining.memory.row_hashes import RowHashes
 
 from . import fitted
@@ -36,7 +40,8 @@ from . import version as versions
 logger = logging.getLogger("cascade.pipeline")
 
 ARRIVALS = "arrivals.json"
-DECISION = "decision.json"
+TIMED_ROWS = 1000
+"""Rows whose prediction is timed: enough for full batches, few enough that images are decoded in seconds."""
 CHALLENGER, CHAMPION, SCORES = "challenger.npz", "champion.npz", "challenger-scores.npz"
 
 
@@ -167,12 +172,23 @@ def evaluate_step(job: Retraining, model: Path, folder: Path) -> None:
 def _predict(predictor: CascadePredictor, data: Dataset, path: Path) -> fitted.TimedScores:
     timed = fitted.timed_scores(predictor, data)
     prediction = predictor.decide(timed.scores)
-    write_candidate(path, candidate(predictor.label_names, prediction, data, timed.rows_per_second))
+    write_candidate(path, candidate(predictor.label_names, prediction, data))
     return timed
 
 
-def judge_step(job: Retraining, evaluated: Path) -> PromotionDecision:
-    """Decide by the policy of the config, from the predictions in the folder `evaluated`."""
+def time_step(job: Retraining, model: Path) -> dict[str, Any]:
+    """Measure champion and challenger in turns on a part of the held-out rows, if the policy limits a loss of speed."""
+    if job.champion is None or job.config.retrain.promotion.speed is None:
+        return {"speed": None}
+    # Loaded before anything is measured, and apart from the step before, which a killed run may have completed.
+    champion, challenger = job.champion.predictor, CascadePredictor.load(model)
+    X = take(job.data.X, job.testing[spaced_rows(len(job.testing), TIMED_ROWS)])
+    speed = measure_in_turns(lambda: champion.score(X), lambda: challenger.score(X), n_rows(X))
+    return {"speed": asdict(speed)}
+
+
+def judge_step(job: Retraining, evaluated: Path, timed: dict[str, Any]) -> PromotionDecision:
+    """Decide by the policy of the config, from the predictions in the folder `evaluated` and the step `timed`."""
     challenger, groups = read_candidate(evaluated / CHALLENGER), job.held_out.groups
     policy = job.config.retrain.promotion.policy()
     # Findings of "ask" do not stop the training; here they keep the challenger from an automatic promotion.
@@ -181,7 +197,9 @@ def judge_step(job: Retraining, evaluated: Path) -> PromotionDecision:
         return decide_first(challenger, groups, policy, questions)
     rules = job.champion.predictor.rules
     any_label = None if rules.plan.any_index is None else rules.label_names[rules.plan.any_index]
-    return decide(read_candidate(evaluated / CHAMPION), challenger, groups, policy, any_label, questions)
+    speed = None if timed["speed"] is None else SpeedChange(**timed["speed"])
+    champion = read_candidate(evaluated / CHAMPION)
+    return decide(champion, challenger, groups, policy, any_label, questions, speed)
 
 
 def publish_step(job: Retraining, model: Path, evaluated: Path, decision: PromotionDecision, version: Path) -> Path:

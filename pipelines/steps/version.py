@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -14,14 +16,20 @@ import yaml
 
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
+from cascade.errors import CascadeError
 from cascade.reports.html import page
 from cascade.retraining.memory.record import TrainingRecord, record_of
 from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import environment
+from cascade.utils.plain_json import to_json
 
 RECORD = "training-record.json"
 PAGE = "report.html"
+UNREPORTED = ".unreported"
+"""Folder of models whose report failed; the dot keeps it out of the list of versions."""
+
+logger = logging.getLogger("cascade.pipeline")
 
 
 def new_version() -> str:
@@ -48,6 +56,31 @@ def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:
     return lambda folder: predictor.save(folder, config.exported_to())
 
 
+@contextmanager
+def kept_on_error(config: RunConfig, predictor: Any, folder: Path) -> Iterator[None]:
+    """Save a trained model beside the versions if its report, its page or its figures fail, and raise their error.
+
+    Parameters
+    ----------
+    config : RunConfig
+    predictor : CascadePredictor or ManyLabelPredictor
+    folder : path
+        Folder of the version that could not be written; the model is kept in `.unreported` beside it.
+    """
+    try:
+        yield
+    except Exception:
+        place = folder.parent / UNREPORTED / folder.name
+        # The first error is the one to see; a full disk may well raise a second one here.
+        try:
+            with new_folder(place) as temporary:
+                saving(config, predictor)(temporary / "model")
+            logger.error("the report failed; the trained model is kept in `%s`", place / "model")
+        except (OSError, CascadeError) as error:
+            logger.error("the report failed, and the trained model could not be kept: %s", error)
+        raise
+
+
 def run_page(config: RunConfig, facts: Mapping[str, Any], version: Path) -> str:
     """Return the HTML page of a run."""
     now = datetime.now(UTC)
@@ -71,7 +104,7 @@ def publish(
         resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
         (folder / "config.yaml").write_text(resolved, encoding="utf-8")
         (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
-        (folder / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (folder / "report.json").write_text(to_json(report, indent=2) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
         for name, content in texts.items():
             (folder / name).write_text(content + "\n", encoding="utf-8")

@@ -424,3 +424,42 @@ def test_a_killed_training_leaves_no_half_version(config: Path, tmp_path: Path) 
         time.sleep(0.5)
         process.kill()
     assert list(tmp_path.rglob("cascade.json")) == []
+
+
+def test_a_terminated_training_ends_in_one_sentence(config: Path, tmp_path: Path) -> None:
+    arguments = [CASCADE, "train", str(config), "--models", str(tmp_path), "--json"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if "labeler:" in line:
+                break
+        process.terminate()
+        printed, rest = process.communicate(timeout=60)
+    assert process.returncode == 143
+    sentence = "terminated; a batch job, a retraining or a search resumes when it is started again."
+    assert rest.splitlines()[-1] == f"cascade: {sentence}"
+    assert "Traceback" not in rest
+    assert json.loads(printed) == {"error": sentence, "kind": "Terminated", "status": 143}
+    assert list(tmp_path.rglob("cascade.json")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "status"),
+    [
+        (("models", "show", "nowhere"), "ModelRefusedError", 4),
+        (("train", "nowhere.yaml"), "ConfigError", 2),
+        (("lint", "nowhere.csv", "--labels", "a"), "DataError", 3),
+        (("models", "list", "--models", "nowhere", "name"), "ModelRefusedError", 4),
+        (("lint",), "UsageError", 2),
+        (("models", "promote", "name", "none"), "UsageError", 2),
+        (("nothing",), "UsageError", 2),
+        (("lint", "nowhere.csv", "--unknown"), "UsageError", 2),
+    ],
+)
+def test_an_error_with_json_is_one_object(
+    arguments: tuple[str, ...], kind: str, status: int, run_here: Callable[..., Done]
+) -> None:
+    done = run_here(*arguments, "--json")
+    error = json.loads(done.stdout)
+    assert (error["kind"], error["status"], done.returncode) == (kind, status, status)
+    assert done.stderr.splitlines()[-1] == f"cascade: {error['error']}"
+    assert "Traceback" not in done.stderr

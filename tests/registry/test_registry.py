@@ -22,8 +22,8 @@ from typer.testing import CliRunner
 
 from cascade import CascadePredictor
 from cascade.config.yaml_file import load_config
-from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RegistryError
-from cascade.registry import ModelRegistry
+from cascade.errors import ConfigError, DataError, MissingExtraError, ModelRefusedError, RegistryError
+from cascade.registry import ModelRegistry, client
 from cascade.registry.champions import previous, promoted, until_now
 from cascade.registry.packaging import package, requirements
 from cascade.registry.reference import Reference
@@ -436,3 +436,162 @@ def test_references_are_read_as_they_are_written() -> None:
     for text in ("models:/a", "models:/../b/1", "models:/a/0", "models:/a@", "models:/a/b/1"):
         with pytest.raises(ConfigError, match="must be given as"):
             Reference.parse(text)
+
+
+def test_passwords_of_addresses_are_never_printed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for address in (
+        "postgresql://me:se/cr@et@127.0.0.1:1/runs",
+        "mysql+pymysql://me:secret@127.0.0.1:1/runs?ssl=1&password=secret",
+        "http://me:secret@127.0.0.1:1",
+        "mssql://127.0.0.1:1/runs?PWD=secret",
+        "nosuch://me:secret@host/runs",
+    ):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        done = CliRunner().invoke(app, ["models", "list"])
+        assert isinstance(done.exception, RegistryError), (address, done.exception)
+        sentence = str(done.exception)
+        assert "secret" not in sentence + done.output
+        assert "se/cr" not in sentence + done.output
+        assert len(sentence.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"),
+    [
+        ("sqlite:///{}/mistyped.db", "mistyped.db` does not exist"),
+        ("sqlite:///{}/empty.db", "empty.db` is empty"),
+        ("sqlite://", "must name a database file"),
+        ("sqlite:///:memory:", "must name a database file"),
+        ("file://{}/mistyped", "mistyped` does not exist"),
+        ("{}/mistyped", "mistyped` does not exist"),
+        ("sqlite:///{}/text.db", "the registry could not"),
+    ],
+)
+@pytest.mark.parametrize("variable", ["MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"])
+def test_a_mistyped_address_creates_nothing(
+    variable: str, uri: str, words: str, filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty.db").touch()
+    (tmp_path / "text.db").write_text("no database " * 500)
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{filled / 'mlflow.db'}")
+    monkeypatch.setenv(variable, uri.format(tmp_path))
+    for make in (False, True):
+        with pytest.raises(RegistryError) as caught:
+            ModelRegistry(tmp_path / "models", make=make).names()
+        assert words in str(caught.value)
+        assert len(str(caught.value).splitlines()) == 1
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_locked_database_is_one_sentence(versions: list[Path], tmp_path: Path) -> None:
+    import sqlite3
+
+    registry = ModelRegistry(tmp_path, make=True)
+    with sqlite3.connect(tmp_path / "mlflow.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(RegistryError, match="database is locked"):
+            registry.names()
+        other.execute("ROLLBACK")
+    assert registry.names() == []
+
+
+def test_all_pages_of_models_and_versions_are_read(versions: list[Path], tmp_path: Path) -> None:
+    registry = ModelRegistry(tmp_path, make=True)
+    registry.register("zinc", versions[0])
+    client = registry._client
+
+    class Paged:
+        """The same registry, which returns one model or version per page, as a server may."""
+
+        def __getattr__(self, name: str) -> Any:
+            original = getattr(client, name)
+            if not name.startswith("search_registered_models") and name != "search_model_versions":
+                return original
+            return lambda *given, **options: original(*given, **(options | {"max_results": 1}))
+
+    for number in range(3):
+        client.create_registered_model(f"aa{number}")
+        client.create_model_version("zinc", "file:///nowhere")
+    registry._client = Paged()
+    assert registry.names() == ["aa0", "aa1", "aa2", "zinc"]
+    assert [version.number for version in registry.versions("zinc")] == [1, 2, 3, 4]
+    assert commands.list_versions(tmp_path, "zinc")["registered"][0]["sha256"]
+
+
+@pytest.mark.parametrize("name", ["the baker's", 'a "quoted" one', "50 % _", "schön"])
+def test_models_of_other_tools_are_listed_and_refused_and_stop_nothing(
+    name: str, versions: list[Path], tmp_path: Path
+) -> None:
+    registry = ModelRegistry(tmp_path, make=True)
+    registry.promote("zinc", registry.register("zinc", versions[0]).number, "first")
+    registry._client.create_registered_model(name)
+    registry._client.create_model_version(name, "file:///nowhere")
+    registry._client.create_registered_model("other")
+    registry._client.create_model_version("other", "file:///nowhere")
+    facts = commands.list_versions(tmp_path, None)
+    assert [(one["name"], bool(one["sha256"])) for one in facts["registered"]] == [("other", False), ("zinc", True)]
+    assert facts["passed_over"] == [name]
+    text = commands.list_text(facts)
+    assert "registered by another tool" in text
+    assert f"{name!r}  passed over" in text
+    for refused in (lambda: registry.folder("models:/other/1"), lambda: registry.promote("other", 1, "unseen")):
+        with pytest.raises(ModelRefusedError, match="`models:/other/1` is no cascade"):
+            refused()
+    assert registry.champion("other") is None
+
+
+def test_a_table_of_whole_numbers_and_booleans_passes_its_own_signature(versions: list[Path], tmp_path: Path) -> None:
+    import mlflow.pyfunc
+    import pandas as pd
+
+    plain = CascadePredictor.load(versions[0] / "model")
+    plain.described(("count", "flag", "size"), {"group": None, "id": None}).save(tmp_path / "model")
+    package(tmp_path / "model", tmp_path / "packaged")
+    served = mlflow.pyfunc.load_model(str(tmp_path / "packaged"))
+    rng = np.random.default_rng(2)
+    X = np.column_stack([rng.integers(0, 9, 50), rng.random(50) < 0.5, rng.normal(size=50)])
+    rows = pd.DataFrame({"count": X[:, 0].astype("int64"), "flag": X[:, 1] > 0, "size": X[:, 2]})
+    expected = plain.predict_proba(X)
+    for frame in (rows, rows.astype(float), rows.assign(count=rows["count"].astype("int32")), rows.astype("float32")):
+        answer = served.predict(frame)[["crack_probability", "dent_probability"]]
+        np.testing.assert_allclose(answer, expected, atol=1e-6)
+    with pytest.raises(DataError, match="column 'flag'"):
+        served.predict(rows.drop(columns="flag"))
+
+
+def test_of_two_downloads_at_once_one_is_kept_and_an_empty_one_never(
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    registry = ModelRegistry(filled)
+    run_id = registry.champion(NAME).run_id
+    kept = tmp_path / "cascade" / run_id
+
+    class Raced:
+        """The same client; another process completes its download while this one downloads."""
+
+        def download_artifacts(self, *given: str) -> None:
+            registry._client.download_artifacts(*given)
+            client._fetched(registry._client, run_id)
+
+    assert client._fetched(Raced(), run_id) == kept
+    assert gate_of(kept / "model" / "data" / "model") == gate_of(registry.folder(f"models:/{NAME}@champion"))
+    assert [path.name for path in kept.parent.iterdir()] == [run_id]
+    empty = registry._client.create_run("0").info.run_id
+    with pytest.raises(ModelRefusedError, match=f"has no files of run {empty}"):
+        client._fetched(registry._client, empty)
+    assert [path.name for path in kept.parent.iterdir()] == [run_id]
+
+
+def test_a_model_folder_stands_for_its_newest_version(versions: list[Path], tmp_path: Path) -> None:
+    newest = sorted(versions)[-1]
+    registered = commands.register(tmp_path, versions[0].parent, None)
+    assert registered["sha256"] == commands.register(tmp_path, newest, None)["sha256"]
+    assert commands.diff(tmp_path, versions[0].parent, newest) == []
+    with pytest.raises(ModelRefusedError, match="is registered already"):
+        commands.register(tmp_path, Path(f"models:/{NAME}/1"), None)
+    with pytest.raises(ModelRefusedError, match="is not a version"):
+        commands.diff(tmp_path, tmp_path, newest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +24,7 @@ from cascade.retraining.decision.candidate import Candidate
 from cascade.retraining.decision.decision import PromotionDecision, decide, decide_first
 from cascade.retraining.decision.paired import Pair, nearness_to_one
 from cascade.retraining.decision.policy import Policy
+from cascade.retraining.decision.speed import PROBES, ROUNDS, SpeedChange, measure_in_turns
 from cascade.utils.log_odds import log_odds
 
 ROWS = 3000
@@ -37,14 +39,14 @@ def truth() -> Any:
     return np.column_stack([findings, findings.any(axis=1)]).astype(np.uint8)
 
 
-def candidate(strength: Any, seed: int = 1, labels: tuple[str, ...] = LABELS, rate: float | None = None) -> Candidate:
+def candidate(strength: Any, seed: int = 1, labels: tuple[str, ...] = LABELS) -> Candidate:
     """A model whose scores of a label's rows lie `strength` above those of others."""
     Y = truth()
     z = np.asarray(strength) * Y + np.random.default_rng(seed).normal(size=Y.shape)
     bits = (z > np.quantile(z, 1 - Y.mean(axis=0), axis=0).diagonal()).astype(np.uint8)
     # What such scores mean: normal ones, a `strength` apart.
     proba = expit(log_odds(Y.mean(axis=0)) + strength * (z - np.asarray(strength) / 2))
-    return Candidate(labels, Outcome(Y, proba, bits, z[:, 2] > 0.5), rate)
+    return Candidate(labels, Outcome(Y, proba, bits, z[:, 2] > 0.5))
 
 
 def reasons(decision: PromotionDecision, guard: str) -> dict[str | None, str]:
@@ -84,7 +86,14 @@ def test_a_model_never_takes_its_own_place() -> None:
 
 
 def test_who_is_better_and_loses_nothing_is_promoted() -> None:
-    decision = decide(candidate(2.0, rate=100.0), candidate(3.0, seed=2, rate=90.0), GROUP, QUICK, any_label="any")
+    decision = decide(
+        candidate(2.0),
+        candidate(3.0, seed=2),
+        GROUP,
+        QUICK,
+        any_label="any",
+        speed=SpeedChange(100.0, 90.0, -0.1, -0.2, 0.0),
+    )
     assert decision.answer == "promote", decision.table()
     assert {reason.verdict for reason in decision.reasons} == {"passed"}
     assert {reason.guard for reason in decision.reasons} == {
@@ -105,10 +114,77 @@ def test_a_label_that_collapses_keeps_the_champion_however_good_the_mean() -> No
     assert decision.sentence.startswith("Keep the champion: average precision of a is worse by more than 0.1")
 
 
-def test_a_slow_challenger_keeps_the_champion_and_an_absent_rate_is_not_judged() -> None:
-    fast, slow = candidate(2.0, rate=100.0), candidate(3.0, seed=2, rate=49.0)
-    assert reasons(decide(fast, slow, GROUP, QUICK), "speed") == {None: "failed"}
-    assert reasons(decide(replace(fast, rows_per_second=None), slow, GROUP, QUICK), "speed") == {}
+@pytest.mark.parametrize(
+    ("low", "high", "verdict", "answer"),
+    [
+        (-0.60, -0.51, "failed", "keep"),
+        (-0.71, -0.20, "not judged", "promote"),
+        (-0.49, 0.10, "passed", "promote"),
+    ],
+)
+def test_speed_decides_only_beyond_noise(low: float, high: float, verdict: str, answer: str) -> None:
+    champion, better = candidate(2.0), candidate(3.0, seed=2)
+    decision = decide(champion, better, GROUP, QUICK, speed=SpeedChange(100.0, 45.0, -0.55, low, high))
+    assert reasons(decision, "speed") == {None: verdict}
+    assert decision.answer == answer
+    assert reasons(decide(champion, better, GROUP, QUICK), "speed") == {}
+
+
+class Machine:
+    """A clock, and models that take as long as they are said to; every call is logged."""
+
+    def __init__(self) -> None:
+        self.now, self.calls = 0.0, list[str]()
+
+    def model(self, name: str, seconds: Callable[[int], float]) -> Callable[[], None]:
+        def call() -> None:
+            self.now += seconds(self.calls.count(name))
+            self.calls.append(name)
+
+        return call
+
+
+def test_a_cold_first_call_and_a_machine_that_slows_down_change_nothing() -> None:
+    """The first call takes a hundred times as long, and by the end everything takes twice as long."""
+    machine = Machine()
+
+    def cold(call: int) -> float:
+        return 100.0 if call == 0 else 1.0 + machine.now / 40
+
+    warm = machine.model("champion", lambda call: 1.0 + machine.now / 40)
+    speed = measure_in_turns(warm, machine.model("challenger", cold), 1000, lambda: machine.now)
+    assert -0.1 < speed.low <= speed.change <= speed.high < 0.1
+    assert machine.calls[:2] == ["champion", "challenger"]
+    turns = [machine.calls[at : at + 2] for at in range(2 + 2 * PROBES, len(machine.calls), 2)]
+    assert len(turns) == ROUNDS
+    assert all(set(turn) == {"champion", "challenger"} for turn in turns)
+    assert [turn[0] for turn in turns[:3]] == ["challenger", "champion", "challenger"]
+
+
+def test_a_process_that_is_halted_after_each_burst_does_not_slow_one_model_only() -> None:
+    """Both take 1 ms; every 20 ms of work, the scheduler halts the process for 50 ms."""
+    machine = Machine()
+    worked = [0.0]
+
+    def shared(call: int) -> float:
+        worked[0] += 0.001
+        if worked[0] < 0.02:
+            return 0.001
+        worked[0] = 0.0
+        return 0.051
+
+    models = (machine.model("champion", shared), machine.model("challenger", shared))
+    speed = measure_in_turns(*models, 1000, lambda: machine.now)
+    assert (speed.low, speed.high) == pytest.approx((0.0, 0.0))
+
+
+def test_one_disturbed_round_does_not_widen_the_interval() -> None:
+    machine = Machine()
+    steady = machine.model("champion", lambda call: 1.0)
+    halted = machine.model("challenger", lambda call: 30.0 if call == 6 else 1.25)
+    speed = measure_in_turns(steady, halted, 1000, lambda: machine.now)
+    assert (speed.champion, speed.challenger) == (1000.0, 800.0)
+    assert (speed.low, speed.change, speed.high) == pytest.approx((-0.2, -0.2, -0.2))
 
 
 def test_rare_labels_are_named_as_not_judged_also_where_the_challenger_is_promoted() -> None:
@@ -118,6 +194,15 @@ def test_rare_labels_are_named_as_not_judged_also_where_the_challenger_is_promot
     assert "b" not in reasons(decision, "average_precision")
     assert decision.answer == "promote"
     assert decision.sentence.endswith("no guard fails; not judged: b.")
+
+
+def test_too_few_groups_with_a_label_are_left_to_a_person() -> None:
+    champion, better = candidate(2.0), candidate(3.0, seed=2)
+    for groups in (np.arange(ROWS) % 4, np.where(truth()[:, 2] > 0, np.arange(ROWS) % 9, GROUP + 9)):
+        decision = decide(champion, better, groups, QUICK)
+        assert (decision.answer, reasons(decision, "groups")) == ("ask", {None: "open"})
+        assert decide_first(better, groups, QUICK).answer == "ask"
+    assert decide(champion, better, np.arange(ROWS) % 10, QUICK).answer == "promote"
 
 
 def test_labels_that_come_or_go_and_odd_data_are_left_to_a_person() -> None:

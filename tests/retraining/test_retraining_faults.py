@@ -45,9 +45,7 @@ def run(data: Dataset, models: Path, name: str = NAME, gate: Any = REGRESSION) -
     path = models.with_name("batch.npz")
     np.savez(path, X=data.X, Y=data.Y, label_names=data.label_names, groups=data.groups, ids=data.ids)
     promotion = {"fewest_positives": 50, "draws": 100, "speed": None}
-    # The product of two regressions spreads the probabilities of a label most, which the faults are recognised by.
-    recipe = {"negative_pool": "positives", "calibration_folds": None, "merge": "pool"}
-    content = {"name": name, "data": {"path": path}, "gate": gate, "labeler": {"model": REGRESSION}, "cascade": recipe}
+    content = {"name": name, "data": {"path": path}, "gate": gate, "labeler": {"model": REGRESSION}}
     config = RunConfig.model_validate(content | {"runtimes": [], "retrain": {"promotion": promotion}})
     with warnings.catch_warnings():
         # That a label has nothing to learn from is said by a warning; what is judged here is the answer.

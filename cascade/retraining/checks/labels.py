@@ -58,12 +58,29 @@ def check_labels_against(data: Dataset, record: TrainingRecord, limits: Limits) 
     if Y.any(axis=1).all() and record.empty_rows * len(Y) >= EXPECTED * record.rows:
         sentence = "every row has a label, unlike in the champion's data; were the rows without one left out?"
         yield DataFinding("refuse", "no-empty-rows", sentence)
+    yield from _on_every_positive(data, Y, record)
     shares = prevalence_of(data.labels, group_numbers(data.groups, len(Y)))
     for k, name in enumerate(data.label_names):
         if name in record.label_names:
             # A row on which the label is unknown cannot be expected to show a positive.
             n_known = len(Y) if data.known is None else int(data.known[:, k].sum())
             yield from _frequency(name, int(Y[:, k].sum()), n_known, shares[k], record, limits)
+
+
+def _on_every_positive(data: Dataset, Y: Labels, record: TrainingRecord) -> Iterator[DataFinding]:
+    """Find labels that every row with a label has, and that many of the champion's rows with a label did not have."""
+    some = Y.any(axis=1)
+    positives = record.rows - record.empty_rows
+    groups = group_numbers(data.groups, len(Y))
+    for k, name in enumerate(data.label_names):
+        rows = some if data.known is None else some & data.known[:, k]
+        if name not in record.label_names or not positives or not rows.any() or not Y[rows, k].all():
+            continue
+        share = min(record.prevalence[record.label_names.index(name)].value * record.rows / positives, 1.0)
+        # Rows of a group have the same labels, so groups are counted. `any` itself has a share of 1.
+        if (1 - share) * len(np.unique(groups[rows])) >= EXPECTED:
+            sentence = f"label {name!r} is on in every row that has a label, and {share:.0%} of them had it before; "
+            yield DataFinding("refuse", "constant-among-positives", sentence + "was its column filled?")
 
 
 def check_label_gone(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:

@@ -13,7 +13,9 @@ from cascade.data.splits import group_numbers
 from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 from cascade.retraining.checks.agreement import check_agreement
+from cascade.retraining.checks.features import check_drift, check_features
 from cascade.retraining.checks.finding import DataFinding
+from cascade.retraining.checks.groups import check_groups
 from cascade.retraining.checks.labels import (
     check_label_gone,
     check_labels_against,
@@ -26,6 +28,7 @@ from cascade.retraining.checks.overlap import check_overlap, check_split
 from cascade.retraining.checks.rows import check_rows
 from cascade.retraining.checks.schema import check_schema
 from cascade.retraining.memory.arrivals import parts_by_arrival
+from cascade.retraining.memory.feature_figures import Sample
 from cascade.retraining.memory.record import TrainingRecord
 from cascade.retraining.memory.row_hashes import Hashes, RowHashes
 from cascade.utils.types import Rows
@@ -97,6 +100,9 @@ def validate_data(
             parts = parts_by_arrival(came, group_numbers(new.groups, len(new)))
             for rows in parts:
                 findings += _located(check_labels_against(new.part(rows), record, limits), new, rows)
+                groups = None if new.groups is None else hashes.groups[fresh[rows]]
+                findings += _located(check_groups(groups, record), new, rows)
+            findings += _changed_features(new, parts, record, champion)
             # Last, since predicting all new rows takes the most time: not for data that is refused anyway.
             if champion is not None and parts and not _refused(findings):
                 findings += _disagreements(new, parts, champion, record, limits.agreement)
@@ -107,6 +113,20 @@ def validate_data(
 def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
     """Return a mask of the rows that the champion's data did not have, shape (n,); `keys` are those of `RowHashes`."""
     return ~record.keys.holds(keys)
+
+
+def _changed_features(
+    new: Dataset, parts: list[Rows], record: TrainingRecord, champion: CascadePredictor | None
+) -> list[DataFinding]:
+    findings: list[DataFinding] = []
+    # All rows come last, after single arrivals. Each row is measured once, since rows may be files to decode.
+    for rows in parts[: max(1, len(parts) - 1)]:
+        sample = Sample.of(new.part(rows))
+        if record.features is not None and new.label_names == record.label_names:
+            findings += _located(check_features(sample, record.features, new.label_names), new, rows)
+        if champion is not None and champion.profile is not None:
+            findings += _located(check_drift(sample, champion.profile), new, rows)
+    return findings
 
 
 def _disagreements(

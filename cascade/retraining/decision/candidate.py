@@ -19,12 +19,10 @@ class Candidate:
     label_names : tuple of str, length L
     outcome : Outcome
         Of n rows and L labels.
-    rows_per_second : float, optional
     """
 
     label_names: tuple[str, ...]
     outcome: Outcome
-    rows_per_second: float | None = None
 
     def of(self, names: Sequence[str]) -> Outcome:
         """Return the outcome of some labels, in the order of `names`."""
@@ -34,9 +32,7 @@ class Candidate:
         return Outcome(true.values, outcome.proba[:, columns], outcome.bits[:, columns], outcome.passed, true.known)
 
 
-def candidate(
-    label_names: tuple[str, ...], prediction: Prediction, data: Dataset, rows_per_second: float | None = None
-) -> Candidate:
+def candidate(label_names: tuple[str, ...], prediction: Prediction, data: Dataset) -> Candidate:
     """Pair a model's predictions of held-out rows with their labels, for labels that both model and data have.
 
     Parameters
@@ -47,7 +43,6 @@ def candidate(
         Of all rows of `data`.
     data : Dataset
         n labelled rows.
-    rows_per_second : float, optional
 
     Returns
     -------
@@ -62,4 +57,4 @@ def candidate(
     outcome = Outcome(
         data.Y[:, true], prediction.proba[:, predicted], prediction.labels[:, predicted], prediction.passed_gate, known
     )
-    return Candidate(shared, outcome, rows_per_second)
+    return Candidate(shared, outcome)

@@ -14,8 +14,6 @@ def write_candidate(path: Path, candidate: Candidate) -> None:
     """Write arrays and label names as `.npz`, without pickled objects."""
     outcome = candidate.outcome
     known = {} if outcome.known is None else {"known": outcome.known}
-    # An array of None would need pickle, so NaN marks a rate that was not measured.
-    rate = np.nan if candidate.rows_per_second is None else candidate.rows_per_second
     np.savez(
         path,
         labels=np.array(candidate.label_names, dtype=np.str_),
@@ -23,7 +21,6 @@ def write_candidate(path: Path, candidate: Candidate) -> None:
         proba=outcome.proba,
         bits=outcome.bits,
         passed=outcome.passed,
-        rows_per_second=rate,
         allow_pickle=False,
         **known,
     )
@@ -34,5 +31,4 @@ def read_candidate(path: Path) -> Candidate:
     with np.load(path, allow_pickle=False) as arrays:
         known = arrays.get("known")
         outcome = Outcome(arrays["Y"], arrays["proba"], arrays["bits"], arrays["passed"], known)
-        rate = float(arrays["rows_per_second"])
-        return Candidate(tuple(arrays["labels"].tolist()), outcome, rate if np.isfinite(rate) else None)
+        return Candidate(tuple(arrays["labels"].tolist()), outcome)

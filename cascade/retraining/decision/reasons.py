@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cascade.retraining.decision.paired import Compared
+from cascade.retraining.decision.speed import SpeedChange
 
 Verdict = Literal["passed", "failed", "open", "not judged"]
 
@@ -70,15 +71,16 @@ def guard_reason(guard: str, label: str | None, values: Compared, margin: float)
     return Reason(guard, label, *values.plain(), -margin, verdict, sentence)
 
 
-def speed_reason(champion: float, challenger: float, margin: float) -> Reason:
+def speed_reason(speed: SpeedChange, margin: float) -> Reason:
     """Judge rows per second; `margin` is the share of the champion's that may be lost."""
-    # One measurement of each has no interval, so this verdict is never open.
-    change = challenger / champion - 1
-    passed = change >= -margin
-    rates = f"{challenger:.0f} rows per second and the champion {champion:.0f}"
-    sentence = f"the challenger predicts {rates}; a loss of {margin:.0%} is allowed."
-    verdict: Verdict = "passed" if passed else "failed"
-    return Reason("speed", None, champion, challenger, change, None, None, -margin, verdict, sentence)
+    # Time on a busy machine is no property of the model. A loss counts only if noise cannot explain it, and an
+    # undecided measurement neither keeps the challenger out nor leaves it to a person.
+    verdict: Verdict = "passed" if speed.low >= -margin else "failed" if speed.high < -margin else "not judged"
+    rates = f"{speed.challenger:.0f} rows per second and the champion {speed.champion:.0f}"
+    change = f"a change of {speed.change:+.0%} ({speed.low:+.0%} to {speed.high:+.0%})"
+    sentence = f"the challenger predicts {rates}, {change}; a loss of {margin:.0%} is allowed."
+    figures = (speed.champion, speed.challenger, speed.change, speed.low, speed.high)
+    return Reason("speed", None, *figures, -margin, verdict, sentence)
 
 
 def without_figures(guard: str, label: str | None, verdict: Verdict, sentence: str) -> Reason:

@@ -1,4 +1,4 @@
-"""Agreement of a champion with new labels, in two figures that hardly change when only prevalence changes.
+"""Agreement of a champion with new labels, in figures that hardly change when only prevalence changes, and their count.
 
 `found` is the champion's mean probability on the rows with a label. It depends on p(x | label), so it is the same if
 only prevalence changes. It falls if images are corrupted, or if labels are on the wrong rows.
@@ -6,6 +6,10 @@ only prevalence changes. It falls if images are corrupted, or if labels are on t
 `confirmed` is the number of labels over the sum of probabilities, among rows with a probability of 0.5 or more. Lost
 annotations lower it in proportion, because rows look like the label and do not have it. A change of prevalence by a
 factor f moves a probability p by ln f in log-odds only, which is little near 1.
+
+`counted` is the number of labels over the sum of probabilities, among all rows. It also has a value where no
+probability reaches 0.5, but a change of prevalence moves it. It is therefore used only together with
+`cascade.retraining.memory.class_means`.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from cascade.utils.types import Floats
 
 CONFIDENT = 0.5
 """Probability from which a prediction counts as confident."""
+Z95 = 1.96
 FEWEST = 20.0
 """Positives, or sum of confident probabilities, that a label needs for a figure."""
 
@@ -56,13 +61,21 @@ class Estimate:
         high = middle + np.hypot(top[2] - top[1], base[1] - base[0])
         return Estimate(*np.exp([middle, low, high]).tolist())
 
+    def widened(self, z: float) -> Estimate:
+        """Return the interval of `z` standard errors on each side instead of 1.96, on the scale of logs."""
+        low, middle, high = np.log(np.maximum([self.low, self.value, self.high], 1e-9)).tolist()
+        factor = z / Z95
+        ends = np.exp([middle + (low - middle) * factor, middle + (high - middle) * factor]).tolist()
+        return Estimate(self.value, *ends)
+
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """Both figures of one label; None if too few rows determine a figure."""
+    """The figures of one label; None if too few rows determine a figure."""
 
     found: Estimate | None
     confirmed: Estimate | None
+    counted: Estimate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, from which `from_json` makes an equal object."""
@@ -71,7 +84,9 @@ class LabelAgreement:
     @classmethod
     def from_json(cls, body: dict[str, Any]) -> LabelAgreement:
         """Make an object from the result of `to_json`."""
-        return cls(*(None if body[key] is None else Estimate(**body[key]) for key in ("found", "confirmed")))
+        # Records of earlier releases have no `counted`.
+        figures = (body["found"], body["confirmed"], body.get("counted"))
+        return cls(*(None if figure is None else Estimate(**figure) for figure in figures))
 
 
 def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.intp]) -> tuple[LabelAgreement, ...]:
@@ -103,7 +118,8 @@ def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.int
     confident = p >= CONFIDENT
     found = _shares(p * y, y, group)
     confirmed = _shares(y * confident, p * confident, group)
-    return tuple(LabelAgreement(*figures) for figures in zip(found, confirmed, strict=True))
+    counted = _shares(y, p, group)
+    return tuple(LabelAgreement(*figures) for figures in zip(found, confirmed, counted, strict=True))
 
 
 def _shares(above: Floats, below: Floats, group: NDArray[np.intp]) -> list[Estimate | None]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,13 @@ from cascade.data.splits import group_numbers
 from cascade.errors import DataError, ModelRefusedError
 from cascade.metrics.intervals import clustered_interval
 from cascade.retraining.memory.agreement_figures import Estimate, LabelAgreement, agreement
+from cascade.retraining.memory.class_means import ClassMeans, class_means
+from cascade.retraining.memory.feature_figures import FeatureFigures, Sample, feature_figures
 from cascade.retraining.memory.row_hashes import RowHashes, Seen, labelled
 from cascade.utils.types import Mask
 
 PROTOCOL = 2
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,11 @@ class TrainingRecord:
     training, held_out : Side
     keys, labelled : Seen
         All rows, see `RowHashes.keys`, and all rows together with their labels.
+    largest_group : int or None
+        Rows of the largest group. None, like the next two, in records of earlier releases.
+    class_means : tuple of ClassMeans or None
+        Of the model, on its held-out rows.
+    features : FeatureFigures or None
     """
 
     label_names: tuple[str, ...]
@@ -83,6 +91,9 @@ class TrainingRecord:
     held_out: Side
     keys: Seen
     labelled: Seen
+    largest_group: int | None = None
+    class_means: tuple[ClassMeans, ...] | None = None
+    features: FeatureFigures | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, from which `from_json` makes an equal record."""
@@ -99,6 +110,9 @@ class TrainingRecord:
             "held_out": self.held_out.to_json(),
             "keys": self.keys.to_json(),
             "labelled": self.labelled.to_json(),
+            "largest_group": self.largest_group,
+            "class_means": None if self.class_means is None else [each.to_json() for each in self.class_means],
+            "features": None if self.features is None else self.features.to_json(),
         }
 
     @classmethod
@@ -128,8 +142,14 @@ class TrainingRecord:
                 Side.from_json(body["held_out"]),
                 Seen.from_json(body["keys"]),
                 Seen.from_json(body["labelled"]),
+                # Absent in records of earlier releases; the checks that need them are then left out.
+                _or_none(body.get("largest_group"), int),
+                _or_none(body.get("class_means"), lambda means: tuple(map(ClassMeans.from_json, means))),
+                _or_none(body.get("features"), FeatureFigures.from_json),
             )
-        except (KeyError, TypeError) as error:
+        except ModelRefusedError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise ModelRefusedError(f"the training record lacks a part or has an invalid one: {error}.") from error
 
 
@@ -166,6 +186,9 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
         Side.of(hashes, held),
         Seen.of(hashes.keys),
         Seen.of(labelled(hashes.keys, data.labels)),
+        None if data.groups is None else int(np.unique(hashes.groups, return_counts=True)[1].max()),
+        class_means(testing.labels, proba, group),
+        feature_figures(Sample.of(data)),
     )
 
 
@@ -191,6 +214,10 @@ def signature_of(data: Dataset) -> InputSignature:
     """Return shape and type of the rows, with the names of a table's features."""
     signature = InputSignature.of(data.X)
     return InputSignature(signature.row_shape, signature.dtype, data.feature_names or signature.feature_names)
+
+
+def _or_none(value: Any, read: Callable[[Any], T]) -> T | None:
+    return None if value is None else read(value)
 
 
 def _tuple(values: Sequence[Any] | None) -> tuple[Any, ...] | None:
