@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint lock
+.PHONY: demo test lint docs lock
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Warnings are errors: a broken link, an unknown name, a gallery script that fails.
+docs: $(READY)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
+
 data/phantom: | $(READY)
 	$(BIN)/cascade phantom data/phantom
 
@@ -34,6 +38,6 @@ demo: $(READY) | data/phantom data/png
 	$(BIN)/cascade predict models/phantom-balanced data/png --output data/predictions-balanced.parquet
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra docs --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--quiet --output-file requirements.lock
