@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 LOWEST ?= .venv-lowest
 
-.PHONY: demo test lint lock lowest
+.PHONY: demo test lint docs lock lowest
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Warnings are errors: a broken link, an unknown name, a gallery script that fails.
+docs: $(READY)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
 
 data/phantom: | $(READY)
 	$(BIN)/cascade phantom data/phantom
@@ -46,6 +50,6 @@ lowest: $(READY)
 	$(LOWEST)/bin/pip-audit --local --skip-editable
 
 lock:
-	$(BIN)/uv pip compile pyproject.toml --extra all --extra dev --universal --python-version 3.11 \
+	$(BIN)/uv pip compile pyproject.toml --extra all --extra docs --extra dev --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--quiet --output-file requirements.lock

@@ -43,12 +43,12 @@ def _calibration_error(sums: Floats) -> Floats:
 
 
 CALIBRATION_ERROR = Metric("calibration_error", _excess_in_bins, _calibration_error, 0.0)
-"""Expected calibration error over prevalence: sum over bins |sum p - sum y| / sum y.
+"""Expected calibration error over prevalence: sum over bins abs(sum p - sum y) / sum y.
 
-The error itself is sum over bins (n_b / n) |mean p - mean y| (Naeini et al. 2015, with the equal-mass bins of
+The error itself is sum over bins (n_b / n) abs(mean p - mean y) (Naeini et al. 2015, with the equal-mass bins of
 Nguyen & O'Connor 2015). The error of a rare label is small for any low prediction, hence the division by prevalence:
-predicting 0 everywhere scores 1. The metric is never below |sum ratio - 1|. Noise adds to it: a calibrated prediction
-scores more than 0, and bootstrap draws of it are biased upwards.
+predicting 0 everywhere scores 1. The metric is never below abs(sum ratio - 1). Noise adds to it: a calibrated
+prediction scores more than 0, and bootstrap draws of it are biased upwards.
 """
 
 
