@@ -1,4 +1,4 @@
-"""Damaged files of every kind end in a sentence or in rows, the same whole and in parts; a small part of a benchmark."""
+"""Damaged files of every kind end in a sentence or in rows, the same whole and in parts."""
 
 from __future__ import annotations
 
