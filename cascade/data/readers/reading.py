@@ -67,7 +67,7 @@ def _read(
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
     check_regular(path)
-    if roles.label_file is not None and not (path.is_dir() or path.suffix == ".npy"):
+    if roles.label_file is not None and not (path.is_dir() or path.suffix.lower() == ".npy"):
         raise DataError(f"`{path}` has its own labels; use a label file only with .npy files and folders of images.")
     if roles.label_file is not None and not roles.label_file.exists():
         raise DataError(f"`{roles.label_file}` does not exist.")
@@ -75,11 +75,11 @@ def _read(
         raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")
     if path.is_dir():
         return _read_folder(path, roles, labelled, features, row_shape)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         return read_npz(path, roles)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return read_npy(path, roles)
-    if path.suffix == ".parquet" or is_text_table(path) or is_json_lines(path):
+    if path.suffix.lower() == ".parquet" or is_text_table(path) or is_json_lines(path):
         return read_feature_table(path, roles, labelled, features)
     raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
 
