@@ -102,7 +102,7 @@ def build_network(
 ) -> keras.Model:
     """Build a network by name, or by a user's `network(input_shape, n_outputs, **options)` that returns logits."""
     if callable(network):
-        return network(input_shape, n_outputs, **options)
+        return _own_network(network, input_shape, n_outputs, dtype, options)
     if network not in NETWORKS:
         raise ConfigError(f"`network` must be a function or one of {sorted(NETWORKS)}. Received {network!r}.")
     if len(input_shape) != (1 if network == "mlp" else 3):
@@ -113,6 +113,30 @@ def build_network(
     except TypeError as error:
         # The message of the call names the unknown option.
         raise ConfigError(f"`network_options` do not suit network {network!r}: {error}.") from error
+
+
+def _own_network(
+    network: Builder, input_shape: Shape, n_outputs: int, dtype: str, options: dict[str, Any]
+) -> keras.Model:
+    """Build a user's network; refuse by name what is no model of one logit per output."""
+    name = getattr(network, "__name__", type(network).__name__)
+    model = network(input_shape, n_outputs, **options)
+    if not isinstance(model, keras.Model):
+        raise ConfigError(f"`network` {name!r} must return a Keras model. Received {type(model).__name__}.")
+    # Keras raises an AttributeError for a model that was not called yet.
+    if not getattr(model, "inputs", None):
+        # A model without an input layer has no weights yet, which an optimizer and a saved file need.
+        inputs = keras.Input(input_shape, dtype=dtype)
+        model = keras.Model(inputs, model(inputs))
+    # Several inputs have a list of shapes, which differs as well.
+    if model.input_shape != (None, *input_shape):
+        raise ConfigError(f"`network` {name!r} must take rows of shape {input_shape}. Received {model.input_shape}.")
+    # Called once more, since a model lists its outputs without the mapping in which it returns them.
+    logits = model(keras.Input(input_shape, dtype=dtype))
+    received = getattr(logits, "shape", logits)
+    if received != (None, n_outputs):
+        raise ConfigError(f"`network` {name!r} must return logits of shape {(None, n_outputs)}. Received {received}.")
+    return model
 
 
 def mean_network(networks: Sequence[keras.Model]) -> keras.Model:
