@@ -68,7 +68,7 @@ def run(
 def _check_many_labels(output: Path, exams: Path | None) -> None:
     if exams is not None:
         raise ConfigError("`--exams` needs a cascade. Received a many-label model; leave `--exams` out.")
-    if output.suffix == ".csv":
+    if output.suffix.lower() == ".csv":
         raise ConfigError(f"`--output` of the many-label model must be .parquet, for its lists. Received `{output}`.")
 
 

@@ -13,7 +13,7 @@ def run(predictions: Path, output: Path) -> dict[str, Any]:
     """Write all rows of `predictions` as a submission; return a summary."""
     if not predictions.exists():
         raise DataError(f"`{predictions}` does not exist.")
-    if output.suffix != ".csv":
+    if output.suffix.lower() != ".csv":
         raise ConfigError(f"`--output` must end in .csv. Received `{output}`.")
     # Resolved, since two paths may name one file.
     if output.resolve().is_relative_to(predictions.resolve()):

@@ -86,8 +86,9 @@ class DataConfig(ConfigModel):
     missing_labels: bool = False
     any_label: str | None = "auto"
     none_label: str | None = "auto"
-    windows: Annotated[Any, AfterValidator(_known_windows)] = "rsna"
+    windows: Annotated[Any, AfterValidator(_known_windows)] = "auto"
     image_size: int | None = Field(default=None, ge=1)
+    leave_out_bad_files: bool = False
     test_size: float = Field(default=0.2, gt=0, lt=1)
 
 

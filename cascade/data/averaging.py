@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+Box = tuple[float, float, float, float]
+"""Left, upper, right and lower end of a part of an image."""
+
 LARGEST_AREA = 256
 """Largest number of pixels per area whose sum fits in 16 bits."""
 AT_A_TIME = 32
@@ -20,10 +23,10 @@ def reduced_side(side: int, size: int) -> int:
     return size if side in (2 * size, 4 * size, 8 * size) else 2 * size
 
 
-def shrunk(image: Image.Image, size: int, box: tuple[float, float, float, float] | None = None) -> Image.Image:
+def shrunk(image: Image.Image, size: int, box: Box | None = None) -> Image.Image:
     """Average areas down to `size` x `size`, with black borders if the image is not square.
 
-    `box` is the part of `image` to use: left, upper, right, lower; default all of it.
+    `box` is the part of `image` to use; default all of it.
     """
     left, upper, right, lower = box or (0, 0, *image.size)
     width, height = right - left, lower - upper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,19 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
 
     save_skops(estimator, folder / f"{name}.skops", name)
     return {"kind": "skops", "file": f"{name}.skops"}
+
+
+def try_saving(estimator: Any, name: str) -> None:
+    """Save and load an estimator in a temporary folder.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it cannot be saved, or not be loaded again.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        load_part(save_part(estimator, folder, name), ModelFiles(folder))
 
 
 def check_part(spec: Any, folder: Path) -> None:

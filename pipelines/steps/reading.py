@@ -17,7 +17,8 @@ from cascade.predictor import CascadePredictor
 def read_input(predictor: CascadePredictor | ManyLabelPredictor, source: Path, roles: Roles) -> Dataset:
     """Read rows without labels; group and identifier columns of the training are used if the data has them."""
     all_roles = with_remembered(predictor, roles)
-    return read_data(source, all_roles, labelled=False, features=predictor.signature.feature_names)
+    signature = predictor.signature
+    return read_data(source, all_roles, False, features=signature.feature_names, row_shape=signature.row_shape)
 
 
 def read_labelled(predictor: CascadePredictor | ManyLabelPredictor, source: Path, roles: Roles) -> Dataset:
@@ -31,7 +32,8 @@ def read_labelled(predictor: CascadePredictor | ManyLabelPredictor, source: Path
     all_roles = replace(
         as_trained(predictor, roles), labels=predictor.label_names, group=group, id=row_id, pixels=pixels_of(predictor)
     )
-    return read_data(source, all_roles, features=predictor.signature.feature_names)
+    signature = predictor.signature
+    return read_data(source, all_roles, features=signature.feature_names, row_shape=signature.row_shape)
 
 
 def with_remembered(predictor: CascadePredictor | ManyLabelPredictor, roles: Roles) -> Roles:

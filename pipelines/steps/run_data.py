@@ -57,6 +57,7 @@ def roles_of(config: RunConfig) -> Roles:
         features=None if part.features is None else tuple(part.features),
         format=TableFormat(part.csv.separator, part.csv.encoding, part.csv.decimal, tuple(part.csv.missing)),
         pixels=PixelOptions.of(part.windows, part.image_size),
+        leave_out_bad_files=part.leave_out_bad_files,
     )
 
 

@@ -27,7 +27,7 @@ def check_columns(label_names: tuple[str, ...]) -> None:
 
 def check_format(path: Path) -> Path:
     """Refuse an output file whose suffix is not that of a format."""
-    if path.suffix not in FORMATS:
+    if path.suffix.lower() not in FORMATS:
         raise ConfigError(
             f"an output file must end in {' or '.join(FORMATS)}; a folder has no suffix. Received `{path}`."
         )
@@ -37,4 +37,4 @@ def check_format(path: Path) -> Path:
 def write_table(path: Path, table: pa.Table) -> None:
     """Write one file, atomically."""
     with new_file(path) as temporary:
-        FORMATS[path.suffix](table, temporary)
+        FORMATS[path.suffix.lower()](table, temporary)

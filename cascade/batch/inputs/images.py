@@ -18,7 +18,15 @@ from cascade.data.image_size import at_size
 from cascade.data.readers.cells import Reasons
 from cascade.data.readers.columns import Roles, refuse_duplicates, require
 from cascade.data.readers.files import as_text, files_below
-from cascade.data.readers.images import FILE_COLUMN, JPEG, PATIENT_COLUMN, SUFFIXES, ImageFiles, warn_passed_over
+from cascade.data.readers.images import (
+    FILE_COLUMN,
+    JPEG,
+    PATIENT_COLUMN,
+    SUFFIXES,
+    ImageFiles,
+    image_shape,
+    warn_passed_over,
+)
 from cascade.data.readers.lists import read_table
 from cascade.data.readers.regular import opened
 from cascade.data.rows import RowSource, RowView
@@ -182,7 +190,7 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     warn_passed_over(folder)
     names = Names(folder, files, confined=False)
-    images = ImageFiles(names, _shape(folder, signature), roles.pixels.image_size)
+    images = ImageFiles(names, image_shape(folder, signature.row_shape), roles.pixels.image_size)
     return DecodedInput(images, names.text(), None, folder, files, gate_size)
 
 
@@ -199,7 +207,7 @@ def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_siz
         raise DataError(f"`{listing}` must name at least one image. Received none.")
     refuse_duplicates(np.array(files), listing, "file")
     names = Names(listing.parent, files, confined=False)
-    images = ImageFiles(names, _shape(listing, signature), roles.pixels.image_size)
+    images = ImageFiles(names, image_shape(listing, signature.row_shape), roles.pixels.image_size)
     return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files], gate_size)
 
 
@@ -215,18 +223,12 @@ def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_siz
     files: list[str] = _text(table[FILE_COLUMN]).to_pylist()
     for column in dict.fromkeys([FILE_COLUMN, roles.id or FILE_COLUMN]):
         refuse_duplicates(np.array(_text(table[column]).to_pylist()), listing, column)
-    images = ImageFiles(Names(folder, files, confined=True), _shape(folder, signature), roles.pixels.image_size)
+    images = ImageFiles(
+        Names(folder, files, confined=True), image_shape(folder, signature.row_shape), roles.pixels.image_size
+    )
     groups = None if group is None else (group, _text(table[group]))
     return DecodedInput(images, _text(table[roles.id or FILE_COLUMN]), groups, folder, [LISTING, *files], gate_size)
 
 
 def _text(column: pa.ChunkedArray) -> pa.Array:
     return pc.fill_null(column.cast(pa.string()), "").combine_chunks()
-
-
-def _shape(path: Path, signature: InputSignature) -> tuple[int, ...]:
-    """Return the image shape of the model; the first file is not used, since it may be damaged."""
-    shape = signature.row_shape
-    if shape is None or len(shape) != 3 or shape[2] not in (1, 3):
-        raise DataError(f"`{path}` holds images; the model takes rows of shape {shape}. Give it arrays or a table.")
-    return shape

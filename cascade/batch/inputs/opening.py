@@ -66,7 +66,7 @@ def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: i
 
 
 def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         from cascade.batch.inputs.parquet import ParquetInput
 
         return ParquetInput(path.parent, [path.name], roles, signature.feature_names)
@@ -74,7 +74,7 @@ def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: i
         from cascade.batch.inputs.csv import CsvInput
 
         return CsvInput(path, roles, signature.feature_names)
-    if path.suffix == ".txt":
+    if path.suffix.lower() == ".txt":
         from cascade.batch.inputs.images import list_images
 
         return list_images(path, roles, signature, gate_size)
@@ -90,10 +90,10 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
         data = read_phantom(path, roles)
         files = ["images.npy", "labels.npz", "phantom.json"]
         return ArrayInput(path, files, data.X, data.ids, data.groups, roles.allow_missing)
-    if path.suffix == ".npz":
+    if path.suffix.lower() == ".npz":
         data = read_npz(path, roles, are_checked=False)
         return ArrayInput(path.parent, [path.name], data.X, data.ids, data.groups, roles.allow_missing)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         wanted = roles.within(())
         if wanted.group or wanted.id:
             raise DataError(f"`{path}` holds only an array and has no column {wanted.group or wanted.id!r}.")

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from cascade.batch.inputs.images import DecodedInput, Names, reason_below
 from cascade.data.readers.cells import Reasons
 from cascade.data.readers.columns import Roles, refuse_duplicates
+from cascade.data.readers.dicom.clipping import warn_where_clipped
 from cascade.data.readers.dicom.folder import GROUPS, ID, known_attribute, place_below
 from cascade.data.readers.dicom.slices import DicomFiles
+from cascade.data.readers.dicom.storage_class import images_among
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 
@@ -59,8 +61,10 @@ def read_slices(folder: Path, paths: list[Path], roles: Roles, signature: InputS
         raise DataError(f"`{folder}` holds slices; the model takes rows of shape {signature.row_shape}.")
     group = known_attribute(folder, "group", roles.within(GROUPS).group, GROUPS)
     row_id = known_attribute(folder, "id", roles.within((ID,)).id, (ID,))
+    paths = images_among(folder, paths)
     places = [place_below(folder, path) for path in paths]
     refuse_duplicates(np.array(places), folder, "file")
     files = [path.relative_to(folder).as_posix() for path in paths]
     slices = DicomFiles(Names(folder, files, confined=False), roles.pixels, signature.row_shape)
+    warn_where_clipped(slices)
     return SliceInput(slices, pa.array(places, pa.string()), folder, files, group, row_id)

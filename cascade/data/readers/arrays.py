@@ -54,7 +54,7 @@ def read_npy(path: Path, roles: Roles) -> Dataset:
     check_finite(X, path, roles.allow_missing)
     if roles.label_file is None:
         return _assemble(path, X, {}, roles)
-    if roles.label_file.suffix == ".npz":
+    if roles.label_file.suffix.lower() == ".npz":
         return _assemble(roles.label_file, X, _load(roles.label_file), roles)
     table = read_table(roles.label_file)
     # A label file has no features: all columns but group and identifier are labels.

@@ -53,6 +53,8 @@ class Roles:
         How text tables are written.
     pixels : PixelOptions
         How images and DICOM slices become pixels.
+    leave_out_bad_files : bool
+        Whether image files that cannot be used are left out and counted, instead of refused.
     """
 
     labels: tuple[str, ...] | None = None
@@ -69,6 +71,7 @@ class Roles:
     features: tuple[str, ...] | None = None
     format: TableFormat = field(default_factory=TableFormat)
     pixels: PixelOptions = field(default_factory=PixelOptions)
+    leave_out_bad_files: bool = False
 
     def within(self, columns: Sequence[str]) -> Roles:
         """Drop the group and the identifier if they are optional and not among `columns`."""

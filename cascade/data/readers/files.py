@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from cascade.data.rows import RowSource
 from cascade.errors import DataError
 from cascade.utils.threads import usable_cores
 from cascade.utils.types import Rows
+
+T = TypeVar("T")
+logger = logging.getLogger("cascade.data")
 
 AHEAD = 256
 """Files submitted to a thread pool at a time: the results of all of them may be in memory."""
@@ -35,6 +40,8 @@ FAULTS_OF_A_FILE = (
     errno.EOVERFLOW,
 )
 """Error numbers that a file causes itself, unlike those of a full disk or of too many open files."""
+MOST_NAMED = 20
+"""Bad files whose faults are logged one by one."""
 
 LEFT_OVER_STARTS = (".", "~$", "#")
 LEFT_OVER_FOLDERS = frozenset(
@@ -69,24 +76,25 @@ class PixelFiles(RowSource):
         """Yield each row's header, or the error that explains why it cannot be read; no pixel is decoded."""
         yield from self._each(self.look, rows)
 
-    def _each(self, task: Callable[[Path], Any], rows: Rows) -> Iterator[Any]:
-        numbers = np.asarray(rows).tolist()
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            # `map` submits all of its items at once, hence the parts.
-            for start in range(0, len(numbers), AHEAD):
-                yield from pool.map(partial(self._attempt, task), numbers[start : start + AHEAD])
-
-    def _attempt(self, task: Callable[[Path], Any], row: int) -> Any:
-        try:
-            return task(self.paths[row])
-        except DataError as error:
-            return error
+    def _each(self, task: Callable[[Path], T], rows: Rows) -> Iterator[T | DataError]:
+        # A path may be refused as soon as it is made, so it is made where errors are caught.
+        yield from attempts_at(lambda row: task(self.paths[row]), np.asarray(rows).tolist())
 
     def look_at_all(self) -> Iterator[Any]:
         """Read and check the header of every file in order, before any pixel is decoded."""
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            for start in range(0, len(self.paths), AHEAD):
-                yield from pool.map(self.look, self.paths[start : start + AHEAD])
+        for header in self.headers(np.arange(len(self.paths))):
+            if isinstance(header, DataError):
+                raise header
+            yield header
+
+    def only(self, rows: Rows) -> Self:
+        """Return the files with the given numbers."""
+        if len(rows) == len(self.paths):
+            return self
+        some = copy(self)
+        some.paths = [self.paths[row] for row in rows]
+        some.shape = (len(rows), *self.shape[1:])
+        return some
 
     def at_size(self, size: int) -> PixelFiles:
         """Return the same files at another size."""
@@ -99,6 +107,51 @@ class PixelFiles(RowSource):
     def decode(self, path: Path) -> NDArray[np.uint8]:
         """Check a file and decode its row."""
         raise NotImplementedError
+
+
+def attempts_at(task: Callable[[Any], T], items: Sequence[Any]) -> Iterator[T | DataError]:
+    """Yield the result of `task` for each item in order, or its `DataError`; the work is done in threads."""
+    with ThreadPoolExecutor(usable_cores()) as pool:
+        # `map` submits all of its items at once, hence the parts.
+        for start in range(0, len(items), AHEAD):
+            yield from pool.map(partial(_attempt, task), items[start : start + AHEAD])
+
+
+def _attempt(task: Callable[[Any], T], item: Any) -> T | DataError:
+    try:
+        return task(item)
+    except DataError as error:
+        return error
+
+
+def without_bad_files(results: Sequence[object], leave_out: bool) -> Rows:
+    """Return the numbers of the results that are no errors.
+
+    Parameters
+    ----------
+    results : sequence
+        One per file: a `DataError` if the file cannot be used.
+    leave_out : bool
+        Whether bad files are only logged.
+
+    Raises
+    ------
+    DataError
+        If a file is bad and must not be left out, or if all are.
+    """
+    bad = [result for result in results if isinstance(result, DataError)]
+    good = np.flatnonzero([not isinstance(result, DataError) for result in results])
+    if bad and leave_out and len(good):
+        logger.warning("data: left out %d of %d files that cannot be used", len(bad), len(results))
+    if len(bad) > 1 or (bad and leave_out):
+        for error in bad[:MOST_NAMED]:
+            logger.warning("data: %s", error)
+    if not bad or (leave_out and len(good)):
+        return good
+    if len(bad) == 1:
+        raise bad[0]
+    hint = "repair them, or set `data.leave_out_bad_files`."
+    raise DataError(f"{bad[0]} {len(bad)} of {len(results)} files cannot be used; {hint}")
 
 
 def cause_of(error: BaseException) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,28 +13,26 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
-from cascade.data.averaging import reduced_side, shrunk
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.data.readers.columns import Roles, refuse_duplicates, require
 from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.files import PixelFiles, as_text, blaming, files_below
+from cascade.data.readers.files import PixelFiles, as_text, attempts_at, files_below, without_bad_files
+from cascade.data.readers.image_file import MOST_PIXELS, ImageHeader, check_header, opened, pixels_of
 from cascade.data.readers.lists import group_column, id_column, label_columns, read_table
-from cascade.data.readers.regular import check_regular
 from cascade.errors import DataError
+from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.data")
 
+Source = Callable[[list[Path]], tuple[PixelFiles, Rows]]
+"""What opens files as rows, and returns them with their places among the files; bad files may be left out."""
+
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
-"""Formats that are decoded, whatever a file's name is: other decoders start programs or are little tested."""
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
-MOST_PIXELS = 2**26
-"""Images of 8192 x 8192: a small file may declare a size that fills the memory."""
 OTHER_IMAGES = (
     ".gif",
     ".jp2",
@@ -51,17 +48,19 @@ OTHER_IMAGES = (
     ".eps",
     ".svg",
 )
-MODES = {"L": "L", "LA": "L", "1": "L", "RGB": "RGB", "RGBA": "RGB", "P": "RGB", "CMYK": "RGB", "YCbCr": "RGB"}
 
 
 class ImageFiles(PixelFiles):
     """Images of one size, as uint8 of shape (n, height, width, channels); nothing is kept in memory.
 
+    Images are turned upright as their EXIF data declare, and shown on black where they are transparent.
+
     Parameters
     ----------
     paths : sequence of path
     row_shape : tuple of int, optional
-        Height, width and channels (grey 1, colour 3); if not given the first image decides.
+        Height, width and channels (grey 1, colour 3). If not given, all headers are read: images are grey if all are,
+        and have the size of most.
     image_size : int, optional
         Height and width that larger images are averaged down to. The codec then decodes a JPEG at the smallest scale
         that has at least this many pixels.
@@ -73,23 +72,55 @@ class ImageFiles(PixelFiles):
         super().__init__(paths)
         self.image_size = image_size
         if row_shape is None:
-            with _opened(paths[0]) as image:
-                mode, (width, height) = _look(paths[0], image)
-            row_shape = (image_size or height, image_size or width, 1 if mode == "L" else 3)
-        self.mode = "L" if row_shape[2] == 1 else "RGB"
+            row_shape = _shape_of([_header(path) for path in paths], image_size)
+        self.colour = row_shape[2] == 3
         self.shape = (len(paths), *row_shape)
+
+    @classmethod
+    def survey(cls, paths: Sequence[Path], image_size: int | None, leave_out: bool) -> tuple[ImageFiles, Rows]:
+        """Read all headers, and return the images that fit each other with their places among `paths`.
+
+        Raises
+        ------
+        DataError
+            If an image is bad or has another size than most, unless such images are to be left out.
+        """
+        headers = list(attempts_at(_header, paths))
+        good = [header for header in headers if not isinstance(header, DataError)]
+        # Without any good header, the error is raised here.
+        if not good:
+            without_bad_files(headers, leave_out)
+        images = cls(paths, _shape_of(good, image_size), image_size)
+        rows = without_bad_files([images._fit(*pair) for pair in zip(paths, headers, strict=True)], leave_out)
+        _describe(images, good)
+        return images.only(rows), rows
 
     def at_size(self, size: int) -> ImageFiles:
         """Return the same images at another size; the codec reduces them as far as it can."""
         return ImageFiles(self.paths, (size, size, self.shape[3]), size)
 
-    def look(self, path: Path) -> None:
+    def look(self, path: Path) -> ImageHeader:
         """Read the header and raise for an image of another size."""
-        with _opened(path) as image:
-            self._check_header(path, image)
+        header = _header(path)
+        self._check_size(path, header.size)
+        return header
 
-    def _check_header(self, path: Path, image: Image.Image) -> None:
-        _, size = _look(path, image)
+    def decode(self, path: Path) -> NDArray[np.uint8]:
+        """Check the header, then decode."""
+        with opened(path) as image:
+            header = check_header(path, image)
+            self._check_size(path, header.size)
+            return pixels_of(path, image, header, self.colour, self.image_size).reshape(self.shape[1:])
+
+    def _fit(self, path: Path, header: ImageHeader | DataError) -> ImageHeader | DataError:
+        try:
+            if isinstance(header, ImageHeader):
+                self._check_size(path, header.size)
+        except DataError as error:
+            return error
+        return header
+
+    def _check_size(self, path: Path, size: tuple[int, int]) -> None:
         if self.image_size is not None:
             if max(size) ** 2 > MOST_PIXELS:
                 raise DataError(f"`{path}` is {size[0]}x{size[1]} pixels, too long to be made square.")
@@ -101,71 +132,49 @@ class ImageFiles(PixelFiles):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
 
-    def decode(self, path: Path) -> NDArray[np.uint8]:
-        """Check the header, then decode."""
-        with _opened(path) as image:
-            self._check_header(path, image)
-            with blaming(path, "cannot be decoded as an image", _cause):
-                return np.asarray(self._sized(image), dtype=np.uint8).reshape(self.shape[1:])
 
-    def _sized(self, image: Image.Image) -> Image.Image:
-        if self.image_size is None:
-            return image.convert(self.mode)
-        width, height = image.size
-        share = reduced_side(max(width, height), self.image_size) / max(width, height)
-        # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
-        drafted = image.draft(self.mode, (math.ceil(width * share), math.ceil(height * share)))
-        # The codec decodes whole blocks, which may reach beyond the image: the box is the image inside.
-        box = None if drafted is None else drafted[1]
-        return shrunk(image.convert(self.mode), self.image_size, box)
+def _header(path: Path) -> ImageHeader:
+    with opened(path) as image:
+        return check_header(path, image)
 
 
-def _look(path: Path, image: Image.Image) -> tuple[str, tuple[int, int]]:
-    """Return mode and size from the header, before any pixel is decoded."""
-    mode, size = image.mode, image.size
-    # Pillow drops the lower bits of 16-bit colour. Its mode does not show that, only the raw mode of a tile.
-    if mode not in MODES or any(";16" in str(tile) for tile in getattr(image, "tile", ())):
-        raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received mode {mode!r}; rescale it first.")
-    if size[0] * size[1] > MOST_PIXELS:
-        raise DataError(f"`{path}` declares {size[0]}x{size[1]} pixels, more than {MOST_PIXELS} in all.")
-    # Counting frames reads on in the file, which may fail if it is damaged.
-    with blaming(path, "cannot be read as an image", _cause):
-        frames = getattr(image, "n_frames", 1)
-    # An MPO is a camera's JPEG with further copies of the image, such as a preview; the first frame is read.
-    if frames > 1 and image.format != "MPO":
-        raise DataError(f"`{path}` must hold one image. Received {frames}; save each to a separate file.")
-    return MODES[mode], size
+def _shape_of(headers: list[ImageHeader], image_size: int | None) -> tuple[int, int, int]:
+    """Return the row shape that images have in common: their most frequent size, and colour if any has colour."""
+    width, height = Counter(header.size for header in headers).most_common(1)[0][0]
+    return image_size or height, image_size or width, 3 if any(header.colour for header in headers) else 1
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Open an image, which reads its header, and close the file at the end."""
-    check_regular(path)
-    with blaming(path, "cannot be read as an image", _cause):
-        image = Image.open(path, formats=FORMATS)
-    with image:
-        yield image
+def _describe(images: ImageFiles, headers: list[ImageHeader]) -> None:
+    """Log how images of several kinds are read."""
+    n, n_colour = len(headers), sum(header.colour for header in headers)
+    height, width = images.shape[1:3]
+    logger.info("data: %d images, read as %dx%d pixels in %s", n, width, height, "colour" if n_colour else "grey")
+    if 0 < n_colour < n:
+        logger.warning("data: %d of %d images are grey, the others in colour; all are read in colour", n - n_colour, n)
+    transparent = sum(header.transparent for header in headers)
+    if transparent:
+        logger.info("data: %d of %d images may be transparent; they are shown on black", transparent, n)
 
 
-def _cause(error: BaseException) -> str:
-    """Describe an error without the path, which the message names already."""
-    if isinstance(error, OSError) and error.errno is not None:
-        return str(error.strerror)
-    return (
-        f"it holds no {', '.join(FORMATS)}"
-        if isinstance(error, UnidentifiedImageError)
-        else str(error).rstrip(".") or type(error).__name__
-    )
+def image_shape(path: Path, row_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """Return the image shape of a model's rows; raise if its rows are no images of grey or colour."""
+    if row_shape is None or len(row_shape) != 3 or row_shape[2] not in (1, 3):
+        raise DataError(f"`{path}` holds images; the model takes rows of shape {row_shape}. Give it arrays or a table.")
+    return row_shape
 
 
-def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
+def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tuple[int, ...] | None = None) -> Dataset:
     """Read a folder of images with its `labels.csv`; for prediction the list is optional.
 
-    The list has a column `file` (name relative to the folder), one column per label, and optionally a group.
+    The list has a column `file` (name relative to the folder), one column per label, and optionally a group. With the
+    `row_shape` of a model, grey images are converted to colour or colour images to grey, as the model needs.
     """
+    if row_shape is not None:
+        row_shape = image_shape(folder, row_shape)
+    source = partial(_open, roles=roles, row_shape=row_shape, check=labelled)
     listing = roles.label_file or folder / "labels.csv"
     if listing.exists():
-        return read_listed(folder, listing, roles, labelled)
+        return read_listed(folder, listing, roles, labelled, source)
     if labelled:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column per label.")
     wanted = roles.within(())
@@ -176,9 +185,19 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool) -> Dataset:
     if not paths:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     warn_passed_over(folder)
-    ids = np.array([as_text(name) for name in names])
-    images = ImageFiles(paths, image_size=roles.pixels.image_size)
-    return Dataset(images, None, (), None, ids, pixels=roles.pixels)
+    images, rows = source(paths)
+    ids = np.array([as_text(names[row]) for row in rows])
+    return Dataset(images, None, (), None, ids, pixels=roles.pixels.of_images())
+
+
+def _open(paths: list[Path], roles: Roles, row_shape: tuple[int, ...] | None, check: bool) -> tuple[ImageFiles, Rows]:
+    """Open images as rows of a shape, or of the one that they have in common."""
+    if row_shape is None:
+        return ImageFiles.survey(paths, roles.pixels.image_size, roles.leave_out_bad_files)
+    images, rows = ImageFiles(paths, row_shape, roles.pixels.image_size), np.arange(len(paths))
+    if check:
+        rows = without_bad_files(list(images.headers(rows)), roles.leave_out_bad_files)
+    return images.only(rows), rows
 
 
 def warn_passed_over(folder: Path) -> None:
@@ -188,13 +207,7 @@ def warn_passed_over(folder: Path) -> None:
         logger.warning("data: skipped %d files of unsupported formats, such as %r", len(names), names[0])
 
 
-def read_listed(
-    folder: Path,
-    listing: Path,
-    roles: Roles,
-    labelled: bool,
-    source: Callable[[list[Path]], PixelFiles] | None = None,
-) -> Dataset:
+def read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool, source: Source) -> Dataset:
     """Read the files that a table lists, with one column per label; `source` opens them as rows."""
     table = read_table(listing)
     require(table.column_names, listing, [FILE_COLUMN], "file")
@@ -202,20 +215,24 @@ def read_listed(
     if not len(files):
         raise DataError(f"`{listing}` must list at least one image. Received none.")
     refuse_duplicates(files, listing, FILE_COLUMN)
-    paths = [_path_inside(folder, listing, name, row) for row, name in enumerate(files.tolist())]
     # Without a named group, a column `patient` is the group if there is one.
     optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
     roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional).within(table.column_names)
     names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
     Y, known = _labels(table, listing, names, roles) if labelled else (None, None)
     ids = files if roles.id is None else id_column(table, listing, roles.id)
-    images = (source or partial(ImageFiles, image_size=roles.pixels.image_size))(paths)
-    if labelled:
-        # All sizes are checked now: one wrong file must not stop a run after the gate was trained.
-        for _ in images.look_at_all():
-            pass
+    groups = group_column(table, listing, roles.group)
+    must_exist = not roles.leave_out_bad_files
+    # All headers are checked now if there are labels: one bad file must not stop a run after the gate was trained.
+    images, rows = source([_path_inside(folder, listing, *pair, must_exist) for pair in enumerate(files.tolist())])
     return Dataset(
-        images, Y, tuple(names), group_column(table, listing, roles.group), ids, known=known, pixels=roles.pixels
+        images,
+        None if Y is None else Y[rows],
+        tuple(names),
+        None if groups is None else groups[rows],
+        ids[rows],
+        known=None if known is None else known[rows],
+        pixels=roles.pixels.of_images(),
     )
 
 
@@ -231,11 +248,11 @@ def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles
         raise DataError(f"{error}{hint}") from error
 
 
-def _path_inside(folder: Path, listing: Path, name: str, row: int) -> Path:
+def _path_inside(folder: Path, listing: Path, row: int, name: str, must_exist: bool) -> Path:
     path = folder / name
     # Resolved, so that neither `..` nor a link leads to files elsewhere.
     if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise DataError(f"`{listing}` must name files inside its folder. Received {name!r} at row {row}.")
-    if not path.is_file():
+    if must_exist and not path.is_file():
         raise DataError(f"`{listing}` names a file that does not exist: {name!r} at row {row}.")
     return path

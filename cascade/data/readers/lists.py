@@ -20,7 +20,7 @@ from cascade.errors import DataError
 
 def read_table(path: Path) -> pa.Table:
     """Read a CSV file, whose cells stay text, or a Parquet file, of which every row must be valid."""
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         table = read_parquet(path)
     else:
         file = CsvFile(path)

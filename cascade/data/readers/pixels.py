@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,12 @@ PRESETS: dict[str, Windows] = {"rsna": ((40.0, 80.0), (80.0, 200.0), (40.0, 380.
 https://github.com/darraghdog/rsna (`apply_window_policy` in `scripts/prepare_meta_dicom.py`).
 """
 
+AUTO = "auto"
+FILE = "file"
+"""One channel, as the file itself is to be displayed: by its lookup table, its first window or its range of values."""
+HOUNSFIELD = "CT"
+"""The modality whose units are Hounsfield units."""
+
 MOST_CHANNELS = 16
 
 
@@ -30,30 +36,50 @@ class PixelOptions:
 
     Attributes
     ----------
-    windows : tuple of (centre, width)
-        Of a slice, one channel each.
+    windows : tuple of (centre, width), "file" or "auto"
+        Of a slice, one channel each; `file` is one channel, as the file itself is to be displayed; `auto` is the preset
+        `rsna` where all slices are CT, and `file` otherwise.
     image_size : int, or None
         Height and width after area averaging; None keeps the size that the file has.
     """
 
-    windows: Windows = PRESETS["rsna"]
+    windows: Windows | str = AUTO
     image_size: int | None = None
 
     @classmethod
-    def of(cls, windows: Any = "rsna", image_size: Any = None) -> PixelOptions:
+    def of(cls, windows: Any = AUTO, image_size: Any = None) -> PixelOptions:
         """Check both options, as a config or a saved model gives them."""
         return cls(check_windows(windows), check_image_size(image_size))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and numbers, from which `of` restores the same options."""
-        return {"windows": [list(window) for window in self.windows], "image_size": self.image_size}
+        windows = self.windows if isinstance(self.windows, str) else [list(window) for window in self.windows]
+        return {"windows": windows, "image_size": self.image_size}
+
+    def of_modalities(self, modalities: Collection[str]) -> PixelOptions:
+        """Return the options with the windows that `auto` means for slices of these modalities."""
+        if self.windows != AUTO:
+            return self
+        return replace(self, windows=PRESETS["rsna"] if set(modalities) <= {HOUNSFIELD} else FILE)
+
+    def of_images(self) -> PixelOptions:
+        """Return the options as models of images store them; windows are not used."""
+        return self.of_modalities(())
+
+    @property
+    def n_channels(self) -> int:
+        """Number of channels of a slice; `auto` must have been resolved."""
+        return 1 if self.windows == FILE else len(self.windows)
 
 
-def check_windows(windows: Any) -> Windows:
-    """Return the windows of a preset, or of a list of [centre, width]; raise for anything else."""
+def check_windows(windows: Any) -> Windows | str:
+    """Return `auto`, `file`, the windows of a preset, or of a list of [centre, width]; raise for anything else."""
     if isinstance(windows, str):
+        if windows in (AUTO, FILE):
+            return windows
         if windows not in PRESETS:
-            raise ConfigError(f"`windows` must be one of {list(PRESETS)} or pairs. Received {windows!r}.")
+            names = [AUTO, FILE, *PRESETS]
+            raise ConfigError(f"`windows` must be one of {names} or pairs. Received {windows!r}.")
         return PRESETS[windows]
     listed = isinstance(windows, (list, tuple)) and 1 <= len(windows) <= MOST_CHANNELS
     if not listed or not all(map(_is_window, windows)):

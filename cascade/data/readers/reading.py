@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from cascade.data.readers.arrays import read_npy, read_npz, read_phantom
@@ -17,7 +18,11 @@ from cascade.errors import DataError
 
 
 def read_data(
-    path: str | Path, roles: Roles | None = None, labelled: bool = True, features: tuple[str, ...] | None = None
+    path: str | Path,
+    roles: Roles | None = None,
+    labelled: bool = True,
+    features: tuple[str, ...] | None = None,
+    row_shape: tuple[int, ...] | None = None,
 ) -> Dataset:
     """Read a data set.
 
@@ -32,6 +37,8 @@ def read_data(
         Whether labels are required; prediction needs none.
     features : tuple of str, optional
         For tables: the columns that a model was trained on; an empty tuple reads none.
+    row_shape : tuple of int, optional
+        For images and slices: the shape of a model's rows. Images are then converted to grey or colour as it needs.
 
     Returns
     -------
@@ -43,7 +50,7 @@ def read_data(
         If the data is invalid; the message names file, row and column.
     """
     path, roles = Path(path), roles or Roles()
-    data = _read(path, roles, labelled, features)
+    data = _read(path, roles, labelled, features, row_shape)
     if labelled and data.Y is None:
         raise DataError(
             f"`{path}` has no labels; name a label file (`data.label_file`, --label-file) or the label columns "
@@ -54,28 +61,32 @@ def read_data(
     return data
 
 
-def _read(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
+def _read(
+    path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None, row_shape: tuple[int, ...] | None
+) -> Dataset:
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
     check_regular(path)
-    if roles.label_file is not None and not (path.is_dir() or path.suffix == ".npy"):
+    if roles.label_file is not None and not (path.is_dir() or path.suffix.lower() == ".npy"):
         raise DataError(f"`{path}` has its own labels; use a label file only with .npy files and folders of images.")
     if roles.label_file is not None and not roles.label_file.exists():
         raise DataError(f"`{roles.label_file}` does not exist.")
     if roles.group is not None and roles.group in (roles.labels or ()):
         raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")
     if path.is_dir():
-        return _read_folder(path, roles, labelled, features)
-    if path.suffix == ".npz":
+        return _read_folder(path, roles, labelled, features, row_shape)
+    if path.suffix.lower() == ".npz":
         return read_npz(path, roles)
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return read_npy(path, roles)
-    if path.suffix == ".parquet" or is_text_table(path) or is_json_lines(path):
+    if path.suffix.lower() == ".parquet" or is_text_table(path) or is_json_lines(path):
         return read_feature_table(path, roles, labelled, features)
     raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
 
 
-def _read_folder(path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None) -> Dataset:
+def _read_folder(
+    path: Path, roles: Roles, labelled: bool, features: tuple[str, ...] | None, row_shape: tuple[int, ...] | None
+) -> Dataset:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return read_phantom(path, roles)
     tables = find_tables(path)
@@ -83,4 +94,5 @@ def _read_folder(path: Path, roles: Roles, labelled: bool, features: tuple[str, 
         return read_feature_table(path, roles, labelled, features, tables)
     # Slices may have any name, so they are looked for before images.
     slices = find_slices(path)
-    return read_dicom_folder(path, slices, roles, labelled) if slices else read_image_folder(path, roles, labelled)
+    read = partial(read_dicom_folder, paths=slices) if slices else read_image_folder
+    return read(path, roles=roles, labelled=labelled, row_shape=row_shape)

@@ -142,7 +142,7 @@ def write_submission(predictions: Path, output: Path) -> int:
 
 
 def _open(predictions: Path) -> pa.dataset.Dataset:
-    if predictions.suffix != ".csv":
+    if predictions.suffix.lower() != ".csv":
         return pyarrow.dataset.dataset(predictions, format="parquet")
     # Otherwise a name such as 007 would be read as the number 7.
     text = pyarrow.csv.ConvertOptions(column_types={"id": pa.string()})

@@ -14,7 +14,7 @@ from cascade.data.image_size import at_size, check_image_size
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import as_dense, blocks, n_rows, not_finite, take
 from cascade.data.sample_weight import check_weight
-from cascade.data.targets import read_target_as_given
+from cascade.data.targets import TargetForm, read_target_as_given
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import LogOddsClassifier
 from cascade.estimators.early_stopping import AUTO, check_validation_size, split_validation
@@ -200,6 +200,37 @@ class KerasClassifier(LogOddsClassifier):
             networks.append(network)
         self.networks_ = networks
         self.network_ = mean_network(networks)
+        return self
+
+    def rehearse(self, X: Any, labels: LabelMatrix) -> Self | None:
+        """Check the options for these rows and labels, and build the network without training it.
+
+        Returns
+        -------
+        KerasClassifier or None
+            This classifier with untrained networks if they are a user's own, which may not be possible to save.
+
+        Raises
+        ------
+        ConfigError, DataError
+        """
+        self._check_parameters()
+        X = at_size(X, self.image_size)
+        rows = np.arange(n_rows(X))
+        shape = getattr(X, "shape", None) or np.shape(X)
+        if len(shape) < 2:
+            raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
+        # Sets the loss, for which options such as weights must suit the labels.
+        self._batches(X, labels, None, rows, rows[:0], 0)
+        sample = as_dense(take(X, rows[:2]))
+        options = self.network_options or {}
+        n_outputs = labels.shape[1]
+        if isinstance(self.network, str):
+            build_network(self.network, tuple(shape[1:]), n_outputs, str(sample.dtype), options)
+            return None
+        self.network_ = build_own(self.network, sample, n_outputs, options)
+        self.target_form_ = TargetForm(np.arange(2), is_vector=True) if n_outputs == 1 else TargetForm.matrix(n_outputs)
+        self.classes_ = self.target_form_.classes
         return self
 
     def _name(self, number: int) -> str:

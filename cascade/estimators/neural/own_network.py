@@ -39,10 +39,17 @@ def build_own(function: Callable[..., Any], rows: NDArray[Any], n_outputs: int, 
     network = function(rows.shape[1:], n_outputs, **options)
     if not isinstance(network, keras.Model):
         raise ConfigError(f"`network` function {name!r} must return a Keras model. Received {type(network).__name__}.")
-    # Without an input layer its weights do not exist before it has seen the shape of a row. A call would fix the number
-    # of rows as well.
-    if isinstance(network, keras.Sequential) and not network.built:
-        network.build((None, *rows.shape[1:]))
+    shape_of_row = tuple(rows.shape[1:])
+    # Without an input layer its weights do not exist before it has seen the shape of a row, which an optimizer and a
+    # saved file need. A call with rows would fix their number as well.
+    if not getattr(network, "inputs", None):
+        inputs = keras.Input(shape_of_row, dtype=str(rows.dtype))
+        network = keras.Model(inputs, network(inputs))
+    # Several inputs have a list of shapes, which differs as well.
+    if network.input_shape != (None, *shape_of_row):
+        raise ConfigError(
+            f"`network` function {name!r} must take rows of shape {shape_of_row}. Received {network.input_shape}."
+        )
     output = network(rows, training=False)
     shape = tuple(output.shape) if hasattr(output, "shape") else type(output).__name__
     if shape != (len(rows), n_outputs):

@@ -32,6 +32,30 @@ def declared_size(stream: bytes) -> Size | None:
         return None
 
 
+def run_length_size(frame: bytes) -> int:
+    r"""Return the bytes that a frame of run lengths expands to, without expanding it (PS3.5, annex G).
+
+    Examples
+    --------
+    >>> head = (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56)
+    >>> run_length_size(head + b"\x81\x07\x01ab")
+    130
+    """
+    n, *starts = unpack_from("<16I", frame)
+    starts = starts[: min(n, 15)]
+    return sum(_expanded(frame, *ends) for ends in zip(starts, [*starts[1:], len(frame)], strict=True))
+
+
+def _expanded(frame: bytes, place: int, end: int) -> int:
+    size, end = 0, min(end, len(frame))
+    while place < end:
+        kind = frame[place]
+        # Below 128: that many bytes and one more follow; above: the next byte is repeated; 128 has no meaning.
+        size += kind + 1 if kind < 128 else 257 - kind if kind > 128 else 0
+        place += kind + 2 if kind < 128 else 2 if kind > 128 else 1
+    return size
+
+
 def _jpeg_size(stream: bytes) -> Size | None:
     place = 2
     # Each step moves forward, and reading past the end raises, so damaged streams end the loop as well.

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from cascade.data.readers.dicom.display import FileWindow
+from cascade.data.readers.dicom.lookup import LookupTable, lookup_table
+from cascade.data.readers.dicom.stored import StoredBits
 from cascade.data.readers.files import blaming
+from cascade.data.readers.pixels import HOUNSFIELD
 from cascade.errors import DataError, MissingExtraError
 
-MOST_PIXELS = 2**22
-"""Slices of 2048 x 2048; fewer than for other images, since run lengths may expand 64 times before they are counted."""
+MOST_PIXELS = 2**25
+"""Radiographs of 8192 x 4096; the size that a compressed image declares itself is compared with that of the header."""
 MOST_BYTES = 2**27
-"""Largest file, 16 times the largest slice of 16 bits."""
+"""Largest file, twice the largest slice of 16 bits."""
 LARGEST_UNIT = 1e6
 """Bound of slope and intercept, far above any that gives Hounsfield units."""
 UNREADABLE = "cannot be read as DICOM"
 
 COMMAND = 'pip install "cascade-multilabel[dicom]"'
+LIBJPEG = "pylibjpeg"
+LIBJPEG_COMMAND = "pip install pylibjpeg-libjpeg"
 TAGS = [
     "BitsAllocated",
     "BitsStored",
@@ -28,6 +36,9 @@ TAGS = [
     "NumberOfFrames",
     "PatientID",
     "PhotometricInterpretation",
+    "ModalityLUTSequence",
+    "PerFrameFunctionalGroupsSequence",
+    "PixelPaddingRangeLimit",
     "PixelPaddingValue",
     "PixelRepresentation",
     "PlanarConfiguration",
@@ -36,7 +47,12 @@ TAGS = [
     "Rows",
     "SOPInstanceUID",
     "SamplesPerPixel",
+    "SharedFunctionalGroupsSequence",
     "StudyInstanceUID",
+    "VOILUTFunction",
+    "VOILUTSequence",
+    "WindowCenter",
+    "WindowWidth",
 ]
 PIXELS = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}
 """The tag that pixel data begins with, by whether the file is little endian."""
@@ -49,22 +65,35 @@ class Header:
     Attributes
     ----------
     rows, columns : int
+    bits : StoredBits
+    modality : str
     slope, intercept : float
-        From stored values to Hounsfield units.
-    padding : int, or None
-        Stored value of pixels that are not part of the image.
+        From stored values to units, Hounsfield units of a CT.
+    unit_table : LookupTable or None
+        The same as a table, which then takes the place of slope and intercept.
+    padding : tuple of int, or None
+        First and last stored value of pixels that are not part of the image.
     inverted : bool
         Whether small values are shown white (MONOCHROME1).
+    window : FileWindow or None
+        How the file is to be displayed.
+    display_table : LookupTable or None
+        The same as a table.
     names : dict of str
         `PatientID`, `StudyInstanceUID` and `SOPInstanceUID`, empty where the file has none.
     """
 
     rows: int
     columns: int
+    bits: StoredBits
+    modality: str
     slope: float
     intercept: float
-    padding: int | None
+    unit_table: LookupTable | None
+    padding: tuple[int, int] | None
     inverted: bool
+    window: FileWindow | None
+    display_table: LookupTable | None
     names: dict[str, str]
 
 
@@ -92,6 +121,7 @@ def read_header(path: Path) -> Header:
         begins = handle.read(8 if syntax.is_implicit_VR else 12)
         left = path.stat().st_size - handle.tell()
     header = check_header(path, dataset)
+    refuse_without_decoder(path, syntax, header.bits)
     if not begins.startswith(PIXELS[syntax.is_little_endian]):
         raise DataError(f"`{path}` must hold pixel data. Received none.")
     needed = header.rows * header.columns * dataset.BitsAllocated // 8
@@ -122,6 +152,18 @@ def refuse_unread(path: Path) -> None:
         raise MissingExtraError(f"`{path}` is compressed as {syntax.name!r}, which needs more decoders: {COMMAND}.")
 
 
+def refuse_without_decoder(path: Path, syntax: Any, bits: StoredBits) -> None:
+    """Raise if the installed decoders cannot read lossy JPEG of 12 bits, though they read that of 8 bits."""
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEGExtended12Bit
+
+    if syntax != JPEGExtended12Bit or bits.stored <= 8 or LIBJPEG in get_decoder(syntax).available_plugins:
+        return
+    raise MissingExtraError(
+        f"`{path}` is lossy JPEG of {bits.stored} bits, which needs a decoder under the GPL: {LIBJPEG_COMMAND}."
+    )
+
+
 def check_header(path: Path, dataset: Any) -> Header:
     """Return the header of one grey slice of 8 or 16 bits; raise for anything else."""
     with blaming(path, "has no usable image header"):
@@ -148,20 +190,85 @@ def _kind_of(dataset: Any) -> tuple[int, int, str, int]:
 
 
 def _header_of(dataset: Any) -> Header:
-    slope, intercept = (dataset.get(tag) for tag in ("RescaleSlope", "RescaleIntercept"))
-    if slope is None or intercept is None:
-        if dataset.get("Modality") == "CT":
-            # Without them a CT slice would be windowed in stored values, which are often off by 1024.
-            raise AttributeError("CT without rescale slope and intercept")
-        # The stored values of other modalities are used unchanged.
-        slope, intercept = 1, 0
+    groups = _functional_groups(dataset)
+    bits = _bits_of(dataset)
+    slope, intercept, unit_table = _units_of(dataset, groups, bits)
+    limit = dataset.get("PixelPaddingRangeLimit")
     padding = dataset.get("PixelPaddingValue")
+    # Without the limit, padding is one value; the limit alone has no meaning.
+    ends = None if padding is None else (int(padding), int(padding if limit is None else limit))
     return Header(
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
-        slope=float(slope),
-        intercept=float(intercept),
-        padding=None if padding is None else int(padding),
+        bits=bits,
+        modality=str(dataset.get("Modality") or ""),
+        slope=slope,
+        intercept=intercept,
+        unit_table=unit_table,
+        padding=ends,
         inverted=dataset.PhotometricInterpretation == "MONOCHROME1",
+        window=_window_of([*groups("FrameVOILUTSequence"), dataset]),
+        display_table=_table_of(dataset.get("VOILUTSequence"), bits.signed or intercept < 0, dataset),
         names={tag: str(dataset.get(tag) or "") for tag in ("PatientID", "StudyInstanceUID", "SOPInstanceUID")},
     )
+
+
+def _bits_of(dataset: Any) -> StoredBits:
+    allocated = int(dataset.BitsAllocated)
+    # Both are required, but missing in some files, which then use all bits.
+    stored = int(dataset.get("BitsStored") or allocated)
+    high = dataset.get("HighBit")
+    signed = int(dataset.get("PixelRepresentation") or 0) == 1
+    bits = StoredBits(allocated, stored, stored - 1 if high is None else int(high), signed)
+    bits.check()
+    return bits
+
+
+def _functional_groups(dataset: Any) -> Callable[[str], list[Any]]:
+    """Return a function that finds the items of a macro of the only frame: its own before those of all frames."""
+    sequences = (dataset.get(f"{kind}FunctionalGroupsSequence") for kind in ("PerFrame", "Shared"))
+    groups = [sequence[0] for sequence in sequences if sequence]
+
+    def items(macro: str) -> list[Any]:
+        return [group.get(macro)[0] for group in groups if group.get(macro)]
+
+    return items
+
+
+def _units_of(
+    dataset: Any, groups: Callable[[str], list[Any]], bits: StoredBits
+) -> tuple[float, float, LookupTable | None]:
+    """Return slope, intercept and table from stored values to units (PS3.3, C.11.1)."""
+    table = _table_of(dataset.get("ModalityLUTSequence"), bits.signed, dataset)
+    if table is not None:
+        return 1.0, 0.0, table
+    for item in (*groups("PixelValueTransformationSequence"), dataset):
+        slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
+        if slope is not None and intercept is not None:
+            return float(slope), float(intercept), None
+    if dataset.get("Modality") == HOUNSFIELD:
+        # Without them a CT slice would be windowed in stored values, which are often off by 1024.
+        raise AttributeError("CT without rescale slope and intercept")
+    # The stored values of other modalities are used unchanged.
+    return 1.0, 0.0, None
+
+
+def _table_of(sequence: Any, signed: bool, dataset: Any) -> LookupTable | None:
+    little_endian = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    return lookup_table(sequence[0], signed, little_endian) if sequence else None
+
+
+def _window_of(items: list[Any]) -> FileWindow | None:
+    """Return the first window that can be used."""
+    for item in items:
+        centre, width = (_first(item.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        if centre is not None and width is not None and math.isfinite(centre + width) and width > 0:
+            return FileWindow(centre, width, str(item.get("VOILUTFunction") or "LINEAR"))
+    return None
+
+
+def _first(value: Any) -> float | None:
+    """Return a number, or the first one of several."""
+    if value is None or value == "":
+        return None
+    return float(value if isinstance(value, (int, float, str)) else next(iter(value), math.nan))

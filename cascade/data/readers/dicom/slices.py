@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.averaging import shrink
-from cascade.data.readers.dicom.codestream import declared_size
+from cascade.data.readers.dicom.codestream import declared_size, run_length_size
+from cascade.data.readers.dicom.display import displayed
 from cascade.data.readers.dicom.header import (
     MOST_PIXELS,
     TAGS,
@@ -20,21 +23,29 @@ from cascade.data.readers.dicom.header import (
     check_header,
     read_header,
     refuse_unread,
+    refuse_without_decoder,
     require_pydicom,
 )
-from cascade.data.readers.files import PixelFiles, blaming
-from cascade.data.readers.pixels import PixelOptions, apply_windows
+from cascade.data.readers.files import PixelFiles, attempts_at, blaming, without_bad_files
+from cascade.data.readers.pixels import AUTO, FILE, HOUNSFIELD, PRESETS, PixelOptions, apply_windows
 from cascade.errors import DataError
+from cascade.utils.types import Rows
 
+logger = logging.getLogger("cascade.data")
+
+RLE = "1.2.840.10008.1.2.5"
+"""Transfer syntax of run lengths."""
 LONGEST_HEAD = 1024
 """Bytes that a compressed image may need besides its pixels."""
+FEW_PIXELS = 2**22
+"""Slices of 2048 x 2048, whose run lengths expand to at most 1 GiB."""
 
 
 class DicomFiles(PixelFiles):
     """Slices as uint8 of shape (n, height, width, windows); nothing is kept in memory.
 
-    Stored values become Hounsfield units, and each window becomes a channel of grey values. MONOCHROME1 is inverted,
-    as for display, padding becomes black, and areas are averaged down to `image_size`.
+    Stored values become units, Hounsfield units of a CT, and each window becomes a channel of grey values. MONOCHROME1
+    is inverted, as for display, padding becomes black, and areas are averaged down to `image_size`.
 
     Parameters
     ----------
@@ -57,14 +68,47 @@ class DicomFiles(PixelFiles):
     ) -> None:
         require_pydicom()
         super().__init__(paths)
-        self.options = options or PixelOptions()
-        height = width = self.options.image_size
+        options = options or PixelOptions()
+        height = width = options.image_size
         if row_shape is not None:
-            height, width = row_shape[:2]
-        if height is None or width is None:
+            # A model of arrays stores no windows; its slices are read as those of a CT.
+            options, (height, width) = options.of_modalities(()), row_shape[:2]
+        if options.windows == AUTO or height is None or width is None:
             first = read_header(paths[0])
-            height, width = first.rows, first.columns
-        self.shape = (len(paths), height, width, len(self.options.windows))
+            options = options.of_modalities([first.modality])
+            height, width = height or first.rows, width or first.columns
+        self.options = options
+        self.shape = (len(paths), height, width, options.n_channels)
+
+    @classmethod
+    def survey(
+        cls, paths: Sequence[Path], options: PixelOptions, leave_out: bool, row_shape: tuple[int, ...] | None = None
+    ) -> tuple[DicomFiles, Rows, list[Header]]:
+        """Read all headers, and return the slices that fit each other, their places among `paths` and their headers.
+
+        Raises
+        ------
+        DataError
+            If a slice is bad or has another size than most, unless such slices are to be left out.
+        """
+        require_pydicom()
+        headers = list(attempts_at(read_header, paths))
+        good = [header for header in headers if isinstance(header, Header)]
+        # Without any good header, the error is raised here.
+        if not good:
+            without_bad_files(headers, leave_out)
+        modalities = Counter(header.modality or "none" for header in good)
+        options = options.of_modalities(modalities)
+        if row_shape is None:
+            side = options.image_size
+            common = Counter((header.rows, header.columns) for header in good).most_common(1)[0][0]
+            row_shape = (*((side, side) if side else common), options.n_channels)
+        slices = cls(paths, options, row_shape)
+        results = [slices._fit(*pair) for pair in zip(paths, headers, strict=True)]
+        rows = without_bad_files(results, leave_out)
+        slices = slices.only(rows)
+        _describe(slices, modalities)
+        return slices, rows, [header for header in results if isinstance(header, Header)]
 
     def at_size(self, size: int) -> DicomFiles:
         """Return the same slices averaged down to another size; each is still decoded in full."""
@@ -78,33 +122,47 @@ class DicomFiles(PixelFiles):
 
     def decode(self, path: Path) -> NDArray[np.uint8]:
         """Check the file, then decode, rescale and window it."""
-        header, stored = self._stored(path)
-        units = stored.astype(np.float32)
-        # In place, since these arrays are the largest that a slice needs.
-        units *= np.float32(header.slope)
-        units += np.float32(header.intercept)
-        channels = apply_windows(units, self.options.windows)
+        channels = self.channels(path)[0]
+        return channels if self.options.image_size is None else shrink(channels, self.options.image_size)
+
+    def channels(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Return a slice in its own size, shape (height, width, windows), and which of its pixels are no padding."""
+        header, pixels = self._pixels(path)
+        visible = np.ones(pixels.shape, bool)
+        if header.padding is not None:
+            visible = ~header.bits.is_padding(pixels, header.padding)
+        units = _units(header, header.bits.values(pixels))
+        if isinstance(self.options.windows, str):
+            shown = displayed(units, visible, header.display_table, header.window, _full_range(header))[..., None]
+        else:
+            shown = apply_windows(units, self.options.windows)
         # After windowing, since windows are defined on units; before padding, which stays black in both cases.
         if header.inverted:
-            channels = 255 - channels
-        if header.padding is not None:
-            # Padding and pixels may differ in sign by their types, so their bits are compared.
-            channels[stored == np.array(header.padding & 0xFFFF, np.uint16).astype(stored.dtype)] = 0
-        return channels if self.options.image_size is None else shrink(channels, self.options.image_size)
+            shown = 255 - shown
+        shown[~visible] = 0
+        return shown, visible
+
+    def _fit(self, path: Path, header: Header | DataError) -> Header | DataError:
+        try:
+            if isinstance(header, Header):
+                self._check_size(path, header)
+        except DataError as error:
+            return error
+        return header
 
     def _check_size(self, path: Path, header: Header) -> None:
         received, side = f"{header.columns}x{header.rows}", self.options.image_size
         if side is None and (header.rows, header.columns) != self.shape[1:3]:
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(
-                f"`{path}` must be {wanted} pixels like the first slice, or `image_size` set. Received {received}."
+                f"`{path}` must be {wanted} pixels like the others, or `image_size` set. Received {received}."
             )
         if side is not None and max(header.rows, header.columns) ** 2 > MOST_PIXELS:
             raise DataError(f"`{path}` is {received} pixels, too long to be made square.")
         if side is not None and max(header.rows, header.columns) < side:
             raise DataError(f"`{path}` must not be smaller than `image_size` ({side}). Received {received}.")
 
-    def _stored(self, path: Path) -> tuple[Header, NDArray[Any]]:
+    def _pixels(self, path: Path) -> tuple[Header, NDArray[Any]]:
         import pydicom
         from pydicom.pixels import pixel_array
 
@@ -114,25 +172,63 @@ class DicomFiles(PixelFiles):
             dataset = pydicom.dcmread(path, specific_tags=[*TAGS, "PixelData"])
         header = check_header(path, dataset)
         self._check_size(path, header)
+        syntax = dataset.file_meta.TransferSyntaxUID
+        refuse_without_decoder(path, syntax, header.bits)
         with blaming(path, "cannot be decoded"):
-            _refuse_bomb(dataset, header)
-            return header, pixel_array(dataset, index=0, allow_excess_frames=False)
+            if syntax.is_encapsulated:
+                _refuse_bomb(dataset, header)
+            # Run lengths keep all bits of a pixel, as uncompressed files do; other codecs give values.
+            gives_values = syntax.is_encapsulated and syntax != RLE
+            if gives_values:
+                header = replace(header, bits=header.bits.decompressed())
+            # pydicom takes the lowest bits as the value, whatever the highest bit is declared to be.
+            options = {"allow_excess_frames": False, "correct_unused_bits": gives_values}
+            return header, pixel_array(dataset, index=0, **options)
+
+
+def _units(header: Header, values: NDArray[Any]) -> NDArray[np.float32]:
+    """Return units of stored values (PS3.3, C.11.1)."""
+    if header.unit_table is not None:
+        return header.unit_table(values).astype(np.float32)
+    units = values.astype(np.float32)
+    # In place, since these arrays are the largest that a slice needs.
+    units *= np.float32(header.slope)
+    units += np.float32(header.intercept)
+    return units
+
+
+def _full_range(header: Header) -> tuple[float, float] | None:
+    """Return the units of black and white of a slice of 8 bits, which needs no window; None for others."""
+    if header.bits.stored > 8 or header.bits.signed or header.unit_table is not None:
+        return None
+    return header.intercept, header.intercept + header.slope * (2**header.bits.stored - 1)
+
+
+def _describe(slices: DicomFiles, modalities: Counter[str]) -> None:
+    """Log how slices become channels."""
+    kinds = ", ".join(f"{n} {modality}" for modality, n in modalities.most_common())
+    windows = slices.options.windows
+    how = "as each file is to be displayed" if windows == FILE else f"in the windows {windows}"
+    logger.info("data: slices by modality: %s; shown %s", kinds, how)
+    if windows == PRESETS["rsna"] and set(modalities) != {HOUNSFIELD}:
+        logger.warning("data: windows of head CT are used for slices of other modalities (%s)", kinds)
 
 
 def _refuse_bomb(dataset: Any, header: Header) -> None:
     """Raise for compressed pixels that would expand to more than the header declares."""
     from pydicom.encaps import get_frame
-    from pydicom.uid import RLELossless
 
-    syntax = dataset.file_meta.TransferSyntaxUID
-    if not syntax.is_encapsulated:
-        return
     frame = get_frame(dataset.PixelData, 0, number_of_frames=1)
     # Run lengths expand at most 64 times, and no valid compression doubles the size: this bounds memory.
-    if len(frame) > 2 * header.rows * header.columns * dataset.BitsAllocated // 8 + LONGEST_HEAD:
+    needed = header.rows * header.columns * dataset.BitsAllocated // 8
+    if len(frame) > 2 * needed + LONGEST_HEAD:
         raise ValueError(f"{len(frame)} bytes are more than its pixels can need")
-    # Run lengths declare no size of their own.
+    if dataset.file_meta.TransferSyntaxUID == RLE:
+        # Run lengths declare no size of their own. Those of small slices expand to little, and counting takes time.
+        if header.rows * header.columns > FEW_PIXELS and run_length_size(frame) > 2 * needed:
+            raise ValueError("its run lengths expand to more than its pixels")
+        return
     declared = declared_size(frame)
-    if syntax != RLELossless and declared != (header.rows, header.columns, 1):
+    if declared != (header.rows, header.columns, 1):
         wanted = (header.rows, header.columns, 1)
         raise ValueError(f"header and compressed pixels differ in size: {wanted} and {declared}")

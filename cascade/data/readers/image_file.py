@@ -1,0 +1,233 @@
+"""One image file: its header is checked first, its pixels are turned upright and shown on black where transparent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from struct import unpack
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from cascade.data.averaging import Box, reduced_side, shrunk
+from cascade.data.readers.files import blaming
+from cascade.data.readers.regular import check_regular
+from cascade.errors import DataError
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
+"""Formats that are decoded, whatever a file's name is: other decoders start programs or are little tested."""
+MOST_PIXELS = 2**26
+"""Images of 8192 x 8192: a small file may declare a size that fills the memory."""
+GREY = ("L", "LA", "La", "1")
+COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
+WITH_ALPHA = ("LA", "La", "RGBA", "PA")
+"""Modes with an alpha channel; in others, one colour may be declared transparent."""
+
+ORIENTATION = 0x0112
+Transpose = Image.Transpose
+TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""What turns an image upright, by the orientation in its EXIF data (CIPA DC-008, 4.6.5); 1 is upright."""
+SIDEWAYS = (5, 6, 7, 8)
+"""Orientations in which width and height change places."""
+
+SAMPLE_FORMAT, PLANAR_CONFIGURATION, SUBSAMPLING = 339, 284, 530
+UNSIGNED, SEPARATE = 1, 2
+PLANES_IN_ORDER = ("L", "RGB", "RGBA", "CMYK")
+"""Modes whose separate planes Pillow puts together; it reads the alpha plane of grey images as further pixels."""
+
+PNG_HEAD = 8
+LONGEST_KEYWORD = 79
+METADATA = (b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+"""PNG chunks that may hold an orientation."""
+ORIENTING = (b"Raw profile type ", b"XML:com.adobe.xmp")
+"""Keywords of text chunks that may hold an orientation."""
+
+
+@dataclass(frozen=True)
+class ImageHeader:
+    """What is known of an image before any pixel is decoded.
+
+    Attributes
+    ----------
+    colour : bool
+    size : tuple of int
+        Width and height of the upright image.
+    transparent : bool
+        Whether it has an alpha channel or a transparent colour.
+    turn : Transpose or None
+        What turns the decoded image upright.
+    """
+
+    colour: bool
+    size: tuple[int, int]
+    transparent: bool
+    turn: Transpose | None
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image, which reads its header, and close the file at the end."""
+    check_regular(path)
+    with blaming(path, "cannot be read as an image", _cause):
+        image = Image.open(path, formats=FORMATS)
+    with image:
+        yield image
+
+
+def check_header(path: Path, image: Image.Image) -> ImageHeader:
+    """Return the header of an opened image; raise for one that is too large, has several images, or other pixels."""
+    # Pillow drops the lower bits of 16-bit colour. Its mode does not show that, only the raw mode of a tile.
+    if any(";16" in str(tile) for tile in getattr(image, "tile", ())):
+        raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received 16 bits; rescale it first.")
+    if image.mode not in GREY + COLOUR:
+        raise DataError(
+            f"`{path}` must hold 8-bit grey or colour pixels. Received mode {image.mode!r}; rescale it first."
+        )
+    width, height = image.size
+    if width * height > MOST_PIXELS:
+        raise DataError(f"`{path}` declares {width}x{height} pixels, more than {MOST_PIXELS} in all.")
+    # Counting frames reads on in the file, which may fail if it is damaged.
+    with blaming(path, "cannot be read as an image", _cause):
+        frames = getattr(image, "n_frames", 1)
+        # Pillow applies the orientation of TIFF itself, to the size as well.
+        declared = 1 if image.format == "TIFF" else _orientation(image)
+    # An MPO is a camera's JPEG with further copies of the image, such as a preview; the first frame is read.
+    if frames > 1 and image.format != "MPO":
+        raise DataError(f"`{path}` must hold one image. Received {frames}; save each to a separate file.")
+    if image.format == "TIFF":
+        _refuse_misread_tiff(path, image)
+    size = (height, width) if declared in SIDEWAYS else (width, height)
+    return ImageHeader(image.mode in COLOUR, size, _is_transparent(image), TURNS.get(declared))
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    return image.mode in WITH_ALPHA or "transparency" in image.info
+
+
+def _refuse_misread_tiff(path: Path, image: Image.Image) -> None:
+    """Raise for pixels that Pillow reads as others, without an error."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if any(kind != UNSIGNED for kind in tags.get(SAMPLE_FORMAT, (UNSIGNED,))):
+        raise DataError(f"`{path}` must hold unsigned pixels. Received signed ones; add 128 to them first.")
+    if tags.get(PLANAR_CONFIGURATION) == SEPARATE and image.mode not in PLANES_IN_ORDER:
+        raise DataError(f"`{path}` must hold its samples pixel by pixel. Received separate planes; save it again.")
+    # Pillow keeps this mode only if it reads the samples without libtiff, and then as if none were left out.
+    if image.mode == "YCbCr" and tuple(tags.get(SUBSAMPLING, (2, 2))) != (1, 1):
+        raise DataError(f"`{path}` must hold colour at full resolution, or be compressed; save it again as RGB.")
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the orientation that a file declares, 1 to 8; 1 if it declares none that can be read."""
+    if image.format == "PNG" and _has_late_metadata(image):
+        # Pillow reads what follows the pixels when it has decoded them.
+        image.load()
+    try:
+        # Not the method of PNG, which decodes all pixels to look for EXIF data behind them.
+        value = Image.Image.getexif(image).get(ORIENTATION, 1)
+    except Exception:
+        # Damaged EXIF data raises errors of many kinds. Such a file is shown as it is stored, as in any viewer.
+        return 1
+    return value if isinstance(value, int) and value in TURNS else 1
+
+
+def _has_late_metadata(image: Image.Image) -> bool:
+    """Return whether a PNG file has chunks behind its first pixels that may hold an orientation."""
+    stream, decoding = getattr(image, "fp", None), False
+    if stream is None:
+        return False
+    before = stream.tell()
+    try:
+        stream.seek(PNG_HEAD)
+        # Each step moves forward, and a file that ends early ends the loop.
+        while len(head := stream.read(8)) == 8:
+            length, kind = unpack(">I4s", head)
+            if kind == b"IDAT":
+                decoding = True
+            elif kind == b"eXIf" and decoding:
+                return True
+            elif kind in METADATA and decoding:
+                keyword = stream.read(min(length, LONGEST_KEYWORD))
+                if keyword.startswith(ORIENTING):
+                    return True
+                length -= len(keyword)
+            stream.seek(length + 4, 1)
+        return False
+    finally:
+        stream.seek(before)
+
+
+def pixels_of(
+    path: Path, image: Image.Image, header: ImageHeader, colour: bool, image_size: int | None
+) -> NDArray[np.uint8]:
+    """Decode an image whose header was checked; uint8 of shape (height, width, 3), or (height, width) for grey."""
+    with blaming(path, "cannot be decoded as an image", _cause):
+        return np.asarray(_sized(image, header.turn, "RGB" if colour else "L", image_size), dtype=np.uint8)
+
+
+def _sized(image: Image.Image, turn: Transpose | None, mode: str, image_size: int | None) -> Image.Image:
+    drafted = None
+    if image_size is not None:
+        width, height = image.size
+        share = reduced_side(max(width, height), image_size) / max(width, height)
+        # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
+        drafted = image.draft(mode, (math.ceil(width * share), math.ceil(height * share)))
+    # The codec decodes whole blocks, which may reach beyond the image: the box is the image inside.
+    box: Box | None = None if drafted is None else drafted[1]
+    shown = _on_black(image).convert(mode)
+    if turn is not None:
+        box = None if box is None else _turned(box, shown.size, turn)
+        # Before areas are averaged, so that an image gives the same row however its file stores it.
+        shown = shown.transpose(turn)
+    return shown if image_size is None else shrunk(shown, image_size, box)
+
+
+def _on_black(image: Image.Image) -> Image.Image:
+    """Return the image as seen on black: a transparent pixel may hold any colour."""
+    if not _is_transparent(image):
+        return image
+    mode = "L" if image.mode in GREY else "RGB"
+    visible = image.convert(f"{mode}A")
+    shown = Image.new(mode, image.size)
+    shown.paste(visible.convert(mode), mask=visible.getchannel("A"))
+    return shown
+
+
+def _turned(box: Box, size: tuple[int, int], turn: Transpose) -> Box:
+    """Return where the box of an image of a size is after a turn."""
+    left, upper, right, lower = box
+    width, height = size
+    across, down = (left, right), (upper, lower)
+    mirrored_across, mirrored_down = (width - right, width - left), (height - lower, height - upper)
+    (left, right), (upper, lower) = {
+        Transpose.FLIP_LEFT_RIGHT: (mirrored_across, down),
+        Transpose.ROTATE_180: (mirrored_across, mirrored_down),
+        Transpose.FLIP_TOP_BOTTOM: (across, mirrored_down),
+        Transpose.TRANSPOSE: (down, across),
+        Transpose.ROTATE_270: (mirrored_down, across),
+        Transpose.TRANSVERSE: (mirrored_down, mirrored_across),
+        Transpose.ROTATE_90: (down, mirrored_across),
+    }[turn]
+    return left, upper, right, lower
+
+
+def _cause(error: BaseException) -> str:
+    """Describe an error without the path, which the message names already."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror)
+    return (
+        f"it holds no {', '.join(FORMATS)}"
+        if isinstance(error, UnidentifiedImageError)
+        else str(error).rstrip(".") or type(error).__name__
+    )

@@ -1,0 +1,114 @@
+"""A rehearsal before the first fit: options are checked, and networks are built for the labels of each stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from cascade.data.label_matrix import LabelMatrix
+from cascade.errors import ConfigError
+from cascade.estimators.balanced import BalancedBinaryRelevance
+from cascade.estimators.fit_on_rows import fit_labels
+from cascade.fitting.stages import Stages
+from cascade.fitting.training_set import TrainingSet
+from cascade.rules.label_plan import LabelPlan, plan_labels
+from cascade.utils.types import Rows
+
+ROWS_PER_CLASS = 2
+"""Rows of each class of each label that an estimator of unknown kind is fitted on."""
+MOST_ROWS = 200
+PROVEN = ("sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing", "cascade.")
+"""Modules whose estimators are known to be saved and loaded; others are tried."""
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """A stage as it was rehearsed.
+
+    Attributes
+    ----------
+    role : str
+    model : an untrained network, or an estimator that was fitted on a few rows
+    """
+
+    role: str
+    model: Any
+
+
+def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[Rehearsed]:
+    """Check the options of both stages, and yield those whose saving is not known to succeed.
+
+    Raises
+    ------
+    ConfigError
+        If an option does not suit the rows or the labels, or a network does not return one logit per label.
+    """
+    plan = plan_labels(examples.labels, examples.any_index)
+    stages.check(plan, examples.known is not None)
+    for role, estimator, target in _targets(stages, examples, plan):
+        check_options(estimator, role)
+        model = _tried(estimator, role, examples, target)
+        if model is not None:
+            yield Rehearsed(role, model)
+
+
+def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, LabelMatrix]]:
+    rows = np.arange(len(examples.labels))
+    with_target = examples.with_gate_target(rows)
+    target = examples.gate_target(with_target, stages.gate_labels(plan, examples.known is not None))
+    # A gate of one class is not fitted at all.
+    if 0 < np.count_nonzero(target.values[:, 0]) < len(target):
+        yield "labeler" if stages.labeler is None else "gate", stages.gate, target
+    if stages.labeler is not None and len(plan.learned):
+        yield "labeler", stages.labeler, examples.labels.part(rows, plan.learned)
+
+
+def _tried(estimator: Any, role: str, examples: TrainingSet, target: LabelMatrix) -> Any:
+    """Return a model to try to save; None if none can be made, or its kind is known to be saved."""
+    if isinstance(estimator, BalancedBinaryRelevance):
+        # One model per label and bag, each of which is saved separately.
+        estimator, target = estimator.estimator, target.part(slice(None), slice(0, 1))
+    try:
+        if hasattr(estimator, "rehearse"):
+            return clone(estimator).rehearse(examples.X, target)
+    except ConfigError as error:
+        raise ConfigError(f"`{role}`: {error}") from error
+    if all(type(part).__module__.startswith(PROVEN) for part in _parts(estimator)):
+        return None
+    rows = _few_rows(target)
+    try:
+        return fit_labels(clone(estimator), examples.X, rows, target.part(rows))
+    except Exception:
+        # Few rows may be too few for an estimator, such as one that splits them again. The fit itself will tell.
+        return None
+
+
+def check_options(estimator: Any, role: str) -> None:
+    """Raise ConfigError for options that scikit-learn refuses when an estimator is fitted, also of parts of it."""
+    for part in _parts(estimator):
+        if isinstance(part, BaseEstimator) and hasattr(part, "_parameter_constraints"):
+            try:
+                part._validate_params()
+            except ValueError as error:
+                raise ConfigError(f"`{role}`: {error}") from error
+
+
+def _parts(estimator: Any) -> list[Any]:
+    """Return an estimator and all estimators and functions among its parameters."""
+    values = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else []
+    return [estimator, *(value for value in values if hasattr(value, "fit") or callable(value))]
+
+
+def _few_rows(target: LabelMatrix) -> Rows:
+    """Return a few rows of each class of each label."""
+    chosen = [
+        rows[target.values[rows, label] == value][:ROWS_PER_CLASS]
+        for label in range(target.shape[1])
+        for rows in [np.arange(len(target))[target.rows_knowing(label)]]
+        for value in (0, 1)
+    ]
+    return np.unique(np.concatenate(chosen))[:MOST_ROWS]
