@@ -80,6 +80,8 @@ class DataConfig(ConfigModel):
     drop: list[str] = []
     features: list[str] | None = None
     csv: CsvConfig = Field(default_factory=CsvConfig)
+    file: str | None = None
+    grey_bits: int | None = Field(default=None, ge=8, le=16)
     group: str | None = None
     id: str | None = None
     allow_missing: bool = False

@@ -50,13 +50,14 @@ def roles_of(config: RunConfig) -> Roles:
         # A spelling of a missing cell is declared where cells are missing.
         part.allow_missing or bool(part.csv.missing),
         part.missing_labels,
+        file=part.file,
         label_list=lists,
         uncertain=tuple(map(_as_text, part.uncertain)),
         kinds={name: kind for kind, columns in declared for name in columns},
         drop=frozenset(part.drop),
         features=None if part.features is None else tuple(part.features),
         format=TableFormat(part.csv.separator, part.csv.encoding, part.csv.decimal, tuple(part.csv.missing)),
-        pixels=PixelOptions.of(part.windows, part.image_size),
+        pixels=PixelOptions.of(part.windows, part.image_size, part.grey_bits),
         leave_out_bad_files=part.leave_out_bad_files,
     )
 

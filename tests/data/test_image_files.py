@@ -210,7 +210,7 @@ def test_compressed_planes_of_grey_and_alpha_are_refused(tmp_path: Path) -> None
 def test_16_bits_are_called_so(tmp_path: Path) -> None:
     header = struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)
     (tmp_path / "a.png").write_bytes(png_of(header, b"".join(b"\0" + bytes(48) for _ in range(8))))
-    with pytest.raises(DataError, match="Received 16 bits"):
+    with pytest.raises(DataError, match="Received colour of 16 bits"):
         rows_of(tmp_path / "a.png")
 
 

@@ -33,6 +33,23 @@ def test_shipped_configs_run_on_the_sample_that_they_name(name: str, tmp_path: P
     assert report["overall"]["gate_auroc"] > 0.85
 
 
+def test_the_inspection_config_reads_a_list_of_images_as_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("keras")
+    text = (CONFIGS / "inspection.yaml").read_text()
+    start = "# cascade sample inspection data/inspection\n# cascade train configs/inspection.yaml\n# Expected"
+    assert text.startswith(start)
+    folder = tmp_path / "inspection"
+    facts = write_sample("inspection", folder, rows=300, seed=3)
+    small = "{kind: keras, network: cnn, network_options: {width: 4}, epochs: 1, validation_size: 0}"
+    options = [f"data.path={folder}", f"data.label_file={folder}/Data_Entry.csv", f"gate={small}", "runtimes=[]"]
+    version = trained(CONFIGS / "inspection.yaml", tmp_path, *options, f"labeler.model={small}", "flat_baseline=false")
+    report = json.loads((version / "report.json").read_text())
+    assert [row["label"] for row in report["labels"]] == ["Crack", "Dent", "Pit", "Scratch", "Stain"]
+    assert facts["rows"] == 300
+    done = CliRunner().invoke(app, ["evaluate", str(version), str(folder), "--label-file", f"{folder}/Data_Entry.csv"])
+    assert done.exit_code == 0, done.output
+
+
 def comments(path: Path, n: int, rng: np.random.Generator) -> str:
     """A CSV of comments with line breaks and quotes, an id, and 0/1 columns."""
     words = rng.choice([f"word{k}" for k in range(60)], (n, 8))

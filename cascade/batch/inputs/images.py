@@ -190,7 +190,9 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     warn_passed_over(folder)
     names = Names(folder, files, confined=False)
-    images = ImageFiles(names, image_shape(folder, signature.row_shape), roles.pixels.image_size)
+    images = ImageFiles(
+        names, image_shape(folder, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits
+    )
     return DecodedInput(images, names.text(), None, folder, files, gate_size)
 
 
@@ -207,7 +209,9 @@ def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_siz
         raise DataError(f"`{listing}` must name at least one image. Received none.")
     refuse_duplicates(np.array(files), listing, "file")
     names = Names(listing.parent, files, confined=False)
-    images = ImageFiles(names, image_shape(listing, signature.row_shape), roles.pixels.image_size)
+    images = ImageFiles(
+        names, image_shape(listing, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits
+    )
     return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files], gate_size)
 
 
@@ -224,7 +228,10 @@ def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_siz
     for column in dict.fromkeys([FILE_COLUMN, roles.id or FILE_COLUMN]):
         refuse_duplicates(np.array(_text(table[column]).to_pylist()), listing, column)
     images = ImageFiles(
-        Names(folder, files, confined=True), image_shape(folder, signature.row_shape), roles.pixels.image_size
+        Names(folder, files, confined=True),
+        image_shape(folder, signature.row_shape),
+        roles.pixels.image_size,
+        roles.pixels.grey_bits,
     )
     groups = None if group is None else (group, _text(table[group]))
     return DecodedInput(images, _text(table[roles.id or FILE_COLUMN]), groups, folder, [LISTING, *files], gate_size)

@@ -39,6 +39,8 @@ class Roles:
         Whether empty cells in label columns of a table are labels that are not known.
     optional : frozenset of str
         Columns that may be absent, such as those saved with a model.
+    file : str or None
+        Column of a list of images that names the files.
     label_list : LabelList, or None
         Column that lists the labels of each row, instead of a column per label.
     uncertain : tuple of str
@@ -64,6 +66,7 @@ class Roles:
     allow_missing: bool = False
     missing_labels: bool = False
     optional: frozenset[str] = frozenset()
+    file: str | None = None
     label_list: LabelList | None = None
     uncertain: tuple[str, ...] = ()
     kinds: Mapping[str, Kind] = field(default_factory=dict)

@@ -22,7 +22,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP")
 """Formats that are decoded, whatever a file's name is: other decoders start programs or are little tested."""
 MOST_PIXELS = 2**26
 """Images of 8192 x 8192: a small file may declare a size that fills the memory."""
-GREY = ("L", "LA", "La", "1")
+DEEP = ("I;16", "I;16B", "I;16L")
+"""Modes of grey of 16 bits."""
+GREY = ("L", "LA", "La", "1", *DEEP)
 COLOUR = ("RGB", "RGBA", "P", "PA", "CMYK", "YCbCr")
 WITH_ALPHA = ("LA", "La", "RGBA", "PA")
 """Modes with an alpha channel; in others, one colour may be declared transparent."""
@@ -68,12 +70,15 @@ class ImageHeader:
         Whether it has an alpha channel or a transparent colour.
     turn : Transpose or None
         What turns the decoded image upright.
+    deep : bool
+        Whether it is grey of 16 bits.
     """
 
     colour: bool
     size: tuple[int, int]
     transparent: bool
     turn: Transpose | None
+    deep: bool = False
 
 
 @contextmanager
@@ -89,11 +94,12 @@ def opened(path: Path) -> Iterator[Image.Image]:
 def check_header(path: Path, image: Image.Image) -> ImageHeader:
     """Return the header of an opened image; raise for one that is too large, has several images, or other pixels."""
     # Pillow drops the lower bits of 16-bit colour. Its mode does not show that, only the raw mode of a tile.
-    if any(";16" in str(tile) for tile in getattr(image, "tile", ())):
-        raise DataError(f"`{path}` must hold 8-bit grey or colour pixels. Received 16 bits; rescale it first.")
+    deep = image.mode in DEEP
+    if not deep and any(";16" in str(tile) for tile in getattr(image, "tile", ())):
+        raise DataError(f"`{path}` must hold grey, or colour of 8 bits. Received colour of 16 bits; rescale it first.")
     if image.mode not in GREY + COLOUR:
         raise DataError(
-            f"`{path}` must hold 8-bit grey or colour pixels. Received mode {image.mode!r}; rescale it first."
+            f"`{path}` must hold grey of 8 or 16 bits, or colour. Received mode {image.mode!r}; rescale it first."
         )
     width, height = image.size
     if width * height > MOST_PIXELS:
@@ -109,7 +115,7 @@ def check_header(path: Path, image: Image.Image) -> ImageHeader:
     if image.format == "TIFF":
         _refuse_misread_tiff(path, image)
     size = (height, width) if declared in SIDEWAYS else (width, height)
-    return ImageHeader(image.mode in COLOUR, size, _is_transparent(image), TURNS.get(declared))
+    return ImageHeader(image.mode in COLOUR, size, _is_transparent(image), TURNS.get(declared), deep)
 
 
 def _is_transparent(image: Image.Image) -> bool:
@@ -168,12 +174,27 @@ def _has_late_metadata(image: Image.Image) -> bool:
         stream.seek(before)
 
 
+def greatest_grey(path: Path) -> int:
+    """Return the greatest value of an image of grey."""
+    with opened(path) as image, blaming(path, "cannot be decoded as an image", _cause):
+        return int(np.asarray(image).max(initial=0))
+
+
 def pixels_of(
-    path: Path, image: Image.Image, header: ImageHeader, colour: bool, image_size: int | None
+    path: Path, image: Image.Image, header: ImageHeader, colour: bool, image_size: int | None, grey_bits: int = 16
 ) -> NDArray[np.uint8]:
-    """Decode an image whose header was checked; uint8 of shape (height, width, 3), or (height, width) for grey."""
+    """Decode an image whose header was checked; uint8 of shape (height, width, 3), or (height, width) for grey.
+
+    Grey of 16 bits is scaled so that the greatest number of `grey_bits` bits becomes 255.
+    """
     with blaming(path, "cannot be decoded as an image", _cause):
-        return np.asarray(_sized(image, header.turn, "RGB" if colour else "L", image_size), dtype=np.uint8)
+        plain = _of_8_bits(image, grey_bits) if header.deep else image
+        return np.asarray(_sized(plain, header.turn, "RGB" if colour else "L", image_size), dtype=np.uint8)
+
+
+def _of_8_bits(image: Image.Image, grey_bits: int) -> Image.Image:
+    values = np.asarray(image).astype(np.float32) * np.float32(255 / (2**grey_bits - 1))
+    return Image.fromarray(np.rint(np.minimum(values, 255)).astype(np.uint8))
 
 
 def _sized(image: Image.Image, turn: Transpose | None, mode: str, image_size: int | None) -> Image.Image:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -14,13 +13,21 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cascade.data.labels import Labels
-from cascade.data.missing import Known
-from cascade.data.readers.columns import Roles, refuse_duplicates, require
+from cascade.data.readers.columns import Roles, listed, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.file_finder import FileFinder
 from cascade.data.readers.files import PixelFiles, as_text, attempts_at, files_below, without_bad_files
-from cascade.data.readers.image_file import MOST_PIXELS, ImageHeader, check_header, opened, pixels_of
-from cascade.data.readers.lists import group_column, id_column, label_columns, read_table
+from cascade.data.readers.image_file import MOST_PIXELS, ImageHeader, check_header, greatest_grey, opened, pixels_of
+from cascade.data.readers.lists import (
+    Listed,
+    group_column,
+    id_column,
+    label_columns,
+    list_column,
+    one_row_each,
+    read_table,
+)
+from cascade.data.readers.pixels import PixelOptions
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
@@ -33,6 +40,9 @@ JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
+MOST_BITS = 16
+SAMPLED_IMAGES = 200
+"""Images of 16 bits of which the greatest value is looked for."""
 OTHER_IMAGES = (
     ".gif",
     ".jp2",
@@ -64,21 +74,32 @@ class ImageFiles(PixelFiles):
     image_size : int, optional
         Height and width that larger images are averaged down to. The codec then decodes a JPEG at the smallest scale
         that has at least this many pixels.
+    grey_bits : int, default=16
+        Bits of the greatest value of grey of 16 bits, which becomes 255: 12 for many X-rays.
     """
 
     def __init__(
-        self, paths: Sequence[Path], row_shape: tuple[int, ...] | None = None, image_size: int | None = None
+        self,
+        paths: Sequence[Path],
+        row_shape: tuple[int, ...] | None = None,
+        image_size: int | None = None,
+        grey_bits: int | None = None,
     ) -> None:
         super().__init__(paths)
         self.image_size = image_size
+        self.grey_bits = MOST_BITS if grey_bits is None else grey_bits
         if row_shape is None:
             row_shape = _shape_of([_header(path) for path in paths], image_size)
         self.colour = row_shape[2] == 3
         self.shape = (len(paths), *row_shape)
 
     @classmethod
-    def survey(cls, paths: Sequence[Path], image_size: int | None, leave_out: bool) -> tuple[ImageFiles, Rows]:
+    def survey(
+        cls, paths: Sequence[Path], image_size: int | None, leave_out: bool, grey_bits: int | None = None
+    ) -> tuple[ImageFiles, Rows]:
         """Read all headers, and return the images that fit each other with their places among `paths`.
+
+        If `grey_bits` is not given, it is found out from the first images of 16 bits.
 
         Raises
         ------
@@ -90,14 +111,16 @@ class ImageFiles(PixelFiles):
         # Without any good header, the error is raised here.
         if not good:
             without_bad_files(headers, leave_out)
-        images = cls(paths, _shape_of(good, image_size), image_size)
+        deep = [path for path, header in zip(paths, headers, strict=True) if getattr(header, "deep", False)]
+        bits = grey_bits or (_bits_of(deep) if deep else None)
+        images = cls(paths, _shape_of(good, image_size), image_size, bits)
         rows = without_bad_files([images._fit(*pair) for pair in zip(paths, headers, strict=True)], leave_out)
         _describe(images, good)
         return images.only(rows), rows
 
     def at_size(self, size: int) -> ImageFiles:
         """Return the same images at another size; the codec reduces them as far as it can."""
-        return ImageFiles(self.paths, (size, size, self.shape[3]), size)
+        return ImageFiles(self.paths, (size, size, self.shape[3]), size, self.grey_bits)
 
     def look(self, path: Path) -> ImageHeader:
         """Read the header and raise for an image of another size."""
@@ -110,7 +133,7 @@ class ImageFiles(PixelFiles):
         with opened(path) as image:
             header = check_header(path, image)
             self._check_size(path, header.size)
-            return pixels_of(path, image, header, self.colour, self.image_size).reshape(self.shape[1:])
+            return pixels_of(path, image, header, self.colour, self.image_size, self.grey_bits).reshape(self.shape[1:])
 
     def _fit(self, path: Path, header: ImageHeader | DataError) -> ImageHeader | DataError:
         try:
@@ -142,6 +165,17 @@ def _shape_of(headers: list[ImageHeader], image_size: int | None) -> tuple[int, 
     """Return the row shape that images have in common: their most frequent size, and colour if any has colour."""
     width, height = Counter(header.size for header in headers).most_common(1)[0][0]
     return image_size or height, image_size or width, 3 if any(header.colour for header in headers) else 1
+
+
+def _bits_of(paths: list[Path]) -> int:
+    """Return the bits of the greatest value in some of the images, 8 or more."""
+    chosen = [paths[k] for k in np.unique(np.linspace(0, len(paths) - 1, SAMPLED_IMAGES).astype(int))]
+    greatest = max((greatest_grey(path) for path in chosen), default=0)
+    bits = max(8, greatest.bit_length())
+    logger.info(
+        "data: %d images are grey of 16 bits; %d becomes white (`data.grey_bits: %d`)", len(paths), 2**bits - 1, bits
+    )
+    return bits
 
 
 def _describe(images: ImageFiles, headers: list[ImageHeader]) -> None:
@@ -187,14 +221,16 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tup
     warn_passed_over(folder)
     images, rows = source(paths)
     ids = np.array([as_text(names[row]) for row in rows])
-    return Dataset(images, None, (), None, ids, pixels=roles.pixels.of_images())
+    return Dataset(images, None, (), None, ids, pixels=pixels_as_read(roles, images))
 
 
 def _open(paths: list[Path], roles: Roles, row_shape: tuple[int, ...] | None, check: bool) -> tuple[ImageFiles, Rows]:
     """Open images as rows of a shape, or of the one that they have in common."""
+    pixels = roles.pixels
     if row_shape is None:
-        return ImageFiles.survey(paths, roles.pixels.image_size, roles.leave_out_bad_files)
-    images, rows = ImageFiles(paths, row_shape, roles.pixels.image_size), np.arange(len(paths))
+        return ImageFiles.survey(paths, pixels.image_size, roles.leave_out_bad_files, pixels.grey_bits)
+    images = ImageFiles(paths, row_shape, pixels.image_size, pixels.grey_bits)
+    rows = np.arange(len(paths))
     if check:
         rows = without_bad_files(list(images.headers(rows)), roles.leave_out_bad_files)
     return images.only(rows), rows
@@ -208,37 +244,52 @@ def warn_passed_over(folder: Path) -> None:
 
 
 def read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool, source: Source) -> Dataset:
-    """Read the files that a table lists, with one column per label; `source` opens them as rows."""
-    table = read_table(listing)
-    require(table.column_names, listing, [FILE_COLUMN], "file")
-    files = np.array([str(name) for name in table[FILE_COLUMN].to_pylist()])
-    if not len(files):
-        raise DataError(f"`{listing}` must list at least one image. Received none.")
-    refuse_duplicates(files, listing, FILE_COLUMN)
+    """Read the files that a table lists, with their labels; `source` opens them as rows."""
+    table = read_table(listing, roles.format)
+    file_column = roles.file or FILE_COLUMN
+    if file_column not in table.column_names:
+        raise DataError(
+            f"`{listing}` has no column {file_column!r} with the names of the files; name it with `data.file`. Its "
+            f"columns are {listed(table.column_names)}."
+        )
+    files = np.array([str(name) for name in table[file_column].to_pylist()])
     # Without a named group, a column `patient` is the group if there is one.
     optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
     roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional).within(table.column_names)
-    names = roles.labels or tuple(n for n in table.column_names if n not in (FILE_COLUMN, roles.group, roles.id))
-    Y, known = _labels(table, listing, names, roles) if labelled else (None, None)
+    named = _labels(table, listing, file_column, roles) if labelled else Listed((), None, None)
+    if roles.label_list is not None and roles.label_list.id == file_column:
+        table, named, files = one_row_each(table, named, files)
+    refuse_duplicates(files, listing, file_column)
     ids = files if roles.id is None else id_column(table, listing, roles.id)
     groups = group_column(table, listing, roles.group)
-    must_exist = not roles.leave_out_bad_files
+    finder, must_exist = FileFinder(folder, listing), not roles.leave_out_bad_files
     # All headers are checked now if there are labels: one bad file must not stop a run after the gate was trained.
-    images, rows = source([_path_inside(folder, listing, *pair, must_exist) for pair in enumerate(files.tolist())])
+    images, rows = source([finder.find(name, row, must_exist) for row, name in enumerate(files.tolist())])
+    part = named.part(rows)
     return Dataset(
         images,
-        None if Y is None else Y[rows],
-        tuple(names),
+        part.Y,
+        part.names,
         None if groups is None else groups[rows],
         ids[rows],
-        known=None if known is None else known[rows],
-        pixels=roles.pixels.of_images(),
+        known=part.known,
+        pixels=pixels_as_read(roles, images),
     )
 
 
-def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles) -> tuple[Labels, Known]:
+def pixels_as_read(roles: Roles, images: PixelFiles) -> PixelOptions:
+    """Return the options of pixels with the bits of grey that were found out."""
+    bits = getattr(images, "grey_bits", MOST_BITS)
+    return replace(roles.pixels.of_images(), grey_bits=None if bits == MOST_BITS else bits)
+
+
+def _labels(table: pa.Table, listing: Path, file_column: str, roles: Roles) -> Listed:
+    if roles.label_list is not None:
+        return list_column(table, listing, roles.label_list, roles.labels)
+    others = {file_column, roles.group, roles.id, *roles.drop}
+    names = roles.labels or tuple(n for n in table.column_names if n not in others)
     try:
-        return label_columns(table, listing, names, roles.missing_labels)
+        Y, known = label_columns(table, listing, names, roles.missing_labels, roles.uncertain)
     except DataError as error:
         hint = (
             ""
@@ -246,13 +297,4 @@ def _labels(table: pa.Table, listing: Path, names: tuple[str, ...], roles: Roles
             else " Every column but file, group and id is a label; name them with `data.labels` (or --labels)."
         )
         raise DataError(f"{error}{hint}") from error
-
-
-def _path_inside(folder: Path, listing: Path, row: int, name: str, must_exist: bool) -> Path:
-    path = folder / name
-    # Resolved, so that neither `..` nor a link leads to files elsewhere.
-    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-        raise DataError(f"`{listing}` must name files inside its folder. Received {name!r} at row {row}.")
-    if must_exist and not path.is_file():
-        raise DataError(f"`{listing}` names a file that does not exist: {name!r} at row {row}.")
-    return path
+    return Listed(tuple(names), Y, known)

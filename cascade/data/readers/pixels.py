@@ -41,20 +41,26 @@ class PixelOptions:
         `rsna` where all slices are CT, and `file` otherwise.
     image_size : int, or None
         Height and width after area averaging; None keeps the size that the file has.
+    grey_bits : int, or None
+        Bits of the greatest value in images of 16 bits, which becomes white; None finds it out, or is 16.
     """
 
     windows: Windows | str = AUTO
     image_size: int | None = None
+    grey_bits: int | None = None
 
     @classmethod
-    def of(cls, windows: Any = AUTO, image_size: Any = None) -> PixelOptions:
-        """Check both options, as a config or a saved model gives them."""
-        return cls(check_windows(windows), check_image_size(image_size))
+    def of(cls, windows: Any = AUTO, image_size: Any = None, grey_bits: Any = None) -> PixelOptions:
+        """Check the options, as a config or a saved model gives them."""
+        if grey_bits is not None and grey_bits not in range(8, 17):
+            raise ConfigError(f"`grey_bits` must be a whole number from 8 to 16. Received {grey_bits!r}.")
+        return cls(check_windows(windows), check_image_size(image_size), grey_bits)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and numbers, from which `of` restores the same options."""
         windows = self.windows if isinstance(self.windows, str) else [list(window) for window in self.windows]
-        return {"windows": windows, "image_size": self.image_size}
+        bits = {} if self.grey_bits is None else {"grey_bits": self.grey_bits}
+        return {"windows": windows, "image_size": self.image_size, **bits}
 
     def of_modalities(self, modalities: Collection[str]) -> PixelOptions:
         """Return the options with the windows that `auto` means for slices of these modalities."""

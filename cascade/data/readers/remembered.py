@@ -20,6 +20,7 @@ def reading_to_json(roles: Roles) -> dict[str, Any]:
     """
     listed = roles.label_list
     written: dict[str, Any] = {
+        "file": roles.file,
         "encoding": roles.format.encoding,
         "decimal": roles.format.decimal,
         "missing": list(roles.format.missing),
@@ -46,7 +47,7 @@ def with_reading(roles: Roles, body: Mapping[str, Any]) -> Roles:
         If it is not in this form.
     """
     try:
-        encoding, decimal = _text(body.get("encoding")), _text(body.get("decimal"))
+        encoding, decimal, file = (_text(body.get(name)) for name in ("encoding", "decimal", "file"))
         missing, uncertain = (_texts(body.get(name, [])) for name in ("missing", "uncertain"))
         listed = body.get("label_list")
         if listed is not None:
@@ -64,6 +65,7 @@ def with_reading(roles: Roles, body: Mapping[str, Any]) -> Roles:
     return replace(
         roles,
         format=format,
+        file=roles.file or file,
         # A column per label that the user names replaces the training's column of lists.
         label_list=roles.label_list or (listed if roles.labels is None else None),
         uncertain=roles.uncertain or uncertain,

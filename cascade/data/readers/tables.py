@@ -33,7 +33,6 @@ from cascade.data.readers.cells import (
     texts_of,
 )
 from cascade.data.readers.columns import Roles, refuse_duplicates, require
-from cascade.data.readers.columns import listed as listed_names
 from cascade.data.readers.csv import FAULT, PLAIN, CsvFile
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.feature_kinds import infer_kinds
@@ -41,6 +40,7 @@ from cascade.data.readers.files import files_below
 from cascade.data.readers.finite import invalid_rows
 from cascade.data.readers.json_lines import JsonLinesFile, is_json_lines
 from cascade.data.readers.label_lists import LabelList, bits_of, names_in
+from cascade.data.readers.lists import chosen_names
 from cascade.data.readers.parquet import ParquetFiles
 from cascade.data.readers.table_format import TableFormat, is_text_table
 from cascade.errors import DataError
@@ -426,14 +426,7 @@ def _one_row_each(
 
 def _with_listed(data: Dataset, listed: list[tuple[str, ...]], names: tuple[str, ...] | None, path: Path) -> Dataset:
     """Return the data with labels from lists: those that are named, or all that occur, in alphabetical order."""
-    found = sorted({name for row in listed for name in row})
-    if names is not None:
-        other = [name for name in found if name not in names]
-        if other:
-            raise DataError(f"`{path}` lists a label {other[0]!r} that is not one of {listed_names(names)}.")
-    elif not found:
-        raise DataError(f"`{path}` must list at least one label. Received none; check `data.labels.none`.")
-    chosen = tuple(names or found)
+    chosen = chosen_names(listed, names, path)
     return replace(data, Y=bits_of(listed, chosen), label_names=chosen)
 
 
