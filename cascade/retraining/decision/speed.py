@@ -97,7 +97,7 @@ def _shortest(models: tuple[Model, Model], order: tuple[int, int], pairs: int, c
             models[which]()
             seconds[which] = min(seconds[which], clock() - started)
     # A clock may not advance during a call that is very short.
-    return np.maximum(seconds, 1e-9)
+    return np.asarray(np.maximum(seconds, 1e-9))
 
 
 def _change(taken: Floats, rows: int) -> SpeedChange:
