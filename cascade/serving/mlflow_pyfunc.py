@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 
 if TYPE_CHECKING:
@@ -38,11 +37,6 @@ class Served:
         DataFrame
             `gate_probability` (float), `passed_gate` (bool), and for each label `<label>_probability` (float)
             and `<label>` (0 or 1).
-
-        Raises
-        ------
-        DataError
-            If a data frame lacks a column of the training table.
         """
         import pandas as pd
 
@@ -59,9 +53,6 @@ class Served:
         names = self.predictor.signature.feature_names
         if names is None or not hasattr(rows, "columns"):
             return rows
-        absent = [name for name in names if name not in rows.columns]
-        if absent:
-            raise DataError(f"`rows` must have the column {absent[0]!r} of the training table. Received others only.")
         chosen = rows[list(names)]
         return chosen if self.framed else chosen.to_numpy(dtype="float64")
 

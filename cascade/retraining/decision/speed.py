@@ -97,8 +97,7 @@ def _shortest(models: tuple[Model, Model], order: tuple[int, int], pairs: int, c
             models[which]()
             seconds[which] = min(seconds[which], clock() - started)
     # A clock may not advance during a call that is very short.
-    above_zero: Floats = np.maximum(seconds, 1e-9)
-    return above_zero
+    return np.asarray(np.maximum(seconds, 1e-9))
 
 
 def _change(taken: Floats, rows: int) -> SpeedChange:
