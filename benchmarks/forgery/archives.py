@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import random
@@ -124,7 +125,7 @@ def _forge_schema(schema: Any, how: str, rng: random.Random) -> str:
     if how == "attribute":
         attributes = rng.choice(objects).get("content", {})
         name, value = rng.choice(ATTRIBUTES), rng.choice([node for _, node in nodes])
-        attributes.setdefault("content", {})[name] = dict(value)
+        attributes.setdefault("content", {})[name] = copy.deepcopy(value)
         kinds = attributes.setdefault("key_types", {"content": []})["content"]
         kinds.append({"__class__": "str", "__module__": "builtins", "__loader__": "TypeNode", "__id__": rng.random()})
         return f"attribute {name}"

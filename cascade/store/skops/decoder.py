@@ -44,7 +44,10 @@ UFUNCS = (
     *("abs", "absolute", "arcsinh", "arctan", "cbrt", "exp", "expm1", "fabs", "log", "log10", "log1p", "log2"),
     *("negative", "sign", "sqrt", "square", "tanh"),
 )
-FUNCTIONS = {f"numpy.{name}": getattr(np, name) for name in UFUNCS}
+FUNCTIONS = {
+    f"{module}.{name}": getattr(np, name) for name in UFUNCS for module in ("numpy", "numpy._core._multiarray_umath")
+}
+"""Under the names that releases of NumPy give them."""
 
 Node = dict[str, Any]
 Make = Callable[[str, dict[str, Any]], Any]

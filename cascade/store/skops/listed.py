@@ -40,6 +40,7 @@ from cascade.store.skops.members import (
     is_perceptron,
     is_polynomial,
     is_quadratic,
+    is_ridge,
     is_tree,
     is_vectorizer,
     is_weighed,
@@ -122,7 +123,7 @@ LINEAR_MODEL = Listed(
     | _unread(
         "average_coef_", "average_intercept_", "loss_function_", "C_", "Cs_", "scores_", "coefs_paths_", "solver_"
     )
-    | _unread("l1_ratio_", "l1_ratios_", "multi_class")
+    | _unread("l1_ratio_", "l1_ratios_", "multi_class", "C")
     | {"_label_binarizer": is_estimator},
     has_two_classes,
 )
@@ -133,7 +134,11 @@ LISTED: dict[str, Listed] = {
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": LINEAR_MODEL,
     "sklearn.linear_model._perceptron.Perceptron": LINEAR_MODEL,
-    "sklearn.linear_model._ridge.RidgeClassifier": LINEAR_MODEL,
+    "sklearn.linear_model._ridge.RidgeClassifier": Listed(
+        {name: check for name, check in LINEAR.items() if name != "classes_"} | {"_label_binarizer": is_estimator},
+        ALWAYS | {"classes_": classes} | _unread("n_iter_", "solver_"),
+        is_ridge,
+    ),
     "sklearn.svm._classes.LinearSVC": LINEAR_MODEL,
     "sklearn.naive_bayes.GaussianNB": Listed(
         BAYES | {"theta_": dense(C, F), "var_": dense(C, F, low=TINY), "class_prior_": dense(C, low=TINY, high=1.0)},
@@ -362,8 +367,11 @@ LISTED: dict[str, Listed] = {
 
 DROPPED = (
     "sklearn._loss.",
+    "_loss.",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
 )
 """Beginnings of the names of classes that are only read while fitting, or rebuilt; they become None."""
+REMAINDER = "sklearn.compose._column_transformer._RemainderColsList"
+"""A list of columns in scikit-learn 1.6, which becomes a plain one."""
 TREE_CLASS = "sklearn.tree._tree.Tree"

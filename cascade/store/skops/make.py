@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator
 
 from cascade.errors import ModelRefusedError
 from cascade.store.skops.checks import Sizes
-from cascade.store.skops.listed import ALWAYS, DROPPED, LISTED, TREE_CLASS, Listed
+from cascade.store.skops.listed import ALWAYS, DROPPED, LISTED, REMAINDER, TREE_CLASS, Listed
 from cascade.store.skops.members import is_estimator
 from cascade.store.skops.trees import make_tree
 
@@ -44,6 +44,8 @@ class Maker:
             return self._made(make_tree(attributes), "a tree whose nodes point outside of it or do not fit")
         if kind.startswith(DROPPED):
             return None
+        if kind == REMAINDER:
+            return list(attributes["data"])
         # The module is that of the list, which the file has only chosen from.
         module, _, name = kind.rpartition(".")
         return self._object(getattr(import_module(module), name), LISTED[kind], attributes)
@@ -107,7 +109,7 @@ class Maker:
 
 def is_listed(kind: str) -> bool:
     """Return whether a file may hold the class of a full name."""
-    return kind in LISTED or kind.startswith(DROPPED)
+    return kind in LISTED or kind == REMAINDER or kind.startswith(DROPPED)
 
 
 def _is_fitted(listed: Listed, attributes: dict[str, Any]) -> bool:

@@ -95,6 +95,13 @@ def has_two_classes(estimator: Any, sizes: Sizes) -> bool:
     return sizes["classes"] >= 2
 
 
+def is_ridge(estimator: Any, sizes: Sizes) -> bool:
+    """Check that there is a row of coefficients per class, or one for two classes."""
+    count = len(getattr(estimator._label_binarizer, "classes_", ()))
+    rows = np.atleast_2d(estimator.coef_).shape[0]
+    return count >= 2 and len(estimator.classes_) == count and rows == (1 if count == 2 else count)
+
+
 def is_perceptron(estimator: Any, sizes: Sizes) -> bool:
     """Check that the layers of a multi-layer perceptron follow each other, from its features to its outputs."""
     weights, offsets, binarizer = estimator.coefs_, estimator.intercepts_, estimator._label_binarizer

@@ -72,6 +72,8 @@ def _check_rows(stage: Any, n_outputs: int, signature: InputSignature, name: str
     shape = signature.row_shape
     columns = shape[0] if shape is not None and len(shape) == 1 else None
     try:
+        if not shape and not signature.feature_names and width(_first(stage)) is not None:
+            raise ModelRefusedError("it takes columns, and the model's rows are texts.")
         flow(stage, columns)
         _rehearse(stage, n_outputs, signature)
     except CascadeError as error:
@@ -129,6 +131,13 @@ def flow(estimator: Any, columns: int | None) -> int | None:
         for member in _members(estimator):
             flow(member, columns)
     return _made(estimator, columns if taken is None else taken)
+
+
+def _first(estimator: Any) -> Any:
+    """Return the estimator inside a pipeline that takes its rows."""
+    while hasattr(estimator, "steps"):
+        estimator = next((step for _, step in estimator.steps if step not in PASSED), None)
+    return estimator
 
 
 def _members(estimator: Any) -> list[Any]:
