@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "numpydoc",
     "myst_parser",
+    "sphinx_gallery.gen_gallery",
     "api_pages",
     "navigation",
     "name_links",
@@ -35,6 +36,17 @@ numpydoc_show_class_members = False  # autodoc lists methods with their docstrin
 numpydoc_xref_param_type = False
 
 myst_heading_anchors = 4
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"\.py$",  # each script runs, whatever its name
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"cascade {version}"

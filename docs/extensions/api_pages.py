@@ -94,6 +94,12 @@ def write_pages(app: Sphinx) -> None:
         write_if_changed(folder / f"{name}.rst", page)
 
 
+def add_modules(app: Sphinx, name: str, source: list[str]) -> None:
+    """Put the page of the library below the page on the API, of which the repository has only the text."""
+    if name == "reference/api":
+        source[0] += "\n```{toctree}\n:hidden:\n\napi/cascade\n```\n"
+
+
 def skip(app: Sphinx, what: str, name: str, obj: object, skipped: bool, options: object) -> bool | None:
     """Leave out members of classes that scikit-learn or Keras define: their docstrings link to pages of their own."""
     function = getattr(obj, "fget", obj)
@@ -109,6 +115,7 @@ def no_signature(app: Sphinx, what: str, *rest: object) -> tuple[()] | None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
     app.connect("builder-inited", write_pages)
+    app.connect("source-read", add_modules)
     app.connect("autodoc-skip-member", skip)
     app.connect("autodoc-process-signature", no_signature, priority=400)
     return {"parallel_read_safe": True}

@@ -16,7 +16,9 @@ from sphinx.application import Sphinx
 PROJECT = "project"
 ROOT_PAGES = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 LISTED = re.compile(r"^\* (?:\*\*)?\[[^\]]+\]\(([^)#:]+)\)", re.MULTILINE)
-LINK_TO_ROOT = re.compile(rf"\]\((?:\.\./)*({'|'.join(map(re.escape, ROOT_PAGES))})(#[^)]*)?\)")
+GALLERY = "examples/README.rst"
+PLACES = {GALLERY: "/gallery/index.rst"} | {name: f"/{PROJECT}/{name}" for name in ROOT_PAGES}
+LINK_TO_ROOT = re.compile(rf"\]\((?:\.\./)*({'|'.join(map(re.escape, PLACES))})(#[^)]*)?\)")
 LINK_IN_ROOT = re.compile(r"\]\(docs/([^)]*)\)")
 LINK_TO_CODE = re.compile(r"\[([^\]]+)\]\((?:\.\./)*(?:cascade|models|configs|benchmarks|pyproject)[/.][^)]*\)")
 
@@ -31,7 +33,7 @@ def read_page(app: Sphinx, name: str, source: list[str]) -> None:
     """Change links of one page, and add the navigation to a page called index."""
     if not os.fspath(app.env.doc2path(name)).endswith(".md"):
         return
-    text = LINK_TO_ROOT.sub(lambda link: f"](/{PROJECT}/{link[1]}{link[2] or ''})", source[0])
+    text = LINK_TO_ROOT.sub(lambda link: f"]({PLACES[link[1]]}{link[2] or ''})", source[0])
     # Files of the repository are no pages; the API reference has their docstrings.
     text = LINK_TO_CODE.sub(r"\1", text)
     source[0] = text + (toctree(text) if PurePosixPath(name).name == "index" else "")
