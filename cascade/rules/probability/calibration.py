@@ -17,6 +17,12 @@ METHODS = ("platt", "beta", "isotonic", "none")
 SLOPE_SPREAD = 0.25
 """Standard deviation of the normal prior of a slope around 1, so that a few positives cannot flatten the scale."""
 
+ROUNDED, NEAR = 1e-6, 1e-5
+"""Log-odds up to which two neighbouring scores, and all of a run of them, differ by the rounding of a kernel."""
+
+RISE = 0.4
+"""How much a line may rise within a block of isotonic calibration, as a share of the distance to the next block."""
+
 WIDEST = 50.0
 """Beyond all log-odds that occur (`log_odds` clips at 16.1), so that a line from -50 to 50 is the identity."""
 
@@ -132,7 +138,8 @@ def fit_calibration(
     Platt (1999), Probabilistic outputs for support vector machines: the targets (n1 + 1) / (n1 + 2) and
     1 / (n0 + 2) keep the estimates finite when the classes separate.
     Kull, Silva Filho & Flach (2017), Beta calibration.
-    Zadrozny & Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates.
+    Zadrozny & Elkan (2002), Transforming classifier scores into accurate multiclass probability estimates; here the
+    line rises within each block, so that no ranking is lost.
 
     Examples
     --------
@@ -189,6 +196,19 @@ def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool
     return float(best[0]), float(best[n_slopes - 1]), float(best[-1])
 
 
+def _without_rounding(z: Floats) -> Floats:
+    """Give scores that differ by rounding alone the lowest of their values, so that no block separates equal rows."""
+    order = np.argsort(z, kind="stable")
+    rising = z[order]
+    starts = np.append(True, np.diff(rising) > ROUNDED) if len(z) else np.empty(0, dtype=bool)
+    lowest = rising[np.maximum.accumulate(np.where(starts, np.arange(len(z)), 0))]
+    # In dense data a run is long. It is cut into steps, so that scores never move by more than one.
+    stepped = lowest + np.floor((rising - lowest) / NEAR) * NEAR
+    result = np.empty_like(z)
+    result[order] = stepped
+    return result
+
+
 def _fit_isotonic(z: Floats, y: NDArray[np.uint8], weight: Floats) -> tuple[Floats, Floats]:
     n_positive, total = float(weight @ y), float(weight.sum())
     if not 0 < n_positive < total:
@@ -196,18 +216,52 @@ def _fit_isotonic(z: Floats, y: NDArray[np.uint8], weight: Floats) -> tuple[Floa
     # Imported here because only fitting needs it; a model that is loaded to predict starts faster without it.
     from sklearn.isotonic import IsotonicRegression
 
+    z = _without_rounding(z)
     line = IsotonicRegression(out_of_bounds="clip").fit(z, y, sample_weight=weight)
     levels, block = np.unique(line.predict(z), return_inverse=True)
     size = np.bincount(block, weights=weight)
     # Half a row at the prevalence keeps a block of one class from a probability of 0 or 1, whose log-odds are infinite.
     shrunk = (levels * size + 0.5 * n_positive / total) / (size + 0.5)
     # Small blocks are shrunk more than large ones, which can reverse their order: a second pass restores it.
-    value = IsotonicRegression().fit_transform(np.arange(len(levels)), shrunk, sample_weight=size)
-    # Constant within a block and linear in log-odds between two, so that the calibration has no jumps.
-    first = np.full(len(levels), np.inf)
-    last = np.full(len(levels), -np.inf)
-    np.minimum.at(first, block, z)
-    np.maximum.at(last, block, z)
-    # A block of a single score has one knot, not two: `np.interp` needs knots that increase.
-    knots, kept = np.unique(np.column_stack([first, last]).ravel(), return_index=True)
-    return knots, np.asarray(logit(np.repeat(value, 2)[kept]))
+    share = IsotonicRegression().fit_transform(np.arange(len(levels)), shrunk, sample_weight=size)
+    # Blocks that the second pass gave one share are one block.
+    shares, merged = np.unique(share, return_inverse=True)
+    return _rising_knots(z, merged[block], np.asarray(logit(shares)), weight)
+
+
+def _rising_knots(z: Floats, block: NDArray[np.intp], value: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Return the knots of a line that rises through each block and keeps the block's mean probability.
+
+    Constant blocks would tie the rows inside of them, and so lose their ranking. Centred isotonic regression rises, too
+    (Oron & Flournoy 2017), but is constant below the centre of the first block, which holds most rows of a rare label.
+    """
+    gap = np.append(np.diff(value), np.inf)
+    # To the nearer neighbour. A single block has none; 1 is as good as any scale for its ranking.
+    room = np.minimum(gap, np.append(np.inf, gap[:-1])) if len(value) > 1 else np.ones(1)
+    knots, values = [], []
+    for b, level in enumerate(value):
+        inside, w = z[block == b], weight[block == b]
+        first, last = float(inside.min()), float(inside.max())
+        slope = min(RISE * room[b] / (last - first), 1.0) if last > first else 0.0
+        centre = _centre(inside, w, slope, float(level)) if slope else first
+        # A block of a single score has one knot, not two: `np.interp` needs knots that increase.
+        ends = np.unique([first, last])
+        knots.append(ends)
+        values.append(level + slope * (ends - centre))
+    # Rows beyond all others keep their ranking, too.
+    outside = RISE * room[[0, -1]] * np.array([-1, 1]) + [values[0][0], values[-1][-1]]
+    far = [min(-WIDEST, knots[0][0] - 1)], [max(WIDEST, knots[-1][-1] + 1)]
+    return np.concatenate([far[0], *knots, far[1]]), np.concatenate([outside[:1], *values, outside[1:]])
+
+
+def _centre(z: Floats, weight: Floats, slope: float, level: float) -> float:
+    """Return the score at which a line of this slope has the log-odds `level`, to keep the mean probability."""
+    # Imported here because only fitting needs it.
+    from scipy.optimize import brentq
+
+    wanted = float(weight.sum() * expit(level))
+
+    def excess(centre: float) -> float:
+        return float(weight @ expit(level + slope * (z - centre))) - wanted
+
+    return float(brentq(excess, z.min(), z.max()))
