@@ -25,6 +25,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+from scipy import sparse
 
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
@@ -178,11 +179,13 @@ def examine(path: Path) -> str:
     if whole is None:
         return _same_refusal(sentence, rejected, n_read)
     ids = [str(name) for chunk in chunks for name in chunk.ids]
-    values = [chunk.X.toarray() if hasattr(chunk.X, "toarray") else chunk.X for chunk in chunks]
     if rejected or ids != whole.ids.tolist():
         return f"read whole, but {len(rejected)} rows are rejected in parts"
-    dense = whole.X.toarray() if hasattr(whole.X, "toarray") else whole.X
-    return "valid" if np.array_equal(np.concatenate(values), dense) else "other values in parts"
+    values = [chunk.X for chunk in chunks]
+    if sparse.issparse(whole.X):
+        # Not as dense arrays: a damaged shape may have more columns than fit into memory.
+        return "valid" if (sparse.vstack(values) != whole.X).nnz == 0 else "other values in parts"
+    return "valid" if np.array_equal(np.concatenate(values), whole.X) else "other values in parts"
 
 
 def _same_refusal(sentence: str, rejected: list[dict[str, object]], n_read: int) -> str:

@@ -176,7 +176,9 @@ def test_sparse_rows_and_arrays(tmp_path: Path) -> None:
     np.testing.assert_array_equal(features, np.delete(X.toarray(), invalid, axis=0))
     assert len(ids) == 50 - len(invalid)
     np.save(tmp_path / "X.npy", X.toarray())
-    assert isinstance(next(open_input(tmp_path / "X.npy", Roles(), NUMBERS).chunks(3, 4)).X, np.memmap)
+    part = next(open_input(tmp_path / "X.npy", Roles(), NUMBERS).chunks(3, 4)).X
+    # A mapped file that is cut kills the process.
+    assert not isinstance(part, np.memmap)
     with pytest.raises(DataError, match="no column 'ward'"):
         open_input(tmp_path / "X.npy", Roles(group="ward"), NUMBERS)
 

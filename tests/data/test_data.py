@@ -81,7 +81,7 @@ def test_columns_that_stand_twice_and_tables_without_rows_are_refused(tmp_path: 
 def test_arrays_need_a_group_and_an_id_on_every_row(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=X, Y=Y, groups=np.array([0, 1, np.nan, 2]))
     np.savez(tmp_path / "b.npz", X=X, Y=Y, ids=np.zeros(4))
-    for name, sentence in (("a", "on every row. Received NaN"), ("b", "again at row 1")):
+    for name, sentence in (("a", "`groups` on every row. Received none at row 2"), ("b", "again at row 1")):
         with pytest.raises(DataError, match=sentence):
             read_data(tmp_path / f"{name}.npz")
 
@@ -230,7 +230,7 @@ def test_nan_features_pass_where_it_is_allowed(tmp_path: Path) -> None:
         ({"X": X, "Y": Y[:2]}, r"one row per row of `X` \(4\). Received 2"),
         ({"X": X, "Y": Y, "groups": np.arange(3)}, r"one value of `groups` per row \(4\)"),
         ({"X": X, "Y": Y, "label_names": np.array(["a"])}, "one name per label"),
-        ({"X": np.array([[1.0, np.inf]]), "Y": Y[:1]}, "found at row 0, column 1"),
+        ({"X": np.array([[1.0, np.inf]]), "Y": Y[:1]}, "invalid row 0: feature 1 is infinite"),
         ({"X": X[:, 0], "Y": Y}, r"rows of numbers. Received shape \(4,\)"),
         ({"X": np.array([[{}]], dtype=object), "Y": Y[:1]}, "or hold objects"),
         ({"X": X}, "has no labels"),

@@ -21,6 +21,8 @@ MOST_BYTES = 2**24
 PROFILED_LINES = 1000
 FEWEST_LINES = 4
 """Lines of a record of texts alone that count as swallowed records; with fewer, they may be lines of a text."""
+FEWEST_TEXTS, TEXT_SHARE = 20, 0.2
+"""Number and share of records of several lines from which such are usual in a file."""
 COMMA, QUOTE = b",", b'"'
 
 _OPEN = re.compile(rb'"(?:[^"]++|"")*+\Z')
@@ -123,6 +125,7 @@ class RecordReader:
     def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA) -> None:
         self.n_cells, self.separator = n_cells, separator
         self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES], separator)
+        self.has_texts = _has_texts(sample[:PROFILED_LINES])
         # Lines of a record whose quoted cell is open, and the number of their bytes.
         self.held: list[bytes] = []
         self.n_held = 0
@@ -200,7 +203,8 @@ class RecordReader:
 
     def _swallowed(self, lines: list[bytes], n_cells: int) -> bool:
         """Return whether the lines of a record look like records themselves."""
-        if self.n_cells == 1 and not self.numeric:
+        # Among texts in quotes, a stray quote is found out by the next quote, which does not enclose a whole cell.
+        if self.has_texts or (self.n_cells == 1 and not self.numeric):
             return False
         complete = [self._is_record(line) for line in lines]
         if not self.numeric:
@@ -229,6 +233,17 @@ def _numeric_columns(n_cells: int, lines: list[bytes], separator: bytes) -> dict
             if 2 * sum(_is_number(cells[k], around) for cells in rows) > len(rows):
                 numeric.setdefault(k, around)
     return numeric
+
+
+def _has_texts(lines: list[bytes]) -> bool:
+    """Return whether cells of several lines are usual, so that lines which look like records may be those of a text."""
+    is_open, n_records, n_long = False, 0, 0
+    for line in lines:
+        n_records += not is_open
+        if line.count(QUOTE) % 2:
+            n_long += not is_open
+            is_open = not is_open
+    return n_long >= FEWEST_TEXTS and n_long >= TEXT_SHARE * n_records
 
 
 def _is_number(cell: bytes, around: bytes) -> bool:
