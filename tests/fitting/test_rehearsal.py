@@ -132,7 +132,7 @@ def test_classes_of_ones_own_are_refused_by_name(module: str, caplog: pytest.Log
     model = CascadeClassifier(KerasClassifier(network, epochs=1), labeler).fit(*rows(300))
     assert caplog.messages[0].startswith("gate: it can be fitted, but not saved: ")
     assert "Scale" in caplog.messages[0]
-    with pytest.raises(ModelRefusedError, match=r"gate.* has Scale|gate.* holds mine\.layers\.Scale"):
+    with pytest.raises(ModelRefusedError, match=r"gate.* holds (None|mine\.layers)\.Scale"):
         model.save(tmp_path / "model")
     caplog.clear()
     CascadeClassifier(KerasClassifier(good, epochs=1), labeler).fit(*rows(300)).save(tmp_path / "good")
