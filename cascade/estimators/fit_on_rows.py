@@ -15,6 +15,7 @@ from sklearn.utils.validation import has_fit_parameter
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import subset
 from cascade.errors import ConfigError
+from cascade.estimators.forking import check_process
 from cascade.utils.types import Mask, ProbabilityEstimator, Rows
 
 
@@ -114,6 +115,7 @@ def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
 
 def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> ProbabilityEstimator:
     """Fit with those of `extra` (groups, sample_weight, trunk) that are given and that `fit` takes."""
+    check_process(estimator)
     # A pipeline takes parameters of its last step, the classifier, under that step's name.
     last, prefix = (
         (estimator.steps[-1][1], f"{estimator.steps[-1][0]}__") if _is_pipeline(estimator) else (estimator, "")

@@ -14,6 +14,7 @@ import numpy as np
 from cascade.data.image_size import at_size
 from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.estimators.forking import bags_of, check_process
 from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.rules import Rules, Scores
@@ -23,11 +24,6 @@ from cascade.utils.types import Floats, ProbabilityEstimator, Rows, StageProgres
 
 VIEWED = 8 * BLOCK
 """Rows per view. A view holds no data, and fewer views mean fewer waits for the slowest thread at the end of one."""
-
-
-def bags_of(estimator: Any) -> list[Any]:
-    """Return the models inside balanced binary relevance, label by label; an empty list for other estimators."""
-    return [bag for bags in estimator.estimators_ for bag in bags] if hasattr(estimator, "prior_shift_") else []
 
 
 def size_of(estimator: ProbabilityEstimator) -> int | None:
@@ -103,6 +99,7 @@ def block_proba(
 
     Images are read at the size that the estimator takes.
     """
+    check_process(estimator)
     X = at_size(X, size_of(estimator))
     result = np.empty((len(rows), n_outputs))
     done = 0

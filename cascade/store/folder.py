@@ -11,8 +11,9 @@ import numpy as np
 
 from cascade.data.signature import InputSignature, signature_from_json, signature_to_json
 from cascade.errors import ModelRefusedError
+from cascade.estimators.forking import bags_of
 from cascade.estimators.runtime.runtimes import AUTO
-from cascade.estimators.scoring import bags_of, computed_by, score_cascade
+from cascade.estimators.scoring import computed_by, score_cascade
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.probability.calibration import AnyCalibration, Calibration, IsotonicCalibration
 from cascade.rules.probability.merge import FLAT, check_pool

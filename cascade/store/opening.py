@@ -11,11 +11,11 @@ import numpy as np
 from cascade.data.image_size import check_image_size
 from cascade.data.signature import InputSignature
 from cascade.errors import ModelRefusedError, RuntimeUnavailableError
+from cascade.estimators.forking import bags_of
 from cascade.estimators.runtime.exported import ExportedNetwork
 from cascade.estimators.runtime.measure import rehearsal_rows
 from cascade.estimators.runtime.runtimes import AUTO, FLOAT32, INT8, KERAS, RUNTIMES, check_threads
 from cascade.estimators.runtime.trial import try_network
-from cascade.estimators.scoring import bags_of
 from cascade.store.manifest import FILE_NAME
 from cascade.store.network_spec import batch_size_from, outputs_from
 from cascade.store.networks.graph import check_operators

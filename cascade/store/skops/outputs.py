@@ -10,7 +10,8 @@ import numpy as np
 
 from cascade.data.signature import InputSignature
 from cascade.errors import CascadeError, DataError, ModelRefusedError
-from cascade.estimators.scoring import bags_of, positive_proba
+from cascade.estimators.forking import bags_of
+from cascade.estimators.scoring import positive_proba
 from cascade.store.skops.checks import is_binary, width
 
 CHOOSY = ("OneHotEncoder", "OrdinalEncoder", "TargetEncoder")
