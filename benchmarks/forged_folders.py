@@ -18,7 +18,6 @@ import shutil
 import signal
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from collections import Counter
@@ -27,16 +26,22 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import skops.io  # noqa: F401, or every process would import it first
+# Imported once, or every process would do it first.
+import skops.io  # noqa: F401
 from forgery.archives import forge_keras, forge_skops
 from forgery.files import damage_bytes, damage_file, exchange
 from forgery.folders import build, rows_of
 from forgery.graphs import forge_graph
 from forgery.manifest import NAME, forge_manifest, forge_text, redo
 
+import cascade.many_labels.folder
+import cascade.store.skops.make  # noqa: F401
+from cascade import CascadePredictor
 from cascade.errors import CascadeError
+from cascade.many_labels.predictor import ManyLabelPredictor
 
 SECONDS = 20
+PATIENCE = 120
 MEMORY = 1.5e9
 SOUND = (0, 4)
 TRACEBACK = 99
@@ -66,9 +71,6 @@ def forge(folder: Path, others: list[Path], rng: random.Random) -> str:
 
 def score(folder: Path, rows: Any, runtime: str) -> int:
     """Load a folder and predict as the command does; return its exit status."""
-    from cascade import CascadePredictor
-    from cascade.many_labels.predictor import ManyLabelPredictor
-
     kind = ManyLabelPredictor if "many labels" in folder.name else CascadePredictor
     try:
         kind.load(folder, runtime=runtime).predict_proba(rows)
@@ -79,15 +81,17 @@ def score(folder: Path, rows: Any, runtime: str) -> int:
 
 
 def attempt(folder: Path, rows: Any, runtime: str, output: Path) -> tuple[int, float, float]:
-    """Score a folder in a process of its own; return its status, negative for a signal, its seconds and its memory."""
-    started = time.monotonic()
+    """Score a folder in a process of its own; return its status, negative for a signal, its seconds and its memory.
+
+    The seconds are those of the processor: others may use the machine. One that waits for ever is ended by a signal.
+    """
     process = os.fork()
     if not process:
         status = TRACEBACK
         try:
             with output.open("w") as handle:
                 os.dup2(handle.fileno(), 2)
-            signal.alarm(SECONDS * 3)
+            signal.alarm(PATIENCE)
             status = score(folder, rows, runtime)
         except BaseException:
             traceback.print_exc()
@@ -95,7 +99,7 @@ def attempt(folder: Path, rows: Any, runtime: str, output: Path) -> tuple[int, f
             sys.stderr.flush()
             os._exit(status)
     _, status, used = os.wait4(process, 0)
-    return os.waitstatus_to_exitcode(status), time.monotonic() - started, used.ru_maxrss * 1024.0
+    return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime, used.ru_maxrss * 1024.0
 
 
 def fault_of(status: int, seconds: float, memory: float) -> str | None:
