@@ -18,14 +18,17 @@ from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import CascadeError
 from cascade.reports.html import page
+from cascade.reports.model_card import model_card
 from cascade.retraining.memory.record import TrainingRecord, record_of
 from cascade.retraining.memory.row_hashes import RowHashes
+from cascade.store.manifest import NAME as MANIFEST
 from cascade.utils.atomic import new_folder
 from cascade.utils.environment import environment
 from cascade.utils.plain_json import to_json
 
 RECORD = "training-record.json"
 PAGE = "report.html"
+CARD = "MODEL_CARD.md"
 UNREPORTED = ".unreported"
 """Folder of models whose report failed; the dot keeps it out of the list of versions."""
 
@@ -101,12 +104,14 @@ def publish(
     with new_folder(version) as folder:
         save_model(folder / "model")
         # With all defaults, so that a later release with other defaults would train the same model.
-        resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
-        (folder / "config.yaml").write_text(resolved, encoding="utf-8")
-        (folder / "environment.json").write_text(json.dumps(environment(), indent=2) + "\n", encoding="utf-8")
+        resolved, packages = config.model_dump(mode="json"), environment()
+        (folder / "config.yaml").write_text(yaml.safe_dump(resolved, sort_keys=False), encoding="utf-8")
+        (folder / "environment.json").write_text(json.dumps(packages, indent=2) + "\n", encoding="utf-8")
         (folder / "report.json").write_text(to_json(report, indent=2) + "\n", encoding="utf-8")
         (folder / "report.txt").write_text(text + "\n", encoding="utf-8")
-        for name, content in texts.items():
+        manifest = json.loads((folder / "model" / MANIFEST).read_text(encoding="utf-8"))
+        card = model_card(version.name, resolved, report, manifest, packages)
+        for name, content in {CARD: card, **texts}.items():
             (folder / name).write_text(content + "\n", encoding="utf-8")
         for name, figure in plots.items():
             figure.savefig(folder / name, dpi=120)

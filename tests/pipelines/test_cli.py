@@ -89,6 +89,7 @@ def test_training_tells_its_progress_and_publishes_a_whole_version(models: Path)
     version = Path(result["version"])
     assert {path.name for path in version.iterdir()} == {
         "model",
+        "MODEL_CARD.md",
         "config.yaml",
         "environment.json",
         "report.html",
