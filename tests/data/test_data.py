@@ -201,7 +201,7 @@ def test_truncated_images_are_named(images: Path) -> None:
             ROLES,
             "row 1: feature 'f1' is empty or NaN; set `data.allow_missing`",
         ),
-        ({"f1": ["x", "y", "z", "w"]}, ROLES, "numbers in column 'f1'. Received string"),
+        ({"f1": [["x"], ["y"], ["z"], ["w"]]}, ROLES, "column 'f1' of list"),
         ({"b": [0, 1, 3, 0]}, ROLES, "invalid row 2: label 'b' is 3, not 0 or 1"),
         ({"id": ["r0", "r1", "r1", "r3"]}, ROLES, "'r1' again at row 2"),
         ({}, Roles(), "name its label columns"),
