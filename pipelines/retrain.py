@@ -74,7 +74,8 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
         # Shared by all steps, since hashing reads every row, and rows may be files.
         hashes = RowHashes(data)
         steps, before = _stored_run(config, data, hashes, registry, models / config.name / HOME, fresh)
-        if before is None:
+        # A run that has promoted the first champion itself had none before it either.
+        if registry.champion(config.name) is None:
             _refuse_lost_champion(registry, config.name, models / config.name, steps)
         finished = steps.known("finished")
         result = finished or _retrain(config, data, hashes, registry, steps, before, models)
