@@ -28,6 +28,7 @@ from cascade.data.rows import RowSource
 from cascade.data.signature import InputSignature
 from cascade.datasets.phantom import write_phantom
 from cascade.errors import DataError
+from tests.data.test_image_files import png_of
 
 SIZE = 8
 TABLE = InputSignature((2,), "number", ("f0", "f1"))
@@ -204,7 +205,8 @@ def images(tmp_path: Path) -> Path:
     (folder / "0" / "02.png").write_bytes(whole[: len(whole) // 2])
     Image.new("L", (SIZE, SIZE + 1)).save(folder / "0" / "04.png")
     (folder / "1" / "06.png").write_bytes(png_that_declares(60_000, 60_000))
-    Image.new("I;16", (SIZE, SIZE)).save(folder / "1" / "07.png")
+    header = struct.pack(">IIBBBBB", SIZE, SIZE, 16, 2, 0, 0, 0)
+    (folder / "1" / "07.png").write_bytes(png_of(header, SIZE * (b"\0" + bytes(6 * SIZE))))
     (folder / "1" / "10.png").write_bytes(png_that_declares(9_000, 8_000))
     Image.open(folder / "1" / "08.png").convert("RGB").save(folder / "1" / "09.png")
     return folder

@@ -154,7 +154,7 @@ def test_image_folders_without_a_list_can_be_predicted(images: Path) -> None:
             ("file", "a", "b"),
             "invalid row 1: column 'b' is an empty label; set `data.missing_labels`",
         ),
-        ([["0.jpg", 0, 1]], ("name", "a", "b"), "no file column 'file'"),
+        ([["0.jpg", 0, 1]], ("name", "a", "b"), "no column 'file' with the names"),
         ([["9.jpg", 0, 1]], ("file", "a", "b"), r"does not exist: '9\.jpg' at row 0"),
         ([["../images/0.jpg", 0, 1]], ("file", "a", "b"), None),
         ([["../../secret.png", 0, 1]], ("file", "a", "b"), "inside its folder"),
@@ -329,7 +329,7 @@ def test_colour_of_16_bits_is_not_cut_to_8(tmp_path: Path) -> None:
     lines = b"".join(b"\0" + np.full(24, 1000, ">u2").tobytes() for _ in range(8))
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + body)
-    with pytest.raises(DataError, match="must hold 8-bit grey or colour pixels"):
+    with pytest.raises(DataError, match="must hold grey, or colour of 8 bits"):
         ImageFiles([tmp_path / "a.png"], (8, 8, 3))[np.arange(1)]
 
 

@@ -309,9 +309,10 @@ def test_forged_numbers_of_a_loss_are_refused(kind: str, name: str, value: Any) 
 
 def test_a_forged_loss_is_refused(tmp_path: Path) -> None:
     from cascade.store.keras_file import load_network, save_network
+    from cascade.store.plain_file import ModelFiles
 
     X, labels, _ = drawn(300, 4)
     model = KerasClassifier("mlp", {"width": 4, "depth": 1}, epochs=1, loss="weighted").fit(X, labels)
     spec = save_network(model, tmp_path / "gate.keras")
     with pytest.raises((ConfigError, ModelRefusedError), match="`loss"):
-        load_network({**spec, "loss": {**spec["loss"], "weights": [[1, 2]]}}, tmp_path)
+        load_network({**spec, "loss": {**spec["loss"], "weights": [[1, 2]]}}, ModelFiles(tmp_path))

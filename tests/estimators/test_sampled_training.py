@@ -127,6 +127,7 @@ def test_early_stopping_is_given_rows_that_training_has_not_each_once(monkeypatc
 
 def test_the_shift_travels_with_a_saved_model_and_a_forged_one_is_refused(tmp_path: Path) -> None:
     from cascade.store.keras_file import load_network, save_network
+    from cascade.store.plain_file import ModelFiles
 
     X, Y, _ = drawn(1500, 3)
     labeler = KerasClassifier("mlp", **SMALL, sampling={"kind": "rare", "gamma": 1.0}, loss="weighted")
@@ -137,7 +138,7 @@ def test_the_shift_travels_with_a_saved_model_and_a_forged_one_is_refused(tmp_pa
     spec = save_network(model.labeler_, tmp_path / "labeler.keras")
     for forged in ([0.0], [0.0, 0.0, float("nan")], [1e9, 0.0, 0.0], "none", None):
         with pytest.raises(ModelRefusedError, match="`sampling_shift`"):
-            load_network({**spec, "sampling_shift": forged}, tmp_path)
+            load_network({**spec, "sampling_shift": forged}, ModelFiles(tmp_path))
 
 
 @pytest.mark.parametrize(
