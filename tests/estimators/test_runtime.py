@@ -226,9 +226,9 @@ def put_first(copy: Path, preferred: str, **change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"file": "../gate.tflite"}, "not its own file"),
-        ({"file": "gate.onnx"}, "not its own file"),
-        ({"file": "gate.keras"}, "not its own file"),
+        ({"file": "../gate.tflite"}, "must belong to exactly one part"),
+        ({"file": "gate.onnx"}, "must belong to exactly one part"),
+        ({"file": "gate.keras"}, "must belong to exactly one part"),
         ({"batch_size": 10**9}, "`batch_size`"),
         ({"batch_size": 0}, "`batch_size`"),
         ({"runtime": ["litert"]}, "not valid"),
