@@ -55,7 +55,7 @@ import sys, time
 from pathlib import Path
 from cascade import CascadePredictor
 from cascade.batch.inputs.opening import open_input
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 predictor = CascadePredictor.load(sys.argv[1], threads=1)
 X = next(open_input(Path(sys.argv[2]), Roles(), predictor.signature).chunks(int(sys.argv[3]), 0)).X
 taken = []

@@ -30,8 +30,8 @@ from PIL import Image
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.data import Dataset, read_data
-from cascade.data.image_size import at_size
-from cascade.data.readers.images import ImageFiles
+from cascade.data.images.size import at_size
+from cascade.data.readers.image.images import ImageFiles
 from cascade.estimators.runtime.runtimes import RUNTIMES
 from cascade.store.opening import open_export
 from cascade.store.plain_file import ModelFiles

@@ -23,7 +23,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import CascadeClassifier
 from cascade.batch.outputs.tally import Tally, Tallying
 from cascade.batch.runner import Settings
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade_pipelines import predict
 
 FEATURES = ("f0", "f1", "f2", "f3")

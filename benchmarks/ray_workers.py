@@ -29,7 +29,7 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
 from cascade.batch.runner import Settings
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade_pipelines import predict
 
 WORKERS = (1, 2, 4)

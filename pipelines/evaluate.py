@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.report import many_table
 from cascade.predictor import CascadePredictor

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.data import Dataset
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.runtime.runtimes import INT8, KERAS, exporting_runtimes
 from cascade.many_labels.predictor import ManyLabelPredictor

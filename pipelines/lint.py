@@ -8,7 +8,7 @@ from typing import Any
 
 from cascade.config.yaml_file import load_config
 from cascade.data import Dataset, read_data
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.lint.lint import LEVELS, LintFinding, lint, shared_groups
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cascade.batch.folder import MONITOR
 from cascade.batch.runner import Settings
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError
 from cascade.estimators.runtime.runtimes import AUTO
 

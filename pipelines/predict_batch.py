@@ -12,7 +12,7 @@ from cascade.batch.job.identity import identify
 from cascade.batch.outputs.exams import exams_of
 from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables
 from cascade.batch.runner import LOCAL, MAX_REJECTED, SHARD_ROWS, Settings, run_job
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError, DataError
 
 from .steps.loading import Loading, Opening

@@ -11,7 +11,7 @@ from cascade.batch.outputs.exams import exam_table
 from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables, counts_of, row_table
 from cascade.batch.outputs.writing import write_predictions
 from cascade.data import Dataset
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import DataError
 
 from .steps.progress import StageBars

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.image_size import at_size
+from cascade.data.images.size import at_size
 from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators.forking import bags_of, check_process

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.image_size import at_size
+from cascade.data.images.size import at_size
 from cascade.data.rows import blocks, makes_batches
 from cascade.errors import DataError
 from cascade.estimators.scoring import positive_proba, size_of

@@ -153,7 +153,7 @@ def _check_size(shape: tuple[int, ...], size: int | None) -> None:
 
 
 def _resized(rows: Any, estimator: Any) -> Any:
-    """Average images down to a network's size, rounded as in `cascade.data.averaging`."""
+    """Average images down to a network's size, rounded as in `cascade.data.images.averaging`."""
     if estimator.image_size in (None, rows.shape[1]):
         return rows
     area = rows.shape[1] // estimator.image_size

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cascade.data.image_size import at_size
+from cascade.data.images.size import at_size
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, check_labels
 from cascade.data.missing import Known

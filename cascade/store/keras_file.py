@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import keras
 
-from cascade.data.image_size import check_image_size
+from cascade.data.images.size import check_image_size
 from cascade.errors import ModelRefusedError
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.training import check_finite

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.data.image_size import check_image_size
+from cascade.data.images.size import check_image_size
 from cascade.data.signature import InputSignature
 from cascade.errors import ModelRefusedError, RuntimeUnavailableError
 from cascade.estimators.forking import bags_of

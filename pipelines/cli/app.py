@@ -142,7 +142,7 @@ def lint(
     as_json: Json = False,
 ) -> None:
     """Report what is unusual or dangerous in the labels, before any training."""
-    from cascade.data.readers.columns import Roles
+    from cascade.data.readers.table.columns import Roles
 
     from .. import lint as pipeline
 
@@ -236,7 +236,7 @@ def predict(
     A folder is written shard by shard. An interrupted job resumes when it is started again, and invalid rows are
     listed separately.
     """
-    from cascade.data.readers.columns import Roles
+    from cascade.data.readers.table.columns import Roles
 
     from .. import predict as pipeline
     from ..predict_batch import settings_for
@@ -284,7 +284,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Print metrics of a model on labelled data."""
-    from cascade.data.readers.columns import Roles
+    from cascade.data.readers.table.columns import Roles
 
     from .. import evaluate as pipeline
     from ..steps.progress import show_log

@@ -9,7 +9,7 @@ from cascade.batch.engines.worker import Opened
 from cascade.batch.inputs.opening import open_input
 from cascade.batch.job.identity import identify
 from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor

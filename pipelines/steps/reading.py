@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from cascade.data import Dataset, read_data
-from cascade.data.readers.columns import Roles
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.remembered import with_reading
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import DataError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor

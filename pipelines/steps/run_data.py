@@ -12,11 +12,11 @@ from cascade.config.schema import LabelListConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.column_kinds import Kind
 from cascade.data.none_label import find_none_label, none_sentence
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.label_lists import LabelList
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.remembered import reading_to_json
-from cascade.data.readers.table_format import TableFormat
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.label_lists import LabelList
+from cascade.data.readers.table.table_format import TableFormat
 from cascade.data.splits import grouped_holdout
 from cascade.errors import DataError
 from cascade.lint.leakage import label_like_features, numbering_features

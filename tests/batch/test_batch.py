@@ -26,7 +26,7 @@ from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier, CascadePredictor, ManyLabelClassifier, ManyLabelPredictor
 from cascade.batch.runner import Settings
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import BusyError, CascadeError, ConfigError, DataError
 from cascade_pipelines import predict
 from cascade_pipelines.predict_batch import settings_for
@@ -464,7 +464,7 @@ MEASURED = """
 import sys
 from pathlib import Path
 from cascade.batch.runner import Settings
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade_pipelines import predict
 model, *sources = map(Path, sys.argv[1:])
 for source in sources:

@@ -23,7 +23,7 @@ from cascade.batch.inputs.opening import Input, open_input
 from cascade.batch.outputs.predictions import CascadeTables
 from cascade.batch.runner import Settings, run_job
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.data.rows import RowSource
 from cascade.data.signature import InputSignature
 from cascade.datasets.phantom import write_phantom

@@ -14,7 +14,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import CascadeClassifier, CascadePredictor
 from cascade.batch.outputs.tally import SAMPLED_ROWS, Tally
 from cascade.batch.runner import Settings
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.drift import TrainingProfile
 from cascade.errors import DataError
 from cascade_pipelines import predict

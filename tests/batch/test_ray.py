@@ -29,7 +29,7 @@ from cascade.batch.engines.worker import Opened, Order, Worker, outcome_of
 from cascade.batch.inputs.chunk import Chunk
 from cascade.batch.inputs.opening import Input
 from cascade.batch.runner import Settings, run_job
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade_pipelines import predict
 from cascade_pipelines.predict_batch import settings_for

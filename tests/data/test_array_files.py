@@ -11,7 +11,7 @@ import pytest
 
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 

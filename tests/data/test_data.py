@@ -16,9 +16,9 @@ from PIL import Image
 from scipy import sparse
 
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.images import ImageFiles
+from cascade.data.readers.image.images import ImageFiles
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import DataError
 
 NAMES = ["a", "b"]

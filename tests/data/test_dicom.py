@@ -24,8 +24,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: E402
 
 from cascade.config.yaml_file import load_config  # noqa: E402
 from cascade.data import read_data  # noqa: E402
-from cascade.data.averaging import shrink  # noqa: E402
-from cascade.data.readers.columns import Roles  # noqa: E402
+from cascade.data.images.averaging import shrink  # noqa: E402
 from cascade.data.readers.dicom import header as dicom_header  # noqa: E402
 from cascade.data.readers.dicom.codestream import declared_size  # noqa: E402
 from cascade.data.readers.dicom.slices import DicomFiles  # noqa: E402
@@ -37,6 +36,7 @@ from cascade.data.readers.pixels import (  # noqa: E402
     check_windows,
 )
 from cascade.data.readers.rsna import LABELS  # noqa: E402
+from cascade.data.readers.table.columns import Roles  # noqa: E402
 from cascade.datasets.phantom import write_phantom  # noqa: E402
 from cascade.errors import ConfigError, DataError, MissingExtraError  # noqa: E402
 

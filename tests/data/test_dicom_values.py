@@ -21,11 +21,11 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from cascade.batch.inputs.opening import open_input  # noqa: E402
 from cascade.data import read_data  # noqa: E402
-from cascade.data.readers.columns import Roles  # noqa: E402
 from cascade.data.readers.dicom.codestream import run_length_size  # noqa: E402
 from cascade.data.readers.dicom.slices import DicomFiles  # noqa: E402
 from cascade.data.readers.dicom.stored import StoredBits  # noqa: E402
 from cascade.data.readers.pixels import PRESETS, PixelOptions, apply_windows  # noqa: E402
+from cascade.data.readers.table.columns import Roles  # noqa: E402
 from cascade.data.signature import InputSignature  # noqa: E402
 from cascade.errors import DataError, MissingExtraError  # noqa: E402
 

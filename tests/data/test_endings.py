@@ -12,7 +12,7 @@ import pytest
 
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.data.signature import InputSignature
 from cascade_pipelines.steps.tables import check_format, write_table
 

@@ -13,10 +13,10 @@ from PIL import Image, ImageOps
 
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.image_file import TURNS
-from cascade.data.readers.images import ImageFiles
+from cascade.data.readers.image.image_file import TURNS
+from cascade.data.readers.image.images import ImageFiles
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.table.columns import Roles
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 

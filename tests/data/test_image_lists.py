@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.images import ImageFiles
-from cascade.data.readers.label_lists import LabelList
+from cascade.data.readers.image.images import ImageFiles
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.label_lists import LabelList
 from cascade.errors import ConfigError, DataError
 
 FINDINGS = LabelList("Finding Labels", "|", ("No Finding",))

@@ -20,10 +20,10 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.batch.inputs.opening import open_input
 from cascade.batch.outputs.predictions import CascadeTables
 from cascade.batch.runner import Settings, run_job
-from cascade.data.averaging import averaged, shrink
-from cascade.data.image_size import at_size, check_image_size
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.images import ImageFiles
+from cascade.data.images.averaging import averaged, shrink
+from cascade.data.images.size import at_size, check_image_size
+from cascade.data.readers.image.images import ImageFiles
+from cascade.data.readers.table.columns import Roles
 from cascade.data.rows import RowView, blocks
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import MultilabelClassifier

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from cascade.data.readers.label_lists import LabelList, bits_of, names_in
+from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
 from cascade.errors import ConfigError, DataError
 
 ONE = LabelList("labels", none=("No Finding", "healthy", "NORM", "normal"))

@@ -13,7 +13,7 @@ from PIL import Image
 
 from cascade.config.schema import RunConfig
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.errors import DataError
 from cascade.lint.lint import lint
 from cascade_pipelines import compare, evaluate, train

@@ -12,9 +12,9 @@ import pytest
 
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.label_lists import LabelList
-from cascade.data.readers.table_format import TableFormat
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.label_lists import LabelList
+from cascade.data.readers.table.table_format import TableFormat
 from cascade.data.signature import InputSignature
 from cascade.errors import ConfigError, DataError
 

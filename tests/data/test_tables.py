@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
 from cascade.data.names import canonical_names
-from cascade.data.readers.cells import no_reasons, numbers_of
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.csv_records import MOST_BYTES
+from cascade.data.readers.table.cells import no_reasons, numbers_of
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.csv_records import MOST_BYTES
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 

@@ -18,8 +18,8 @@ from PIL import Image
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.config.schema import KerasModel
-from cascade.data.averaging import averaged
-from cascade.data.readers.images import ImageFiles
+from cascade.data.images.averaging import averaged
+from cascade.data.readers.image.images import ImageFiles
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.runtime.measure import TOLERANCE
 from cascade.estimators.scoring import size_of

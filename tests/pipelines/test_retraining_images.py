@@ -18,7 +18,7 @@ pytest.importorskip("mlflow")
 
 from cascade.classifier import CascadeClassifier
 from cascade.config.yaml_file import load_config
-from cascade.data.readers.images import ImageFiles
+from cascade.data.readers.image.images import ImageFiles
 from cascade.datasets.phantom import write_phantom
 from cascade.predictor import CascadePredictor
 from cascade.registry import ModelRegistry

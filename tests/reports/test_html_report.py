@@ -18,7 +18,7 @@ from cascade import CascadePredictor
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.label_matrix import LabelMatrix
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.metrics import Outcome
 from cascade.reports.html import page, training_data
 from cascade.reports.html.content.explorer import examined_everywhere

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from cascade.batch.inputs.chunk import Chunk, sift
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.data.readers.finite import invalid_rows
+from cascade.data.readers.table.finite import invalid_rows
 from cascade.errors import DataError
 
 

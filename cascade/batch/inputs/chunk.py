@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cascade.data.readers.cells import Reasons
+from cascade.data.readers.table.cells import Reasons
 from cascade.data.rows import part_of
 from cascade.utils.types import Rows
 

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from cascade.batch.inputs.chunk import Chunk, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.data.image_size import at_size
-from cascade.data.readers.cells import Reasons
-from cascade.data.readers.columns import Roles, refuse_duplicates, require
+from cascade.data.images.size import at_size
 from cascade.data.readers.files import as_text, files_below
-from cascade.data.readers.images import (
+from cascade.data.readers.image.images import (
     FILE_COLUMN,
     JPEG,
     PATIENT_COLUMN,
@@ -27,8 +25,10 @@ from cascade.data.readers.images import (
     image_shape,
     warn_passed_over,
 )
-from cascade.data.readers.lists import read_table
 from cascade.data.readers.regular import opened
+from cascade.data.readers.table.cells import Reasons
+from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
+from cascade.data.readers.table.lists import read_table
 from cascade.data.rows import RowSource, RowView
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError

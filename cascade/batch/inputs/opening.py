@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cascade.batch.inputs.chunk import Chunk
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.json_lines import is_json_lines
 from cascade.data.readers.regular import check_regular
-from cascade.data.readers.table_format import is_text_table
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.json_lines import is_json_lines
+from cascade.data.readers.table.table_format import is_text_table
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 
@@ -105,7 +105,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
 def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return _open_arrays(path, roles)
-    from cascade.data.readers.tables import find_tables
+    from cascade.data.readers.table.tables import find_tables
 
     tables = find_tables(path)
     if tables:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from cascade.batch.inputs.tables import TableInput
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.tables import TableFile
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.tables import TableFile
 
 
 class ParquetInput(TableInput):

@@ -10,12 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cascade.batch.inputs.images import DecodedInput, Names, reason_below
-from cascade.data.readers.cells import Reasons
-from cascade.data.readers.columns import Roles, refuse_duplicates
 from cascade.data.readers.dicom.clipping import warn_where_clipped
 from cascade.data.readers.dicom.folder import GROUPS, ID, known_attribute, place_below
 from cascade.data.readers.dicom.slices import DicomFiles
 from cascade.data.readers.dicom.storage_class import images_among
+from cascade.data.readers.table.cells import Reasons
+from cascade.data.readers.table.columns import Roles, refuse_duplicates
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 

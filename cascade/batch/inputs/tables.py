@@ -10,8 +10,8 @@ import numpy as np
 
 from cascade.batch.inputs.chunk import Chunk, sift
 from cascade.batch.inputs.file_state import fingerprint_files
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.tables import TableColumns, TableFile
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.tables import TableColumns, TableFile
 
 
 class TableInput:

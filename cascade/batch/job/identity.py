@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.batch.outputs.predictions import TablePredictor
-from cascade.data.readers.columns import Roles
+from cascade.data.readers.table.columns import Roles
 from cascade.store.manifest import peek_manifest
 from cascade.utils.environment import versions
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from cascade.batch.inputs.chunk import Chunk
 from cascade.batch.outputs.predictions import TablePredictor
-from cascade.data.readers.cells import Reasons
+from cascade.data.readers.table.cells import Reasons
 from cascade.data.rows import part_of
 from cascade.errors import DataError
 from cascade.utils.types import Rows

@@ -18,12 +18,12 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
 from cascade.data.missing import Known, split_missing
 from cascade.data.names import canonical_names
-from cascade.data.readers.cells import refuse_invalid
-from cascade.data.readers.columns import Roles, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.finite import invalid_rows
-from cascade.data.readers.lists import group_column, id_column, label_columns, read_table
 from cascade.data.readers.regular import check_regular, is_of_machine, opened
+from cascade.data.readers.table.cells import refuse_invalid
+from cascade.data.readers.table.columns import Roles, refuse_duplicates
+from cascade.data.readers.table.finite import invalid_rows
+from cascade.data.readers.table.lists import group_column, id_column, label_columns, read_table
 from cascade.errors import DataError
 
 CHECKED_ROWS = 65_536

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.image_size import check_image_size
+from cascade.data.images.size import check_image_size
 from cascade.errors import ConfigError
 
 Windows = tuple[tuple[float, float], ...]

@@ -6,14 +6,14 @@ from functools import partial
 from pathlib import Path
 
 from cascade.data.readers.arrays import read_npy, read_npz, read_phantom
-from cascade.data.readers.columns import Roles
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
-from cascade.data.readers.images import read_image_folder
-from cascade.data.readers.json_lines import is_json_lines
+from cascade.data.readers.image.images import read_image_folder
 from cascade.data.readers.regular import check_regular
-from cascade.data.readers.table_format import is_text_table
-from cascade.data.readers.tables import find_tables, read_feature_table
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.json_lines import is_json_lines
+from cascade.data.readers.table.table_format import is_text_table
+from cascade.data.readers.table.tables import find_tables, read_feature_table
 from cascade.errors import DataError
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from cascade.data.readers.columns import Roles
-from cascade.data.readers.label_lists import LabelList
+from cascade.data.readers.table.columns import Roles
+from cascade.data.readers.table.label_lists import LabelList
 from cascade.errors import ConfigError, ModelRefusedError
 
 LISTED = ("column", "separator", "none", "id")

@@ -14,8 +14,8 @@ import pyarrow.dataset
 from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
-from cascade.data.readers.columns import require
 from cascade.data.readers.regular import is_of_machine, opened, unreadable
+from cascade.data.readers.table.columns import require
 from cascade.errors import DataError
 from cascade.utils.atomic import new_file
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from cascade.data.image_size import at_size, check_image_size
+from cascade.data.images.size import at_size, check_image_size
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import as_dense, blocks, n_rows, not_finite, take
 from cascade.data.sample_weight import check_weight

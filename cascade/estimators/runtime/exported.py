@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cascade.data.image_size import at_size
+from cascade.data.images.size import at_size
 from cascade.data.rows import as_dense, blocks_to_fetch, n_rows, not_finite
 from cascade.data.targets import TargetForm
 from cascade.errors import CascadeError, DataError, ModelRefusedError

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.readers.columns import Roles, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.clipping import warn_where_clipped
 from cascade.data.readers.dicom.header import Header
 from cascade.data.readers.dicom.slices import DicomFiles
 from cascade.data.readers.dicom.storage_class import PREAMBLE, images_among
 from cascade.data.readers.files import as_text, is_left_over
-from cascade.data.readers.images import SUFFIXES, read_listed
+from cascade.data.readers.image.images import SUFFIXES, read_listed
 from cascade.data.readers.rsna import is_label_file, labels_of
+from cascade.data.readers.table.columns import Roles, refuse_duplicates
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 

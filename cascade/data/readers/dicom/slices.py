@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.averaging import shrink
+from cascade.data.images.averaging import shrink
 from cascade.data.readers.dicom.codestream import declared_size, run_length_size
 from cascade.data.readers.dicom.display import displayed
 from cascade.data.readers.dicom.header import (

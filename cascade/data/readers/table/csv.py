@@ -10,10 +10,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from cascade.data.readers.columns import check_names
-from cascade.data.readers.csv_records import RecordReader, Records, cells_of, lines_of
 from cascade.data.readers.regular import opened
-from cascade.data.readers.table_format import TableFormat, in_utf8, unpacked
+from cascade.data.readers.table.columns import check_names
+from cascade.data.readers.table.csv_records import RecordReader, Records, cells_of, lines_of
+from cascade.data.readers.table.table_format import TableFormat, in_utf8, unpacked
 from cascade.errors import CascadeError, DataError
 
 FAULT = ""

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.column_kinds import Kind
-from cascade.data.readers.label_lists import LabelList
 from cascade.data.readers.pixels import PixelOptions
-from cascade.data.readers.table_format import TableFormat
+from cascade.data.readers.table.label_lists import LabelList
+from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
 
 MOST_LISTED = 12

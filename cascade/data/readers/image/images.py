@@ -13,12 +13,20 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cascade.data.readers.columns import Roles, listed, refuse_duplicates
 from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.file_finder import FileFinder
 from cascade.data.readers.files import PixelFiles, as_text, attempts_at, files_below, without_bad_files
-from cascade.data.readers.image_file import MOST_PIXELS, ImageHeader, check_header, greatest_grey, opened, pixels_of
-from cascade.data.readers.lists import (
+from cascade.data.readers.image.file_finder import FileFinder
+from cascade.data.readers.image.image_file import (
+    MOST_PIXELS,
+    ImageHeader,
+    check_header,
+    greatest_grey,
+    opened,
+    pixels_of,
+)
+from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.table.columns import Roles, listed, refuse_duplicates
+from cascade.data.readers.table.lists import (
     Listed,
     group_column,
     id_column,
@@ -27,7 +35,6 @@ from cascade.data.readers.lists import (
     one_row_each,
     read_table,
 )
-from cascade.data.readers.pixels import PixelOptions
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 

@@ -41,7 +41,7 @@ class Averaged(RowSource):
 
     def __getitem__(self, rows: Rows) -> NDArray[np.uint8]:
         # Imported here: it loads Pillow, which models of other rows do not need.
-        from cascade.data.averaging import averaged
+        from cascade.data.images.averaging import averaged
 
         return averaged(np.asarray(take(self.X, rows)), self.size)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
-from cascade.data.readers.cells import is_numeric, names_of, no_reasons, numbers_of, plain
-from cascade.data.readers.columns import check_names
 from cascade.data.readers.regular import check_regular, is_of_machine, opened, unreadable
+from cascade.data.readers.table.cells import is_numeric, names_of, no_reasons, numbers_of, plain
+from cascade.data.readers.table.columns import check_names
 from cascade.errors import DataError
 
 BUFFER = 2**16

@@ -10,11 +10,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from cascade.data.readers.columns import check_names
-from cascade.data.readers.csv import FAULT
-from cascade.data.readers.csv_records import lines_of
 from cascade.data.readers.regular import opened
-from cascade.data.readers.table_format import ending, unpacked
+from cascade.data.readers.table.columns import check_names
+from cascade.data.readers.table.csv import FAULT
+from cascade.data.readers.table.csv_records import lines_of
+from cascade.data.readers.table.table_format import ending, unpacked
 from cascade.errors import DataError
 
 SAMPLED_LINES = 1000

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.data.readers.cells import EMPTY_FEATURE, Reasons, no_reasons
+from cascade.data.readers.table.cells import EMPTY_FEATURE, Reasons, no_reasons
 from cascade.utils.types import Mask
 
 

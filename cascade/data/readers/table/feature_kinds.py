@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cascade.data.column_kinds import Kind, is_category, undeclared
-from cascade.data.readers.cells import TextCells, is_numeric, is_text, no_reasons, numbers_of, plain
+from cascade.data.readers.table.cells import TextCells, is_numeric, is_text, no_reasons, numbers_of, plain
 from cascade.errors import DataError
 
 _DATE = re.compile(

@@ -18,7 +18,9 @@ from cascade.data.column_kinds import Kind
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.data.names import Names
-from cascade.data.readers.cells import (
+from cascade.data.readers.dataset import Dataset
+from cascade.data.readers.files import files_below
+from cascade.data.readers.table.cells import (
     Reasons,
     TextCells,
     categories_of,
@@ -32,17 +34,15 @@ from cascade.data.readers.cells import (
     refuse_invalid,
     texts_of,
 )
-from cascade.data.readers.columns import Roles, refuse_duplicates, require
-from cascade.data.readers.csv import FAULT, PLAIN, CsvFile
-from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.feature_kinds import infer_kinds
-from cascade.data.readers.files import files_below
-from cascade.data.readers.finite import invalid_rows
-from cascade.data.readers.json_lines import JsonLinesFile, is_json_lines
-from cascade.data.readers.label_lists import LabelList, bits_of, names_in
-from cascade.data.readers.lists import chosen_names
-from cascade.data.readers.parquet import ParquetFiles
-from cascade.data.readers.table_format import TableFormat, is_text_table
+from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
+from cascade.data.readers.table.csv import FAULT, PLAIN, CsvFile
+from cascade.data.readers.table.feature_kinds import infer_kinds
+from cascade.data.readers.table.finite import invalid_rows
+from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
+from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
+from cascade.data.readers.table.lists import chosen_names
+from cascade.data.readers.table.parquet import ParquetFiles
+from cascade.data.readers.table.table_format import TableFormat, is_text_table
 from cascade.errors import DataError
 from cascade.utils.types import Mask
 

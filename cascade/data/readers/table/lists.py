@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from cascade.data.labels import Labels
 from cascade.data.missing import Known
-from cascade.data.readers.cells import is_numeric, is_text, labels_of, names_of, no_reasons, plain, refuse_invalid
-from cascade.data.readers.columns import check_names, refuse_duplicates, require
-from cascade.data.readers.columns import listed as listed_names
-from cascade.data.readers.csv import FAULT, PLAIN, CsvFile
-from cascade.data.readers.json_lines import JsonLinesFile, is_json_lines
-from cascade.data.readers.label_lists import LabelList, bits_of, names_in
-from cascade.data.readers.parquet import read_parquet
-from cascade.data.readers.table_format import TableFormat
+from cascade.data.readers.table.cells import is_numeric, is_text, labels_of, names_of, no_reasons, plain, refuse_invalid
+from cascade.data.readers.table.columns import check_names, refuse_duplicates, require
+from cascade.data.readers.table.columns import listed as listed_names
+from cascade.data.readers.table.csv import FAULT, PLAIN, CsvFile
+from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
+from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
+from cascade.data.readers.table.parquet import read_parquet
+from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from cascade.data.averaging import Box, reduced_side, shrunk
+from cascade.data.images.averaging import Box, reduced_side, shrunk
 from cascade.data.readers.files import blaming
 from cascade.data.readers.regular import check_regular
 from cascade.errors import DataError
