@@ -77,7 +77,8 @@ def test_any_lines_give_the_same_rows_whole_and_in_parts(lines: list[str], tmp_p
     check_both(path)
 
 
-cell_text = st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=20)
+# NUL is left out of names: arrays of NumPy cannot hold it at the end of a text.
+cell_text = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), max_size=20)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
