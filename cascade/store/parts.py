@@ -47,6 +47,8 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
         return spec if exporter is None else {**spec, "exports": exporter.export(estimator, folder, name)}
     from cascade.store.skops.file import save_skops
 
+    # Of a search, what it found: its candidates and scores are not needed for predictions.
+    estimator = getattr(estimator, "best_estimator_", estimator)
     save_skops(estimator, folder / f"{name}.skops", name)
     return {"kind": "skops", "file": f"{name}.skops"}
 

@@ -8,11 +8,17 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.neural_network import MLPClassifier
 
 from cascade import CascadeClassifier, CascadePredictor
 from cascade.config.schema import SklearnKind
 from cascade.datasets.known_truth import draw
 from cascade.estimators.defaults import CLASSIFIERS, per_label, sklearn_estimator
+from cascade.store.parts import load_part, save_part
+from cascade.store.plain_file import ModelFiles
 
 FAST = {
     "mlp": {"hidden_layer_sizes": [8], "max_iter": 5, "random_state": 0},
@@ -45,3 +51,24 @@ def test_each_kind_is_saved_and_loaded(kind: str, tmp_path: Path) -> None:
 def test_options_are_checked_at_once() -> None:
     with pytest.raises(ValueError, match="n_estimators"):
         sklearn_estimator("extra_trees", {"n_estimators": -1})
+
+
+FITTED_OTHERWISE = {
+    "boosted trees with weights": (HistGradientBoostingClassifier(max_iter=3), True),
+    "forest with out-of-bag scores": (RandomForestClassifier(30, oob_score=True, bootstrap=True, max_depth=3), True),
+    "averaged stochastic gradient": (SGDClassifier(loss="log_loss", average=True), True),
+    "perceptron by L-BFGS": (MLPClassifier((4,), solver="lbfgs", max_iter=20), False),
+    "search": (GridSearchCV(LogisticRegression(), {"C": [0.1, 1.0]}, cv=2), True),
+}
+
+
+@pytest.mark.parametrize("name", FITTED_OTHERWISE)
+def test_what_other_ways_of_fitting_leave_behind_is_saved(name: str, tmp_path: Path) -> None:
+    estimator, weighted = FITTED_OTHERWISE[name]
+    y = DATA.Y[:, -1]
+    weight = np.random.default_rng(0).random(len(y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = estimator.fit(X, y, sample_weight=weight) if weighted else estimator.fit(X, y)
+    loaded = load_part(save_part(fitted, tmp_path, "gate"), ModelFiles(tmp_path))
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))

@@ -123,7 +123,8 @@ LINEAR_MODEL = Listed(
     | _unread(
         "average_coef_", "average_intercept_", "loss_function_", "C_", "Cs_", "scores_", "coefs_paths_", "solver_"
     )
-    | _unread("l1_ratio_", "l1_ratios_", "multi_class", "C")
+    | _unread("l1_ratio_", "l1_ratios_", "multi_class", "C", "_average_coef", "_average_intercept", "_standard_coef")
+    | _unread("_standard_intercept")
     | {"_label_binarizer": is_estimator},
     has_two_classes,
 )
@@ -188,7 +189,14 @@ LISTED: dict[str, Listed] = {
             "_preprocessor": NOTHING,
             "is_categorical_": either(NOTHING, integers(F, high=1), lambda value, sizes: not value.any()),
         },
-        _unread("_is_categorical_remapped", "_random_seed", "_feature_subsample_rng", "_n_features", "_scorer")
+        _unread(
+            "_is_categorical_remapped",
+            "_fitted_with_sw",
+            "_random_seed",
+            "_feature_subsample_rng",
+            "_n_features",
+            "_scorer",
+        )
         | _unread("do_early_stopping_", "_use_validation_data", "train_score_", "validation_score_")
         | {"_label_encoder": is_estimator},
         is_boosting,
@@ -216,7 +224,18 @@ LISTED: dict[str, Listed] = {
             "coefs_": each_own(dense("below", "above", low=-1e30, high=1e30)),
             "intercepts_": each_own(dense("above", low=-1e30, high=1e30)),
         },
-        _unread("loss", "_random_state", "n_iter_", "t_", "_best_coefs", "_best_intercepts", "loss_curve_", "loss_")
+        _unread(
+            "loss",
+            "_random_state",
+            "n_iter_",
+            "t_",
+            "_coef_indptr",
+            "_intercept_indptr",
+            "_best_coefs",
+            "_best_intercepts",
+            "loss_curve_",
+            "loss_",
+        )
         | _unread("_no_improvement_count", "best_loss_", "validation_scores_", "best_validation_score_", "_optimizer"),
         is_perceptron,
     ),
