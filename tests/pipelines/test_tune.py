@@ -79,7 +79,8 @@ def test_on_known_truth_a_cascade_pays(tuned: tuple[Path, dict[str, Any]]) -> No
     chosen, flat = (result["trials"][result[key]] for key in ("chosen", "flat"))
     assert result["pays"]
     assert chosen["kind"] == "cascade"
-    assert chosen["share_of_flat"] < 0.6
+    # Two thirds is what `compare` calls cheaper.
+    assert chosen["share_of_flat"] < 1 / 1.5
     assert chosen["difference_low"] >= -result["margin"]
     assert flat["kind"] == "flat"
     assert result["verdict"].startswith("A cascade pays")
