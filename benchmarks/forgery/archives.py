@@ -123,9 +123,10 @@ def _forge_schema(schema: Any, how: str, rng: random.Random) -> str:
     nodes = [(path, node) for path, node in nodes if isinstance(node, dict) and "__loader__" in node]
     objects = [schema, *(node for _, node in nodes if node["__loader__"] == "ObjectNode")]
     if how == "attribute":
-        attributes = rng.choice(objects).get("content", {})
+        stateful = [node for node in objects if isinstance(node.get("content", {}).get("content"), dict)]
+        attributes = rng.choice(stateful)["content"]
         name, value = rng.choice(ATTRIBUTES), rng.choice([node for _, node in nodes])
-        attributes.setdefault("content", {})[name] = copy.deepcopy(value)
+        attributes["content"][name] = copy.deepcopy(value)
         kinds = attributes.setdefault("key_types", {"content": []})["content"]
         kinds.append({"__class__": "str", "__module__": "builtins", "__loader__": "TypeNode", "__id__": rng.random()})
         return f"attribute {name}"

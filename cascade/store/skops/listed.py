@@ -27,6 +27,7 @@ from cascade.store.skops.members import (
     are_members,
     has_two_classes,
     is_balanced_bag,
+    is_binned,
     is_boosting,
     is_calibrated,
     is_chain,
@@ -331,7 +332,7 @@ LISTED: dict[str, Listed] = {
         is_encoder,
     ),
     "sklearn.preprocessing._discretization.KBinsDiscretizer": Listed(
-        WIDTH | {"n_bins_": integers(F, low=1), "bin_edges_": inert}, {"_encoder": is_estimator}
+        WIDTH | {"n_bins_": integers(F, low=1), "bin_edges_": inert}, {"_encoder": is_estimator}, is_binned
     ),
     "sklearn.preprocessing._label.LabelBinarizer": Listed(
         {"classes_": classes, "y_type_": one_of("binary", "multiclass", "multilabel-indicator")},

@@ -269,6 +269,25 @@ def is_encoder(estimator: Any, sizes: Sizes) -> bool:
     return bool(estimator._n_features_outs == counts)
 
 
+def is_binned(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each column has the edges of its bins, and the encoder their numbers as categories."""
+    edges, counts = estimator.bin_edges_, estimator.n_bins_.tolist()
+    encoder = getattr(estimator, "_encoder", None)
+    known = [range(count) for count in counts] if encoder is None else getattr(encoder, "categories_", [])
+    return (
+        isinstance(edges, np.ndarray)
+        and len(edges) == len(known) == len(counts)
+        and all(_are_edges(each, count) for each, count in zip(edges, counts, strict=True))
+        # Another list of categories would not have the numbers that bins have.
+        and all(np.array_equal(each, np.arange(count)) for each, count in zip(known, counts, strict=True))
+    )
+
+
+def _are_edges(edges: Any, count: int) -> bool:
+    is_array = isinstance(edges, np.ndarray) and edges.dtype.kind == "f" and edges.shape == (count + 1,)
+    return is_array and bool(np.isfinite(edges).all() and (np.diff(edges) >= 0).all())
+
+
 def _are_categories(values: Any) -> bool:
     if not isinstance(values, np.ndarray) or values.ndim != 1 or not 0 < len(values) <= 2**24:
         return False
