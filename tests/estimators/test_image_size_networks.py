@@ -73,7 +73,7 @@ def test_every_runtime_sees_the_small_image(
 
 
 @pytest.mark.parametrize(
-    ("size", "sentence"), [(8, "the network does not take"), (None, "exported network takes rows")]
+    ("size", "sentence"), [(8, "the network does not take"), (None, "network takes rows")]
 )
 def test_an_export_of_another_size_is_refused(saved: Path, tmp_path: Path, size: int | None, sentence: str) -> None:
     copy = shutil.copytree(saved, tmp_path / "forged")

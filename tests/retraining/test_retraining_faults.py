@@ -135,7 +135,7 @@ def three_times_the_prevalence() -> Dataset:
 
 
 REFUSED: dict[str, tuple[Callable[[], Dataset], str]] = {
-    "nan feature": (nan_feature, "must not hold NaN or infinity; found at row 17, column 3"),
+    "nan feature": (nan_feature, "an invalid row 17: feature 3 is empty or NaN"),
     "label column zeroed": (lambda: with_findings(zeroed), "'label_3' vanished"),
     "all rows positive": (lambda: replace(batch(), Y=np.ones((ROWS, 6), np.uint8)), "on in every row"),
     "all rows negative": (lambda: replace(batch(), Y=np.zeros((ROWS, 6), np.uint8)), "no row has"),
