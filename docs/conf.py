@@ -29,7 +29,7 @@ exclude_patterns = ["extensions"]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 # Single backticks in docstrings: a link where the name is known, code where it is not.
-default_role = "py:obj"
+default_role = "name"
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's parameter lists have the types, with shapes
 numpydoc_show_class_members = False  # autodoc lists methods with their docstrings

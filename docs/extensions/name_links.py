@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from api_pages import exported_names
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.domains.python import PyXRefRole
 
 WORDS = re.compile(r"([A-Z]\w*[a-z][A-Z]|\w+_\w+)")
 NAME = re.compile(r"([A-Za-z_][\w.]*?)(\(.*\))?$")
+REFERENCE = PyXRefRole()
 FILE = re.compile(r"cascade/[\w/]+?(/__init__)?(\.py|/)?$")
 
 
@@ -58,7 +61,16 @@ def _linked(node: nodes.Node) -> bool:
     return False
 
 
+def name_role(name: str, raw: str, text: str, line: int, inliner: Any, *rest: Any) -> Any:
+    """Make the default role of docstrings: a name in the library, or code such as `.csv`."""
+    # A leading dot would ask Sphinx for any name that ends so, and a suffix of a file would become a link.
+    if text.startswith("."):
+        return [nodes.literal(raw, text)], []
+    return REFERENCE("py:obj", raw, text, line, inliner, *rest)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register the extension."""
+    app.add_role("name", name_role)
     app.connect("doctree-read", link)
     return {"parallel_read_safe": True}

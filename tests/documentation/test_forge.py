@@ -11,6 +11,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))
 
 
 def commands(path: Path) -> list[str]:
@@ -35,9 +36,7 @@ def test_the_matrix_is_the_supported_versions_of_python() -> None:
     assert tests["jobs"]["tests"]["strategy"]["matrix"]["python"] == supported
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("[!c]*.yml")), ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", FORMS, ids=lambda path: path.stem)
 def test_issue_forms_have_what_a_forge_requires(path: Path) -> None:
     form = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert {"name", "description", "body"} <= set(form)
