@@ -17,16 +17,17 @@ from cascade.data import read_data
 from cascade.datasets.phantom import write_phantom
 
 folder = Path(tempfile.mkdtemp()) / "phantom"
-write_phantom(folder, rows=1_500, size=32, n_jobs=1)
+write_phantom(folder, rows=2_000, size=64, n_jobs=1)
 data = read_data(folder)
 images, Y, groups = np.load(folder / "images.npy"), np.asarray(data.Y), data.groups
 test = np.isin(groups, np.unique(groups)[::4])
 
 # %%
-# The gate averages each image down to 16 pixels; the labeler sees all 32.
+# The gate averages each image down to 32 pixels; the labeler sees all 64.
 
-gate = KerasClassifier("cnn", {"width": 8}, image_size=16, epochs=6, validation_size=0)
-labeler = KerasClassifier("cnn", {"width": 16}, epochs=4, validation_size=0)
+training = {"learning_rate": 0.004, "batch_size": 64, "validation_size": 0}
+gate = KerasClassifier("cnn", {"width": 16}, image_size=32, epochs=12, **training)
+labeler = KerasClassifier("cnn", {"width": 16}, epochs=3, **training)
 model = CascadeClassifier(gate, labeler, label_names=data.label_names, pretrain="none", decision={"cost": (1, 5)})
 model.fit(images[~test], Y[~test], groups=groups[~test])
 prediction = model.examine(images[test])

@@ -2,8 +2,8 @@
 Choose a gate by its curve
 ==========================
 
-A threshold that keeps 95 % of the rows with a label may lose most of the rarest label. The curve shows the recall of
-each label and the share of rows that pass, over all thresholds.
+A threshold that keeps 95 % of the rows with a label may still lose most of a rare one. The curves show the recall of
+each label, and the share of the rows that pass, over all thresholds.
 """
 
 import matplotlib.pyplot as plt
