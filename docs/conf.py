@@ -30,6 +30,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 
 # Single backticks in docstrings: a link where the name is known, code where it is not.
 default_role = "name"
+autosummary_generate = False  # numpydoc loads autosummary; the pages are those of `api_pages`
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # numpydoc's parameter lists have the types, with shapes
 numpydoc_show_class_members = False  # autodoc lists methods with their docstrings
