@@ -72,9 +72,7 @@ def test_every_runtime_sees_the_small_image(
     np.testing.assert_allclose(loaded.predict_proba(files), loaded.predict_proba(X), atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("size", "sentence"), [(8, "the network does not take"), (None, "network takes rows")]
-)
+@pytest.mark.parametrize(("size", "sentence"), [(8, "the network does not take"), (None, "network takes rows")])
 def test_an_export_of_another_size_is_refused(saved: Path, tmp_path: Path, size: int | None, sentence: str) -> None:
     copy = shutil.copytree(saved, tmp_path / "forged")
     gate = json.loads((copy / "cascade.json").read_text())["gate"]
