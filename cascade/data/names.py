@@ -62,8 +62,10 @@ def _canonical(value: Any) -> str | None:
         return _of_number(value)
     # Texts of bytes would begin with the letter b.
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    text = text.strip()
     # Arrays of text drop a NUL at the end, so that a name would differ between an array and a list.
-    text = text.replace("\0", "").strip()
+    while text.endswith("\0"):
+        text = text.rstrip("\0").rstrip()
     if text in MISSING:
         return None
     # Nearly all names end here, before any pattern is tried.
