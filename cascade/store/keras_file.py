@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
 import keras
+from keras.src.backend.common import global_state
 
 from cascade.data.images.size import check_image_size
 from cascade.errors import ModelRefusedError
@@ -21,6 +24,8 @@ from cascade.store.network_spec import batch_size_from, network_spec, outputs_fr
 from cascade.store.networks.keras_config import check_config, check_sizes
 from cascade.store.plain_file import ModelFiles, read
 
+DEFERRED = "uninitialized_variables"
+"""Name of Keras' list of variables that have no values yet."""
 MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
 LARGEST_CONFIG = 8 * 2**20
 
@@ -128,13 +133,25 @@ def _check_memory(path: Path, config: Any, size: int, batch_size: int) -> None:
 
     Keras would allocate both before it reads the weights.
     """
-    # In a stateless scope, variables have shapes but take no memory.
-    with keras.StatelessScope(initialize_variables=False):
+    with _shapes_alone():
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
         declared = sum(math.prod(weight.shape) for weight in network.weights)
     if declared > size:
         raise ModelRefusedError(f"`{path}` declares {declared} weights, more than it holds.")
     check_sizes(path, network, batch_size)
+
+
+@contextmanager
+def _shapes_alone() -> Iterator[None]:
+    """Let variables that are made in the block have shapes, but never values."""
+    # Keras lists variables without values, and gives values to all of them when it next builds a network: those of a
+    # refused file would fill the memory then.
+    kept = list(global_state.get_global_attribute(DEFERRED) or [])
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            yield
+    finally:
+        global_state.set_global_attribute(DEFERRED, kept)
 
 
 def _check_weights(path: Path, weights: h5py.File, size: int) -> None:

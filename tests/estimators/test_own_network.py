@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ import pytest
 
 keras = pytest.importorskip("keras")
 
+from keras.src.backend.common import global_state  # noqa: E402
+
 from cascade import KerasClassifier  # noqa: E402
 from cascade.errors import ConfigError  # noqa: E402
+from cascade.store.parts import load_part, save_part  # noqa: E402
+from cascade.store.plain_file import ModelFiles  # noqa: E402
 
 Network = Callable[[tuple[int, ...], int], Any]
 
@@ -123,3 +128,22 @@ def test_a_network_of_another_shape_is_refused_by_name(
     name = network.__name__
     with pytest.raises(ConfigError, match=f"`network` function '{name}' must return .*{sentence}"):
         KerasClassifier(network, epochs=1).fit(*data)
+
+
+def test_what_a_loaded_or_refused_file_declares_is_not_allocated_later(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    model = KerasClassifier("mlp", {"width": 4}, epochs=1, validation_size=0.0).fit(X, (X[:, 0] > 0).astype(int))
+    load_part(save_part(model, tmp_path, "gate"), ModelFiles(tmp_path))
+    assert not global_state.get_global_attribute("uninitialized_variables")
+
+    class Twice(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = keras.layers.Dense(1)
+
+        def call(self, inputs: Any) -> Any:
+            return self.head(inputs)
+
+    # Built symbolically, which gives values to all variables that Keras has noted without one.
+    own = KerasClassifier(lambda shape, n: Twice(), epochs=1, validation_size=0.0)
+    assert own.fit(X, (X[:, 0] > 0).astype(int)).predict_proba(X).shape == (60, 2)
