@@ -278,6 +278,7 @@ class CascadeClassifier(MultilabelClassifier):
             "rows_calibrated": fitted.rows_calibrated,
             "recipe": recipe.to_json() | {"negative_pool": rule_options.negative_pool},
             "profile": training_profile(examples, fitted).to_json(),
+            "stability": fitted.stability.to_json(),
         }
         if (costs := fitted.gate_costs) is not None:
             provenance["gate_costs"] = costs.to_json()

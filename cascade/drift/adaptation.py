@@ -6,7 +6,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cascade.drift.assumption import mix_findings, mixture_findings
+from cascade.drift.assumption import feature_findings, mix_findings, mixture_findings
 from cascade.drift.finding import LARGE, NONE, DriftFinding
 from cascade.drift.prevalence import PrevalenceEstimate, estimate_prevalence
 from cascade.drift.profile import TrainingProfile
@@ -54,7 +54,9 @@ def check_adaptable(rules: Rules, n_rows: int) -> None:
         raise DataError(f"`X` must hold at least {FEWEST_ROWS} rows to estimate a prevalence. Received {n_rows}.")
 
 
-def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores, group: Rows) -> Adapted:
+def adapt_to_rows(
+    rules: Rules, profile: TrainingProfile | None, current: TrainingProfile | None, scores: Scores, group: Rows
+) -> Adapted:
     """Adapt to the prevalence that is estimated from scores; see `CascadePredictor.adapt`.
 
     Parameters
@@ -63,6 +65,8 @@ def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores,
         Fitted rules, which may have been adapted before.
     profile : TrainingProfile or None
         Profile of the training data. None if the model has none; the assumption is then not checked.
+    current : TrainingProfile or None
+        Features of the new rows in the bins of `profile`.
     scores : Scores
         Scores of n rows of the new site.
     group : ndarray of int, shape (n,)
@@ -87,6 +91,11 @@ def adapt_to_rows(rules: Rules, profile: TrainingProfile | None, scores: Scores,
     # The mix of labels is compared at the new prevalence, since it depends on how many rows have a label.
     adapted = rules.at_prevalence(estimate.value)
     findings += _mix(profile, adapted, scores, group)
+    if profile is not None and current is not None:
+        # Features only warn: one that the models hardly use may differ at every site.
+        findings += [
+            each for each in feature_findings(profile, current, abs(estimate.value - source)) if each.verdict != NONE
+        ]
     for finding in findings:
         if finding.verdict != NONE:
             warnings.warn(f"a change of prevalence alone does not explain this: {finding.sentence}", stacklevel=3)

@@ -8,11 +8,12 @@ import numpy as np
 
 from cascade.drift.clusters import count_histogram
 from cascade.drift.compare import LEVEL, histogram_findings
-from cascade.drift.counts import GATE, PREVALENCE
-from cascade.drift.effects import RATIO, share_ratio, verdict_of
+from cascade.drift.counts import FEATURE, GATE, PREVALENCE
+from cascade.drift.effects import DISTANCE, RATIO, share_ratio, smirnov_distance, smirnov_level, verdict_of
 from cascade.drift.expected import at_prevalence
 from cascade.drift.finding import DriftFinding
 from cascade.drift.profile import TrainingProfile
+from cascade.drift.score_shape import can_compare, shape_findings
 from cascade.metrics.bootstrap import ratio_interval
 from cascade.rules.rules import Rules
 from cascade.utils.types import Floats, Rows
@@ -36,14 +37,44 @@ def mixture_findings(
     Notes
     -----
     If only scores of rows without a label increase, the estimated prevalence increases as well. The whole
-    distribution of scores reveals this: no mixture of the two training distributions fits it.
+    distribution of scores reveals this: no mixture of the two training distributions fits it. A small shift of all
+    scores is nearly such a mixture, so it is looked for on its own; see `cascade.drift.score_shape`.
     """
     expected = at_prevalence(profile, prevalence).histogram(GATE)
     # For mypy: `at_prevalence` always returns a histogram of the gate's scores.
     assert expected is not None
     current = count_histogram(GATE, "", gate_z, np.array(expected.edges), group)
-    # Two findings per histogram: half of the level for each keeps the level of both together (Bonferroni).
-    yield from histogram_findings(expected, current, LEVEL / 2)
+    # Four findings per histogram: a quarter of the level for each keeps the level of all together (Bonferroni).
+    yield from histogram_findings(expected, current, LEVEL / 4)
+    if can_compare(profile):
+        yield from shape_findings(profile, current, prevalence, LEVEL / 2)
+
+
+def feature_findings(profile: TrainingProfile, current: TrainingProfile, change: float) -> Iterator[DriftFinding]:
+    """Compare features with training, beyond what a change of prevalence can cause.
+
+    Parameters
+    ----------
+    profile, current : TrainingProfile
+        Of the training data and of the new rows, in the same bins.
+    change : float
+        Absolute change of the prevalence.
+
+    Notes
+    -----
+    If only the prevalence changes by d, the distribution of a feature changes by d times the difference of its
+    distributions in the two classes. No Kolmogorov-Smirnov distance is then above |d|, whatever that difference is.
+    """
+    pairs = [(each, current.histogram(FEATURE, each.name)) for each in profile.histograms if each.kind == FEATURE]
+    level = LEVEL / max(len(pairs), 1)
+    for trained, now in pairs:
+        sides = [np.array(side.counts[:-1], dtype=np.float64) for side in (trained, now) if side is not None]
+        if now is None or not all(side.sum() for side in sides):
+            continue
+        beyond = max(smirnov_distance(*sides) - change, 0.0)
+        verdict = verdict_of(beyond, DISTANCE, smirnov_level(beyond, (trained.effective, now.effective)) < level)
+        sentence = f"{now.what}: Kolmogorov-Smirnov distance {beyond:.3g} beyond the change of prevalence"
+        yield DriftFinding(now.what, "Kolmogorov-Smirnov distance", beyond, verdict, sentence)
 
 
 def mix_findings(

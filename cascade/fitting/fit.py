@@ -23,6 +23,7 @@ from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels, planned
 from cascade.rules.probability.merge import FLAT, pool_rows
 from cascade.rules.rules import Rules, Scores
+from cascade.rules.stability import Stability
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.rules.thresholds.gate_costs import GateCosts
 from cascade.rules.thresholds.gate_threshold import GateThreshold
@@ -72,6 +73,11 @@ class Fitted:
             return None
         gate = self.rules.gate_proba(self.held.gate_z)
         return self.gate_threshold.costs(self.rules.label_names, gate, self.held.weight)
+
+    @property
+    def stability(self) -> Stability:
+        """How many held-out rows change where scores differ a little."""
+        return Stability.of(self.rules, self.scores, self.labeler_z)
 
     @property
     def scores(self) -> Scores:
@@ -186,10 +192,10 @@ def _certified(
     gate_z = gate_log_odds(gate, examples.X, certifying, 1 + unseen.gate_label_z.shape[1])[:, 0]
     # On calibrated probabilities, whose calibration was fitted on other rows: this is the gate as it will be used.
     proba = gate_rules.proba(gate_z)
-    certificate = policy.certify(proba, examples, certifying)
+    certificate = policy.certify(proba, examples, certifying, gate_rules.proba(unseen.gate_z))
     logger.info("certificate: %s", certificate.statement())
     highest = policy.thresholds(proba, examples, certifying)
-    return gate_rules.certified_at(highest, unseen, policy.recall), certificate
+    return gate_rules.certified_at(highest, proba, unseen, policy.recall), certificate
 
 
 def _gate_out_of_fold(

@@ -87,10 +87,13 @@ class GateRules:
         """Return what each label costs at the gate, on the held-out rows."""
         return self.threshold.costs(names, self.proba(held.gate_z), held.weight)
 
-    def certified_at(self, highest: Floats, held: HeldOut, recall: float) -> GateRules:
-        """Return the same rules at the lowest of the labels' certified thresholds (L,), or at 0.5 if that is lower."""
+    def certified_at(self, highest: Floats, certifying: Floats, held: HeldOut, recall: float) -> GateRules:
+        """Return the same rules at the lowest of the labels' certified thresholds (L,), or at 0.5 if that is lower.
+
+        `certifying` are the gate's probabilities of the rows of the certificate.
+        """
         # A certificate covers every lower threshold, so the upper limit keeps the claim.
-        threshold = certified_threshold(highest, self.proba(held.gate_z), held.Y, recall)
+        threshold = certified_threshold(highest, certifying, self.proba(held.gate_z), held.Y, recall)
         return replace(self, threshold=threshold)
 
 

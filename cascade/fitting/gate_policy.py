@@ -8,7 +8,7 @@ from dataclasses import fields as fields_of
 from typing import Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cascade.data.splits import random_groups
 from cascade.errors import ConfigError
@@ -89,8 +89,8 @@ class GatePolicy:
         self.certify(np.ones(int(held.sum())), examples, rows[held])
         return held
 
-    def certify(self, gate: Floats, examples: TrainingSet, rows: Rows) -> Certificate:
-        """Make the certificate from the gate's probabilities of the rows that were kept apart."""
+    def certify(self, gate: Floats, examples: TrainingSet, rows: Rows, other_scores: ArrayLike = ()) -> Certificate:
+        """Make the certificate from the gate's probabilities of the rows that were kept apart, and of other rows."""
         groups = None if examples.groups is None else examples.groups[rows]
         return certify(
             gate,
@@ -101,6 +101,7 @@ class GatePolicy:
             self.confidence,
             self.claim,
             self.accept_bound,
+            other_scores,
         )
 
     def thresholds(self, gate: Floats, examples: TrainingSet, rows: Rows) -> Floats:

@@ -11,10 +11,15 @@ import numpy as np
 from cascade.errors import ConfigError, ModelRefusedError
 from cascade.estimators.runtime.measure import TOLERANCE, rehearsal_rows
 from cascade.predictor import CascadePredictor
+from cascade.rules.stability import MOST_CHANGED
 from cascade.serving.graph_cascade import GraphCascade
 from cascade.serving.graph_formats import Examine, format_of
+from cascade.utils.log_odds import log_odds
 
 NOISE_ROWS = 64
+
+EXTREME = 1e-3
+"""Probabilities nearer to 0 or 1 are left out where log-odds are compared."""
 
 
 def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
@@ -38,7 +43,8 @@ def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
     ConfigError
         If a part is not a network.
     ModelRefusedError
-        If the graph and the predictor differ by more than the tolerance.
+        If the graph and the predictor differ by more than the tolerance, or so much that more than one in 1,000
+        calibration rows would change sides at the gate or a bit.
     """
     graph_format = format_of(format)
     cascade = GraphCascade(predictor)
@@ -46,12 +52,30 @@ def write_graph(predictor: CascadePredictor, out: Path, format: str) -> float:
         raise ConfigError(f"`{out}` exists already; choose another name or remove it first.")
     rows = rehearsal_rows(cascade.row_shape, cascade.dtype, NOISE_ROWS)
     model = graph_format.make(cascade)
-    difference = max(_with_open_gate(predictor, rows), _at_the_gate(predictor, graph_format.open(model), rows))
+    examine = graph_format.open(model)
+    difference = max(_with_open_gate(predictor, rows), _at_the_gate(predictor, examine, rows))
     # Negated, so that a NaN is refused as well.
     if not difference <= TOLERANCE:
         raise ModelRefusedError(f"the graph differs by {difference:.2g} in probability from the model; not written.")
+    _refuse_unstable(predictor, examine, rows)
     graph_format.write(model, out)
     return difference
+
+
+def _refuse_unstable(predictor: CascadePredictor, examine: Examine, rows: Any) -> None:
+    """Refuse a graph whose rounding changes too many calibration rows."""
+    if predictor.stability is None:
+        return
+    gate, expected = np.asarray(examine(rows)["gate_probability"], np.float64), predictor.examine(rows).gate_proba
+    # Near 0 and 1 float32 has too few digits for log-odds, and no threshold is there.
+    middle = (expected > EXTREME) & (expected < 1 - EXTREME)
+    difference = float(np.abs(log_odds(gate[middle]) - log_odds(expected[middle])).max(initial=0.0))
+    changed = predictor.stability.share(difference)
+    if changed > MOST_CHANGED:
+        raise ModelRefusedError(
+            f"the graph would change {changed:.2g} of the calibration rows by rounding, at the gate or in a bit; not "
+            "written. Train again, with thresholds between scores."
+        )
 
 
 def _with_open_gate(predictor: CascadePredictor, rows: Any) -> float:

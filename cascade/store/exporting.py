@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from cascade.errors import ConfigError
 from cascade.estimators.runtime.exported import exported_from
@@ -21,9 +22,11 @@ from cascade.estimators.runtime.measure import (
     rehearsal_rows,
 )
 from cascade.estimators.runtime.runtimes import FLOAT32, INT8, KERAS, RUNTIMES, check_threads
+from cascade.rules.stability import MOST_CHANGED, Stability
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.networks.graph import check_operators
 from cascade.store.timing import Timer
+from cascade.utils.log_odds import log_odds
 
 logger = logging.getLogger("cascade.export")
 
@@ -32,11 +35,21 @@ Entry = dict[str, Any]
 
 @dataclass(frozen=True)
 class Converted:
-    """A network in a runtime, with the largest and mean difference of its probabilities from those of Keras."""
+    """A network in a runtime, with the differences of its outputs from those of Keras.
+
+    Attributes
+    ----------
+    content : bytes
+    largest, mean : float
+        Of probabilities.
+    log_odds : float
+        The largest of log-odds.
+    """
 
     content: bytes
     largest: float
     mean: float
+    log_odds: float
 
 
 class Exporter:
@@ -50,10 +63,19 @@ class Exporter:
     int8 : Int8Rows, optional
         Rows to quantise networks to INT8 with. Quantised networks may differ from Keras by any amount, which is
         recorded.
+    stability : Stability, optional
+        Calibration rows that change where scores differ a little. None where they were not counted.
     """
 
-    def __init__(self, runtimes: Sequence[str], threads: int | None = None, int8: Int8Rows | None = None) -> None:
+    def __init__(
+        self,
+        runtimes: Sequence[str],
+        threads: int | None = None,
+        int8: Int8Rows | None = None,
+        stability: Stability | None = None,
+    ) -> None:
         self.runtimes = tuple(runtimes)
+        self.stability = stability
         self.threads = check_threads(threads)
         self.int8 = int8
         self.precision = FLOAT32 if int8 is None else INT8
@@ -108,7 +130,16 @@ class Exporter:
             far = converted.largest
             logger.warning("%s: %s differs by %.2g in probability and is left out", name, runtime, far)
             return None
+        changed = self._changed(converted)
+        if changed is not None and changed > MOST_CHANGED:
+            sentence = "%s: rounding in %s would change %.2g of the calibration rows, at the gate or in a bit; left out"
+            logger.warning(sentence, name, runtime, changed)
+            return None
         return converted
+
+    def _changed(self, converted: Converted) -> float | None:
+        """Return the share of calibration rows that change; None for INT8, whose loss is measured on labelled rows."""
+        return None if self.int8 is not None or self.stability is None else self.stability.share(converted.log_odds)
 
     def _compared(self, estimator: Any, runtime: str, content: bytes, rows: NDArray[Any]) -> Converted:
         """Compare with Keras, in batches and for a single row, which is computed by a separate session."""
@@ -116,7 +147,10 @@ class Exporter:
         reference = np.asarray(estimator.network_.predict_on_batch(rows))
         largest, mean = probability_differences(exported.logits(rows), reference)
         alone, _ = probability_differences(exported.logits(rows[:1]), reference[:1])
-        return Converted(content, max(largest, alone), mean)
+        # Clipped as the rules see them; beyond, the last digits of large logits would count as a difference.
+        logits = (exported.logits(rows), reference)
+        z, other = (log_odds(expit(estimator.loss_.log_odds(np.asarray(one, np.float64)))) for one in logits)
+        return Converted(content, max(largest, alone), mean, float(np.abs(z - other).max()))
 
     def _float32(self, estimator: Any, exports: dict[str, Converted], name: str) -> list[Entry]:
         """Return the entries of the manifest, fastest first, including Keras."""
@@ -149,4 +183,5 @@ class Exporter:
             "precision": self.precision,
             "largest_difference": exports[runtime].largest,
             "mean_difference": exports[runtime].mean,
+            "rows_changed": self._changed(exports[runtime]),
         }

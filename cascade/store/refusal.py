@@ -10,6 +10,7 @@ from typing import Any
 
 from cascade.data.labels import is_visible
 from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError, RuntimeUnavailableError
+from cascade.rules.stability import Stability
 from cascade.rules.thresholds.gate_costs import GateCosts
 from cascade.utils.checks import is_number
 
@@ -82,6 +83,8 @@ def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
         from cascade.drift.profile import TrainingProfile
 
         TrainingProfile.from_json(provenance["profile"])
+    if "stability" in provenance:
+        Stability.from_json(provenance["stability"])
     if "gate_costs" in provenance:
         GateCosts.from_json(provenance["gate_costs"])
     return provenance

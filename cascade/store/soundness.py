@@ -48,7 +48,9 @@ def _is_proof(row: LabelCertificate, certificate: Certificate) -> bool:
         (row.bound, row.best_bound, row.proven), (expected.bound, expected.best_bound, expected.proven), strict=True
     )
     close = all(isinstance(claimed, float) and math.isclose(claimed, true, rel_tol=1e-9) for claimed, true in bounds)
-    return close and (row.certified, row.needed) == (expected.certified, expected.needed)
+    # Where recall**n equals the level exactly, earlier versions wrote one more than is needed.
+    needed = isinstance(row.needed, int) and 0 <= row.needed - expected.needed <= 1
+    return close and needed and row.certified == expected.certified
 
 
 def _is_count(value: Any) -> bool:

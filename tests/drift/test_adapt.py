@@ -24,6 +24,7 @@ from cascade.rules.probability.merge import POOLS
 from cascade.rules.probability.prior_shift import FURTHEST, PriorShift
 
 SITES = (0.03, 0.4)
+NOT_PREVALENCE = "change of prevalence alone does not explain|differs from training in more than prevalence"
 SPREADS = 4
 POOL = draw(60_000, seed=2)
 TRAINING = draw(16_000, seed=1)
@@ -195,6 +196,85 @@ def test_rows_tell_the_prevalence(certified: CascadePredictor) -> None:
     assert told["prevalence"] == pytest.approx(0.4, abs=0.03)
     assert told["interval"][0] < told["prevalence"] < told["interval"][1]
     assert {check["verdict"] for check in told["checks"]} == {"none"}
+
+
+def moved_site(n: int, seed: int, moved: float, share: float | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return rows of 12 features, all moved a little in the direction of the classes, at a share with a label."""
+    rng = np.random.default_rng([seed, 7])
+    X = rng.normal(size=(n if share is None else 10 * n, 12))
+    Y = (X.sum(axis=1, keepdims=True) * 0.75 + rng.normal(size=(len(X), 3)) > [3.0, 3.2, 3.4]).astype(int)
+    if share is not None:
+        some, n_with = Y.any(axis=1), rng.binomial(n, share)
+        rows = np.concatenate([np.flatnonzero(some)[:n_with], np.flatnonzero(~some)[: n - n_with]])
+        X, Y = X[rows], Y[rows]
+    return X + moved, Y
+
+
+@pytest.fixture(scope="module")
+def linear() -> CascadePredictor:
+    X, Y = moved_site(6000, 0, 0.0)
+    return CascadeClassifier(LogisticRegression(), MultiOutputClassifier(LogisticRegression())).fit(X, Y).predictor_
+
+
+@pytest.mark.parametrize("moved", [0.1, 0.16, 0.25])
+@pytest.mark.parametrize("n", [1000, 4000])
+def test_a_small_shift_of_all_features_is_not_taken_for_another_prevalence(
+    linear: CascadePredictor, moved: float, n: int
+) -> None:
+    X, Y = moved_site(n, 1, moved)
+    gate = linear.rules.gate_proba(linear.score(X).gate_z)
+    # Without the check, the estimate would be this wrong.
+    assert estimate_prevalence(gate, linear.rules.prior_shift().source, np.arange(n)).value > 1.4 * Y.any(axis=1).mean()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises((UserWarning, DataError), match=NOT_PREVALENCE):
+            linear.adapt(X)
+
+
+def test_features_that_spread_are_not_taken_for_another_prevalence(linear: CascadePredictor) -> None:
+    X, _ = moved_site(4000, 1, 0.0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises((UserWarning, DataError), match=NOT_PREVALENCE):
+            linear.adapt(1.5 * X)
+
+
+@pytest.mark.parametrize("share", [0.06, None, 0.4])
+def test_another_prevalence_alone_is_seldom_warned_of(linear: CascadePredictor, share: float | None) -> None:
+    found = 0
+    for seed in range(20):
+        X, _ = moved_site(1000, seed + 10, 0.0, share)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            linear.adapt(X)
+        found += bool(seen)
+    # At most 5 % of the draws each for scores, features and labels, and fewer as effects have to be large, too.
+    assert found <= 4
+
+
+def test_a_feature_that_the_gate_hardly_uses_is_warned_of() -> None:
+    rng = np.random.default_rng(0)
+    X, Y = moved_site(6000, 0, 0.0)
+    X = np.column_stack([X, rng.normal(size=6000)])
+    labeler = MultiOutputClassifier(LogisticRegression())
+    predictor = CascadeClassifier(LogisticRegression(), labeler).fit(X, Y).predictor_
+    there, _ = moved_site(2000, 1, 0.0)
+    with pytest.warns(UserWarning, match="feature '12': .* beyond the change of prevalence"):
+        predictor.adapt(np.column_stack([there, rng.normal(size=2000) + 2.0]))
+
+
+def test_an_adapted_cascade_takes_its_own_threshold(certified: CascadePredictor, linear: CascadePredictor) -> None:
+    """Undoing the shift of a threshold rounds it; given back, the model's own threshold examines the same rows."""
+    for predictor, X in ((certified, POOL.X[:500]), (linear, moved_site(500, 3, 0.0)[0])):
+        for prevalence in np.linspace(0.03, 0.6, 40):
+            there = predictor.adapt(prevalence=prevalence)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                found = there.examine(X, gate_threshold=there.gate_threshold)
+            assert np.array_equal(found.passed_gate, predictor.examine(X).passed_gate)
+            if predictor is linear:
+                with pytest.raises(ConfigError, match="`gate_threshold` must be at least"):
+                    there.examine(X, gate_threshold=np.nextafter(there.gate_threshold, 0))
 
 
 def test_rows_that_differ_in_more_than_prevalence_are_refused(certified: CascadePredictor) -> None:

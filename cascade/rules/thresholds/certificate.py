@@ -15,6 +15,10 @@ from cascade.metrics.intervals import clopper_pearson
 Claim = Literal["joint", "per_label"]
 Unit = Literal["row", "group"]
 
+ROUNDING = 1e-12
+"""Relative difference up to which a probability counts as equal to its level, besides one rounding of a confidence near
+1: 1 - 0.95 is 0.050000000000000044."""
+
 NAMED = 5
 """Labels without the requested recall that a statement lists by name."""
 
@@ -64,7 +68,27 @@ def positives_needed(recall: float, confidence: float = 0.95) -> int:
     """
     check_provable(recall, confidence)
     # At that recall all of n units pass with probability recall**n; n suffices if this is at most 1 - confidence.
-    return math.ceil(math.log(1 - confidence) / math.log(recall))
+    needed = math.ceil(math.log(1 - confidence) / math.log(recall))
+    # Where both are equal, the logarithms may be rounded to either side. The powers decide, as in `misses_allowed`.
+    while needed > 1 and _proves(needed - 1, recall, confidence):
+        needed -= 1
+    while not _proves(needed, recall, confidence):
+        needed += 1
+    return needed
+
+
+def _proves(positives: int, recall: float, confidence: float) -> bool:
+    """Return whether this many positives without a miss prove a recall."""
+    return at_most(recall**positives, 1 - confidence)
+
+
+def at_most(probability: float, level: float) -> bool:
+    """Return whether a probability is at most a level, where both may be rounded in the last digits."""
+    return probability <= _rounded_up(level)
+
+
+def _rounded_up(level: float) -> float:
+    return level * (1 + ROUNDING) + 2**-52
 
 
 def misses_allowed(positives: ArrayLike, recall: float, confidence: float = 0.95) -> NDArray[np.int64]:
@@ -94,10 +118,12 @@ def misses_allowed(positives: ArrayLike, recall: float, confidence: float = 0.95
 
     check_provable(recall, confidence)
     n = np.asarray(positives)
-    reaching = binom.ppf(1 - confidence, n, 1 - recall)
+    # A little above the level, so that a count whose tail probability equals it is not lost to rounding.
+    level = _rounded_up(1 - confidence)
+    reaching = binom.ppf(level, n, 1 - recall)
     # `ppf` returns the first count whose tail probability reaches the level. The test needs at most the level, so
     # this count is allowed only if it meets the level exactly, and otherwise one less.
-    above = binom.cdf(reaching, n, 1 - recall) > 1 - confidence
+    above = binom.cdf(reaching, n, 1 - recall) > level
     return np.asarray(reaching - above, dtype=np.int64)
 
 
@@ -227,7 +253,8 @@ class Certificate:
         return (
             f"With confidence {self.confidence!r}, at a gate threshold of {self.threshold!r} or lower, {claimed}"
             f"{self._others()}, in data drawn like these {self.rows} rows, where recall is {RECALL_OF[self.unit]}. "
-            "Refitting, recalibrating or quantising the gate, or raising the threshold, voids this."
+            "Refitting, recalibrating or quantising the gate, or raising the threshold, voids this. Exports in float32 "
+            "are covered up to the rows that rounding changes: at most one in 1,000 of the calibration rows."
         )
 
     def _others(self) -> str:

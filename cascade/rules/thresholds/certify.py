@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from cascade.data.labels import Labels, check_labels, name_labels
 from cascade.data.splits import group_numbers
 from cascade.errors import CertificateError, ConfigError, DataError
+from cascade.rules.thresholds.between_scores import Cuts
 from cascade.rules.thresholds.certificate import (
     Certificate,
     Claim,
@@ -33,6 +34,7 @@ def certify(
     confidence: float = 0.95,
     claim: Claim = "joint",
     accept_bound: bool = False,
+    other_scores: ArrayLike = (),
 ) -> Certificate:
     """Find the highest gate threshold at which the recall of every label is proven.
 
@@ -53,11 +55,15 @@ def certify(
     accept_bound : bool, default=False
         What to do with a label that has too few units to prove `recall` even with no miss. False raises an error.
         True leaves it out of the certified labels, but the threshold still keeps every one of its units.
+    other_scores : array-like of float, shape (m,), default=()
+        The gate's probabilities of further rows, such as those of its calibration. They prove nothing, but the
+        threshold is on none of them either.
 
     Returns
     -------
     Certificate
-        Without any positive the threshold is 0: every row passes.
+        The threshold is half-way in log-odds between the lowest score that has to pass and the next lower one. Without
+        any positive it is 0: every row passes.
 
     Raises
     ------
@@ -73,7 +79,9 @@ def certify(
     is the last candidate before the first at which some null is not rejected. Misses only grow with the threshold. So
     with m the most misses that n units allow, label k's nulls are rejected up to T_k, its unit score with m smaller
     ones, and not above. The result is T = min T_k, found by sorting. Between two scores nothing changes, so it
-    suffices to try scores. Ties need no special case: misses are scores strictly below the threshold.
+    suffices to try scores. Ties need no special case: misses are scores strictly below the threshold. T itself would
+    be on a score, where rounding in another runtime can reject every row that shares it. So the threshold is moved
+    half-way to the next lower score, which only lets more rows pass.
 
     *One label.* Let t* be the upper end of the thresholds at which k's recall is at least r. T_k > t* means that at
     thresholds just above t*, where the recall is below r, there were at most m misses. This has a probability of at
@@ -103,7 +111,7 @@ def certify(
     >>> gate = np.linspace(0, 1, 1001)
     >>> certificate = certify(gate, gate[:, None] > 0.8, names=["bleed"])
     >>> certificate.threshold, certificate.labels[0].misses, certificate.holds_at(0.5)
-    (0.805, 4, True)
+    (0.8045002222061157, 4, True)
     """
     if claim not in get_args(Claim):
         raise ConfigError(f"`claim` must be 'joint' or 'per_label'. Received {claim!r}.")
@@ -113,7 +121,8 @@ def certify(
     scores = _check_gate(gate, len(labels))
     units = _units(scores, labels, group_numbers(groups, len(labels)))
     level = level_of(claim, confidence, len(named))
-    threshold = _lowest(_highest(units, recall, level))
+    lowest = _lowest(_highest(units, recall, level))
+    threshold = Cuts.of(np.append(scores, other_scores)).at_or_below(lowest) if lowest else 0.0
     certificate = Certificate(
         recall,
         confidence,

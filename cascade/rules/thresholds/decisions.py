@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
+from cascade.rules.thresholds.between_scores import Cuts
 from cascade.rules.thresholds.chance import ChanceTest
 from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
@@ -137,6 +138,9 @@ def decision_thresholds(
     relies on its calibrated probabilities instead of following the noise of a few rows, that of a frequent label on its
     own data. For F1 without any positive this is the threshold of largest expected F1.
 
+    A chosen threshold is half-way in log-odds between two neighbouring probabilities of examined rows. On one of them,
+    rounding in another runtime could change the bits of all rows that share it.
+
     References
     ----------
     Lipton, Elkan & Narayanaswamy (2014), Thresholding classifiers to maximize F1 score.
@@ -181,7 +185,7 @@ def _threshold(
     if isinstance(decision, Mapping) and "cost" in decision:
         return cost_threshold(*decision["cost"]), ""
     # Nothing to choose by: no examined row, no probability above 0, or no positive where probabilities are not used.
-    if not passed.any() or not (weight @ proba > 0) or not (prior or y.any()):
+    if not (passed & (weight > 0)).any() or not (weight @ proba > 0) or not (prior or y.any()):
         return 0.5, ""
     # Positives are counted without weights: how noisy a threshold is depends on the number of rows behind it.
     trust = float(y.sum() / (y.sum() + prior)) if y.any() else float(not prior)
@@ -195,15 +199,18 @@ def _threshold(
 
 
 class _Curve:
-    """Counts at every threshold, from the highest probability down: rows set, positives among them, all positives."""
+    """Counts at every threshold, from the highest down: rows set, positives among them, all positives."""
 
     def __init__(self, proba: Floats, passed: NDArray[np.bool_], target: Floats, weight: Floats) -> None:
-        examined = np.flatnonzero(passed)
+        examined = np.flatnonzero(passed & (weight > 0))
         order = examined[np.argsort(-proba[examined], kind="stable")]
         score = proba[order]
-        # A threshold takes all rows of one probability at once, so only the last row of each tie is a candidate.
-        last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)
-        self.score = score[last]
+        # A threshold takes all rows of one probability at once, so only the last row of each tie is a candidate. Of
+        # probabilities that differ by rounding, only the widest gap is one.
+        cuts = Cuts.of(score)
+        candidates = np.unique(cuts.best)
+        last = np.append(np.flatnonzero(np.diff(score)), len(score) - 1)[candidates]
+        self.threshold = cuts.threshold[candidates]
         self.predicted = np.cumsum(weight[order])[last]
         self.true_positive = np.cumsum((weight * target)[order])[last]
         # Over all rows, not only those past the gate: a positive that the gate rejects is a missed one.
@@ -214,9 +221,9 @@ class _Curve:
         best = int(np.argmax(self.true_positive / (self.predicted + self.positive)))
         # The small slack keeps ten times a sum such as 99.99999999999999 from being less than 1,000.
         if self.predicted[best] <= MOST_BITS * self.positive * (1 + 1e-9):
-            return float(self.score[best]), ""
+            return float(self.threshold[best]), ""
         return NEVER, (
-            f"is too uncertain for F1: its best threshold, {self.score[best]:.3g}, has precision "
+            f"is too uncertain for F1: its best threshold, {self.threshold[best]:.3g}, has precision "
             f"{self.true_positive[best] / self.predicted[best]:.3g} and sets "
             f"{self.predicted[best] / self.positive:.3g} bits per positive (positives: {n_positives}); {INSTEAD}"
         )
@@ -225,8 +232,8 @@ class _Curve:
         # The small slack keeps a product such as 0.55 * 100 = 55.00000000000001 from requiring one positive more.
         enough = self.true_positive >= wanted * self.positive - 1e-9
         if enough.any():
-            return float(self.score[np.argmax(enough)]), ""
-        return float(self.score[-1]), (
+            return float(self.threshold[np.argmax(enough)]), ""
+        return float(self.threshold[-1]), (
             f"cannot have recall {wanted}: the gate passes {self.true_positive[-1] / self.positive:.3g} of its "
             "positives; every row past the gate gets the bit."
         )
@@ -235,6 +242,6 @@ class _Curve:
         # Precision is not monotone in the threshold: of all that have enough, the lowest has the largest recall.
         enough = np.flatnonzero(self.true_positive >= wanted * self.predicted - 1e-9)
         if len(enough):
-            return float(self.score[enough[-1]]), ""
+            return float(self.threshold[enough[-1]]), ""
         best = float((self.true_positive / self.predicted).max())
         return NEVER, f"cannot have precision {wanted}: the best threshold has {best:.3g}; its bit is never set."

@@ -12,6 +12,8 @@ from scipy.special import betainc
 
 from cascade.data.labels import Labels
 from cascade.metrics.intervals import clopper_pearson, clustered_share, effective_rows
+from cascade.rules.thresholds.between_scores import Cuts
+from cascade.rules.thresholds.certificate import at_most
 from cascade.rules.thresholds.gate_costs import GateCosts, LabelCost
 from cascade.utils.types import Floats, Mask, Rows
 
@@ -136,6 +138,9 @@ def gate_threshold(
     positives' scores. Positives with weights or in groups count as fewer: Kish's number, or the number of independent
     positives that would estimate this recall with the same variance (Korn & Graubard 1998).
 
+    The threshold is placed half-way in log-odds between that score and the next lower one of any row. On a score that
+    many rows share, rounding in another runtime would reject all of them.
+
     The threshold is the lowest over the labels, whose recall is too low only if that of the label with the lowest best
     threshold is (see `certify`). So the confidence needs no correction for the number of labels.
 
@@ -149,8 +154,8 @@ def gate_threshold(
 
     Examples
     --------
-    >>> gate_threshold(np.array([0.9, 0.4, 0.1]), np.array([[1, 0], [0, 1], [0, 0]]), recall=1.0).value
-    0.4
+    >>> gate_threshold(np.array([0.9, 0.4, 0.1]), np.array([[1, 0], [0, 1], [0, 0]]), recall=1.0).value.__round__(3)
+    0.214
     """
     wanted = np.broadcast_to(np.asarray(recall, dtype=np.float64), Y.shape[1:])
     weights = np.ones(len(gate)) if weight is None else weight
@@ -165,25 +170,29 @@ def gate_threshold(
         for k, positive in _any_without(counted, any_index):
             of_any = rows.highest(positive, float(wanted[any_index]))
             without[k] = np.delete(highest, [k, any_index]).min(initial=of_any)
-    value = _lowest(highest)
+    # Without rows of weight 0, which have no effect on anything.
+    value = _between(highest, gate[weights > 0])
     bound = np.array([rows.bound(positive, recall, value) for positive, recall in pairs])
     return GateThreshold(value, wanted, *_counts(value, gate, Y), highest, without, bound)
 
 
-def certified_threshold(highest: Floats, gate: Floats, Y: Labels, recall: float) -> GateThreshold:
+def certified_threshold(highest: Floats, certifying: Floats, gate: Floats, Y: Labels, recall: float) -> GateThreshold:
     """Return the lowest of the labels' certified thresholds (L,), at most 0.5, with the counts on other rows.
 
     Parameters
     ----------
     highest : ndarray of float, shape (L,)
         The highest threshold of each label, infinite without positives; see `certified_thresholds`.
+    certifying : ndarray of float, shape (m,)
+        Gate probabilities of the rows of the certificate.
     gate : ndarray of float, shape (n,)
+        Those of the other rows. The threshold is between two of all these probabilities.
     Y : ndarray of 0/1, shape (n, L)
     recall : float
         The certificate's.
     """
     wanted, unknown = np.full(Y.shape[1], recall), np.full(Y.shape[1], np.nan)
-    value = _lowest(highest)
+    value = _between(highest, np.concatenate([certifying, gate]))
     return GateThreshold(value, wanted, *_counts(value, gate, Y), highest, _lowest_of_others(highest), unknown)
 
 
@@ -193,8 +202,12 @@ def no_threshold(Y: Labels) -> GateThreshold:
     return GateThreshold(0.0, np.zeros(Y.shape[1]), positives, positives, nothing, nothing, np.full(Y.shape[1], np.nan))
 
 
-def _lowest(highest: Floats) -> float:
-    return min(float(highest.min()), HIGHEST_GATE_THRESHOLD) if np.isfinite(highest).any() else 0.0
+def _between(highest: Floats, gate: Floats) -> float:
+    """Return the lowest of the labels' thresholds, moved between two probabilities of the gate."""
+    if not np.isfinite(highest).any():
+        return 0.0
+    cuts = Cuts.of(gate)
+    return min(cuts.at_or_below(float(highest.min())), cuts.capped(HIGHEST_GATE_THRESHOLD))
 
 
 def _lowest_of_others(highest: Floats) -> Floats:
@@ -252,7 +265,7 @@ class _Rows:
         plain = _keep(scores, weight, recall)
         effective = self._independent(positive, recall)
         # No number of positives proves a recall of 1, and few prove no other: then all of them are kept.
-        provable = recall < 1 and recall**effective <= self.outside
+        provable = recall < 1 and at_most(recall**effective, self.outside)
         share = 1 - _losses_allowed(effective, recall, self.outside) / effective if provable else 1.0
         # The lowest positive above the limit, since only other rows pass between two of them.
         limit = float(scores[scores >= self._limit(plain)].min())

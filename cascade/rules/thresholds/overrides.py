@@ -41,21 +41,29 @@ def fitted_threshold(given: float | None, rules: Rules, certificate: Certificate
         return rules.gate_threshold
     if not (is_number(given) and 0 <= given <= 1):
         raise ConfigError(f"`gate_threshold` must lie between 0 and 1. Received {given!r}.")
-    # Fitted and certified thresholds are on the scale before a prior shift; the comparisons below need that scale too.
-    threshold = given if rules.shift is None else rules.shift.undo(given)
-    if rules.negative_pool == "gated" and threshold < rules.gate_threshold:
+    # Compared where the model is used: undoing a prior shift rounds, and would refuse the model's own threshold.
+    if rules.negative_pool == "gated" and given < rules.served_threshold:
         raise ConfigError(
-            f"`gate_threshold` must be at least {rules.served_threshold:.6g}: the labeler was trained on rows past it "
-            f"(negative_pool='gated'). Received {given:.6g}."
+            f"`gate_threshold` must be at least {rules.served_threshold!r}: the labeler was trained on rows past it "
+            f"(negative_pool='gated'). Received {float(given)!r}."
         )
-    if certificate is not None and not certificate.holds_at(threshold):
-        certified = float(rules.served(np.array(certificate.threshold)))
+    certified = None if certificate is None else float(rules.served(np.array(certificate.threshold)))
+    if certified is not None and given > certified:
         warnings.warn(
-            f"`gate_threshold` {given:.6g} is above the certified {certified:.6g}: the gate's certificate does not "
+            f"`gate_threshold` {float(given)!r} is above the certified {certified!r}: the gate's certificate does not "
             "hold for these predictions.",
             stacklevel=4,
         )
-    return threshold
+    return _as_fitted(float(given), rules)
+
+
+def _as_fitted(given: float, rules: Rules) -> float:
+    """Return a threshold on the scale before a prior shift, on the same side of the fitted one as it was given."""
+    if given == rules.served_threshold or rules.shift is None:
+        return rules.gate_threshold if given == rules.served_threshold else given
+    threshold = rules.shift.undo(given)
+    nearest = max if given > rules.served_threshold else min
+    return nearest(threshold, rules.gate_threshold)
 
 
 def decision_limits(given: Thresholds, rules: Rules) -> Floats:
