@@ -10,7 +10,7 @@ pytest.importorskip("mlflow")
 
 from benchmarks.kill_retrain import kill_at_places, write_months
 
-PLACES = 6
+PLACES = 3
 """The command `python benchmarks/kill_retrain.py --places 100` has more."""
 
 
