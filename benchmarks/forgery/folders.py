@@ -76,7 +76,8 @@ CASCADES: dict[str, Callable[[], tuple[Any, Any]]] = {
         MultiOutputClassifier(CalibratedClassifierCV(GaussianNB(), cv=2, method="isotonic")),
     ),
     "one hot": _pipeline(_encoded(OneHotEncoder(handle_unknown="ignore", min_frequency=10))),
-    "ordinal": _pipeline(_encoded(OrdinalEncoder())),
+    # An encoder with fewer categories is a sound one, which would refuse the rows and not the folder.
+    "ordinal": _pipeline(_encoded(OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1))),
     "bins": _pipeline(SimpleImputer(add_indicator=True), KBinsDiscretizer(3, encode="onehot")),
     "polynomial": _pipeline(PolynomialFeatures(2), FeatureUnion([("scaled", StandardScaler()), ("axes", PCA(2))])),
 }
