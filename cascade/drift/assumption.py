@@ -63,7 +63,7 @@ def feature_findings(profile: TrainingProfile, current: TrainingProfile, change:
     Notes
     -----
     If only the prevalence changes by d, the distribution of a feature changes by d times the difference of its
-    distributions in the two classes. No Kolmogorov-Smirnov distance is then above |d|, whatever that difference is.
+    distributions in the two classes. No Kolmogorov-Smirnov distance is then above abs(d), whatever that difference is.
     """
     pairs = [(each, current.histogram(FEATURE, each.name)) for each in profile.histograms if each.kind == FEATURE]
     level = LEVEL / max(len(pairs), 1)
