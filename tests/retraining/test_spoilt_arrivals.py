@@ -15,7 +15,7 @@ from cascade.retraining.checks.groups import check_groups
 from cascade.retraining.memory.class_means import class_means, count_positives
 from cascade.retraining.memory.feature_figures import FeatureFigures, Sample, feature_figures, ranking
 from cascade.retraining.memory.record import TrainingRecord
-from cascade.retraining.memory.row_hashes import hashes_of
+from cascade.retraining.memory.row_hashes import RowHashes, hashes_of
 
 Change = Callable[[Dataset, np.random.Generator], Dataset]
 pytestmark = pytest.mark.filterwarnings("ignore:label ")
@@ -116,7 +116,7 @@ def test_a_record_of_an_earlier_release_is_read_and_its_checks_are_left_out(cham
 
 
 def test_figures_survive_json_and_the_ranking_is_the_share_of_ordered_pairs(champion: Champion) -> None:
-    sample = Sample.of(table(3, 300))
+    sample = Sample.of(RowHashes(table(3, 300)))
     figures = feature_figures(sample)
     assert FeatureFigures.from_json(figures.to_json()) == figures
     found = ranking(sample)

@@ -102,7 +102,7 @@ def validate_data(
                 findings += _located(check_labels_against(new.part(rows), record, limits), new, rows)
                 groups = None if new.groups is None else hashes.groups[fresh[rows]]
                 findings += _located(check_groups(groups, record), new, rows)
-            findings += _changed_features(new, parts, record, champion)
+            findings += _changed_features(hashes, fresh, parts, record, champion)
             # Last, since predicting all new rows takes the most time: not for data that is refused anyway.
             if champion is not None and parts and not _refused(findings):
                 findings += _disagreements(new, parts, champion, record, limits.agreement)
@@ -116,12 +116,13 @@ def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
 
 
 def _changed_features(
-    new: Dataset, parts: list[Rows], record: TrainingRecord, champion: CascadePredictor | None
+    hashes: RowHashes, fresh: Rows, parts: list[Rows], record: TrainingRecord, champion: CascadePredictor | None
 ) -> list[DataFinding]:
+    new = hashes.data.part(fresh)
     findings: list[DataFinding] = []
-    # All rows come last, after single arrivals. Each row is measured once, since rows may be files to decode.
+    # All rows come last, after single arrivals, and would be compared twice.
     for rows in parts[: max(1, len(parts) - 1)]:
-        sample = Sample.of(new.part(rows))
+        sample = Sample.of(hashes, fresh[rows])
         if record.features is not None and new.label_names == record.label_names:
             findings += _located(check_features(sample, record.features, new.label_names), new, rows)
         if champion is not None and champion.profile is not None:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cascade.data.label_matrix import LabelMatrix
-from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
-from cascade.drift.measures import Measures, measure, spaced_rows
+from cascade.drift.measures import Measures, spaced_rows
+from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.types import Floats, Mask, Rows
 
 MOST_VALUES = 8
@@ -44,13 +44,14 @@ class Sample:
     group: Rows
 
     @classmethod
-    def of(cls, data: Dataset) -> Sample:
-        """Measure up to 10,000 evenly spaced rows with labels."""
-        rows = spaced_rows(len(data))
+    def of(cls, hashes: RowHashes, among: Rows | None = None) -> Sample:
+        """Measure up to 10,000 evenly spaced rows of a data set with labels, or of some of its rows."""
+        data = hashes.data
+        rows = spaced_rows(len(data)) if among is None else among[spaced_rows(len(among))]
         part: LabelMatrix = data.labels.part(rows)
         known = np.ones(part.shape, bool) if part.known is None else part.known
-        measures = measure(data.X, rows, data.feature_names)
-        return cls(measures, np.asarray(part.values > 0), known, group_numbers(data.groups, len(data))[rows])
+        group = group_numbers(None if data.groups is None else data.groups[rows], len(rows))
+        return cls(hashes.measures(rows), np.asarray(part.values > 0), known, group)
 
     def part(self, rows: Rows) -> Sample:
         """Return some of the measured rows."""

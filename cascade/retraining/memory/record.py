@@ -188,7 +188,7 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
         Seen.of(labelled(hashes.keys, data.labels)),
         None if data.groups is None else int(np.unique(hashes.groups, return_counts=True)[1].max()),
         class_means(testing.labels, proba, group),
-        feature_figures(Sample.of(data)),
+        feature_figures(Sample.of(hashes)),
     )
 
 

@@ -17,8 +17,9 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.names import canonical_names
 from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks, n_rows
+from cascade.drift.measures import IMAGE_MEASURES, Measures, mean_and_spread, measure
 from cascade.errors import ModelRefusedError
-from cascade.utils.types import Mask
+from cascade.utils.types import Floats, Mask, Rows
 
 Hashes = NDArray[np.uint64]
 
@@ -123,14 +124,22 @@ class RowHashes:
         """Return row and column of the first value that is infinite or, unless allowed, NaN; None without one."""
         return self._scan.infinite if allow_nan else self._scan.not_finite
 
+    def measures(self, rows: Rows) -> Measures:
+        """Measure some rows; images are measured in the pass that hashes them."""
+        measured = self._scan.measured
+        if measured is None:
+            return measure(self.data.X, rows, self.data.feature_names)
+        return Measures(IMAGE_MEASURES, measured[rows])
+
     @cached_property
     def _scan(self) -> _Scan:
         X = self.data.X
         # The readers have checked the numbers of a data frame, in which missing ones are valid.
         if is_text(X) or is_mixed(X):
-            return _Scan(content_hashes(X), np.zeros(len(self.data), bool), None, None)
+            return _Scan(content_hashes(X), np.zeros(len(self.data), bool), None, None, None)
         contents, constant = np.empty(len(self.data), np.uint64), np.zeros(len(self.data), bool)
         infinite = not_finite = None
+        measured = np.empty((len(self.data), 2)) if len(getattr(X, "shape", ())) > 2 else None
         # Unpadded: a padded last block would hash rows that the data does not have.
         for rows, batch in blocks(X, np.arange(len(self.data)), BLOCK, pad=False):
             # Flat rows have the same bytes as images, so the hashes are those of `content_hashes`.
@@ -138,20 +147,26 @@ class RowHashes:
             contents[rows] = _hash_each(np.ascontiguousarray(row).tobytes() for row in values)
             # NaN is unequal to itself, so a row with NaN is not constant.
             constant[rows] = values.min(axis=1) == values.max(axis=1)
+            if measured is not None:
+                measured[rows] = mean_and_spread(values)
             # Both kinds in one pass: whether NaN is allowed is decided by the caller, later.
             infinite = _first(rows, np.isinf(values)) if infinite is None else infinite
             not_finite = _first(rows, ~np.isfinite(values)) if not_finite is None else not_finite
-        return _Scan(contents, constant, infinite, not_finite)
+        return _Scan(contents, constant, infinite, not_finite, measured)
 
 
 @dataclass(frozen=True)
 class _Scan:
-    """Results of one pass over the rows; `infinite` and `not_finite` are the first row and column."""
+    """Results of one pass over the rows; `infinite` and `not_finite` are the first row and column.
+
+    `measured` holds mean and spread of each image, and is None for other rows.
+    """
 
     contents: Hashes
     constant: Mask
     infinite: tuple[int, int] | None
     not_finite: tuple[int, int] | None
+    measured: Floats | None
 
 
 def is_text(X: Any) -> bool:
