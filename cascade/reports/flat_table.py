@@ -6,9 +6,7 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from cascade.reports.report_text import grid
-
-WIDTH = 120
+from cascade.reports.report_text import WIDTH, grid
 
 COLUMNS = ("", "cascade", "flat model", "difference or share")
 

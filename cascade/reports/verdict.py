@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from cascade.comparison.against_flat import judged, saves
+from cascade.reports.report_text import WIDTH
 
 Report = Mapping[str, Any]
 
@@ -29,8 +30,6 @@ MOST_SENTENCES = 3
 
 MOST_NAMED = 3
 """Labels named in a sentence; the figures of a finding have all."""
-
-WIDTH = 120
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ CHANCE = 0.5
 """AUROC of random scores."""
 FEWEST_GROUPS = 10
 """Held-out groups with a label that intervals by group need. With four groups, equal models are promoted in 6 % of
-the draws and with two in 20 %, where 2.5 % is meant; from ten groups on, in 3 to 4 %."""
+the draws and with two in 20 %, where 2.5 % is meant; from ten groups on, in 3 to 5 %."""
 
 
 @dataclass(frozen=True)
