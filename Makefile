@@ -15,7 +15,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 test: lint
-	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -46,7 +46,7 @@ lowest: $(READY)
 		--python $(LOWEST)/bin/python --no-header --quiet --output-file $(LOWEST)/requirements.txt
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --requirement $(LOWEST)/requirements.txt pip-audit
 	$(BIN)/uv pip install --quiet --python $(LOWEST)/bin/python --no-deps --editable .
-	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile
+	$(LOWEST)/bin/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 	$(LOWEST)/bin/pip-audit --local --skip-editable
 
 lock:

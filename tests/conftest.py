@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import sys
@@ -31,8 +32,10 @@ measure.SECONDS = 0.02
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
-    """A network that is given no seed starts alike in every run, whichever tests came before."""
+    """Start every test alike, whichever tests came before: the seeds of networks, and what is logged."""
     random.seed(0)
+    # A command that ran in this process leaves its level.
+    logging.getLogger("cascade").setLevel(logging.NOTSET)
     if "keras" in sys.modules:
         sys.modules["keras"].utils.set_random_seed(0)
 

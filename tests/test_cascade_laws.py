@@ -187,7 +187,7 @@ def test_calibration_sees_only_groups_that_no_fit_has_seen(truth: KnownTruth, mo
 def test_overconfident_stages_are_calibrated_on_rows_they_have_not_seen(truth: KnownTruth) -> None:
     """Unpruned trees are certain of every row that they were fitted on; only other rows can correct them."""
     other = KnownTruth(20_000, seed=2)
-    forest = RandomForestClassifier(20, random_state=0)
+    forest = RandomForestClassifier(10, random_state=0)
     model = CascadeClassifier(forest, forest).fit(truth.X[:20_000], truth.Y[:20_000])
     predictor = model.predictor_
     ratio = predictor.predict_proba(other.X).sum(axis=0) / other.Y.sum(axis=0)
@@ -274,7 +274,9 @@ def test_two_labels_are_not_two_classes(labeler: object, n_labels: int) -> None:
 
 
 def test_forests_answer_in_lists(truth: KnownTruth) -> None:
-    model = CascadeClassifier(RandomForestClassifier(10), RandomForestClassifier(10)).fit(truth.X, truth.Y)
+    model = CascadeClassifier(RandomForestClassifier(10), RandomForestClassifier(10)).fit(
+        truth.X[:4000], truth.Y[:4000]
+    )
     assert model.predict_proba(truth.X[:10]).shape == (10, 5)
 
 

@@ -103,6 +103,9 @@ def block_proba(
     X = at_size(X, size_of(estimator))
     result = np.empty((len(rows), n_outputs))
     done = 0
+    if progress is not None:
+        # So that the time of the first batch counts in a rate.
+        progress(0)
     for part, batch in _batches(X, rows, estimator):
         # A padded batch has more rows than were requested.
         result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]

@@ -88,8 +88,8 @@ def test_noisy_or_is_one_minus_the_product(p: list[float]) -> None:
 @pytest.fixture(scope="module")
 def models(truth: KnownTruth) -> dict[str, CascadeClassifier]:
     """A weak gate with label outputs and a labeler of other features' view, by option."""
-    gate = ExtraTreesClassifier(60, min_samples_leaf=20, max_features=2, random_state=0)
-    labeler = MultiOutputClassifier(HistGradientBoostingClassifier(max_iter=40, random_state=0))
+    gate = ExtraTreesClassifier(30, min_samples_leaf=20, max_features=2, random_state=0)
+    labeler = MultiOutputClassifier(HistGradientBoostingClassifier(max_iter=20, random_state=0))
     options: dict[str, dict[str, Any]] = {
         "stacked": {},
         "pool": {"merge": "pool"},
@@ -98,7 +98,7 @@ def models(truth: KnownTruth) -> dict[str, CascadeClassifier]:
     }
     X, Y = truth.X[:40_000], truth.Y[:40_000]
     return {
-        name: CascadeClassifier(gate, labeler, negative_pool="gated", **chosen).fit(X, Y)
+        name: CascadeClassifier(gate, labeler, negative_pool="gated", calibration_folds=3, **chosen).fit(X, Y)
         for name, chosen in options.items()
     }
 
