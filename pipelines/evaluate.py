@@ -16,10 +16,14 @@ from . import train_many_labels
 from .steps.fitted import report_on, timed_scores
 from .steps.locate import find_model, is_many_labels
 from .steps.reading import read_labelled
+from .steps.trained_on import record_of_model, warn_trained_on
 
 
 def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
-    """Return the report of a model on labelled data, which must have the model's label names."""
+    """Return the report of a model on labelled data, which must have the model's label names.
+
+    `share_trained_on` is the share of rows that the model was trained on, by their content; of a cascade only.
+    """
     folder = find_model(model)
     if is_many_labels(folder):
         many_label = ManyLabelPredictor.load(folder)
@@ -27,7 +31,8 @@ def run(model: Path, data_path: Path, roles: Roles) -> dict[str, Any]:
     predictor = CascadePredictor.load(folder)
     # Labels of thousands of columns stay sparse above; metrics of a cascade need an array.
     data = read_labelled(predictor, data_path, roles).with_dense_labels()
-    return report_on(predictor, timed_scores(predictor, data), data)
+    share = warn_trained_on(record_of_model(folder), data)
+    return report_on(predictor, timed_scores(predictor, data), data) | {"share_trained_on": share}
 
 
 def text(report: dict[str, Any]) -> str:

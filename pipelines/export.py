@@ -20,7 +20,7 @@ from cascade.store.manifest import read_manifest
 
 from .steps.locate import find_model, is_many_labels
 from .steps.reading import read_labelled
-from .steps.version import record_in
+from .steps.trained_on import record_of_model
 
 
 def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | None = None) -> dict[str, Any]:
@@ -75,9 +75,7 @@ def _export_cascade(folder: Path, out: Path, runtimes: tuple[str, ...], int8: Pa
         return
     data = read_labelled(predictor, int8, Roles()).with_dense_labels()
     assert data.Y is not None
-    # The record is beside the model folder in a version, and two folders further up in the registry's copy.
-    record = next(filter(None, map(record_in, folder.parents[:3])), None)
-    _refuse_trained_on(data, record)
+    _refuse_trained_on(data, record_of_model(folder))
     predictor.save(out, runtimes, Int8Rows(data.X, data.Y, data.groups, data.known))
 
 

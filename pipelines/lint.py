@@ -12,7 +12,7 @@ from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError, DataError
 from cascade.lint.lint import LEVELS, LintFinding, lint, shared_groups
 
-from .steps.run_data import roles_of
+from .steps.run_data import read_labelled_data, roles_of, suspicious_features
 
 CONFIGS = (".yaml", ".yml")
 """Endings of configs, whose data can be examined as they describe it."""
@@ -53,6 +53,17 @@ def run(
     if len(read) > 1:
         findings = [*_between(read), *findings]
     return facts, findings
+
+
+def of_features(path: Path) -> list[LintFinding]:
+    """Return what is unusual in the features of a config's data; a sentence if they cannot be read."""
+    config = load_config(path)
+    try:
+        sentences = list(suspicious_features(read_labelled_data(config)))
+    except DataError as error:
+        # Labels were examined without features, so these are no reason to stop.
+        return [LintFinding("warning", "features", str(error))]
+    return [LintFinding("warning", "leakage", sentence) for sentence in sentences]
 
 
 def _between(read: dict[str, Dataset]) -> list[LintFinding]:

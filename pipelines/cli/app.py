@@ -155,6 +155,7 @@ def lint(
             raise ConfigError(f"`{described[0]}` is a config, which names data and columns; give it alone.")
         source, roles, any_column, none_column = pipeline.of_config(described[0])
         facts, findings = pipeline.run([source], roles, any_column, none_column)
+        findings += pipeline.of_features(described[0])
     else:
         facts, findings = pipeline.run(data, roles, any_label, none_label)
     result = {"data": facts, "findings": [vars(finding) for finding in findings]}

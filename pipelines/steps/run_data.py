@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from cascade.config.schema import LabelListConfig, RunConfig
 from cascade.data import Dataset, read_data
@@ -18,8 +20,10 @@ from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.label_lists import LabelList
 from cascade.data.readers.table.table_format import TableFormat
 from cascade.data.splits import grouped_holdout
+from cascade.drift.measures import spaced_rows
 from cascade.errors import DataError
-from cascade.lint.leakage import label_like_features, numbering_features
+from cascade.lint.leakage import MOST_RANKED, label_like_features, nearly_label_features, numbering_features
+from cascade.utils.types import Rows
 
 from .tables import check_columns
 
@@ -81,16 +85,10 @@ def load(config: RunConfig) -> Dataset:
     logger.info(
         "data: %d rows, %d labels, %d groups from %s", len(data), len(data.label_names), n_groups, config.data.path
     )
-    # Only features with names are searched for copies of labels; a pixel cannot be taken out of an image.
-    if data.feature_names is not None and data.Y is not None:
+    if data.feature_names is not None:
         logger.info("features: %s", _described(data))
-        numbers, names = _numbers(data)
-        for sentence in label_like_features(numbers, names, data.Y, data.label_names):
-            logger.warning("%s: was it made from the labels? Name it in `data.labels`, or take it out.", sentence)
-        for name in numbering_features(numbers, names):
-            logger.warning(
-                "feature `%s` numbers the rows: is it a saved index? Name it as `data.id`, or take it out.", name
-            )
+    for sentence in suspicious_features(data):
+        logger.warning("%s", sentence)
     logger.info("labels: %s; group: %s", _listed(data.label_names), "none" if data.groups is None else "given")
     if n_groups < FEWEST_GROUPS:
         raise DataError(
@@ -100,6 +98,33 @@ def load(config: RunConfig) -> Dataset:
     if not data.natural_prevalence:
         logger.warning("data: rare combinations were raised above their natural share; probabilities follow the data")
     return data
+
+
+def suspicious_features(data: Dataset) -> Iterator[str]:
+    """Yield a sentence for each feature that was probably made from the labels, or numbers the rows."""
+    # Only dense features with names are searched; a pixel cannot be taken out of an image.
+    if data.feature_names is None or data.Y is None or sparse.issparse(data.X) or sparse.issparse(data.Y):
+        return
+    numbers, names = _numbers(data)
+    copies = label_like_features(numbers, names, data.Y, data.label_names)
+    rows = spaced_rows(len(data), MOST_RANKED)
+    others = {name: values for name, values in _columns(data, numbers, names, rows) if name not in copies}
+    labels = data.labels.part(rows)
+    nearly = nearly_label_features(others, labels.values, data.label_names, labels.known)
+    for sentence in (*copies.values(), *nearly):
+        yield f"{sentence}: was it made from the labels? Name it in `data.labels`, or in `data.drop`."
+    for name in numbering_features(numbers, names):
+        yield f"feature `{name}` numbers the rows: is it a saved index? Name it as `data.id`, or in `data.drop`."
+
+
+def _columns(
+    data: Dataset, numbers: NDArray[np.floating], names: tuple[str, ...], rows: Rows
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Yield numbers and categories of some rows, by name."""
+    yield from zip(names, numbers[rows].T, strict=True)
+    for name, kind in (data.kinds or {}).items():
+        if kind == "category":
+            yield name, data.X[name].to_numpy()[rows].astype(str)
 
 
 def read_labelled_data(config: RunConfig) -> Dataset:

@@ -187,6 +187,9 @@ def test_evaluating_agrees_with_the_training_report_on_the_same_rows(models: Pat
     report = json.loads(done.stdout)
     data = read_data(phantom_folder)
     assert [row["positives"] for row in report["labels"]] == data.Y.sum(axis=0).tolist()
+    # All rows but a fifth were trained on.
+    assert report["share_trained_on"] == pytest.approx(0.8, abs=0.02)
+    assert "% of the rows are equal to rows that the model was trained on" in done.stderr
 
 
 def test_a_table_from_training_to_prediction(tmp_path: Path) -> None:

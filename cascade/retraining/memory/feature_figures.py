@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.splits import group_numbers
 from cascade.drift.measures import Measures, spaced_rows
+from cascade.metrics.feature_ranking import feature_auroc
 from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.types import Floats, Mask, Rows
 
@@ -156,26 +155,6 @@ def common_values(values: Floats) -> tuple[tuple[tuple[float | None, float], ...
     )
 
 
-def ranking(sample: Sample) -> NDArray[np.float64]:
-    """Return the AUROC of each feature for each label, shape (F, L); .5 where a class has no row.
-
-    References
-    ----------
-    Hanley & McNeil (1982), The meaning and use of the area under a receiver operating characteristic (ROC) curve,
-    Radiology 143: it is the Mann-Whitney statistic, computed from ranks.
-    """
-    # A missing value is the smallest, so that a label copied into what is missing is found as well.
-    values = np.nan_to_num(sample.measures.values, nan=-np.inf, neginf=-np.inf, posinf=np.inf)
-    found = np.full((values.shape[1], sample.labels.shape[1]), 0.5)
-    if not len(values):
-        return found
-    everywhere: Mask = np.asarray(sample.known.all(axis=0))
-    ranks = np.asarray(rankdata(values, axis=0))
-    for k in range(found.shape[1]):
-        known = sample.known[:, k]
-        own = ranks if everywhere[k] else np.asarray(rankdata(values[known], axis=0)).reshape(-1, values.shape[1])
-        y = sample.labels[known, k]
-        positives, negatives = int(y.sum()), int((~y).sum())
-        if positives and negatives:
-            found[:, k] = (own[y].sum(axis=0) - positives * (positives + 1) / 2) / (positives * negatives)
-    return found
+def ranking(sample: Sample) -> Floats:
+    """Return the AUROC of each feature for each label, shape (F, L); .5 where a class has no row."""
+    return feature_auroc(sample.measures.values, sample.labels, sample.known)
