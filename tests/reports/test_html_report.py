@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -21,6 +22,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.readers.table.columns import Roles
 from cascade.metrics import Outcome
 from cascade.reports.html import page, training_data
+from cascade.reports.html.content.excerpts import LONGEST, excerpts
 from cascade.reports.html.content.explorer import examined_everywhere
 from cascade.reports.html.content.mistakes import mistakes
 from cascade.reports.html.content.thumbnails import LARGEST, thumbnails
@@ -247,6 +249,19 @@ def test_the_most_confident_mistakes_come_first_and_are_held_out(held_out: tuple
         missed = [row["probability"] for row in label["misses"]]
         assert missed == sorted(missed)
         assert all(LABELS[k] in row["labels"] and row["image"] is None for row in label["misses"])
+
+
+def test_excerpts_are_the_text_or_the_values_without_what_hides_characters() -> None:
+    def of(X: Any, **options: Any) -> dict[int, str]:
+        return excerpts(Dataset(X, None, (), None, np.arange(len(X)), **options), np.array([1]))
+
+    long = "word " * 200
+    assert of(np.array(["a", f"no\u202egnp.exe\n  {long}"], object))[1] == f"no gnp.exe {long}"[:LONGEST].rstrip() + "…"
+    frame = pd.DataFrame({"wear": [1.0, 0.12345678], "note": ["a", "<b>leak</b>"]})
+    assert of(frame, kinds={"wear": "number", "note": "text"}) == {1: "<b>leak</b>"}
+    assert of(frame, kinds={"wear": "number", "note": "category"}) == {1: "wear 0.1235, note <b>leak</b>"}
+    assert of(np.ones((2, 3)), feature_names=("x", "y", "z")) == {1: "x 1, y 1, z 1"}
+    assert of(np.ones((2, 3))) == of(np.ones((2, 8, 8, 1), np.uint8)) == {}
 
 
 def test_thumbnails_are_the_pixels_and_small() -> None:

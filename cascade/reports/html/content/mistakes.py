@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cascade.data import Dataset
 from cascade.metrics import Outcome
+from cascade.reports.html.content.excerpts import excerpts
 from cascade.reports.html.content.thumbnails import thumbnails
 from cascade.reports.html.layout.panels import MOST_PANELS
 from cascade.rules.rules import Prediction
@@ -36,8 +37,9 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
     -------
     list of dict
         One per shown label, with its `label` (name), `false_alarms` and `misses`. Each mistake has the row's `id`,
-        the `probability` of the label, the `gate_probability`, whether it `passed` the gate, its true `labels` and
-        `image`. The image is a PNG data URI, or None for rows that are not images.
+        the `probability` of the label, the `gate_probability`, whether it `passed` the gate, its true `labels`,
+        `image` and `excerpt`. The image is a PNG data URI, or None for rows that are not images. The excerpt is the
+        row's text or its first values, or None.
     """
     n_labels = min(outcome.Y.shape[1], MOST_PANELS)
     most = min(SHOWN // (2 * n_labels), MOST_OF_A_KIND)
@@ -48,7 +50,8 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
     ]
     misses = [_most_confident(outcome.Y[:, k] > outcome.bits[:, k], outcome.proba[:, k], most) for k in range(n_labels)]
     # One row may be a mistake for several labels; its image is decoded only once.
-    images = thumbnails(data.X, np.unique(np.concatenate([*alarms, *misses])))
+    shown = np.unique(np.concatenate([*alarms, *misses]))
+    images, texts = thumbnails(data.X, shown), excerpts(data, shown)
     names = np.array(data.label_names, dtype=object)
 
     def described_mistakes(rows: Rows, k: int) -> list[dict[str, Any]]:
@@ -60,6 +63,7 @@ def mistakes(data: Dataset, prediction: Prediction, outcome: Outcome) -> list[di
                 "passed": bool(prediction.passed_gate[row]),
                 "labels": names[outcome.Y[row] > 0].tolist(),
                 "image": images.get(int(row)),
+                "excerpt": texts.get(int(row)),
             }
             for row in rows
         ]

@@ -214,7 +214,9 @@ def _figure(row: Data, key: str, digits: int) -> str:
 
 def _mistakes(labels: list[Data]) -> Section:
     question = "Where was the model most confident and wrong? Check these rows: some may be mislabelled."
-    return Section("mistakes", "Most confident mistakes", question, {"labels": labels})
+    every = [mistake for label in labels for mistake in (*label["false_alarms"], *label["misses"])]
+    with_text = any(mistake["excerpt"] for mistake in every)
+    return Section("mistakes", "Most confident mistakes", question, {"labels": labels, "with_text": with_text})
 
 
 BAR = 240
