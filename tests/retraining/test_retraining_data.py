@@ -246,13 +246,15 @@ def test_what_does_not_fit_the_champion_is_answered_by_name(record: TrainingReco
     assert found(gone, record)["label-removed"].answer == "refuse"
     extra = replace(data, Y=np.column_stack([data.Y, data.Y[:, 0]]), label_names=(*LABEL_NAMES, "new"))
     assert found(extra, record)["label-added"].answer == "ask"
-    assert found(replace(data, X=data.X[:, :5]), record)["shape"].answer == "refuse"
+    fewer = found(replace(data, X=data.X[:, :5]), record)["shape"]
+    assert (fewer.answer, "give the same features" in fewer.sentence) == ("refuse", True)
     named = replace(record, signature=replace(record.signature, feature_names=tuple("abcdef")))
     other = found(replace(data, feature_names=tuple("abcdeg")), named)["features"]
     assert (other.answer, "'f' is in one only" in other.sentence) == ("refuse", True)
 
     of_images = remembered(images())[0]
     assert found(images((16, 16, 1), 1), of_images)["shape"].answer == "refuse"
+    assert "read in colour, those of the champion were grey" in found(images((8, 8, 3), 1), of_images)["shape"].sentence
     assert found(replace(images(seed=1), X=images(seed=1).X / 255), of_images)["dtype"].answer == "refuse"
     smaller = replace(images(seed=1), pixels=PixelOptions.of("rsna", 8))
     assert found(smaller, of_images)["pixels"].answer == "refuse"

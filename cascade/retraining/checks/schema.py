@@ -25,12 +25,7 @@ def check_schema(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]
 def _rows(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
     current, wanted = signature_of(data), record.signature
     if current.row_shape != wanted.row_shape:
-        yield DataFinding(
-            "refuse",
-            "shape",
-            f"rows have shape {current.row_shape}, those of the champion {wanted.row_shape}; set `data.image_size`, or "
-            "train under another name.",
-        )
+        yield DataFinding("refuse", "shape", _shapes(current.row_shape, wanted.row_shape))
     # With another shape the names differ anyway, and the shape is the better reason.
     elif current.feature_names != wanted.feature_names:
         # The order counts too: models are given a matrix without names.
@@ -47,3 +42,12 @@ def _rows(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
     if pixels != record.pixels:
         sentence = f"images are read with {pixels}, those of the champion with {record.pixels}; use the same options."
         yield DataFinding("refuse", "pixels", sentence)
+
+
+def _shapes(current: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    # All images are read in colour as soon as one of them has it.
+    if len(current) == len(wanted) == 3 and current[:2] == wanted[:2] and {current[2], wanted[2]} == {1, 3}:
+        now, before = ("in colour", "grey") if current[2] == 3 else ("grey", "in colour")
+        return f"images are read {now}, those of the champion were {before}; convert them, or train under another name."
+    way = "set `data.image_size`, or train" if len(current) == 3 else "give the same features, or train"
+    return f"rows have shape {current}, those of the champion {wanted}; {way} under another name."
