@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -37,6 +36,7 @@ from cascade.comparison.contenders import POOLS, contenders
 from cascade.config.schema import RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.data import Dataset, read_data
+from cascade.estimators.defaults import TREES
 from cascade_pipelines.compare import contenders_of as config_contenders
 from cascade_pipelines.steps.progress import show_log
 from cascade_pipelines.steps.run_data import roles_of
@@ -54,27 +54,8 @@ class Table:
     groups: np.ndarray | None
 
 
-class QuantileCodes(TransformerMixin, BaseEstimator):
-    """Features as the numbers of their quantiles: with weights, the trees' own binning takes longer than the trees."""
-
-    def fit(self, X: np.ndarray, y: Any = None) -> QuantileCodes:
-        """Take each feature's quantiles."""
-        self.edges_ = [np.unique(column) for column in np.quantile(X, np.linspace(0, 1, CODES + 1)[1:-1], axis=0).T]
-        return self
-
-    def transform(self, X: np.ndarray) -> np.ndarray:
-        """Number of the quantiles below each value."""
-        # A value equal to an edge lies below it, so that a feature of two values keeps both.
-        columns = zip(self.edges_, X.T, strict=True)
-        return np.column_stack([np.searchsorted(edges, column) for edges, column in columns]).astype(np.float32)
-
-
 def trees() -> Any:
-    boosted = HistGradientBoostingClassifier(
-        max_iter=30, learning_rate=0.2, max_leaf_nodes=15, early_stopping=False, random_state=0
-    )
-    # In small samples a feature may be missing throughout, which the trees' binning does not take.
-    return make_pipeline(SimpleImputer(keep_empty_features=True), QuantileCodes(), boosted)
+    return HistGradientBoostingClassifier(**TREES, random_state=0)
 
 
 def linear() -> Any:
@@ -134,7 +115,6 @@ class Entry:
 BAGS = 5
 NETWORK_BAGS = 3
 NETWORK_FOLDS = 2
-CODES = 63
 LEFT_OUT = tuple(f"cascade, {labeler}, {pool}" for labeler in ("balanced", "weighted") for pool in ("positives", "all"))
 """Contenders of `cascade compare` that take half of the time: other labelers are compared with the pool `gated`."""
 FEWEST_POSITIVES = 15
@@ -146,6 +126,9 @@ INTRODUCTION = """# Comparison
 This page compares cascades with a flat model and with two common recipes, on seven real data sets and the phantom. It
 shows where a cascade is better, where it is not, and what it costs. `python benchmarks/comparison.py DATA_FOLDER
 --images --phantom data/phantom` writes the page. `benchmarks/results/comparison.json` has the figures unrounded.
+
+*Boosted trees*, linear models of words and networks are the default models of the package. *Linear* is a logistic
+regression on scaled features.
 
 Every table uses the same three folds for all contenders (networks: two), and a fold never splits a group. `any` was
 added as the last column, and labels with fewer than 15 positives were left out. All contenders but the literal recipe

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from cascade.data.labels import Labels
-from cascade.metrics.feature_ranking import feature_auroc
+from cascade.lint.feature_ranking import feature_auroc
 from cascade.metrics.ranking import label_average_precision
 from cascade.utils.types import Floats, Mask
 

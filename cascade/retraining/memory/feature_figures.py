@@ -14,7 +14,7 @@ import numpy as np
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.splits import group_numbers
 from cascade.drift.measures import Measures, spaced_rows
-from cascade.metrics.feature_ranking import feature_auroc
+from cascade.lint.feature_ranking import feature_auroc
 from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.types import Floats, Mask, Rows
 
