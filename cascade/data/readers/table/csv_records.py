@@ -25,7 +25,8 @@ FEWEST_TEXTS, TEXT_SHARE = 20, 0.2
 """Number and share of records of several lines from which such are usual in a file."""
 COMMA, QUOTE = b",", b'"'
 
-_OPEN = re.compile(rb'"(?:[^"]++|"")*+\Z')
+_OPEN_AT_ONCE = re.compile(rb'"(?:[^"]++|"")*+\Z')
+_OPEN = re.compile(rb' *+"(?:[^"]++|"")*+\Z')
 # A comma is a decimal mark only in files with another separator, whose cells it would end otherwise.
 _NUMBER = re.compile(rb"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
 _EMPTY = frozenset(text.encode() for text in MISSING)
@@ -59,21 +60,29 @@ class Records:
 
 
 @cache
-def _cell(separator: bytes) -> re.Pattern[bytes]:
+def _cell(separator: bytes, spaced: bool) -> re.Pattern[bytes]:
     # Possessive, so that a long cell that is not closed is not searched again from each of its quotes.
     mark = re.escape(separator)
-    return re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + mark + rb"][^" + mark + rb"]*+)?)(" + mark + rb"|\Z)")
+    quoted, bare = rb'"((?:[^"]++|"")*+)"', rb'([^"' + mark + rb"][^" + mark + rb"]*+)?"
+    if spaced:
+        # Without the lookahead, a quoted cell that is not closed would be a bare one that begins with a blank.
+        quoted, bare = rb" *+" + quoted + rb" *+", rb'((?! *+")[^' + mark + rb"][^" + mark + rb"]*+)?"
+    return re.compile(rb"(?:" + quoted + rb"|" + bare + rb")(" + mark + rb"|\Z)")
 
 
-def cells_of(record: bytes, separator: bytes = COMMA) -> list[bytes] | None:
+def cells_of(record: bytes, separator: bytes = COMMA, spaced: bool = False) -> list[bytes] | None:
     """Split a record into its cells; None if its quotes do not enclose whole cells.
+
+    With `spaced`, blanks around a quoted cell are not part of it.
 
     Examples
     --------
     >>> cells_of(b'1,"a, b",'), cells_of(b'5" pipe,2'), cells_of(b'"a"b,1')
     ([b'1', b'a, b', b''], [b'5" pipe', b'2'], None)
+    >>> cells_of(b'1, "a, b", c', spaced=True)
+    [b'1', b'a, b', b' c']
     """
-    cells, place, pattern = [], 0, _cell(separator)
+    cells, place, pattern = [], 0, _cell(separator, spaced)
     while True:
         found = pattern.match(record, place)
         if found is None:
@@ -85,12 +94,19 @@ def cells_of(record: bytes, separator: bytes = COMMA) -> list[bytes] | None:
         place = found.end()
 
 
-def _is_open(record: bytes, separator: bytes) -> bool:
+def _is_open(record: bytes, separator: bytes, spaced: bool) -> bool:
     """Return whether a record ends within a quoted cell."""
-    place, pattern = 0, _cell(separator)
+    place, pattern = 0, _cell(separator, spaced)
     while (found := pattern.match(record, place)) is not None and found[3]:
         place = found.end()
-    return found is None and _OPEN.match(record, place) is not None
+    if found is not None:
+        return False
+    return (_OPEN if spaced else _OPEN_AT_ONCE).match(record, place) is not None
+
+
+def _joined(cells: list[bytes], separator: bytes) -> bytes:
+    """Return a record of the cells, all of them in quotes."""
+    return separator.join(QUOTE + cell.replace(QUOTE, QUOTE + QUOTE) + QUOTE for cell in cells)
 
 
 def lines_of(handle: BinaryIO) -> Iterator[list[bytes]]:
@@ -120,10 +136,12 @@ class RecordReader:
     sample : list of bytes
         First lines of the file, which show which of its columns hold numbers.
     separator : bytes
+    spaced : bool
+        Whether there may be blanks around quoted cells.
     """
 
-    def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA) -> None:
-        self.n_cells, self.separator = n_cells, separator
+    def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA, spaced: bool = False) -> None:
+        self.n_cells, self.separator, self.spaced = n_cells, separator, spaced
         self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES], separator)
         self.has_texts = _has_texts(sample[:PROFILED_LINES])
         # Lines of a record whose quoted cell is open, and the number of their bytes.
@@ -138,7 +156,7 @@ class RecordReader:
             line = pending.popleft()
             if self.held:
                 self._continue(line, records, pending)
-            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line, self.separator):
+            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line, self.separator, self.spaced):
                 self.held, self.n_held = [line], len(line)
             else:
                 self._single(line, records)
@@ -155,11 +173,18 @@ class RecordReader:
             records.reasons += more.reasons
         return records
 
+    def _cells(self, record: bytes) -> list[bytes] | None:
+        return cells_of(record, self.separator, self.spaced)
+
     def _count(self, record: bytes, n_cells: int, records: Records) -> None:
         if n_cells == self.n_cells:
             records.add(record)
         else:
             records.reasons.append(f"its line has {n_cells} cells, not {self.n_cells}")
+
+    def _add(self, record: bytes, cells: list[bytes], records: Records) -> None:
+        # Other parsers take a blank before a quote for the begin of a bare cell.
+        self._count(_joined(cells, self.separator) if self.spaced else record, len(cells), records)
 
     def _single(self, line: bytes, records: Records) -> None:
         """Add a line that is a record, or the reason why it is none."""
@@ -167,10 +192,10 @@ class RecordReader:
             records.reasons.append(TOO_LONG)
         elif QUOTE not in line:
             self._count(line, line.count(self.separator) + 1, records)
-        elif (cells := cells_of(line, self.separator)) is None:
+        elif (cells := self._cells(line)) is None:
             records.reasons.append(BROKEN)
         else:
-            self._count(line, len(cells), records)
+            self._add(line, cells, records)
 
     def _continue(self, line: bytes, records: Records, pending: deque[bytes]) -> None:
         """Append a line to the open record, and end the record if its cell is closed or cannot be."""
@@ -181,8 +206,8 @@ class RecordReader:
             return
         record = b"\n".join(self.held)
         too_long = self.n_held > MOST_BYTES
-        cells = None if too_long else cells_of(record, self.separator)
-        if cells is None and not too_long and _is_open(record, self.separator):
+        cells = None if too_long else self._cells(record)
+        if cells is None and not too_long and _is_open(record, self.separator, self.spaced):
             return
         lines = self._release()
         if cells is None:
@@ -195,7 +220,7 @@ class RecordReader:
                 self._single(inner, records)
             records.reasons.append(CLOSES)
         else:
-            self._count(record, len(cells), records)
+            self._add(record, cells, records)
 
     def _release(self) -> list[bytes]:
         lines, self.held, self.n_held = self.held, [], 0
