@@ -16,15 +16,8 @@ from cascade.batch.inputs.chunk import Chunk, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.images.size import at_size
 from cascade.data.readers.files import as_text, files_below
-from cascade.data.readers.image.images import (
-    FILE_COLUMN,
-    JPEG,
-    PATIENT_COLUMN,
-    SUFFIXES,
-    ImageFiles,
-    image_shape,
-    warn_passed_over,
-)
+from cascade.data.readers.image.image_list import FILE_COLUMN, PATIENT_COLUMN
+from cascade.data.readers.image.images import JPEG, SUFFIXES, ImageFiles, image_shape, warn_passed_over
 from cascade.data.readers.regular import opened
 from cascade.data.readers.table.cells import Reasons
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -215,3 +216,20 @@ def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...]
     paths = [path for path in paths if not is_left_over(path)]
     # By parts, as `Path` sorts: as text, `a-b/1` would come before `a/1`.
     return sorted(paths, key=lambda path: path.split(os.sep))
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether a path is a pattern of several files, such as `lists/*_train.txt`; existing files are none."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def matching(path: Path) -> list[Path]:
+    """Return the files that fit a pattern, in order; a path that is no pattern fits itself."""
+    if not is_pattern(path):
+        return [path]
+    return sorted(Path(found) for found in glob.glob(str(path), recursive=True))
+
+
+def exists(path: Path) -> bool:
+    """Return whether a file exists, or at least one that fits the pattern."""
+    return path.exists() or (is_pattern(path) and bool(matching(path)))

@@ -8,7 +8,8 @@ from pathlib import Path
 from cascade.data.readers.arrays import read_npy, read_npz, read_phantom
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
-from cascade.data.readers.image.images import read_image_folder
+from cascade.data.readers.files import exists
+from cascade.data.readers.image.folder import read_image_folder
 from cascade.data.readers.regular import check_regular
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.json_lines import is_json_lines
@@ -69,7 +70,7 @@ def _read(
     check_regular(path)
     if roles.label_file is not None and not (path.is_dir() or path.suffix.lower() == ".npy"):
         raise DataError(f"`{path}` has its own labels; use a label file only with .npy files and folders of images.")
-    if roles.label_file is not None and not roles.label_file.exists():
+    if roles.label_file is not None and not exists(roles.label_file):
         raise DataError(f"`{roles.label_file}` does not exist.")
     if roles.group is not None and roles.group in (roles.labels or ()):
         raise DataError(f"column {roles.group!r} must be either a label or the group. Received both.")

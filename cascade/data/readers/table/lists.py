@@ -99,7 +99,12 @@ def one_row_each(table: pa.Table, labels: Listed, names: NDArray[np.str_]) -> tu
 
 
 def label_columns(
-    table: pa.Table, path: Path, names: tuple[str, ...], missing: bool, uncertain: tuple[str, ...] = ()
+    table: pa.Table,
+    path: Path,
+    names: tuple[str, ...],
+    missing: bool,
+    uncertain: tuple[str, ...] = (),
+    negative: tuple[str, ...] = (),
 ) -> tuple[Labels, Known]:
     """Read label columns as 0/1 of shape (rows, labels), with the mask of the known ones if cells may be empty."""
     if not names:
@@ -111,7 +116,7 @@ def label_columns(
         column = plain(table[name])
         if not (is_text(column.type) or is_numeric(column.type)):
             raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {column.type}.")
-        columns.append(labels_of(column, name, missing, reasons, uncertain))
+        columns.append(labels_of(column, name, missing, reasons, uncertain, negative))
         refuse_invalid(reasons, path)
     known = np.column_stack([is_known for _, is_known in columns])
     return np.column_stack([bits for bits, _ in columns]), None if known.all() else known

@@ -71,8 +71,8 @@ class TableColumns:
         Of the features; None where all are numbers, which then are one array.
     label_list : LabelList, or None
         Column that lists the labels of a row.
-    uncertain : tuple of str
-        Values of label columns that mean that a label is not known.
+    uncertain, negative : tuple of str
+        Values of label columns that mean that a label is not known, and further ones that mean that it is not set.
     """
 
     features: tuple[str, ...]
@@ -84,6 +84,7 @@ class TableColumns:
     kinds: dict[str, Kind] | None = None
     label_list: LabelList | None = None
     uncertain: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
 
     @classmethod
     def choose(
@@ -127,6 +128,7 @@ class TableColumns:
             roles.missing_labels,
             label_list=listed,
             uncertain=roles.uncertain,
+            negative=roles.negative,
         )
         # Columns of a model without kinds are numbers, whatever the file has.
         if of_model:
@@ -290,8 +292,8 @@ def _rows_of(table: pa.Table, columns: TableColumns, cells: TextCells) -> TableR
     X = _features_of(table, columns, reasons, cells)
     Y, known = np.zeros((n, len(columns.labels)), np.uint8), np.ones((n, len(columns.labels)), bool)
     for place, name in enumerate(columns.labels):
-        found = labels_of(plain(table[name]), name, columns.missing_labels, reasons, columns.uncertain)
-        Y[:, place], known[:, place] = found
+        column, values = plain(table[name]), (columns.uncertain, columns.negative)
+        Y[:, place], known[:, place] = labels_of(column, name, columns.missing_labels, reasons, *values)
     groups = None if columns.group is None else names_of(table[columns.group], columns.group, reasons)
     ids = None if columns.id is None else names_of(table[columns.id], columns.id, reasons)
     spec = columns.label_list
