@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cascade.batch.inputs.chunk import Chunk
+from cascade.data.readers.arff.header import is_arff, read_header
 from cascade.data.readers.regular import check_regular
+from cascade.data.readers.sparse.svmlight import SvmlightFile, is_svmlight
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.json_lines import is_json_lines
 from cascade.data.readers.table.table_format import is_text_table
@@ -74,11 +76,35 @@ def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: i
         from cascade.batch.inputs.csv import CsvInput
 
         return CsvInput(path, roles, signature.feature_names)
+    if is_arff(path):
+        return _open_arff(path, roles, signature)
+    if is_svmlight(path):
+        from cascade.batch.inputs.sparse import SparseInput
+
+        n_features = _n_features(signature)
+        return SparseInput(path, SvmlightFile(path, n_features), roles, n_features)
     if path.suffix.lower() == ".txt":
         from cascade.batch.inputs.images import list_images
 
         return list_images(path, roles, signature, gate_size)
     return _open_arrays(path, roles)
+
+
+def _open_arff(path: Path, roles: Roles, signature: InputSignature) -> Input:
+    from cascade.batch.inputs.sparse import SparseInput
+    from cascade.batch.inputs.tables import TableInput
+    from cascade.data.readers.arff.reading import dense_table, with_labels
+    from cascade.data.readers.arff.sparse import SparseArff
+
+    header = read_header(path)
+    roles, labels = with_labels(path, header, roles, labelled=False)
+    if header.is_sparse:
+        return SparseInput(path, SparseArff(path, header, labels, roles.drop), roles, _n_features(signature))
+    return TableInput(dense_table(path, header), path.parent, [path.name], roles, signature.feature_names)
+
+
+def _n_features(signature: InputSignature) -> int | None:
+    return None if signature.row_shape is None else signature.row_shape[0]
 
 
 def _open_arrays(path: Path, roles: Roles) -> Input:

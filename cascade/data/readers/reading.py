@@ -5,12 +5,16 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+from cascade.data.readers.arff.header import is_arff
+from cascade.data.readers.arff.reading import read_arff
 from cascade.data.readers.arrays import read_npy, read_npz, read_phantom
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
 from cascade.data.readers.files import exists
 from cascade.data.readers.image.folder import read_image_folder
 from cascade.data.readers.regular import check_regular
+from cascade.data.readers.sparse.reading import read_sparse
+from cascade.data.readers.sparse.svmlight import SvmlightFile, is_svmlight
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.json_lines import is_json_lines
 from cascade.data.readers.table.table_format import is_text_table
@@ -68,8 +72,10 @@ def _read(
     if not path.exists():
         raise DataError(f"`{path}` does not exist.")
     check_regular(path)
-    if roles.label_file is not None and not (path.is_dir() or path.suffix.lower() == ".npy"):
-        raise DataError(f"`{path}` has its own labels; use a label file only with .npy files and folders of images.")
+    if roles.label_file is not None and not (path.is_dir() or path.suffix.lower() == ".npy" or is_arff(path)):
+        raise DataError(
+            f"`{path}` has its own labels; use a label file only with .npy and .arff files and folders of images."
+        )
     if roles.label_file is not None and not exists(roles.label_file):
         raise DataError(f"`{roles.label_file}` does not exist.")
     if roles.group is not None and roles.group in (roles.labels or ()):
@@ -82,6 +88,10 @@ def _read(
         return read_npy(path, roles)
     if path.suffix.lower() == ".parquet" or is_text_table(path) or is_json_lines(path):
         return read_feature_table(path, roles, labelled, features)
+    if is_arff(path):
+        return read_arff(path, roles, labelled, features)
+    if is_svmlight(path):
+        return read_sparse(path, SvmlightFile(path, None if row_shape is None else row_shape[0]), roles, labelled)
     raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
 
 

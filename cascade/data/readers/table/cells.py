@@ -42,7 +42,7 @@ TRUE_WORDS, FALSE_WORDS = ("true", "yes", "y", "t", "positive"), ("false", "no",
 LABEL_WORDS = dict.fromkeys(TRUE_WORDS, "1") | dict.fromkeys(FALSE_WORDS, "0")
 """Spellings of a label that is set or not, in lower case."""
 # Python also reads 1_000 and digits of other scripts, which other readers of CSV files do not.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

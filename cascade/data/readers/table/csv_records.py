@@ -28,7 +28,7 @@ COMMA, QUOTE = b",", b'"'
 _OPEN_AT_ONCE = re.compile(rb'"(?:[^"]++|"")*+\Z')
 _OPEN = re.compile(rb' *+"(?:[^"]++|"")*+\Z')
 # A comma is a decimal mark only in files with another separator, whose cells it would end otherwise.
-_NUMBER = re.compile(rb"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
+_NUMBER = re.compile(rb"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
 _EMPTY = frozenset(text.encode() for text in MISSING)
 
 BROKEN = "its quotes do not enclose whole cells"

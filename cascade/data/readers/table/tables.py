@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -214,6 +214,24 @@ class TableRows:
     long_ids: Names | None = None
 
 
+class TextSource(Protocol):
+    """Rows of text, with a column `FAULT` for what is wrong with a row.
+
+    Attributes
+    ----------
+    names : list of str
+    n_rows : int or None
+        None if unknown before the file is read.
+    """
+
+    names: list[str]
+    n_rows: int | None
+
+    def tables(self, columns: list[str]) -> Iterator[pa.Table]:
+        """Yield all rows, with the given columns as text and the column `FAULT`."""
+        ...
+
+
 class TableFile:
     """A text table, a file of JSON lines, a Parquet file or a folder of them, read in parts of one size.
 
@@ -224,6 +242,8 @@ class TableFile:
         Parquet files below `path`; without them it is one file.
     format : TableFormat
         How a text table is written.
+    source : TextSource, optional
+        Rows in another form.
 
     Attributes
     ----------
@@ -234,21 +254,29 @@ class TableFile:
         None if unknown before the file is read.
     """
 
-    def __init__(self, path: Path, files: list[str] | None = None, format: TableFormat = PLAIN) -> None:
+    def __init__(
+        self,
+        path: Path,
+        files: list[str] | None = None,
+        format: TableFormat = PLAIN,
+        source: TextSource | None = None,
+    ) -> None:
         self.path = path
-        self.source: CsvFile | JsonLinesFile | ParquetFiles
+        self.source: TextSource | ParquetFiles
         self.index: set[str] = set()
         self.cells = TextCells(format.missing, format.decimal or ".")
-        if files is None and is_text_table(path):
-            self.source = CsvFile(path, format)
-            self.cells = TextCells(format.missing, str(self.source.format.decimal))
-            if replace(self.source.format, missing=()) != USUAL:
-                logger.info("data: %s has %s", path, self.source.format.described())
+        if source is not None:
+            self.source = source
+        elif files is None and is_text_table(path):
+            csv = self.source = CsvFile(path, format)
+            self.cells = TextCells(format.missing, str(csv.format.decimal))
+            if replace(csv.format, missing=()) != USUAL:
+                logger.info("data: %s has %s", path, csv.format.described())
         elif files is None and is_json_lines(path):
             self.source = JsonLinesFile(path)
         else:
-            self.source = ParquetFiles(path, files) if files else ParquetFiles(path.parent, [path.name])
-            self.index = self.source.index
+            parquet = ParquetFiles(path, files) if files else ParquetFiles(path.parent, [path.name])
+            self.source, self.index = parquet, parquet.index
         self.names, self.n_rows = self.source.names, self.source.n_rows
 
     def kinds_of(self, features: tuple[str, ...], declared: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -343,6 +371,7 @@ def read_feature_table(
     labelled: bool,
     features: tuple[str, ...] | None = None,
     files: list[str] | None = None,
+    table: TableFile | None = None,
 ) -> Dataset:
     """Read features, labels, groups and identifiers from one table.
 
@@ -358,10 +387,12 @@ def read_feature_table(
         Columns that a model was trained on; default all without another role. An empty tuple reads none.
     files : list of str, optional
         The Parquet files below `path`, if it is a folder.
+    table : TableFile, optional
+        The opened table, where it has another form.
     """
     if labelled and roles.labels is None and roles.label_list is None:
         raise DataError(f"`{path}` is a table: name its label columns with `data.labels` (or --labels).")
-    table = TableFile(path, files, roles.format)
+    table = table or TableFile(path, files, roles.format)
     columns = TableColumns.choose(table, roles, features, labelled)
     table.check(columns)
     parts, start = [], 0
