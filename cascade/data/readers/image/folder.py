@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.files import as_text, exists, files_below, without_bad_files
 from cascade.data.readers.image.image_list import FILE_COLUMN, pixels_as_read, read_listed
 from cascade.data.readers.image.images import SUFFIXES, ImageFiles, image_shape, warn_passed_over
+from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.table.columns import Roles
 from cascade.errors import DataError
 from cascade.utils.types import Rows
@@ -24,7 +26,7 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tup
     """
     if row_shape is not None:
         row_shape = image_shape(folder, row_shape)
-    source = partial(_open, roles=roles, row_shape=row_shape, check=labelled)
+    source = partial(open_images, roles=roles, row_shape=row_shape, check=labelled)
     listing = roles.label_file or folder / "labels.csv"
     if exists(listing):
         return read_listed(folder, listing, roles, labelled, source)
@@ -43,7 +45,9 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tup
     return Dataset(images, None, (), None, ids, pixels=pixels_as_read(roles, images))
 
 
-def _open(paths: list[Path], roles: Roles, row_shape: tuple[int, ...] | None, check: bool) -> tuple[ImageFiles, Rows]:
+def open_images(
+    paths: Sequence[ImageSource], roles: Roles, row_shape: tuple[int, ...] | None, check: bool
+) -> tuple[ImageFiles, Rows]:
     """Open images as rows of a shape, or of the one that they have in common."""
     pixels = roles.pixels
     if row_shape is None:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.data")
 
-Source = Callable[[list[Path]], tuple[PixelFiles, Rows]]
+Source = Callable[[list[Path]], tuple[PixelFiles[Any], Rows]]
 """What opens files as rows, and returns them with their places among the files; bad files may be left out."""
 
 FILE_COLUMN = "file"
@@ -131,7 +132,7 @@ def _with_empty_rows(labels: Listed, count: int) -> Listed:
     return Listed(labels.names, Y, known)
 
 
-def pixels_as_read(roles: Roles, images: PixelFiles) -> PixelOptions:
+def pixels_as_read(roles: Roles, images: PixelFiles[Any]) -> PixelOptions:
     """Return the options of pixels with the bits of grey that were found out."""
     bits = getattr(images, "grey_bits", MOST_BITS)
     return replace(roles.pixels.of_images(), grey_bits=None if bits == MOST_BITS else bits)

@@ -19,6 +19,7 @@ from cascade.data.readers.image.image_file import (
     opened,
     pixels_of,
 )
+from cascade.data.readers.image.stored import ImageSource
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
@@ -46,7 +47,7 @@ OTHER_IMAGES = (
 )
 
 
-class ImageFiles(PixelFiles):
+class ImageFiles(PixelFiles[ImageSource]):
     """Images of one size, as uint8 of shape (n, height, width, channels); nothing is kept in memory.
 
     Images are turned upright as their EXIF data declare, and shown on black where they are transparent.
@@ -66,7 +67,7 @@ class ImageFiles(PixelFiles):
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        paths: Sequence[ImageSource],
         row_shape: tuple[int, ...] | None = None,
         image_size: int | None = None,
         grey_bits: int | None = None,
@@ -81,7 +82,7 @@ class ImageFiles(PixelFiles):
 
     @classmethod
     def survey(
-        cls, paths: Sequence[Path], image_size: int | None, leave_out: bool, grey_bits: int | None = None
+        cls, paths: Sequence[ImageSource], image_size: int | None, leave_out: bool, grey_bits: int | None = None
     ) -> tuple[ImageFiles, Rows]:
         """Read all headers, and return the images that fit each other with their places among `paths`.
 
@@ -108,20 +109,20 @@ class ImageFiles(PixelFiles):
         """Return the same images at another size; the codec reduces them as far as it can."""
         return ImageFiles(self.paths, (size, size, self.shape[3]), size, self.grey_bits)
 
-    def look(self, path: Path) -> ImageHeader:
+    def look(self, path: ImageSource) -> ImageHeader:
         """Read the header and raise for an image of another size."""
         header = _header(path)
         self._check_size(path, header.size)
         return header
 
-    def decode(self, path: Path) -> NDArray[np.uint8]:
+    def decode(self, path: ImageSource) -> NDArray[np.uint8]:
         """Check the header, then decode."""
         with opened(path) as image:
             header = check_header(path, image)
             self._check_size(path, header.size)
             return pixels_of(path, image, header, self.colour, self.image_size, self.grey_bits).reshape(self.shape[1:])
 
-    def _fit(self, path: Path, header: ImageHeader | DataError) -> ImageHeader | DataError:
+    def _fit(self, path: ImageSource, header: ImageHeader | DataError) -> ImageHeader | DataError:
         try:
             if isinstance(header, ImageHeader):
                 self._check_size(path, header.size)
@@ -129,7 +130,7 @@ class ImageFiles(PixelFiles):
             return error
         return header
 
-    def _check_size(self, path: Path, size: tuple[int, int]) -> None:
+    def _check_size(self, path: ImageSource, size: tuple[int, int]) -> None:
         if self.image_size is not None:
             if max(size) ** 2 > MOST_PIXELS:
                 raise DataError(f"`{path}` is {size[0]}x{size[1]} pixels, too long to be made square.")
@@ -142,7 +143,7 @@ class ImageFiles(PixelFiles):
             raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
 
 
-def _header(path: Path) -> ImageHeader:
+def _header(path: ImageSource) -> ImageHeader:
     with opened(path) as image:
         return check_header(path, image)
 
@@ -153,7 +154,7 @@ def _shape_of(headers: list[ImageHeader], image_size: int | None) -> tuple[int, 
     return image_size or height, image_size or width, 3 if any(header.colour for header in headers) else 1
 
 
-def _bits_of(paths: list[Path]) -> int:
+def _bits_of(paths: list[ImageSource]) -> int:
     """Return the bits of the greatest value in some of the images, 8 or more."""
     chosen = [paths[k] for k in np.unique(np.linspace(0, len(paths) - 1, SAMPLED_IMAGES).astype(int))]
     greatest = max((greatest_grey(path) for path in chosen), default=0)

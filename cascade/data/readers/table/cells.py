@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -80,7 +81,9 @@ def give(reasons: Reasons, rows: Any, text: str) -> None:
     reasons[chosen & (reasons == None)] = text  # noqa: E711 - compared element by element
 
 
-def refuse_invalid(reasons: Reasons, path: Path, start: int = 0) -> None:
+def refuse_invalid(
+    reasons: Reasons, path: Path, start: int = 0, place: Callable[[int], tuple[Path, int]] | None = None
+) -> None:
     """Raise for the first row that has a reason, where every row must be valid.
 
     Parameters
@@ -89,6 +92,8 @@ def refuse_invalid(reasons: Reasons, path: Path, start: int = 0) -> None:
     path : path
     start : int
         Number of the first of these rows in the file.
+    place : callable, optional
+        Returns the file of a row, and its number in this file, where there are several files.
     """
     bad = np.flatnonzero(reasons.astype(bool))
     if len(bad):
@@ -96,7 +101,9 @@ def refuse_invalid(reasons: Reasons, path: Path, start: int = 0) -> None:
         hint = next((text for end, text in HINTS.items() if reason.endswith(end)), "")
         if reason.startswith(LABEL) and reason.endswith(NO_NUMBER):
             hint = LABEL_HINT
-        raise DataError(f"`{path}` has an invalid row {start + int(bad[0])}: {reason}{hint}.")
+        row = start + int(bad[0])
+        path, row = (path, row) if place is None else place(row)
+        raise DataError(f"`{path}` has an invalid row {row}: {reason}{hint}.")
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -19,7 +19,7 @@ from cascade.data.readers.table.columns import listed as listed_names
 from cascade.data.readers.table.csv import FAULT, PLAIN, CsvFile
 from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
 from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
-from cascade.data.readers.table.parquet import read_parquet
+from cascade.data.readers.table.parquet import ENDINGS, read_typed
 from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
 from cascade.utils.types import Rows
@@ -48,9 +48,9 @@ class Listed:
 
 
 def read_table(path: Path, format: TableFormat = PLAIN) -> pa.Table:
-    """Read a text table, whose cells stay text, or a Parquet file, of which every row must be valid."""
-    if path.suffix.lower() == ".parquet":
-        table = read_parquet(path)
+    """Read a text table, whose cells stay text, or a Parquet or Arrow file, of which every row must be valid."""
+    if path.suffix.lower() in ENDINGS:
+        table = read_typed(path)
     else:
         file = JsonLinesFile(path) if is_json_lines(path) else CsvFile(path, format)
         table = pa.concat_tables(list(file.tables(file.names)))

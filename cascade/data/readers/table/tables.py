@@ -19,7 +19,6 @@ from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.data.names import Names
 from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.files import files_below
 from cascade.data.readers.table.cells import (
     Reasons,
     TextCells,
@@ -35,14 +34,15 @@ from cascade.data.readers.table.cells import (
     texts_of,
 )
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
-from cascade.data.readers.table.csv import FAULT, PLAIN, CsvFile
+from cascade.data.readers.table.csv import FAULT, PLAIN
 from cascade.data.readers.table.feature_kinds import infer_kinds
 from cascade.data.readers.table.finite import invalid_rows
-from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
+from cascade.data.readers.table.json_lines import is_json_lines
 from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
 from cascade.data.readers.table.lists import chosen_names
-from cascade.data.readers.table.parquet import ParquetFiles
+from cascade.data.readers.table.parquet import TypedFiles, class_names
 from cascade.data.readers.table.table_format import TableFormat, is_text_table
+from cascade.data.readers.table.text_files import TextFiles
 from cascade.errors import DataError
 from cascade.utils.types import Mask
 
@@ -105,6 +105,8 @@ class TableColumns:
         roles = roles.within(names)
         labels = roles.labels or ()
         listed = roles.label_list if labelled else None
+        if listed is not None and isinstance(table.source, TypedFiles):
+            listed = replace(listed, numbered=class_names(table.source.schema, listed.column))
         if labelled and not labels and listed is None:
             raise DataError(f"`{path}` must have at least one label column. Received none.")
         read = labels if labelled and listed is None else ()
@@ -233,13 +235,13 @@ class TextSource(Protocol):
 
 
 class TableFile:
-    """A text table, a file of JSON lines, a Parquet file or a folder of them, read in parts of one size.
+    """A text table, a file of JSON lines, a Parquet or Arrow file, or several of them, read in parts of one size.
 
     Parameters
     ----------
     path : path
     files : list of str, optional
-        Parquet files below `path`; without them it is one file.
+        Files below `path`, all text or all typed; without them it is one file.
     format : TableFormat
         How a text table is written.
     source : TextSource, optional
@@ -247,6 +249,8 @@ class TableFile:
 
     Attributes
     ----------
+    files : list of str, or None
+        As given.
     names : list of str
     index : set of str
         Columns that are a saved index.
@@ -261,29 +265,35 @@ class TableFile:
         format: TableFormat = PLAIN,
         source: TextSource | None = None,
     ) -> None:
-        self.path = path
-        self.source: TextSource | ParquetFiles
+        self.path, self.files = path, files
+        self.source: TextSource | TypedFiles
         self.index: set[str] = set()
         self.cells = TextCells(format.missing, format.decimal or ".")
+        paths = [path] if files is None else [path / name for name in files]
         if source is not None:
             self.source = source
-        elif files is None and is_text_table(path):
-            csv = self.source = CsvFile(path, format)
-            self.cells = TextCells(format.missing, str(csv.format.decimal))
-            if replace(csv.format, missing=()) != USUAL:
-                logger.info("data: %s has %s", path, csv.format.described())
-        elif files is None and is_json_lines(path):
-            self.source = JsonLinesFile(path)
+        elif is_text_table(paths[0]) or is_json_lines(paths[0]):
+            texts = self.source = TextFiles(paths, format)
+            self.cells = TextCells(format.missing, texts.decimal)
+            for place, one in zip(paths, texts.formats, strict=False):
+                if replace(one, missing=()) != USUAL:
+                    logger.info("data: %s has %s", place, one.described())
         else:
-            parquet = ParquetFiles(path, files) if files else ParquetFiles(path.parent, [path.name])
-            self.source, self.index = parquet, parquet.index
+            typed = TypedFiles(path.parent, [path.name]) if files is None else TypedFiles(path, files)
+            self.source, self.index = typed, typed.index
         self.names, self.n_rows = self.source.names, self.source.n_rows
+
+    def place(self, row: int) -> tuple[Path, int]:
+        """Return the file of a row that was read, and its number in this file."""
+        starts = getattr(self.source, "starts", None) or [(0, self.path)]
+        start, path = max((one for one in starts if one[0] <= row), key=lambda one: one[0])
+        return path, row - start
 
     def kinds_of(self, features: tuple[str, ...], declared: Mapping[str, Kind]) -> dict[str, Kind]:
         """Return the kind of each feature column: declared, or by its first rows."""
         if all(name in declared for name in features):
             return {name: declared[name] for name in features}
-        if isinstance(self.source, ParquetFiles):
+        if isinstance(self.source, TypedFiles):
             # Typed columns need no rows, but for texts, which may be categories.
             tables = self.source.typed(list(features))
         else:
@@ -297,12 +307,12 @@ class TableFile:
 
     def check(self, columns: TableColumns) -> None:
         """Refuse at once what the types of columns show, before any row is read."""
-        if isinstance(self.source, ParquetFiles):
+        if isinstance(self.source, TypedFiles):
             self.source.check(columns.all, columns.numbers)
 
     def parts(self, columns: TableColumns, size: int, first: int = 0) -> Iterator[TableRows]:
         """Yield the rows from number `first` on, `size` at a time; the last part may have fewer."""
-        if isinstance(self.source, ParquetFiles):
+        if isinstance(self.source, TypedFiles):
             tables = self.source.tables(columns.all, columns.numbers, columns.others, first)
         else:
             # A line has no known offset, so a resumed job reads and drops those before.
@@ -360,17 +370,11 @@ def _features_of(table: pa.Table, columns: TableColumns, reasons: Reasons, cells
     return pd.DataFrame(frame)
 
 
-def find_tables(folder: Path) -> list[str]:
-    """List the Parquet files below a folder, in order; none where the folder is one of images with `labels.csv`."""
-    return [] if (folder / "labels.csv").exists() else files_below(folder, (".parquet",), hidden=("_", "."))
-
-
 def read_feature_table(
     path: Path,
     roles: Roles,
     labelled: bool,
     features: tuple[str, ...] | None = None,
-    files: list[str] | None = None,
     table: TableFile | None = None,
 ) -> Dataset:
     """Read features, labels, groups and identifiers from one table.
@@ -378,26 +382,24 @@ def read_feature_table(
     Parameters
     ----------
     path : path
-        `.parquet` or `.csv`, or a folder of Parquet files.
+        A table, or a folder of some.
     roles : Roles
         `labels` must be named when `labelled`.
     labelled : bool
         Whether label columns are needed.
     features : tuple of str, optional
         Columns that a model was trained on; default all without another role. An empty tuple reads none.
-    files : list of str, optional
-        The Parquet files below `path`, if it is a folder.
     table : TableFile, optional
-        The opened table, where it has another form.
+        The opened table, where it is not a single file.
     """
     if labelled and roles.labels is None and roles.label_list is None:
         raise DataError(f"`{path}` is a table: name its label columns with `data.labels` (or --labels).")
-    table = table or TableFile(path, files, roles.format)
+    table = table or TableFile(path, format=roles.format)
     columns = TableColumns.choose(table, roles, features, labelled)
     table.check(columns)
     parts, start = [], 0
     for part in table.parts(columns, PART_ROWS):
-        refuse_invalid(part.reasons, path, start)
+        refuse_invalid(part.reasons, path, start, table.place)
         parts.append(part)
         start += len(part.reasons)
     if not start:
