@@ -191,3 +191,16 @@ def test_minus_one_is_no_label_where_it_is_declared(tmp_path: Path) -> None:
     data = read_data(tmp_path / "t.csv", Roles(labels=("a", "b"), negative=("-1", "Absent"), uncertain=("0",)))
     assert np.asarray(data.Y).tolist() == [[1, 0], [0, 0], [0, 1]]
     assert np.asarray(data.known).tolist() == [[True, True], [True, True], [False, True]]
+
+
+def test_blank_lines_within_a_text_are_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('\nnote,y\n\n"first\n\n\nsecond",1\n\n"x",0\n')
+    data = read_data(tmp_path / "t.csv", Roles(labels=("y",), kinds={"note": "text"}))
+    assert data.X["note"].tolist() == ["first\n\n\nsecond", "x"]
+
+
+def test_a_long_cell_of_digits_takes_little_time(tmp_path: Path) -> None:
+    # This took quadratic time with an expression that divides digits in several ways.
+    (tmp_path / "t.csv").write_text("x,y\n1,0\n" + "1" * 200_000 + "x,1\n")
+    with pytest.raises(DataError, match="row 1: feature 'x' is '1+', not a number"):
+        read_data(tmp_path / "t.csv", Roles(labels=("y",)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import pyarrow as pa
@@ -58,7 +58,7 @@ class CsvFile:
 
     def _has_fewer_cells(self, lines: list[bytes]) -> bool:
         """Return whether all first rows have a cell less than the header, which ends in a separator."""
-        rows = [cells_of(line, self.separator, self.spaced) for line in lines[:10]]
+        rows = [cells_of(line, self.separator, self.spaced) for line in lines[:10] if line]
         return bool(rows) and all(cells is not None and len(cells) == len(self.names) - 1 for cells in rows)
 
     def tables(self, columns: list[str]) -> Iterator[pa.Table]:
@@ -75,8 +75,8 @@ class CsvFile:
         """Open the file; yield the record of its header, and blocks of its other lines."""
         with opened(self.path) as handle, unpacked(handle, self.path) as stream:
             blocks = _without_mark(lines_of(in_utf8(stream, str(self.format.encoding))))
-            # Blocks of blank lines alone are empty.
-            first = next((lines for lines in blocks if lines), None)
+            # Blank lines may precede the header.
+            first = next((rest for lines in blocks if (rest := list(dropwhile(_is_blank, lines)))), None)
             if first is None:
                 raise DataError(f"`{self.path}` cannot be read as a table: it is empty.")
             first = without_comments(first, self.separator)
@@ -100,6 +100,10 @@ class CsvFile:
             for row in invalid:
                 reasons[row] = reasons[row] or f"column {name!r} is not UTF-8"
         return pa.table([*texts, pa.array(reasons, pa.string())], names=[*columns, FAULT])
+
+
+def _is_blank(line: bytes) -> bool:
+    return not line
 
 
 def _header_lines(lines: list[bytes], separator: bytes) -> int:

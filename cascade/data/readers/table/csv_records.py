@@ -110,7 +110,7 @@ def _joined(cells: list[bytes], separator: bytes) -> bytes:
 
 
 def lines_of(handle: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a file block by block, whatever their line ends are; blank lines are left out."""
+    """Yield the lines of a file block by block, whatever their line ends are."""
     rest = b""
     while block := handle.read(BLOCK_BYTES):
         block = rest + block
@@ -122,7 +122,7 @@ def lines_of(handle: BinaryIO) -> Iterator[list[bytes]]:
         *lines, rest = block.split(b"\n")
         # The end of a line that is too long is dropped: the rest is enough to reject it.
         rest = rest[: MOST_BYTES + 1]
-        yield [line for line in lines if line]
+        yield lines
     if rest := rest.rstrip(b"\r"):
         yield [rest]
 
@@ -142,8 +142,9 @@ class RecordReader:
 
     def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA, spaced: bool = False) -> None:
         self.n_cells, self.separator, self.spaced = n_cells, separator, spaced
-        self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES], separator)
-        self.has_texts = _has_texts(sample[:PROFILED_LINES])
+        sample = [line for line in sample[:PROFILED_LINES] if line]
+        self.numeric = _numeric_columns(n_cells, sample, separator)
+        self.has_texts = _has_texts(sample)
         # Lines of a record whose quoted cell is open, and the number of their bytes.
         self.held: list[bytes] = []
         self.n_held = 0
@@ -154,6 +155,7 @@ class RecordReader:
         pending = deque(lines)
         while pending:
             line = pending.popleft()
+            # Blank lines are no records, but may be lines of a quoted cell.
             if self.held:
                 self._continue(line, records, pending)
             elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line, self.separator, self.spaced):
@@ -188,6 +190,8 @@ class RecordReader:
 
     def _single(self, line: bytes, records: Records) -> None:
         """Add a line that is a record, or the reason why it is none."""
+        if not line:
+            return
         if len(line) > MOST_BYTES:
             records.reasons.append(TOO_LONG)
         elif QUOTE not in line:
@@ -231,12 +235,12 @@ class RecordReader:
         # Among texts in quotes, a stray quote is found out by the next quote, which does not enclose a whole cell.
         if self.has_texts or (self.n_cells == 1 and not self.numeric):
             return False
-        complete = [self._is_record(line) for line in lines]
+        complete = [self._is_record(line) for line in lines if line]
         if not self.numeric:
-            return len(lines) >= FEWEST_LINES and all(complete)
+            return len(complete) >= FEWEST_LINES and all(complete)
         # A record with the wrong number of cells is malformed in any case, and many records are no text: half of the
         # lines decide. Of few lines, those with the stray quotes must look like records too.
-        ends = n_cells != self.n_cells or len(lines) >= FEWEST_LINES or (complete[0] and complete[-1])
+        ends = n_cells != self.n_cells or len(complete) >= FEWEST_LINES or (complete[0] and complete[-1])
         return ends and 2 * sum(complete) >= len(complete)
 
     def _is_record(self, line: bytes) -> bool:

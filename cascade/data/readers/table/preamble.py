@@ -29,9 +29,9 @@ def without_comments(lines: list[bytes], separator: bytes) -> list[bytes]:
     """
     if not lines[0].startswith(MARK):
         return lines
-    n_cells = _n_cells(next((line for line in lines if not line.startswith(MARK)), b""), separator)
-    comments = list(takewhile(lambda line: _is_comment(line, n_cells, separator), lines))
-    rest = lines[len(comments) :]
+    n_cells = _n_cells(next((line for line in lines if line and not line.startswith(MARK)), b""), separator)
+    before = list(takewhile(lambda line: not line or _is_comment(line, n_cells, separator), lines))
+    comments, rest = [line for line in before if line], lines[len(before) :]
     # Identifiers may begin with the mark: where no other line follows, the lines are rows.
     if not comments or not rest:
         return lines

@@ -30,7 +30,7 @@ FEW_DAMAGED = 0.05
 _MULTIBYTE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]+(?![\x80-\xbf])")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
-_DECIMAL_POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+")
+_DECIMAL_POINT = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
