@@ -135,7 +135,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
         if wanted.group or wanted.id:
             raise DataError(f"`{path}` holds only an array and has no column {wanted.group or wanted.id!r}.")
         return ArrayInput(path.parent, [path.name], map_array(path), None, None, roles.allow_missing)
-    kinds = ".parquet, .csv, .npy, .npz, .txt or a folder"
+    kinds = "a table, .npy, .npz, .svm, .arff, .txt or a folder"
     raise DataError(f"`{path}` must be {kinds}. Received {path.suffix!r}.")
 
 

@@ -95,7 +95,10 @@ def _read(
         return read_arff(path, roles, labelled, features)
     if is_svmlight(path):
         return read_sparse(path, SvmlightFile(path, None if row_shape is None else row_shape[0]), roles, labelled)
-    raise DataError(f"`{path}` must be .npz, .npy, .parquet, .csv or a folder of images. Received {path.suffix!r}.")
+    raise DataError(
+        f"`{path}` must be a table (.csv, .tsv, .jsonl, .parquet, .arrow, .feather), an array (.npz, .npy), sparse "
+        f"rows (.svm, .arff, .txt) or a folder. Received {path.suffix!r}."
+    )
 
 
 def _read_tables(
