@@ -76,6 +76,11 @@ def test_images_of_a_table_are_rows_in_memory_and_in_a_job(form: str, tmp_path: 
         assert [row for chunk in chunks for row in chunk.ids.tolist()] == [str(k) for k in range(first, 6)]
 
 
+def test_images_of_a_table_get_the_shape_of_a_model(tmp_path: Path) -> None:
+    colour = read_data(written(tmp_path, "parquet"), Roles(), labelled=False, row_shape=(8, 8, 3)).X[np.arange(6)]
+    assert colour.tolist() == np.repeat(PIXELS, 3, axis=3).tolist()
+
+
 def test_the_copy_of_the_bytes_is_removed_with_its_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = written(tmp_path, "parquet")
     (tmp_path / "temporary").mkdir()

@@ -202,5 +202,5 @@ def test_blank_lines_within_a_text_are_part_of_it(tmp_path: Path) -> None:
 def test_a_long_cell_of_digits_takes_little_time(tmp_path: Path) -> None:
     # This took quadratic time with an expression that divides digits in several ways.
     (tmp_path / "t.csv").write_text("x,y\n1,0\n" + "1" * 200_000 + "x,1\n")
-    with pytest.raises(DataError, match="row 1: feature 'x' is '1+', not a number"):
+    with pytest.raises(DataError, match=r"row 1: feature 'x' is '1+', not a number"):
         read_data(tmp_path / "t.csv", Roles(labels=("y",)))

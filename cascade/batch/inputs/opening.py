@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from cascade.batch.inputs.chunk import Chunk
 from cascade.data.readers.arff.header import is_arff, read_header
 from cascade.data.readers.files import exists, is_pattern
+from cascade.data.readers.image.folder import is_named_images
 from cascade.data.readers.regular import check_regular
 from cascade.data.readers.sparse.svmlight import SvmlightFile, is_svmlight
 from cascade.data.readers.table.columns import Roles
@@ -80,7 +81,7 @@ def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: i
 
         n_features = _n_features(signature)
         return SparseInput(path, SvmlightFile(path, n_features), roles, n_features)
-    if path.suffix.lower() == ".txt":
+    if is_named_images(path):
         from cascade.batch.inputs.images import list_images
 
         return list_images(path, roles, signature, gate_size)

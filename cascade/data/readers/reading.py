@@ -11,7 +11,7 @@ from cascade.data.readers.arrays import read_npy, read_npz, read_phantom
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.dicom.folder import find_slices, read_dicom_folder
 from cascade.data.readers.files import exists, is_pattern
-from cascade.data.readers.image.folder import read_image_folder
+from cascade.data.readers.image.folder import is_named_images, read_image_folder, read_named_images
 from cascade.data.readers.image.image_table import image_column, read_image_table
 from cascade.data.readers.regular import check_regular
 from cascade.data.readers.sparse.reading import read_sparse
@@ -95,6 +95,8 @@ def _read(
         return read_arff(path, roles, labelled, features)
     if is_svmlight(path):
         return read_sparse(path, SvmlightFile(path, None if row_shape is None else row_shape[0]), roles, labelled)
+    if is_named_images(path) and not labelled:
+        return read_named_images(path, roles, row_shape)
     raise DataError(
         f"`{path}` must be a table (.csv, .tsv, .jsonl, .parquet, .arrow, .feather), an array (.npz, .npy), sparse "
         f"rows (.svm, .arff, .txt) or a folder. Received {path.suffix!r}."

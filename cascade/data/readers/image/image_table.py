@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,7 +17,7 @@ from cascade.data.readers.image.images import image_shape
 from cascade.data.readers.image.stored import StoredImage, spooled
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.parquet import TypedFiles
-from cascade.data.readers.table.tables import TableFile, read_feature_table
+from cascade.data.readers.table.tables import TableColumns, TableFile, read_feature_table
 from cascade.errors import DataError
 
 BYTES = "bytes"
@@ -76,10 +77,16 @@ def read_image_table(
         raise DataError(f"`{table.path}` holds an image per row; take `data.labels.id` out.")
     if row_shape is not None:
         row_shape = image_shape(table.path, row_shape)
-    data = read_feature_table(table.path, roles, labelled, (), table=table)
-    # Read again: images and labels would not fit into memory together.
-    images, rows = open_images(spooled(stored_images(table, column)), roles, row_shape, labelled)
-    return replace(data.part(rows), X=images, feature_names=None, kinds=None, pixels=pixels_as_read(roles, images))
+    stored = spooled(stored_images(table, column))
+    if not stored:
+        raise DataError(f"`{table.path}` must hold at least one row. Received none.")
+    if labelled or TableColumns.choose(table, roles, ()).all:
+        data = read_feature_table(table.path, roles, labelled, (), table=table)
+    else:
+        data = Dataset(None, None, (), None, np.arange(len(stored)).astype(str), numbered=True)
+    images, rows = open_images(stored, roles, row_shape, labelled)
+    part = replace(data, X=np.empty((len(stored), 0))).part(rows)
+    return replace(part, X=images, feature_names=None, kinds=None, pixels=pixels_as_read(roles, images))
 
 
 def stored_images(table: TableFile, column: str, first: int = 0) -> Iterator[StoredImage]:
