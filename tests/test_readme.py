@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cascade.config.schema import RunConfig
+from cascade.config.schema import DataConfig, RunConfig
 from cascade.utils.version import __version__
 
 ROOT = Path(__file__).parents[1]
@@ -117,6 +117,14 @@ def test_extras_exist() -> None:
     assert {"keras", "litert", "onnx", "openvino", "dicom", "ray", "registry", "tune", "plots", "all"} <= set(named)
     for extra in ",".join(named).split(","):
         assert re.search(rf"^{extra} = \[", project, re.MULTILINE)
+
+
+def test_forms_of_data_are_described_by_valid_keys() -> None:
+    section = TEXT["docs/start/data.md"].partition("## From the form of your data to a config")[2].partition("\n## ")[0]
+    forms = re.findall(r"`(\{path: .*?\})`", section)
+    assert len(forms) > 10
+    for form in forms:
+        DataConfig.model_validate(yaml.safe_load(form.replace("\\|", "|")))
 
 
 @pytest.mark.parametrize("block", [block for page in WITH_CONFIGS for block in blocks(page, "yaml")])

@@ -74,6 +74,8 @@ class DataConfig(ConfigModel):
     label_file: Path | None = None
     labels: list[str] | LabelListConfig | None = None
     uncertain: list[float | str] = []
+    negative: list[float | str] = []
+    unlisted_are_empty: bool = False
     text: list[str] = []
     categories: list[str] = []
     dates: list[str] = []

@@ -131,7 +131,9 @@ def lint(
     labels: LabelsOption = None,
     group: Group = None,
     id: Id = None,
-    label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
+    label_file: Annotated[
+        Path | None, typer.Option(help="Labels of a .npy file, or the list of a folder of images.")
+    ] = None,
     any_label: Annotated[str, typer.Option(help="Column that equals the OR of the others.")] = "auto",
     none_label: Annotated[
         str, typer.Option(help="Column that is 1 exactly where no other label is; it is left out.")
@@ -277,7 +279,9 @@ def evaluate(
     labels: LabelsOption = None,
     group: Group = None,
     id: Id = None,
-    label_file: Annotated[Path | None, typer.Option(help="Labels of a .npy file.")] = None,
+    label_file: Annotated[
+        Path | None, typer.Option(help="Labels of a .npy file, or the list of a folder of images.")
+    ] = None,
     allow_missing: Missing = False,
     missing_labels: Annotated[
         bool, typer.Option("--missing-labels", help="Empty cells in label columns are unknown labels, not an error.")

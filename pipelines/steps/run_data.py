@@ -57,6 +57,8 @@ def roles_of(config: RunConfig) -> Roles:
         file=part.file,
         label_list=lists,
         uncertain=tuple(map(_as_text, part.uncertain)),
+        negative=tuple(map(_as_text, part.negative)),
+        unlisted_are_empty=part.unlisted_are_empty,
         kinds={name: kind for kind, columns in declared for name in columns},
         drop=frozenset(part.drop),
         features=None if part.features is None else tuple(part.features),

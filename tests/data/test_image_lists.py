@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
 from cascade.data.readers.image.images import ImageFiles
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.label_lists import LabelList
+from cascade.data.signature import InputSignature
 from cascade.errors import ConfigError, DataError
 
 FINDINGS = LabelList("Finding Labels", "|", ("No Finding",))
@@ -109,3 +111,18 @@ def test_8_and_16_bits_of_the_same_picture_give_the_same_row(tmp_path: Path) -> 
     images = ImageFiles([tmp_path / "a.png", tmp_path / "b.png"], (20, 24, 1))
     rows = images[np.arange(2)]
     np.testing.assert_array_equal(rows[0], rows[1])
+
+
+def test_a_single_image_and_a_plain_list_are_rows_without_labels(folder: Path) -> None:
+    (folder / "some.txt").write_text("two/c.jpg\none/a.png\n")
+    signature = InputSignature((20, 24, 1), "uint8")
+    for path, ids in ((folder / "some.txt", ["two/c.jpg", "one/a.png"]), (folder / "two" / "b.PNG", ["b.PNG"])):
+        data = read_data(path, Roles(), labelled=False, row_shape=(20, 24, 1))
+        assert data.ids.tolist() == ids
+        (chunk,) = open_input(path, Roles(), signature).chunks(9, 0)
+        assert chunk.ids.tolist() == ids
+        assert chunk.X.tolist() == data.X[np.arange(len(ids))].tolist()
+        with pytest.raises(DataError, match="must be a table"):
+            read_data(path, Roles())
+        with pytest.raises(DataError, match="no column 'part': it is an image or a plain list"):
+            read_data(path, Roles(group="part"), labelled=False)

@@ -144,3 +144,63 @@ def test_rows_of_long_form_are_joined(tmp_path: Path) -> None:
 def test_invalid_formats_are_refused(options: dict[str, str], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         TableFormat(**options)
+
+
+COMMENTS = {
+    "the last one is the header": '# made by hand\n# n=3, m=4, k=1\n# id, start, tags\n-a, 1.5, "x"\n-b, 2, "x,y"\n',
+    "the header follows": '# made by hand, in May\n#\nid,start,tags\n-a,1.5,x\n-b,2,"x,y"\n',
+    "no comments, blanks behind commas": 'id, start, tags\n-a, 1.5, x\n-b, 2, "x,y"\n',
+}
+
+
+@pytest.mark.parametrize("text", COMMENTS.values(), ids=COMMENTS)
+def test_comments_before_the_header_and_blanks_before_quotes_are_no_part_of_a_table(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    roles = Roles(id="id", label_list=LabelList("tags"))
+    data = read_data(tmp_path / "t.csv", roles)
+    assert data.ids.tolist() == ["-a", "-b"]
+    assert np.asarray(data.X).tolist() == [[1.5], [2.0]]
+    assert data.label_names == ("x", "y")
+    assert np.asarray(data.Y).tolist() == [[1, 0], [1, 1]]
+    chunk = next(open_input(tmp_path / "t.csv", roles, InputSignature((1,), "number", ("start",))).chunks(9, 0))
+    assert chunk.X.tolist() == [[1.5], [2.0]]
+
+
+@pytest.mark.parametrize(
+    "text", ["#id,a,y\n#1,2,0\nx,3,1\n", "#id,a,y\n#1,2,0\n#2,3,1\n", "# id,a,y\n# 1,2,0\n# 2,3,1\n"]
+)
+def test_rows_whose_names_begin_with_the_mark_of_comments_are_not_lost(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    data = read_data(tmp_path / "t.csv", Roles(labels=("y",), id=text.split(",")[0]))
+    assert len(data) == 2
+    assert np.asarray(data.X).tolist() == [[2], [3]]
+
+
+def test_a_text_with_blanks_before_quotes_inside_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('id, note, y\n1, "he said, ""no"", and left", 0\n2, "a\n, ""b""", 1\n')
+    data = read_data(tmp_path / "t.csv", Roles(labels=("y",), id="id", kinds={"note": "text"}))
+    assert data.X["note"].tolist() == ['he said, "no", and left', 'a\n, "b"']
+
+
+def test_minus_one_is_no_label_where_it_is_declared(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("x,a,b\n1,1,-1\n2,-1,absent\n3,0,1\n")
+    with pytest.raises(DataError, match=r"label 'a' is -1, not 0 or 1; name such values in `data.negative`"):
+        read_data(tmp_path / "t.csv", Roles(labels=("a",), drop=frozenset({"b"})))
+    with pytest.raises(DataError, match=r"label 'b' is 'absent', not a number; name such values in `data.negative`"):
+        read_data(tmp_path / "t.csv", Roles(labels=("b",), drop=frozenset({"a"}), negative=("-1",)))
+    data = read_data(tmp_path / "t.csv", Roles(labels=("a", "b"), negative=("-1", "Absent"), uncertain=("0",)))
+    assert np.asarray(data.Y).tolist() == [[1, 0], [0, 0], [0, 1]]
+    assert np.asarray(data.known).tolist() == [[True, True], [True, True], [False, True]]
+
+
+def test_blank_lines_within_a_text_are_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text('\nnote,y\n\n"first\n\n\nsecond",1\n\n"x",0\n')
+    data = read_data(tmp_path / "t.csv", Roles(labels=("y",), kinds={"note": "text"}))
+    assert data.X["note"].tolist() == ["first\n\n\nsecond", "x"]
+
+
+def test_a_long_cell_of_digits_takes_little_time(tmp_path: Path) -> None:
+    # This took quadratic time with an expression that divides digits in several ways.
+    (tmp_path / "t.csv").write_text("x,y\n1,0\n" + "1" * 200_000 + "x,1\n")
+    with pytest.raises(DataError, match=r"row 1: feature 'x' is '1+', not a number"):
+        read_data(tmp_path / "t.csv", Roles(labels=("y",)))

@@ -16,16 +16,9 @@ from cascade.batch.inputs.chunk import Chunk, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.images.size import at_size
 from cascade.data.readers.files import as_text, files_below
-from cascade.data.readers.image.images import (
-    FILE_COLUMN,
-    JPEG,
-    PATIENT_COLUMN,
-    SUFFIXES,
-    ImageFiles,
-    image_shape,
-    warn_passed_over,
-)
-from cascade.data.readers.regular import opened
+from cascade.data.readers.image.folder import named_images
+from cascade.data.readers.image.image_list import FILE_COLUMN, PATIENT_COLUMN
+from cascade.data.readers.image.images import JPEG, SUFFIXES, ImageFiles, image_shape, warn_passed_over
 from cascade.data.readers.table.cells import Reasons
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
 from cascade.data.readers.table.lists import read_table
@@ -196,23 +189,12 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
     return DecodedInput(images, names.text(), None, folder, files, gate_size)
 
 
-def list_images(listing: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> DecodedInput:
-    """Open the images that a text file names, one per line, relative to the folder of the file."""
-    wanted = roles.within(())
-    if wanted.group or wanted.id:
-        raise DataError(f"`{listing}` is a plain list without a column {wanted.group or wanted.id!r}.")
-    # File names are bytes on Linux; surrogates keep those that are not UTF-8.
-    with opened(listing) as handle:
-        text = handle.read().decode("utf-8", errors="surrogateescape")
-    files = [line for line in text.splitlines() if line]
-    if not files:
-        raise DataError(f"`{listing}` must name at least one image. Received none.")
-    refuse_duplicates(np.array(files), listing, "file")
-    names = Names(listing.parent, files, confined=False)
-    images = ImageFiles(
-        names, image_shape(listing, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits
-    )
-    return DecodedInput(images, names.text(), None, listing.parent, [listing.name, *files], gate_size)
+def list_images(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> DecodedInput:
+    """Open an image, or those that a text file names, one per line, relative to the folder of the file."""
+    files = named_images(path, roles)
+    names = Names(path.parent, files, confined=False)
+    images = ImageFiles(names, image_shape(path, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits)
+    return DecodedInput(images, names.text(), None, path.parent, list(dict.fromkeys([path.name, *files])), gate_size)
 
 
 def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> DecodedInput:

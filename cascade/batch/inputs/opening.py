@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cascade.batch.inputs.chunk import Chunk
+from cascade.data.readers.arff.header import is_arff, read_header
+from cascade.data.readers.files import exists, is_pattern
+from cascade.data.readers.image.folder import is_named_images
 from cascade.data.readers.regular import check_regular
+from cascade.data.readers.sparse.svmlight import SvmlightFile, is_svmlight
 from cascade.data.readers.table.columns import Roles
-from cascade.data.readers.table.json_lines import is_json_lines
-from cascade.data.readers.table.table_format import is_text_table
+from cascade.data.readers.table_files import is_table, tables_matching, text_tables, typed_tables
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 
@@ -44,8 +47,9 @@ def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: i
     Parameters
     ----------
     path : path
-        A `.parquet`, `.csv`, `.npy` or `.npz` file, or a `.txt` file that lists images. Folders may hold Parquet files,
-        images with or without `labels.csv`, DICOM slices, or the output of `cascade phantom`.
+        A table, a pattern of tables, sparse rows (`.svm`, `.txt`, `.arff`), a `.npy` or `.npz` file, or a `.txt` file
+        that lists images. Folders may hold tables, images with or without `labels.csv`, DICOM slices, or the output of
+        `cascade phantom`.
     roles : Roles
         Which columns are group and identifier.
     signature : InputSignature
@@ -58,27 +62,61 @@ def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: i
     DataError
         If nothing can be read at all; single bad rows are returned as rejected rows of the chunks.
     """
-    if not path.exists():
+    if not exists(path):
         raise DataError(f"`{path}` does not exist.")
+    if is_pattern(path):
+        return _open_tables(*tables_matching(path), roles, signature)
     check_regular(path)
     opened = _open_folder if path.is_dir() else _open_file
     return opened(path, roles, signature, gate_size)
 
 
 def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
-    if path.suffix.lower() == ".parquet":
-        from cascade.batch.inputs.parquet import ParquetInput
+    if is_table(path):
+        return _open_tables(path, None, roles, signature)
+    if is_arff(path):
+        return _open_arff(path, roles, signature)
+    if is_svmlight(path):
+        from cascade.batch.inputs.sparse import SparseInput
 
-        return ParquetInput(path.parent, [path.name], roles, signature.feature_names)
-    if is_text_table(path) or is_json_lines(path):
-        from cascade.batch.inputs.csv import CsvInput
-
-        return CsvInput(path, roles, signature.feature_names)
-    if path.suffix.lower() == ".txt":
+        n_features = _n_features(signature)
+        return SparseInput(path, SvmlightFile(path, n_features), roles, n_features)
+    if is_named_images(path):
         from cascade.batch.inputs.images import list_images
 
         return list_images(path, roles, signature, gate_size)
     return _open_arrays(path, roles)
+
+
+def _open_tables(path: Path, files: list[str] | None, roles: Roles, signature: InputSignature) -> Input:
+    from cascade.batch.inputs.tables import TableInput
+    from cascade.data.readers.image.image_table import image_column
+    from cascade.data.readers.table.tables import TableFile
+
+    folder, names = (path.parent, [path.name]) if files is None else (path, files)
+    table = TableFile(path, files, roles.format)
+    if signature.feature_names is None and (column := image_column(table, roles)) is not None:
+        from cascade.batch.inputs.image_table import ImageTableInput
+
+        return ImageTableInput(table, column, folder, names, roles, signature)
+    return TableInput(table, folder, names, roles, signature.feature_names)
+
+
+def _open_arff(path: Path, roles: Roles, signature: InputSignature) -> Input:
+    from cascade.batch.inputs.sparse import SparseInput
+    from cascade.batch.inputs.tables import TableInput
+    from cascade.data.readers.arff.reading import dense_table, with_labels
+    from cascade.data.readers.arff.sparse import SparseArff
+
+    header = read_header(path)
+    roles, labels = with_labels(path, header, roles, labelled=False)
+    if header.is_sparse:
+        return SparseInput(path, SparseArff(path, header, labels, roles.drop), roles, _n_features(signature))
+    return TableInput(dense_table(path, header), path.parent, [path.name], roles, signature.feature_names)
+
+
+def _n_features(signature: InputSignature) -> int | None:
+    return None if signature.row_shape is None else signature.row_shape[0]
 
 
 def _open_arrays(path: Path, roles: Roles) -> Input:
@@ -98,20 +136,16 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
         if wanted.group or wanted.id:
             raise DataError(f"`{path}` holds only an array and has no column {wanted.group or wanted.id!r}.")
         return ArrayInput(path.parent, [path.name], map_array(path), None, None, roles.allow_missing)
-    kinds = ".parquet, .csv, .npy, .npz, .txt or a folder"
+    kinds = "a table, .npy, .npz, .svm, .arff, .txt or a folder"
     raise DataError(f"`{path}` must be {kinds}. Received {path.suffix!r}.")
 
 
 def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
     if (path / "images.npy").exists() and (path / "phantom.json").exists():
         return _open_arrays(path, roles)
-    from cascade.data.readers.table.tables import find_tables
-
-    tables = find_tables(path)
+    tables = typed_tables(path)
     if tables:
-        from cascade.batch.inputs.parquet import ParquetInput
-
-        return ParquetInput(path, tables, roles, signature.feature_names)
+        return _open_tables(path, tables, roles, signature)
     from cascade.batch.inputs.images import LISTING, read_images
     from cascade.data.readers.dicom.folder import find_slices
     from cascade.data.readers.rsna import is_label_file
@@ -123,4 +157,7 @@ def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size:
         from cascade.batch.inputs.slices import read_slices
 
         return read_slices(path, slices, roles, signature)
+    tables = text_tables(path)
+    if tables:
+        return _open_tables(path, tables, roles, signature)
     return read_images(path, roles, signature, gate_size)

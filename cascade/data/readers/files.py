@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import glob
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ from cascade.utils.threads import usable_cores
 from cascade.utils.types import Rows
 
 T = TypeVar("T")
+P = TypeVar("P")
 logger = logging.getLogger("cascade.data")
 
 AHEAD = 256
@@ -50,13 +52,13 @@ LEFT_OVER_FOLDERS = frozenset(
 """Folders that systems make for themselves, and that Spark makes for files that are not complete."""
 
 
-class PixelFiles(RowSource):
-    """Rows of uint8 of shape (n, height, width, channels), one file each.
+class PixelFiles(RowSource, Generic[P]):
+    """Rows of uint8 of shape (n, height, width, channels), one file each, or one cell of a table.
 
     A subclass sets `shape`, and implements `look` for headers and `decode` for pixels.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[P]) -> None:
         self.paths = paths
         self.dtype = np.dtype(np.uint8)
 
@@ -76,7 +78,7 @@ class PixelFiles(RowSource):
         """Yield each row's header, or the error that explains why it cannot be read; no pixel is decoded."""
         yield from self._each(self.look, rows)
 
-    def _each(self, task: Callable[[Path], T], rows: Rows) -> Iterator[T | DataError]:
+    def _each(self, task: Callable[[P], T], rows: Rows) -> Iterator[T | DataError]:
         # A path may be refused as soon as it is made, so it is made where errors are caught.
         yield from attempts_at(lambda row: task(self.paths[row]), np.asarray(rows).tolist())
 
@@ -96,15 +98,15 @@ class PixelFiles(RowSource):
         some.shape = (len(rows), *self.shape[1:])
         return some
 
-    def at_size(self, size: int) -> PixelFiles:
+    def at_size(self, size: int) -> PixelFiles[P]:
         """Return the same files at another size."""
         raise NotImplementedError
 
-    def look(self, path: Path) -> Any:
+    def look(self, path: P) -> Any:
         """Read and check the header of a file."""
         raise NotImplementedError
 
-    def decode(self, path: Path) -> NDArray[np.uint8]:
+    def decode(self, path: P) -> NDArray[np.uint8]:
         """Check a file and decode its row."""
         raise NotImplementedError
 
@@ -164,7 +166,7 @@ def cause_of(error: BaseException) -> str:
 
 
 @contextmanager
-def blaming(path: Path, fault: str, cause: Callable[[BaseException], str] = cause_of) -> Iterator[None]:
+def blaming(path: object, fault: str, cause: Callable[[BaseException], str] = cause_of) -> Iterator[None]:
     """Turn errors of reading a file into a `DataError`, except those that the machine causes."""
     try:
         yield
@@ -215,3 +217,20 @@ def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...]
     paths = [path for path in paths if not is_left_over(path)]
     # By parts, as `Path` sorts: as text, `a-b/1` would come before `a/1`.
     return sorted(paths, key=lambda path: path.split(os.sep))
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether a path is a pattern of several files, such as `lists/*_train.txt`; existing files are none."""
+    return glob.has_magic(str(path)) and not path.exists()
+
+
+def matching(path: Path) -> list[Path]:
+    """Return the files that fit a pattern, in order; a path that is no pattern fits itself."""
+    if not is_pattern(path):
+        return [path]
+    return sorted(Path(found) for found in glob.glob(str(path), recursive=True))
+
+
+def exists(path: Path) -> bool:
+    """Return whether a file exists, or at least one that fits the pattern."""
+    return path.exists() or (is_pattern(path) and bool(matching(path)))

@@ -25,6 +25,7 @@ def reading_to_json(roles: Roles) -> dict[str, Any]:
         "decimal": roles.format.decimal,
         "missing": list(roles.format.missing),
         "uncertain": list(roles.uncertain),
+        "negative": list(roles.negative),
         "label_list": None if listed is None else {name: getattr(listed, name) for name in LISTED},
     }
     if listed is not None:
@@ -48,7 +49,7 @@ def with_reading(roles: Roles, body: Mapping[str, Any]) -> Roles:
     """
     try:
         encoding, decimal, file = (_text(body.get(name)) for name in ("encoding", "decimal", "file"))
-        missing, uncertain = (_texts(body.get(name, [])) for name in ("missing", "uncertain"))
+        missing, uncertain, negative = (_texts(body.get(name, [])) for name in ("missing", "uncertain", "negative"))
         listed = body.get("label_list")
         if listed is not None:
             names = {name: _text(listed.get(name)) for name in ("column", "separator", "id")}
@@ -69,6 +70,7 @@ def with_reading(roles: Roles, body: Mapping[str, Any]) -> Roles:
         # A column per label that the user names replaces the training's column of lists.
         label_list=roles.label_list or (listed if roles.labels is None else None),
         uncertain=roles.uncertain or uncertain,
+        negative=roles.negative or negative,
         allow_missing=roles.allow_missing or bool(format.missing),
     )
 

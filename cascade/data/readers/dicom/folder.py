@@ -16,8 +16,9 @@ from cascade.data.readers.dicom.clipping import warn_where_clipped
 from cascade.data.readers.dicom.header import Header
 from cascade.data.readers.dicom.slices import DicomFiles
 from cascade.data.readers.dicom.storage_class import PREAMBLE, images_among
-from cascade.data.readers.files import as_text, is_left_over
-from cascade.data.readers.image.images import SUFFIXES, read_listed
+from cascade.data.readers.files import as_text, exists, is_left_over
+from cascade.data.readers.image.image_list import read_listed
+from cascade.data.readers.image.images import SUFFIXES
 from cascade.data.readers.rsna import is_label_file, labels_of
 from cascade.data.readers.table.columns import Roles, refuse_duplicates
 from cascade.errors import DataError
@@ -59,7 +60,7 @@ def read_dicom_folder(
     `row_shape` is the shape of a model's rows.
     """
     listing = roles.label_file or folder / "labels.csv"
-    if listing.exists() and not is_label_file(listing):
+    if exists(listing) and not (listing.exists() and is_label_file(listing)):
         return _read_listed(folder, listing, roles, labelled, row_shape)
     if labelled and not listing.exists():
         raise DataError(

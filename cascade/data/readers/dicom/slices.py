@@ -41,7 +41,7 @@ FEW_PIXELS = 2**22
 """Slices of 2048 x 2048, whose run lengths expand to at most 1 GiB."""
 
 
-class DicomFiles(PixelFiles):
+class DicomFiles(PixelFiles[Path]):
     """Slices as uint8 of shape (n, height, width, windows); nothing is kept in memory.
 
     Stored values become units, Hounsfield units of a CT, and each window becomes a channel of grey values. MONOCHROME1

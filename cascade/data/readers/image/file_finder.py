@@ -57,19 +57,20 @@ class FileFinder:
         return self._by_name.get(base) or self._by_name.get(os.path.splitext(base)[0]) or self._by_stem.get(base, [])
 
     @cached_property
-    def _places(self) -> list[str]:
+    def places(self) -> list[str]:
+        """Return the files below the folder, as relative paths in order."""
         return files_below(self.folder, SUFFIXES)
 
     @cached_property
     def _by_name(self) -> dict[str, list[str]]:
         found = defaultdict(list)
-        for place in self._places:
+        for place in self.places:
             found[Path(place).name.casefold()].append(place)
         return dict(found)
 
     @cached_property
     def _by_stem(self) -> dict[str, list[str]]:
         found = defaultdict(list)
-        for place in self._places:
+        for place in self.places:
             found[Path(place).stem.casefold()].append(place)
         return dict(found)

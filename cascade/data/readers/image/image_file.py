@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from struct import unpack
 
@@ -15,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from cascade.data.images.averaging import Box, reduced_side, shrunk
 from cascade.data.readers.files import blaming
+from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.regular import check_regular
 from cascade.errors import DataError
 
@@ -82,16 +84,17 @@ class ImageHeader:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Image.Image]:
+def opened(path: ImageSource) -> Iterator[Image.Image]:
     """Open an image, which reads its header, and close the file at the end."""
-    check_regular(path)
+    if isinstance(path, Path):
+        check_regular(path)
     with blaming(path, "cannot be read as an image", _cause):
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(path if isinstance(path, Path) else BytesIO(path.content()), formats=FORMATS)
     with image:
         yield image
 
 
-def check_header(path: Path, image: Image.Image) -> ImageHeader:
+def check_header(path: ImageSource, image: Image.Image) -> ImageHeader:
     """Return the header of an opened image; raise for one that is too large, has several images, or other pixels."""
     # Pillow drops the lower bits of 16-bit colour. Its mode does not show that, only the raw mode of a tile.
     deep = image.mode in DEEP
@@ -122,7 +125,7 @@ def _is_transparent(image: Image.Image) -> bool:
     return image.mode in WITH_ALPHA or "transparency" in image.info
 
 
-def _refuse_misread_tiff(path: Path, image: Image.Image) -> None:
+def _refuse_misread_tiff(path: ImageSource, image: Image.Image) -> None:
     """Raise for pixels that Pillow reads as others, without an error."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     if any(kind != UNSIGNED for kind in tags.get(SAMPLE_FORMAT, (UNSIGNED,))):
@@ -174,14 +177,19 @@ def _has_late_metadata(image: Image.Image) -> bool:
         stream.seek(before)
 
 
-def greatest_grey(path: Path) -> int:
+def greatest_grey(path: ImageSource) -> int:
     """Return the greatest value of an image of grey."""
     with opened(path) as image, blaming(path, "cannot be decoded as an image", _cause):
         return int(np.asarray(image).max(initial=0))
 
 
 def pixels_of(
-    path: Path, image: Image.Image, header: ImageHeader, colour: bool, image_size: int | None, grey_bits: int = 16
+    path: ImageSource,
+    image: Image.Image,
+    header: ImageHeader,
+    colour: bool,
+    image_size: int | None,
+    grey_bits: int = 16,
 ) -> NDArray[np.uint8]:
     """Decode an image whose header was checked; uint8 of shape (height, width, 3), or (height, width) for grey.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,18 +28,22 @@ MOST_NAME = 1024
 TRUTH = {"true": 1.0, "false": 0.0}
 EMPTY_FEATURE, EMPTY_LABEL, NO_NUMBER = "is empty or NaN", "is an empty label", "not a number"
 NOT_UTF8 = "is not UTF-8"
+LABEL = "label "
+"""Begin of a reason about a label."""
+LABEL_HINT = "; name such values in `data.negative` where the label is not set, in `data.uncertain` where it is unknown"
 HINTS = {
     EMPTY_FEATURE: "; set `data.allow_missing` (or --allow-missing) to pass NaN on",
     EMPTY_LABEL: "; set `data.missing_labels` (or --missing-labels) where labels may be unknown",
     NO_NUMBER: "; name the column in `data.drop` or `data.categories`, or such cells in `data.csv.missing`",
     NOT_UTF8: "; set `data.csv.encoding`",
+    "is -1, not 0 or 1": LABEL_HINT,
 }
 """What helps where a whole file is refused, by the end of the reason."""
 TRUE_WORDS, FALSE_WORDS = ("true", "yes", "y", "t", "positive"), ("false", "no", "n", "f", "negative")
 LABEL_WORDS = dict.fromkeys(TRUE_WORDS, "1") | dict.fromkeys(FALSE_WORDS, "0")
 """Spellings of a label that is set or not, in lower case."""
 # Python also reads 1_000 and digits of other scripts, which other readers of CSV files do not.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,9 @@ def give(reasons: Reasons, rows: Any, text: str) -> None:
     reasons[chosen & (reasons == None)] = text  # noqa: E711 - compared element by element
 
 
-def refuse_invalid(reasons: Reasons, path: Path, start: int = 0) -> None:
+def refuse_invalid(
+    reasons: Reasons, path: Path, start: int = 0, place: Callable[[int], tuple[Path, int]] | None = None
+) -> None:
     """Raise for the first row that has a reason, where every row must be valid.
 
     Parameters
@@ -85,12 +92,18 @@ def refuse_invalid(reasons: Reasons, path: Path, start: int = 0) -> None:
     path : path
     start : int
         Number of the first of these rows in the file.
+    place : callable, optional
+        Returns the file of a row, and its number in this file, where there are several files.
     """
     bad = np.flatnonzero(reasons.astype(bool))
     if len(bad):
         reason = str(reasons[bad[0]])
         hint = next((text for end, text in HINTS.items() if reason.endswith(end)), "")
-        raise DataError(f"`{path}` has an invalid row {start + int(bad[0])}: {reason}{hint}.")
+        if reason.startswith(LABEL) and reason.endswith(NO_NUMBER):
+            hint = LABEL_HINT
+        row = start + int(bad[0])
+        path, row = (path, row) if place is None else place(row)
+        raise DataError(f"`{path}` has an invalid row {row}: {reason}{hint}.")
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -168,7 +181,12 @@ def _number(cell: str | None) -> float:
 
 
 def labels_of(
-    column: pa.ChunkedArray, name: str, missing: bool, reasons: Reasons, uncertain: tuple[str, ...] = ()
+    column: pa.ChunkedArray,
+    name: str,
+    missing: bool,
+    reasons: Reasons,
+    uncertain: tuple[str, ...] = (),
+    negative: tuple[str, ...] = (),
 ) -> tuple[NDArray[np.uint8], Mask]:
     """Return a label column as 0/1, and which cells are known; other values get a reason, empty cells if not allowed.
 
@@ -185,20 +203,22 @@ def labels_of(
         Changed in place.
     uncertain : tuple of str
         Values that mean that a label is not known, such as "-1".
+    negative : tuple of str
+        Further values that mean that a label is not set.
     """
-    role = f"label {name!r}"
-    unsure = np.zeros(len(column), dtype=bool)
+    role = f"{LABEL}{name!r}"
+    unsure, unset = np.zeros(len(column), dtype=bool), np.zeros(len(column), dtype=bool)
     if is_text(column.type):
         lower = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-        if uncertain:
-            # By text first: the value may be a word.
-            unsure = np.asarray(pc.is_in(lower, pa.array([value.lower() for value in uncertain])))
-            lower = pc.if_else(pa.array(unsure), None, lower)
+        # By text first: the values may be words.
+        unsure, unset = _among(lower, uncertain), _among(lower, negative)
+        lower = pc.if_else(pa.array(unsure | unset), None, lower)
         spelled = [LABEL_WORDS.get(cell, cell) for cell in lower.to_pylist()] if _has_words(lower) else lower
         column = pa.chunked_array([pa.array(spelled, pa.string())]) if isinstance(spelled, list) else spelled
     values = numbers_of(column, role, reasons)
-    unsure |= np.isin(values, [float(value) for value in uncertain if _NUMBER.fullmatch(value)])
-    values = np.where(unsure, np.nan, values)
+    unsure |= np.isin(values, _numbers_among(uncertain))
+    unset |= np.isin(values, _numbers_among(negative))
+    values = np.where(unsure, np.nan, np.where(unset, 0.0, values))
     is_known = ~np.isnan(values)
     missing = missing or bool(unsure.any())
     for row in np.flatnonzero(is_known & ~np.isin(values, (0, 1))).tolist():
@@ -209,8 +229,17 @@ def labels_of(
     return np.where(is_known & (values == 1), 1, 0).astype(np.uint8), is_known
 
 
+def _among(lower: pa.ChunkedArray, values: tuple[str, ...]) -> Mask:
+    among = pc.is_in(lower, pa.array([value.lower() for value in values], pa.string()))
+    return np.array(among.to_numpy(), dtype=bool)
+
+
 def _has_words(column: pa.ChunkedArray) -> bool:
     return bool(pc.any(pc.is_in(column, pa.array([*TRUE_WORDS, *FALSE_WORDS]))).as_py())
+
+
+def _numbers_among(values: tuple[str, ...]) -> list[float]:
+    return [float(value) for value in values if _NUMBER.fullmatch(value)]
 
 
 def texts_of(column: pa.ChunkedArray) -> NDArray[np.object_]:

@@ -43,8 +43,10 @@ class Roles:
         Column of a list of images that names the files.
     label_list : LabelList, or None
         Column that lists the labels of each row, instead of a column per label.
-    uncertain : tuple of str
-        Values of label columns that mean that a label is not known.
+    uncertain, negative : tuple of str
+        Values of label columns that mean that a label is not known, and further ones that mean that it is not set.
+    unlisted_are_empty : bool
+        Whether images that a list leaves out are rows without a label.
     kinds : dict from column name to kind
         What feature columns hold, where it is declared.
     drop : frozenset of str
@@ -69,6 +71,8 @@ class Roles:
     file: str | None = None
     label_list: LabelList | None = None
     uncertain: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
+    unlisted_are_empty: bool = False
     kinds: Mapping[str, Kind] = field(default_factory=dict)
     drop: frozenset[str] = frozenset()
     features: tuple[str, ...] | None = None

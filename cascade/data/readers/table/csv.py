@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, dropwhile
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ import pyarrow.csv
 from cascade.data.readers.regular import opened
 from cascade.data.readers.table.columns import check_names
 from cascade.data.readers.table.csv_records import RecordReader, Records, cells_of, lines_of
+from cascade.data.readers.table.preamble import is_spaced, without_comments
 from cascade.data.readers.table.table_format import TableFormat, in_utf8, unpacked
 from cascade.errors import CascadeError, DataError
 
@@ -49,21 +50,22 @@ class CsvFile:
         self.path, self.format = path, format.of(path)
         self.separator = str(self.format.separator).encode()
         with self._opened() as (header, blocks):
-            self.names = _names(header, path, self.separator)
+            self.spaced = is_spaced(header, self.separator)
+            self.names = _names(header, path, self.separator, self.spaced)
             if self.names[-1] == "" and self._has_fewer_cells(next(blocks, [])):
                 self.names.pop()
         check_names(self.names, path)
 
     def _has_fewer_cells(self, lines: list[bytes]) -> bool:
         """Return whether all first rows have a cell less than the header, which ends in a separator."""
-        rows = [cells_of(line, self.separator) for line in lines[:10]]
+        rows = [cells_of(line, self.separator, self.spaced) for line in lines[:10] if line]
         return bool(rows) and all(cells is not None and len(cells) == len(self.names) - 1 for cells in rows)
 
     def tables(self, columns: list[str]) -> Iterator[pa.Table]:
         """Yield all rows, with the given columns as text and the column `FAULT`; a malformed line has only a fault."""
         with self._opened() as (_, blocks):
             first = next(blocks, [])
-            reader = RecordReader(len(self.names), first, self.separator)
+            reader = RecordReader(len(self.names), first, self.separator, self.spaced)
             for lines in chain([first], blocks):
                 yield self._table(reader.read(lines), columns)
             yield self._table(reader.finish(), columns)
@@ -73,10 +75,11 @@ class CsvFile:
         """Open the file; yield the record of its header, and blocks of its other lines."""
         with opened(self.path) as handle, unpacked(handle, self.path) as stream:
             blocks = _without_mark(lines_of(in_utf8(stream, str(self.format.encoding))))
-            # Blocks of blank lines alone are empty.
-            first = next((lines for lines in blocks if lines), None)
+            # Blank lines may precede the header.
+            first = next((rest for lines in blocks if (rest := list(dropwhile(_is_blank, lines)))), None)
             if first is None:
                 raise DataError(f"`{self.path}` cannot be read as a table: it is empty.")
+            first = without_comments(first, self.separator)
             n_lines = _header_lines(first, self.separator)
             yield b"\n".join(first[:n_lines]), chain([first[n_lines:]], blocks)
 
@@ -99,6 +102,10 @@ class CsvFile:
         return pa.table([*texts, pa.array(reasons, pa.string())], names=[*columns, FAULT])
 
 
+def _is_blank(line: bytes) -> bool:
+    return not line
+
+
 def _header_lines(lines: list[bytes], separator: bytes) -> int:
     """Return how many of the first lines form the header, whose names may hold line ends."""
     for number in range(1, len(lines) + 1):
@@ -118,8 +125,8 @@ def _without_mark(blocks: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
         yield lines
 
 
-def _names(header: bytes, path: Path, separator: bytes) -> list[str]:
-    cells = cells_of(header, separator)
+def _names(header: bytes, path: Path, separator: bytes, spaced: bool) -> list[str]:
+    cells = cells_of(header, separator, spaced)
     if cells is None:
         raise DataError(f"`{path}` cannot be read as a table: the quotes of its header do not enclose whole names.")
     if b"\0" in header:
@@ -127,12 +134,13 @@ def _names(header: bytes, path: Path, separator: bytes) -> list[str]:
     names = []
     for place, cell in enumerate(cells):
         try:
-            names.append(cell.decode("utf-8"))
+            name = cell.decode("utf-8")
         except UnicodeDecodeError as error:
             shown = cell.decode("utf-8", "backslashreplace")
             raise DataError(
                 f"`{path}` must be text in UTF-8. Its column number {place} is named {shown!r}; save it as UTF-8."
             ) from error
+        names.append(name.strip(" ") if spaced else name)
     return names
 
 

@@ -25,9 +25,10 @@ FEWEST_TEXTS, TEXT_SHARE = 20, 0.2
 """Number and share of records of several lines from which such are usual in a file."""
 COMMA, QUOTE = b",", b'"'
 
-_OPEN = re.compile(rb'"(?:[^"]++|"")*+\Z')
+_OPEN_AT_ONCE = re.compile(rb'"(?:[^"]++|"")*+\Z')
+_OPEN = re.compile(rb' *+"(?:[^"]++|"")*+\Z')
 # A comma is a decimal mark only in files with another separator, whose cells it would end otherwise.
-_NUMBER = re.compile(rb"[+-]?([0-9]+[.,]?[0-9]*|[.,][0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
+_NUMBER = re.compile(rb"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?|true|false", re.IGNORECASE)
 _EMPTY = frozenset(text.encode() for text in MISSING)
 
 BROKEN = "its quotes do not enclose whole cells"
@@ -59,21 +60,29 @@ class Records:
 
 
 @cache
-def _cell(separator: bytes) -> re.Pattern[bytes]:
+def _cell(separator: bytes, spaced: bool) -> re.Pattern[bytes]:
     # Possessive, so that a long cell that is not closed is not searched again from each of its quotes.
     mark = re.escape(separator)
-    return re.compile(rb'(?:"((?:[^"]++|"")*+)"|([^"' + mark + rb"][^" + mark + rb"]*+)?)(" + mark + rb"|\Z)")
+    quoted, bare = rb'"((?:[^"]++|"")*+)"', rb'([^"' + mark + rb"][^" + mark + rb"]*+)?"
+    if spaced:
+        # Without the lookahead, a quoted cell that is not closed would be a bare one that begins with a blank.
+        quoted, bare = rb" *+" + quoted + rb" *+", rb'((?! *+")[^' + mark + rb"][^" + mark + rb"]*+)?"
+    return re.compile(rb"(?:" + quoted + rb"|" + bare + rb")(" + mark + rb"|\Z)")
 
 
-def cells_of(record: bytes, separator: bytes = COMMA) -> list[bytes] | None:
+def cells_of(record: bytes, separator: bytes = COMMA, spaced: bool = False) -> list[bytes] | None:
     """Split a record into its cells; None if its quotes do not enclose whole cells.
+
+    With `spaced`, blanks around a quoted cell are not part of it.
 
     Examples
     --------
     >>> cells_of(b'1,"a, b",'), cells_of(b'5" pipe,2'), cells_of(b'"a"b,1')
     ([b'1', b'a, b', b''], [b'5" pipe', b'2'], None)
+    >>> cells_of(b'1, "a, b", c', spaced=True)
+    [b'1', b'a, b', b' c']
     """
-    cells, place, pattern = [], 0, _cell(separator)
+    cells, place, pattern = [], 0, _cell(separator, spaced)
     while True:
         found = pattern.match(record, place)
         if found is None:
@@ -85,16 +94,23 @@ def cells_of(record: bytes, separator: bytes = COMMA) -> list[bytes] | None:
         place = found.end()
 
 
-def _is_open(record: bytes, separator: bytes) -> bool:
+def _is_open(record: bytes, separator: bytes, spaced: bool) -> bool:
     """Return whether a record ends within a quoted cell."""
-    place, pattern = 0, _cell(separator)
+    place, pattern = 0, _cell(separator, spaced)
     while (found := pattern.match(record, place)) is not None and found[3]:
         place = found.end()
-    return found is None and _OPEN.match(record, place) is not None
+    if found is not None:
+        return False
+    return (_OPEN if spaced else _OPEN_AT_ONCE).match(record, place) is not None
+
+
+def _joined(cells: list[bytes], separator: bytes) -> bytes:
+    """Return a record of the cells, all of them in quotes."""
+    return separator.join(QUOTE + cell.replace(QUOTE, QUOTE + QUOTE) + QUOTE for cell in cells)
 
 
 def lines_of(handle: BinaryIO) -> Iterator[list[bytes]]:
-    """Yield the lines of a file block by block, whatever their line ends are; blank lines are left out."""
+    """Yield the lines of a file block by block, whatever their line ends are."""
     rest = b""
     while block := handle.read(BLOCK_BYTES):
         block = rest + block
@@ -106,7 +122,7 @@ def lines_of(handle: BinaryIO) -> Iterator[list[bytes]]:
         *lines, rest = block.split(b"\n")
         # The end of a line that is too long is dropped: the rest is enough to reject it.
         rest = rest[: MOST_BYTES + 1]
-        yield [line for line in lines if line]
+        yield lines
     if rest := rest.rstrip(b"\r"):
         yield [rest]
 
@@ -120,12 +136,15 @@ class RecordReader:
     sample : list of bytes
         First lines of the file, which show which of its columns hold numbers.
     separator : bytes
+    spaced : bool
+        Whether there may be blanks around quoted cells.
     """
 
-    def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA) -> None:
-        self.n_cells, self.separator = n_cells, separator
-        self.numeric = _numeric_columns(n_cells, sample[:PROFILED_LINES], separator)
-        self.has_texts = _has_texts(sample[:PROFILED_LINES])
+    def __init__(self, n_cells: int, sample: list[bytes], separator: bytes = COMMA, spaced: bool = False) -> None:
+        self.n_cells, self.separator, self.spaced = n_cells, separator, spaced
+        sample = [line for line in sample[:PROFILED_LINES] if line]
+        self.numeric = _numeric_columns(n_cells, sample, separator)
+        self.has_texts = _has_texts(sample)
         # Lines of a record whose quoted cell is open, and the number of their bytes.
         self.held: list[bytes] = []
         self.n_held = 0
@@ -136,9 +155,10 @@ class RecordReader:
         pending = deque(lines)
         while pending:
             line = pending.popleft()
+            # Blank lines are no records, but may be lines of a quoted cell.
             if self.held:
                 self._continue(line, records, pending)
-            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line, self.separator):
+            elif QUOTE in line and len(line) <= MOST_BYTES and _is_open(line, self.separator, self.spaced):
                 self.held, self.n_held = [line], len(line)
             else:
                 self._single(line, records)
@@ -155,22 +175,31 @@ class RecordReader:
             records.reasons += more.reasons
         return records
 
+    def _cells(self, record: bytes) -> list[bytes] | None:
+        return cells_of(record, self.separator, self.spaced)
+
     def _count(self, record: bytes, n_cells: int, records: Records) -> None:
         if n_cells == self.n_cells:
             records.add(record)
         else:
             records.reasons.append(f"its line has {n_cells} cells, not {self.n_cells}")
 
+    def _add(self, record: bytes, cells: list[bytes], records: Records) -> None:
+        # Other parsers take a blank before a quote for the begin of a bare cell.
+        self._count(_joined(cells, self.separator) if self.spaced else record, len(cells), records)
+
     def _single(self, line: bytes, records: Records) -> None:
         """Add a line that is a record, or the reason why it is none."""
+        if not line:
+            return
         if len(line) > MOST_BYTES:
             records.reasons.append(TOO_LONG)
         elif QUOTE not in line:
             self._count(line, line.count(self.separator) + 1, records)
-        elif (cells := cells_of(line, self.separator)) is None:
+        elif (cells := self._cells(line)) is None:
             records.reasons.append(BROKEN)
         else:
-            self._count(line, len(cells), records)
+            self._add(line, cells, records)
 
     def _continue(self, line: bytes, records: Records, pending: deque[bytes]) -> None:
         """Append a line to the open record, and end the record if its cell is closed or cannot be."""
@@ -181,8 +210,8 @@ class RecordReader:
             return
         record = b"\n".join(self.held)
         too_long = self.n_held > MOST_BYTES
-        cells = None if too_long else cells_of(record, self.separator)
-        if cells is None and not too_long and _is_open(record, self.separator):
+        cells = None if too_long else self._cells(record)
+        if cells is None and not too_long and _is_open(record, self.separator, self.spaced):
             return
         lines = self._release()
         if cells is None:
@@ -195,7 +224,7 @@ class RecordReader:
                 self._single(inner, records)
             records.reasons.append(CLOSES)
         else:
-            self._count(record, len(cells), records)
+            self._add(record, cells, records)
 
     def _release(self) -> list[bytes]:
         lines, self.held, self.n_held = self.held, [], 0
@@ -206,12 +235,12 @@ class RecordReader:
         # Among texts in quotes, a stray quote is found out by the next quote, which does not enclose a whole cell.
         if self.has_texts or (self.n_cells == 1 and not self.numeric):
             return False
-        complete = [self._is_record(line) for line in lines]
+        complete = [self._is_record(line) for line in lines if line]
         if not self.numeric:
-            return len(lines) >= FEWEST_LINES and all(complete)
+            return len(complete) >= FEWEST_LINES and all(complete)
         # A record with the wrong number of cells is malformed in any case, and many records are no text: half of the
         # lines decide. Of few lines, those with the stray quotes must look like records too.
-        ends = n_cells != self.n_cells or len(lines) >= FEWEST_LINES or (complete[0] and complete[-1])
+        ends = n_cells != self.n_cells or len(complete) >= FEWEST_LINES or (complete[0] and complete[-1])
         return ends and 2 * sum(complete) >= len(complete)
 
     def _is_record(self, line: bytes) -> bool:

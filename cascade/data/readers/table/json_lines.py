@@ -65,7 +65,7 @@ class JsonLinesFile:
         while batch := list(islice(lines, BATCH)):
             rows = [_object(line) for line in batch]
             faults = [None if row is not None else "its line is no JSON object" for row in rows]
-            cells = [[None if row is None else _text(row.get(name)) for row in rows] for name in columns]
+            cells = [[None if row is None else text_of(row.get(name)) for row in rows] for name in columns]
             texts = [pa.array(column, pa.string()) for column in cells]
             yield pa.table([*texts, pa.array(faults, pa.string())], names=[*columns, FAULT])
 
@@ -83,7 +83,7 @@ def _object(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _text(value: Any) -> str | None:
+def text_of(value: Any) -> str | None:
     """Return the text of a value, as JSON has it but for strings; lone surrogates become question marks."""
     if value is None:
         return None

@@ -39,12 +39,15 @@ class LabelList:
         Names that mean that a row has no label.
     id : str, or None
         In long form, with one row per label: the column of the row's identifier.
+    numbered : tuple of str
+        Names of the numbers 0, 1, ... in the column, where the file declares them.
     """
 
     column: str
     separator: str | None = None
     none: tuple[str, ...] = ()
     id: str | None = None
+    numbered: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.separator == "":
@@ -81,9 +84,18 @@ def names_in(column: pa.ChunkedArray, spec: LabelList) -> list[tuple[str, ...]]:
     left_out = set(spec.none)
     rows = []
     for cell in cells:
-        names = (str(name).strip() for name in _listed(cell, separator))
+        names = (_numbered(str(name).strip(), spec) for name in _listed(cell, separator))
         rows.append(tuple(dict.fromkeys(name for name in names if name and name not in left_out)))
     return rows
+
+
+def _numbered(name: str, spec: LabelList) -> str:
+    """Return the name of a number, where the file declares names."""
+    if not spec.numbered or not name:
+        return name
+    if not (name.isdecimal() and len(name) < 10 and int(name) < len(spec.numbered)):
+        raise DataError(f"column {spec.column!r} must hold numbers below {len(spec.numbered)}. Received {name!r}.")
+    return spec.numbered[int(name)]
 
 
 def separator_of(cells: Iterable[Any]) -> str | None:

@@ -19,7 +19,7 @@ from cascade.data.readers.table.columns import listed as listed_names
 from cascade.data.readers.table.csv import FAULT, PLAIN, CsvFile
 from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
 from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
-from cascade.data.readers.table.parquet import read_parquet
+from cascade.data.readers.table.parquet import ENDINGS, read_typed
 from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
 from cascade.utils.types import Rows
@@ -48,9 +48,9 @@ class Listed:
 
 
 def read_table(path: Path, format: TableFormat = PLAIN) -> pa.Table:
-    """Read a text table, whose cells stay text, or a Parquet file, of which every row must be valid."""
-    if path.suffix.lower() == ".parquet":
-        table = read_parquet(path)
+    """Read a text table, whose cells stay text, or a Parquet or Arrow file, of which every row must be valid."""
+    if path.suffix.lower() in ENDINGS:
+        table = read_typed(path)
     else:
         file = JsonLinesFile(path) if is_json_lines(path) else CsvFile(path, format)
         table = pa.concat_tables(list(file.tables(file.names)))
@@ -99,7 +99,12 @@ def one_row_each(table: pa.Table, labels: Listed, names: NDArray[np.str_]) -> tu
 
 
 def label_columns(
-    table: pa.Table, path: Path, names: tuple[str, ...], missing: bool, uncertain: tuple[str, ...] = ()
+    table: pa.Table,
+    path: Path,
+    names: tuple[str, ...],
+    missing: bool,
+    uncertain: tuple[str, ...] = (),
+    negative: tuple[str, ...] = (),
 ) -> tuple[Labels, Known]:
     """Read label columns as 0/1 of shape (rows, labels), with the mask of the known ones if cells may be empty."""
     if not names:
@@ -111,7 +116,7 @@ def label_columns(
         column = plain(table[name])
         if not (is_text(column.type) or is_numeric(column.type)):
             raise DataError(f"`{path}` must hold 0 or 1 in label column {name!r}. Received {column.type}.")
-        columns.append(labels_of(column, name, missing, reasons, uncertain))
+        columns.append(labels_of(column, name, missing, reasons, uncertain, negative))
         refuse_invalid(reasons, path)
     known = np.column_stack([is_known for _, is_known in columns])
     return np.column_stack([bits for bits, _ in columns]), None if known.all() else known

@@ -1,4 +1,4 @@
-"""Parquet files, one or a folder of them, as a stream of tables of text and numbers."""
+"""Parquet and Arrow files, one or several, as a stream of tables of text and numbers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from cascade.data.readers.regular import check_regular, is_of_machine, opened, unreadable
+from cascade.data.readers.table.arrow import ENDINGS as ARROW
+from cascade.data.readers.table.arrow import arrow_batches, arrow_schema
 from cascade.data.readers.table.cells import is_numeric, names_of, no_reasons, numbers_of, plain
 from cascade.data.readers.table.columns import check_names
 from cascade.errors import DataError
@@ -18,10 +20,16 @@ from cascade.errors import DataError
 BUFFER = 2**16
 """Bytes of a column that are read at a time; without a buffer, Arrow reads the column of a whole row group."""
 BATCH = 2**13
+ENDINGS = (".parquet", *ARROW)
 
 
-class ParquetFiles:
-    """Rows of Parquet files in the order of their names; only the requested columns are read.
+def is_arrow(name: str) -> bool:
+    """Return whether the name of a file is that of an Arrow file."""
+    return name.lower().endswith(ARROW)
+
+
+class TypedFiles:
+    """Rows of Parquet or Arrow files in the order of their names; only the requested columns are read.
 
     Parameters
     ----------
@@ -35,21 +43,34 @@ class ParquetFiles:
         Columns of the first file.
     index : set of str
         Those of them that are an index which pandas saved.
-    n_rows : int
+    n_rows : int or None
+        None with an Arrow file, which has no number of rows.
+    starts : list of (int, path)
+        Number of the first row of each file that was read.
     """
 
     def __init__(self, folder: Path, files: list[str]) -> None:
         self.folder, self.files = folder, files
         # All footers are read now, so that a bad file ends the job before hours of work, and any row can be located.
-        self.schemas, self.lengths = [], []
+        self.schemas: list[pa.Schema] = []
+        self.lengths: list[int | None] = []
         for name in files:
+            if is_arrow(name):
+                self.schemas.append(arrow_schema(folder / name))
+                self.lengths.append(None)
+                continue
             with _open(folder / name) as file:
                 self.schemas.append(file.schema_arrow)
+                # Names that are no UTF-8 raise an error when they are read, which is caught here.
+                _ = file.schema_arrow.names
                 self.lengths.append(int(file.metadata.num_rows))
-        self.names: list[str] = self.schemas[0].names
-        self.index = saved_index(self.schemas[0])
+        self.schema = self.schemas[0]
+        self.names: list[str] = self.schema.names
+        self.index = saved_index(self.schema)
         check_names(self.names, folder / files[0])
-        self.n_rows: int | None = sum(self.lengths)
+        known = [length for length in self.lengths if length is not None]
+        self.n_rows: int | None = sum(known) if len(known) == len(files) else None
+        self.starts: list[tuple[int, Path]] = []
 
     def check(self, columns: list[str], numbers: list[str]) -> None:
         """Refuse files that lack one of the columns, or have something else than numbers in one of `numbers`."""
@@ -68,17 +89,36 @@ class ParquetFiles:
         The types of columns may differ between files: those in `numbers` become 64-bit floats, those in `others` keep
         the type of the first file, and the rest the canonical text of groups and identifiers.
         """
-        kept = {name: self.schemas[0].field(name).type for name in others}
+        kept = {name: self.schema.field(name).type for name in others}
+        start = 0
+        self.starts = []
         for name, length in zip(self.files, self.lengths, strict=True):
-            # `first` counts from the start of this file; it is 0 from the file after the one that holds the row.
-            if first < length:
-                for table in _read(self.folder / name, columns, first):
-                    yield _unified(table, numbers, kept, self.folder / name)
-            first = max(0, first - length)
+            self.starts.append((start, self.folder / name))
+            # The first row, counted from the start of this file.
+            skipped = max(0, first - start)
+            if length is None or skipped < length:
+                for n_read, table in self._read(name, columns, skipped):
+                    length = n_read if self.n_rows is None else length
+                    if table.num_rows:
+                        yield _unified(table, numbers, kept, self.folder / name)
+            start += length or 0
+
+    def _read(self, name: str, columns: list[str], first: int) -> Iterator[tuple[int, pa.Table]]:
+        """Yield the rows of a file from one on, each table with the number of the row behind it."""
+        place = self.folder / name
+        if not is_arrow(name):
+            for table in _read(place, columns, first):
+                first += table.num_rows
+                yield first, table
+            return
+        n_read = 0
+        for table in arrow_batches(place, columns):
+            n_read += table.num_rows
+            yield n_read, table.slice(max(0, first - (n_read - table.num_rows)))
 
     def typed(self, columns: list[str]) -> Iterator[pa.Table]:
         """Yield the rows of the first file with the types that it has."""
-        return _read(self.folder / self.files[0], columns, 0)
+        return (table for _, table in self._read(self.files[0], columns, 0))
 
 
 def saved_index(schema: pa.Schema) -> set[str]:
@@ -89,6 +129,20 @@ def saved_index(schema: pa.Schema) -> set[str]:
         return {name for name in described.get("index_columns", []) if isinstance(name, str)}
     except (ValueError, AttributeError, TypeError):
         return set()
+
+
+def class_names(schema: pa.Schema, column: str) -> tuple[str, ...]:
+    """Return the names of the numbers in a column of classes, or of lists of them; empty where a file has none.
+
+    They are in the metadata that Hugging Face's library writes.
+    """
+    try:
+        feature = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"][column]
+        inner = feature[0] if isinstance(feature, list) else feature.get("feature", feature)
+        names = inner["names"]
+        return tuple(names) if all(isinstance(name, str) for name in names) else ()
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ()
 
 
 def _check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
@@ -152,13 +206,12 @@ def _source(path: Path) -> Iterator[object]:
         yield path
 
 
-def read_parquet(path: Path) -> pa.Table:
+def read_typed(path: Path) -> pa.Table:
     """Read a whole file with the types that it has, without an index that pandas saved."""
-    with _open(path) as file:
-        saved = saved_index(file.schema_arrow)
-        # Checked first: a name that occurs twice cannot be selected.
-        check_names(file.schema_arrow.names, path)
-        return file.read([name for name in file.schema_arrow.names if name not in saved])
+    files = TypedFiles(path.parent, [path.name])
+    columns = [name for name in files.names if name not in files.index]
+    tables = list(files.typed(columns))
+    return pa.concat_tables(tables) if tables else pa.schema([files.schema.field(k) for k in columns]).empty_table()
 
 
 def _read(path: Path, columns: list[str], first: int) -> Iterator[pa.Table]:

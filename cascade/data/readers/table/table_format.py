@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,7 +30,7 @@ FEW_DAMAGED = 0.05
 _MULTIBYTE = re.compile(rb"[\xc3-\xf4][\x80-\xbf]+(?![\x80-\xbf])")
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]+,[0-9]+")
-_DECIMAL_POINT = re.compile(r"[+-]?[0-9]+\.[0-9]+")
+_DECIMAL_POINT = re.compile(r"[+-]?([0-9]+\.[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,8 @@ class TableFormat:
         # The end of the sample may cut a character; cells with invalid bytes are rejected one by one.
         text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
         lines = [line for line in text.splitlines()[:SNIFFED_LINES] if line.strip()]
+        # Comments may have any marks in them.
+        lines = list(dropwhile(lambda line: line.startswith("#"), lines)) or lines
         separator = self.separator or ("\t" if ending(path) == ".tsv" else separator_of(lines))
         decimal = self.decimal or decimal_of(lines, separator)
         return replace(self, separator=separator, encoding=encoding, decimal=decimal)

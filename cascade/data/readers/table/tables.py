@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,6 @@ from cascade.data.labels import Labels
 from cascade.data.missing import Known
 from cascade.data.names import Names
 from cascade.data.readers.dataset import Dataset
-from cascade.data.readers.files import files_below
 from cascade.data.readers.table.cells import (
     Reasons,
     TextCells,
@@ -35,14 +34,15 @@ from cascade.data.readers.table.cells import (
     texts_of,
 )
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
-from cascade.data.readers.table.csv import FAULT, PLAIN, CsvFile
+from cascade.data.readers.table.csv import FAULT, PLAIN
 from cascade.data.readers.table.feature_kinds import infer_kinds
 from cascade.data.readers.table.finite import invalid_rows
-from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
+from cascade.data.readers.table.json_lines import is_json_lines
 from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
 from cascade.data.readers.table.lists import chosen_names
-from cascade.data.readers.table.parquet import ParquetFiles
+from cascade.data.readers.table.parquet import TypedFiles, class_names
 from cascade.data.readers.table.table_format import TableFormat, is_text_table
+from cascade.data.readers.table.text_files import TextFiles
 from cascade.errors import DataError
 from cascade.utils.types import Mask
 
@@ -71,8 +71,8 @@ class TableColumns:
         Of the features; None where all are numbers, which then are one array.
     label_list : LabelList, or None
         Column that lists the labels of a row.
-    uncertain : tuple of str
-        Values of label columns that mean that a label is not known.
+    uncertain, negative : tuple of str
+        Values of label columns that mean that a label is not known, and further ones that mean that it is not set.
     """
 
     features: tuple[str, ...]
@@ -84,6 +84,7 @@ class TableColumns:
     kinds: dict[str, Kind] | None = None
     label_list: LabelList | None = None
     uncertain: tuple[str, ...] = ()
+    negative: tuple[str, ...] = ()
 
     @classmethod
     def choose(
@@ -104,6 +105,8 @@ class TableColumns:
         roles = roles.within(names)
         labels = roles.labels or ()
         listed = roles.label_list if labelled else None
+        if listed is not None and isinstance(table.source, TypedFiles):
+            listed = replace(listed, numbered=class_names(table.source.schema, listed.column))
         if labelled and not labels and listed is None:
             raise DataError(f"`{path}` must have at least one label column. Received none.")
         read = labels if labelled and listed is None else ()
@@ -127,6 +130,7 @@ class TableColumns:
             roles.missing_labels,
             label_list=listed,
             uncertain=roles.uncertain,
+            negative=roles.negative,
         )
         # Columns of a model without kinds are numbers, whatever the file has.
         if of_model:
@@ -212,19 +216,41 @@ class TableRows:
     long_ids: Names | None = None
 
 
+class TextSource(Protocol):
+    """Rows of text, with a column `FAULT` for what is wrong with a row.
+
+    Attributes
+    ----------
+    names : list of str
+    n_rows : int or None
+        None if unknown before the file is read.
+    """
+
+    names: list[str]
+    n_rows: int | None
+
+    def tables(self, columns: list[str]) -> Iterator[pa.Table]:
+        """Yield all rows, with the given columns as text and the column `FAULT`."""
+        ...
+
+
 class TableFile:
-    """A text table, a file of JSON lines, a Parquet file or a folder of them, read in parts of one size.
+    """A text table, a file of JSON lines, a Parquet or Arrow file, or several of them, read in parts of one size.
 
     Parameters
     ----------
     path : path
     files : list of str, optional
-        Parquet files below `path`; without them it is one file.
+        Files below `path`, all text or all typed; without them it is one file.
     format : TableFormat
         How a text table is written.
+    source : TextSource, optional
+        Rows in another form.
 
     Attributes
     ----------
+    files : list of str, or None
+        As given.
     names : list of str
     index : set of str
         Columns that are a saved index.
@@ -232,28 +258,42 @@ class TableFile:
         None if unknown before the file is read.
     """
 
-    def __init__(self, path: Path, files: list[str] | None = None, format: TableFormat = PLAIN) -> None:
-        self.path = path
-        self.source: CsvFile | JsonLinesFile | ParquetFiles
+    def __init__(
+        self,
+        path: Path,
+        files: list[str] | None = None,
+        format: TableFormat = PLAIN,
+        source: TextSource | None = None,
+    ) -> None:
+        self.path, self.files = path, files
+        self.source: TextSource | TypedFiles
         self.index: set[str] = set()
         self.cells = TextCells(format.missing, format.decimal or ".")
-        if files is None and is_text_table(path):
-            self.source = CsvFile(path, format)
-            self.cells = TextCells(format.missing, str(self.source.format.decimal))
-            if replace(self.source.format, missing=()) != USUAL:
-                logger.info("data: %s has %s", path, self.source.format.described())
-        elif files is None and is_json_lines(path):
-            self.source = JsonLinesFile(path)
+        paths = [path] if files is None else [path / name for name in files]
+        if source is not None:
+            self.source = source
+        elif is_text_table(paths[0]) or is_json_lines(paths[0]):
+            texts = self.source = TextFiles(paths, format)
+            self.cells = TextCells(format.missing, texts.decimal)
+            for place, one in zip(paths, texts.formats, strict=False):
+                if replace(one, missing=()) != USUAL:
+                    logger.info("data: %s has %s", place, one.described())
         else:
-            self.source = ParquetFiles(path, files) if files else ParquetFiles(path.parent, [path.name])
-            self.index = self.source.index
+            typed = TypedFiles(path.parent, [path.name]) if files is None else TypedFiles(path, files)
+            self.source, self.index = typed, typed.index
         self.names, self.n_rows = self.source.names, self.source.n_rows
+
+    def place(self, row: int) -> tuple[Path, int]:
+        """Return the file of a row that was read, and its number in this file."""
+        starts = getattr(self.source, "starts", None) or [(0, self.path)]
+        start, path = max((one for one in starts if one[0] <= row), key=lambda one: one[0])
+        return path, row - start
 
     def kinds_of(self, features: tuple[str, ...], declared: Mapping[str, Kind]) -> dict[str, Kind]:
         """Return the kind of each feature column: declared, or by its first rows."""
         if all(name in declared for name in features):
             return {name: declared[name] for name in features}
-        if isinstance(self.source, ParquetFiles):
+        if isinstance(self.source, TypedFiles):
             # Typed columns need no rows, but for texts, which may be categories.
             tables = self.source.typed(list(features))
         else:
@@ -267,12 +307,12 @@ class TableFile:
 
     def check(self, columns: TableColumns) -> None:
         """Refuse at once what the types of columns show, before any row is read."""
-        if isinstance(self.source, ParquetFiles):
+        if isinstance(self.source, TypedFiles):
             self.source.check(columns.all, columns.numbers)
 
     def parts(self, columns: TableColumns, size: int, first: int = 0) -> Iterator[TableRows]:
         """Yield the rows from number `first` on, `size` at a time; the last part may have fewer."""
-        if isinstance(self.source, ParquetFiles):
+        if isinstance(self.source, TypedFiles):
             tables = self.source.tables(columns.all, columns.numbers, columns.others, first)
         else:
             # A line has no known offset, so a resumed job reads and drops those before.
@@ -290,8 +330,8 @@ def _rows_of(table: pa.Table, columns: TableColumns, cells: TextCells) -> TableR
     X = _features_of(table, columns, reasons, cells)
     Y, known = np.zeros((n, len(columns.labels)), np.uint8), np.ones((n, len(columns.labels)), bool)
     for place, name in enumerate(columns.labels):
-        found = labels_of(plain(table[name]), name, columns.missing_labels, reasons, columns.uncertain)
-        Y[:, place], known[:, place] = found
+        column, values = plain(table[name]), (columns.uncertain, columns.negative)
+        Y[:, place], known[:, place] = labels_of(column, name, columns.missing_labels, reasons, *values)
     groups = None if columns.group is None else names_of(table[columns.group], columns.group, reasons)
     ids = None if columns.id is None else names_of(table[columns.id], columns.id, reasons)
     spec = columns.label_list
@@ -330,41 +370,36 @@ def _features_of(table: pa.Table, columns: TableColumns, reasons: Reasons, cells
     return pd.DataFrame(frame)
 
 
-def find_tables(folder: Path) -> list[str]:
-    """List the Parquet files below a folder, in order; none where the folder is one of images with `labels.csv`."""
-    return [] if (folder / "labels.csv").exists() else files_below(folder, (".parquet",), hidden=("_", "."))
-
-
 def read_feature_table(
     path: Path,
     roles: Roles,
     labelled: bool,
     features: tuple[str, ...] | None = None,
-    files: list[str] | None = None,
+    table: TableFile | None = None,
 ) -> Dataset:
     """Read features, labels, groups and identifiers from one table.
 
     Parameters
     ----------
     path : path
-        `.parquet` or `.csv`, or a folder of Parquet files.
+        A table, or a folder of some.
     roles : Roles
         `labels` must be named when `labelled`.
     labelled : bool
         Whether label columns are needed.
     features : tuple of str, optional
         Columns that a model was trained on; default all without another role. An empty tuple reads none.
-    files : list of str, optional
-        The Parquet files below `path`, if it is a folder.
+    table : TableFile, optional
+        The opened table, where it is not a single file.
     """
     if labelled and roles.labels is None and roles.label_list is None:
         raise DataError(f"`{path}` is a table: name its label columns with `data.labels` (or --labels).")
-    table = TableFile(path, files, roles.format)
+    table = table or TableFile(path, format=roles.format)
     columns = TableColumns.choose(table, roles, features, labelled)
     table.check(columns)
     parts, start = [], 0
     for part in table.parts(columns, PART_ROWS):
-        refuse_invalid(part.reasons, path, start)
+        refuse_invalid(part.reasons, path, start, table.place)
         parts.append(part)
         start += len(part.reasons)
     if not start:

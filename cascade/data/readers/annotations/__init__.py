@@ -1,0 +1,1 @@
+"""How do the files of annotation tools become labels of images?"""

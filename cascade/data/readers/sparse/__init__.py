@@ -1,0 +1,1 @@
+"""How do text files of sparse rows become CSR matrices?"""
