@@ -44,7 +44,9 @@ def _rows(data: Dataset, record: TrainingRecord) -> Iterator[DataFinding]:
         yield DataFinding("refuse", "pixels", sentence)
 
 
-def _shapes(current: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+def _shapes(current: tuple[int, ...] | None, wanted: tuple[int, ...] | None) -> str:
+    if current is None or wanted is None:
+        return "texts or mixed columns came for numbers or images, or the reverse; give data of the champion's kind."
     # All images are read in colour as soon as one of them has it.
     if len(current) == len(wanted) == 3 and current[:2] == wanted[:2] and {current[2], wanted[2]} == {1, 3}:
         now, before = ("in colour", "grey") if current[2] == 3 else ("grey", "in colour")
