@@ -25,7 +25,7 @@ ENDINGS = (".svm", ".libsvm", ".svmlight")
 LONGEST_LINE = 2**24
 SAMPLED_BYTES = 2**16
 STORED_BYTES = 4
-"""Bytes in memory per byte of text: an index and a value take 16, where `7:1 ` is the shortest text."""
+"""Bytes in memory per byte of text: an index and a value take 16, where `7:1` and a space are the shortest text."""
 _SIZES = re.compile(rb"\s*([0-9]{1,18})\s+([0-9]{1,18})\s+([0-9]{1,18})\s*")
 _NUMBER = rb"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _PAIR = re.compile(rb"([0-9]+):(" + _NUMBER + rb"|[+-]?(?:nan|inf))", re.IGNORECASE)
