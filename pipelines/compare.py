@@ -17,7 +17,7 @@ from cascade.reports.html import comparison_data, page
 from cascade.utils.atomic import new_folder
 from cascade.utils.plain_json import to_json
 
-from .steps.run_data import read_labelled_data
+from .steps.run_data import cached, read_labelled_data
 from .steps.version import PAGE
 
 
@@ -33,7 +33,8 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
     # A folder that cannot be written is an error now, not after hours of fits.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     any_label = config.data.any_label
-    result = compare(chosen, data.X, data.Y, data.label_names, data.groups, n_folds, config.seed, any_label)
+    X = cached(with_defaults(config, data), data, models).X
+    result = compare(chosen, X, data.Y, data.label_names, data.groups, n_folds, config.seed, any_label)
     result["rows"], result["labels"] = len(data), list(data.label_names)
     now = datetime.now(UTC)
     folder = models / config.name / f"compare-{now:%Y%m%dT%H%M%S%fZ}"

@@ -26,7 +26,7 @@ from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
 
 from .steps import retrain as retrain_steps
-from .steps.run_data import load
+from .steps.run_data import cached, key_content, load
 from .steps.version import new_version
 
 logger = logging.getLogger("cascade.pipeline")
@@ -71,6 +71,7 @@ def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     with claimed(models / config.name / HOME):
         data = load(config).with_dense_labels()
         config = with_defaults(config, data)
+        data = cached(config, data, models)
         # Shared by all steps, since hashing reads every row, and rows may be files.
         hashes = RowHashes(data)
         steps, before = _stored_run(config, data, hashes, registry, models / config.name / HOME, fresh)
@@ -129,7 +130,7 @@ def _stored_run(
     config: RunConfig, data: Dataset, hashes: RowHashes, registry: ModelRegistry, home: Path, fresh: bool
 ) -> tuple[StoredSteps, ModelVersion | None]:
     """Return the steps of this run, and the champion at its start."""
-    depends = [config.model_dump(mode="json"), _rows_digest(data, hashes), code_version()]
+    depends = [key_content(config), _rows_digest(data, hashes), code_version()]
     current = registry.champion(config.name)
     steps = _steps_from(home, depends, current)
     if fresh:

@@ -19,7 +19,7 @@ from cascade.store import Exporter
 
 from .steps.fitted import fit, report_on_held_out, timed_scores
 from .steps.flat_baseline import against_flat
-from .steps.run_data import load, split
+from .steps.run_data import cached, load, split
 from .steps.version import PAGE, RECORD, kept_on_error, new_version, publish, record_text, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
@@ -31,6 +31,7 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     data = load(config).with_dense_labels()
     # Before the config is published: a later release may have other defaults.
     config = with_defaults(config, data)
+    data = cached(config, data, models)
     # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())

@@ -20,7 +20,7 @@ from cascade.reports.html import many_labels_data
 from cascade.store import Exporter
 
 from .steps.progress import StageBars
-from .steps.run_data import load, remembered, split
+from .steps.run_data import cached, load, remembered, split
 from .steps.version import PAGE, kept_on_error, new_version, publish, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
@@ -30,7 +30,7 @@ def run(config: RunConfig, part: ManyLabelsConfig, models: Path) -> tuple[Path, 
     """Train and publish the model of a config's part `flat`; return the folder of the version and its report."""
     started = time.monotonic()
     # Labels stay sparse: a dense array of rows x labels may not fit into memory.
-    data = load(config)
+    data = cached(config, load(config), models)
     # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())

@@ -38,7 +38,7 @@ from cascade.utils.locking import claimed
 from cascade.utils.plain_json import to_json
 
 from .compare import with_stages
-from .steps.run_data import load, split
+from .steps.run_data import cached, key_content, load, split
 from .steps.tuning_space import config_of, space_of
 from .steps.version import PAGE
 
@@ -103,6 +103,7 @@ def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[s
         data = load(config).with_dense_labels()
         # The search begins at what "auto" means for these rows.
         config = with_defaults(config, data)
+        data = cached(config, data, models)
         training, testing = split(config, data)
         # The test rows are left out here, once for all that follows.
         problem = _problem(config, data, data.part(training), options)
@@ -140,7 +141,7 @@ def _search(
     rows = [fingerprint(problem.X, problem.labels, problem.groups), len(problem.judged), config.seed]
     code = [code_version(), versions()]
     searched = [space.candidates, space.recipes, space.preview]
-    name = key_of(rows, code, config.model_dump(mode="json"), options.metric, searched)
+    name = key_of(rows, code, key_content(config), options.metric, searched)
     parts = Parts(home / PARTS / key_of(rows, code))
     unlimited = options.trials is None and options.minutes is None
     budget = DEFAULT_BUDGET if unlimited else Budget(options.trials, options.minutes)

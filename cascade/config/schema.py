@@ -93,6 +93,7 @@ class DataConfig(ConfigModel):
     windows: Annotated[Any, AfterValidator(_known_windows)] = "auto"
     image_size: int | None = Field(default=None, ge=1)
     leave_out_bad_files: bool = False
+    cache: str = Field(default="auto", min_length=1)
     test_size: float = Field(default=0.2, gt=0, lt=1)
 
 
@@ -363,6 +364,11 @@ class RunConfig(ConfigModel):
         if invalid:
             raise ValueError(f"must be 'auto' or a list of {', '.join(RUNTIMES)}; {invalid[0]!r} is not known")
         return value
+
+    def image_sizes(self) -> list[int]:
+        """Return the sizes of images that the models take, where they differ from that of the data."""
+        models = [self.gate, self.labeler.model] if self.flat is None else [self.flat.model]
+        return [model.image_size for model in models if isinstance(model, KerasModel) and model.image_size is not None]
 
     def exported_to(self) -> tuple[str, ...]:
         """Return the runtimes that networks are exported to: those of the config, or all that are installed."""

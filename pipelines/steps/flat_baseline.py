@@ -15,6 +15,7 @@ from cascade.comparison.paired_time import PAIRS, SECONDS, paired_seconds
 from cascade.config.build import build_flat
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
+from cascade.data.readers.cache.cached_files import without_cache
 from cascade.data.splits import group_numbers
 from cascade.errors import CascadeError, ConfigError
 from cascade.estimators.runtime.runtimes import AUTO, KERAS
@@ -92,7 +93,8 @@ def _quality(predictor: CascadePredictor, timed: TimedScores, test: Dataset, fla
 def _time(config: RunConfig, test: Dataset, timed: TimedScores, flat: CascadePredictor, folder: Path) -> dict[str, Any]:
     """Measure the seconds per row of both in the same runtime, from reading a row to its probabilities."""
     chosen = spread_rows(timed.scores.gate_z, max(int(SECONDS * timed.rows_per_second), FEWEST_ROWS))
-    X = test.part(chosen).X
+    # From the files, which is what a row costs in use.
+    X = without_cache(test.part(chosen).X)
     with tempfile.TemporaryDirectory() as temporary:
         saving(config, flat)(Path(temporary) / "flat")
         cascade, other = _in_one_runtime(folder, Path(temporary) / "flat")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,9 @@ from cascade.config.schema import LabelListConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.column_kinds import Kind
 from cascade.data.none_label import find_none_label, none_sentence
+from cascade.data.readers.cache.cached_files import with_cache
+from cascade.data.readers.cache.pixel_cache import PixelCache
+from cascade.data.readers.files import PixelFiles
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.remembered import reading_to_json
 from cascade.data.readers.table.columns import Roles
@@ -29,6 +34,8 @@ from .tables import check_columns
 
 logger = logging.getLogger("cascade.pipeline")
 
+CACHE = ".cache"
+"""Folder of decoded pixels within the folder of all models; the dot keeps it out of the list of models."""
 FEWEST_GROUPS = 3
 """One group each for fitting, calibration and test."""
 MOST_LISTED = 12
@@ -143,6 +150,30 @@ def read_labelled_data(config: RunConfig) -> Dataset:
     sentence = none_sentence(data.label_names[none.index])
     logger.warning("gate: %s, so it is left out of the labels; `data.none_label: null` keeps it.", sentence)
     return data.without_label(none.index)
+
+
+def cached(config: RunConfig, data: Dataset, models: Path) -> Dataset:
+    """Return the data with a cache of decoded pixels, if it is images or slices in files and the config allows one.
+
+    Parameters
+    ----------
+    config : RunConfig
+        With the sizes of images that its models take, so that files are decoded at all of them at once.
+    data : Dataset
+    models : path
+        Folder of all models; the cache is in it, unless the config names another folder.
+    """
+    if config.data.cache == "none" or not isinstance(data.X, PixelFiles):
+        return data
+    folder = models / CACHE if config.data.cache == "auto" else Path(config.data.cache)
+    return replace(data, X=with_cache(data.X, PixelCache(folder), config.data.path, config.image_sizes()))
+
+
+def key_content(config: RunConfig) -> dict[str, Any]:
+    """Return the content of a config that results depend on: all but where decoded pixels are kept."""
+    content = config.model_dump(mode="json")
+    del content["data"]["cache"]
+    return content
 
 
 def _listed(names: tuple[str, ...]) -> str:

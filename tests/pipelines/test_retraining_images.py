@@ -1,11 +1,9 @@
-"""A retraining on image files decodes each file once, beside what models and the report's pictures need."""
+"""A training on image files decodes each file once: checks, stages, folds, scores and pictures share the pixels."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,82 +14,72 @@ import yaml
 pytest.importorskip("keras")
 pytest.importorskip("mlflow")
 
-from cascade.classifier import CascadeClassifier
 from cascade.config.yaml_file import load_config
 from cascade.data.readers.image.images import ImageFiles
 from cascade.datasets.phantom import write_phantom
 from cascade.predictor import CascadePredictor
 from cascade.registry import ModelRegistry
-from cascade_pipelines import retrain
-from cascade_pipelines.steps import retrain as retrain_steps
+from cascade_pipelines import retrain, train
 
-
-class Decoded:
-    """Counts how often each file is decoded while no model is fitted, no model scores and no report is drawn."""
-
-    def __init__(self) -> None:
-        self.files: Counter[Path] = Counter()
-        self.models = 0
-        self.lock = threading.Lock()
-
-    @contextmanager
-    def model(self) -> Iterator[None]:
-        self.models += 1
-        try:
-            yield
-        finally:
-            self.models -= 1
-
-    def count(self, path: Path) -> None:
-        with self.lock:
-            self.files[path] += not self.models
+SIZE, GATE_SIZE, ROWS = 32, 16, 300
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> Decoded:
-    found, decode = Decoded(), ImageFiles.decode
+def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often each file is decoded, by anything."""
+    counts: Counter[str] = Counter()
+    decode_at, lock = ImageFiles.decode_at, threading.Lock()
 
-    def counted(images: ImageFiles, path: Path) -> np.ndarray:
-        found.count(path)
-        return decode(images, path)
+    def counted(images: ImageFiles, path: Path, sizes: Any) -> list[np.ndarray]:
+        with lock:
+            counts[path.name] += 1
+        return decode_at(images, path, sizes)
 
-    def apart(owner: Any, name: str) -> None:
-        method = getattr(owner, name)
-
-        def inside(*given: Any, **options: Any) -> Any:
-            with found.model():
-                return method(*given, **options)
-
-        monkeypatch.setattr(owner, name, inside)
-
-    monkeypatch.setattr(ImageFiles, "decode", counted)
-    apart(CascadeClassifier, "fit")
-    apart(CascadePredictor, "score")
-    # The report shows a few images, which are known after scoring only.
-    apart(retrain_steps, "training_data")
-    return found
+    monkeypatch.setattr(ImageFiles, "decode_at", counted)
+    return counts
 
 
-def test_each_file_is_decoded_once_beside_training_and_scoring(decoded: Decoded, tmp_path: Path) -> None:
-    folder = tmp_path / "png"
-    write_phantom(folder, rows=300, size=32, seed=0, format="png")
-    network = {"kind": "keras", "network": "cnn", "network_options": {"width": 3}, "epochs": 1}
+def config_in(folder: Path, **data: Any) -> Path:
+    """Write images and a config whose gate looks at smaller ones."""
+    write_phantom(folder / "png", rows=ROWS, size=SIZE, seed=0, format="png")
+    network = {"kind": "keras", "network": "cnn", "network_options": {"width": 3}, "epochs": 2}
     promotion = {"fewest_positives": 1, "draws": 100, "speed": None}
     content = {
         "name": "bleeds",
-        "data": {"path": str(folder), "group": "patient"},
-        "gate": network,
+        "data": {"path": str(folder / "png"), "group": "patient", **data},
+        "gate": network | {"image_size": GATE_SIZE},
         "labeler": {"model": network},
         "retrain": {"promotion": promotion},
+        "runtimes": [],
     }
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(content))
-    models = tmp_path / "models"
-    for champion in (None, 1):
-        config = load_config(tmp_path / "run.yaml", [f"seed={champion or 0}"])
-        result = retrain.run(config, models)
-        assert result["champion"] == champion
-        assert set(decoded.files.values()) == {1}
-        assert len(decoded.files) == 300
-        decoded.files.clear()
-        if champion is None:
-            ModelRegistry(models).promote("bleeds", result["challenger"], "the first")
+    (folder / "run.yaml").write_text(yaml.safe_dump(content))
+    return folder / "run.yaml"
+
+
+def test_retrainings_decode_each_file_once_in_all(decoded: Counter[str], tmp_path: Path) -> None:
+    path, models = config_in(tmp_path), tmp_path / "models"
+    first = retrain.run(load_config(path), models)
+    assert set(decoded.values()) == {1}
+    assert len(decoded) == ROWS
+    ModelRegistry(models).promote("bleeds", first["challenger"], "the first")
+    decoded.clear()
+    second = retrain.run(load_config(path, ["seed=1"]), models)
+    assert second["champion"] == 1
+    assert not decoded
+    # What is published is the model alone.
+    kept = {place.relative_to(models).parts[0] for place in models.rglob("rows")}
+    assert kept == {".cache"}
+
+
+def test_the_cache_changes_no_weight(decoded: Counter[str], tmp_path: Path) -> None:
+    path, found = config_in(tmp_path, test_size=0.4), []
+    for number, cache in enumerate(("none", "auto", str(tmp_path / "pixels"))):
+        version, _ = train.run(load_config(path, [f"data.cache={cache}"]), tmp_path / str(number))
+        X = np.random.default_rng(0).integers(0, 256, (50, SIZE, SIZE, 1), dtype=np.uint8)
+        found.append(CascadePredictor.load(version / "model").predict_proba(X))
+        assert bool(list((tmp_path / str(number)).rglob("rows"))) == (cache == "auto")
+        assert (max(decoded.values()) > 2) == (cache == "none")
+        decoded.clear()
+    assert list((tmp_path / "pixels").rglob("rows"))
+    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_array_equal(found[0], found[2])

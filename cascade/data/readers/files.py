@@ -55,7 +55,7 @@ LEFT_OVER_FOLDERS = frozenset(
 class PixelFiles(RowSource, Generic[P]):
     """Rows of uint8 of shape (n, height, width, channels), one file each, or one cell of a table.
 
-    A subclass sets `shape`, and implements `look` for headers and `decode` for pixels.
+    A subclass sets `shape`, and implements `look` for headers and `decode_at` for pixels.
     """
 
     def __init__(self, paths: Sequence[P]) -> None:
@@ -102,12 +102,20 @@ class PixelFiles(RowSource, Generic[P]):
         """Return the same files at another size."""
         raise NotImplementedError
 
+    def pixel_rule(self) -> dict[str, Any]:
+        """Return plain data of everything that pixels depend on besides the file and the shape of a row."""
+        raise NotImplementedError
+
     def look(self, path: P) -> Any:
         """Read and check the header of a file."""
         raise NotImplementedError
 
     def decode(self, path: P) -> NDArray[np.uint8]:
         """Check a file and decode its row."""
+        return self.decode_at(path, (None,))[0]
+
+    def decode_at(self, path: P, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
+        """Check a file and decode its row at several sizes, where None is that of these rows; as `at_size` does."""
         raise NotImplementedError
 
 

@@ -120,10 +120,15 @@ class DicomFiles(PixelFiles[Path]):
         self._check_size(path, header)
         return header
 
-    def decode(self, path: Path) -> NDArray[np.uint8]:
-        """Check the file, then decode, rescale and window it."""
+    def pixel_rule(self) -> dict[str, Any]:
+        """Return the options of pixels."""
+        return {"files": "slices", **self.options.to_json()}
+
+    def decode_at(self, path: Path, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
+        """Check the file, then decode, rescale and window it once, and average it down to each size."""
         channels = self.channels(path)[0]
-        return channels if self.options.image_size is None else shrink(channels, self.options.image_size)
+        sides = [self.options.image_size if size is None else size for size in sizes]
+        return [channels if side is None else shrink(channels, side) for side in sides]
 
     def channels(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return a slice in its own size, shape (height, width, windows), and which of its pixels are no padding."""

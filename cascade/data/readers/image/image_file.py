@@ -46,6 +46,9 @@ TURNS = {
 SIDEWAYS = (5, 6, 7, 8)
 """Orientations in which width and height change places."""
 
+Shown = dict[tuple[tuple[int, int], str], Image.Image]
+"""An image as it is shown, by the size and mode in which its file was decoded."""
+
 SAMPLE_FORMAT, PLANAR_CONFIGURATION, SUBSAMPLING = 339, 284, 530
 UNSIGNED, SEPARATE = 1, 2
 PLANES_IN_ORDER = ("L", "RGB", "RGBA", "CMYK")
@@ -190,14 +193,24 @@ def pixels_of(
     colour: bool,
     image_size: int | None,
     grey_bits: int = 16,
+    shown: Shown | None = None,
 ) -> NDArray[np.uint8]:
     """Decode an image whose header was checked; uint8 of shape (height, width, 3), or (height, width) for grey.
 
-    Grey of 16 bits is scaled so that the greatest number of `grey_bits` bits becomes 255.
+    Grey of 16 bits is scaled so that the greatest number of `grey_bits` bits becomes 255. `shown` holds what was
+    decoded of the same file for other sizes, and gets what is decoded now.
     """
+    shown = {} if shown is None else shown
+    mode = "RGB" if colour else "L"
     with blaming(path, "cannot be decoded as an image", _cause):
-        plain = _of_8_bits(image, grey_bits) if header.deep else image
-        return np.asarray(_sized(plain, header.turn, "RGB" if colour else "L", image_size), dtype=np.uint8)
+        box = None if image_size is None else _drafted(image, mode, image_size)
+        size, scale = image.size, (image.size, image.mode)
+        if scale not in shown:
+            shown[scale] = _upright(image, header, mode, grey_bits)
+        upright = shown[scale]
+        if box is not None and header.turn is not None:
+            box = _turned(box, size, header.turn)
+        return np.asarray(upright if image_size is None else shrunk(upright, image_size, box), dtype=np.uint8)
 
 
 def _of_8_bits(image: Image.Image, grey_bits: int) -> Image.Image:
@@ -205,21 +218,21 @@ def _of_8_bits(image: Image.Image, grey_bits: int) -> Image.Image:
     return Image.fromarray(np.rint(np.minimum(values, 255)).astype(np.uint8))
 
 
-def _sized(image: Image.Image, turn: Transpose | None, mode: str, image_size: int | None) -> Image.Image:
-    drafted = None
-    if image_size is not None:
-        width, height = image.size
-        share = reduced_side(max(width, height), image_size) / max(width, height)
-        # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
-        drafted = image.draft(mode, (math.ceil(width * share), math.ceil(height * share)))
+def _drafted(image: Image.Image, mode: str, image_size: int) -> Box | None:
+    """Set the scale at which the codec decodes an image; return where the image is in what it decodes."""
+    width, height = image.size
+    share = reduced_side(max(width, height), image_size) / max(width, height)
+    # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
+    drafted = image.draft(mode, (math.ceil(width * share), math.ceil(height * share)))
     # The codec decodes whole blocks, which may reach beyond the image: the box is the image inside.
-    box: Box | None = None if drafted is None else drafted[1]
-    shown = _on_black(image).convert(mode)
-    if turn is not None:
-        box = None if box is None else _turned(box, shown.size, turn)
-        # Before areas are averaged, so that an image gives the same row however its file stores it.
-        shown = shown.transpose(turn)
-    return shown if image_size is None else shrunk(shown, image_size, box)
+    return None if drafted is None else drafted[1]
+
+
+def _upright(image: Image.Image, header: ImageHeader, mode: str, grey_bits: int) -> Image.Image:
+    plain = _of_8_bits(image, grey_bits) if header.deep else image
+    shown = _on_black(plain).convert(mode)
+    # Before areas are averaged, so that an image gives the same row however its file stores it.
+    return shown if header.turn is None else shown.transpose(header.turn)
 
 
 def _on_black(image: Image.Image) -> Image.Image:

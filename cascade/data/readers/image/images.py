@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from cascade.data.readers.files import PixelFiles, attempts_at, without_bad_file
 from cascade.data.readers.image.image_file import (
     MOST_PIXELS,
     ImageHeader,
+    Shown,
     check_header,
     greatest_grey,
     opened,
@@ -115,12 +117,23 @@ class ImageFiles(PixelFiles[ImageSource]):
         self._check_size(path, header.size)
         return header
 
-    def decode(self, path: ImageSource) -> NDArray[np.uint8]:
-        """Check the header, then decode."""
+    def pixel_rule(self) -> dict[str, Any]:
+        """Return the options of pixels."""
+        return {"files": "images", "image_size": self.image_size, "grey_bits": self.grey_bits}
+
+    def decode_at(self, path: ImageSource, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
+        """Check the header, then decode once for all sizes at which the codec decodes at the same scale."""
+        shown: Shown = {}
+        return [self._decode(path, self.image_size if size is None else size, shown) for size in sizes]
+
+    def _decode(self, path: ImageSource, side: int | None, shown: Shown) -> NDArray[np.uint8]:
+        # Opened for each size, since the codec's scale is set before the pixels are decoded, and only once.
         with opened(path) as image:
             header = check_header(path, image)
             self._check_size(path, header.size)
-            return pixels_of(path, image, header, self.colour, self.image_size, self.grey_bits).reshape(self.shape[1:])
+            pixels = pixels_of(path, image, header, self.colour, side, self.grey_bits, shown)
+        height, width = self.shape[1:3] if side is None else (side, side)
+        return pixels.reshape(height, width, self.shape[3])
 
     def _fit(self, path: ImageSource, header: ImageHeader | DataError) -> ImageHeader | DataError:
         try:

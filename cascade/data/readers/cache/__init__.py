@@ -1,0 +1,1 @@
+"""Which files were decoded before? Their pixels in a folder, for later epochs, stages and runs."""
