@@ -22,7 +22,9 @@ from cascade.batch.outputs.predictions import CascadeTables
 from cascade.batch.runner import Settings, run_job
 from cascade.data.images.averaging import averaged, shrink
 from cascade.data.images.size import at_size, check_image_size
+from cascade.data.readers.image import image_file
 from cascade.data.readers.image.images import ImageFiles
+from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.table.columns import Roles
 from cascade.data.rows import RowView, blocks
 from cascade.errors import ConfigError, DataError
@@ -206,13 +208,31 @@ def predicted(predictor: Any, folder: Path, out: Path) -> tuple[Any, dict[str, A
     return pyarrow.parquet.read_table(out), summary
 
 
-def test_png_is_decoded_once_for_both(model: CascadeClassifier, tmp_path: Path) -> None:
-    X, _ = scene(5)
-    for number, image in enumerate(X):
-        Image.fromarray(image[..., 0]).save(tmp_path / f"{number}.png")
-    (chunk,) = open_input(tmp_path, Roles(), model.predictor_.signature, SMALL).chunks(10, 0)
-    assert isinstance(chunk.X, np.ndarray)
-    np.testing.assert_array_equal(chunk.X, X)
+@pytest.mark.parametrize(("suffix", "side"), [("png", FULL), ("png", 3 * FULL), ("tif", 50), ("jpg", 20 * FULL)])
+def test_a_job_decodes_once_for_both_where_the_codec_saves_nothing(
+    model: CascadeClassifier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, side: int
+) -> None:
+    decoded: Counter[str] = Counter()
+    upright = image_file._upright
+
+    def counting(image: Image.Image, *given: Any) -> Image.Image:
+        decoded[Path(image.filename).name] += 1  # type: ignore[attr-defined]
+        return upright(image, *given)
+
+    for number in range(5):
+        noise = np.random.default_rng(number).integers(0, 256, (side, side), dtype=np.uint8)
+        Image.fromarray(noise).save(tmp_path / f"{number}.{suffix}")
+    files = ImageFiles(sorted(tmp_path.iterdir()), (FULL, FULL, 1), FULL)
+    rows = np.arange(5)
+    full, small = files[rows], at_size(files, SMALL)[rows]
+    monkeypatch.setattr(image_file, "_upright", counting)
+    roles = Roles(pixels=PixelOptions.of(image_size=FULL))
+    (chunk,) = open_input(tmp_path, roles, model.predictor_.signature, SMALL).chunks(10, 0)
+    assert chunk.X.in_memory
+    # The pixels are those of training, bit for bit.
+    np.testing.assert_array_equal(chunk.X[rows], full)
+    np.testing.assert_array_equal(at_size(chunk.X, SMALL), small)
+    assert decoded == Counter({path.name: 1 for path in tmp_path.iterdir()})
 
 
 def test_the_next_batch_is_made_while_one_is_used_and_errors_keep_their_place() -> None:

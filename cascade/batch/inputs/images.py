@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from cascade.batch.inputs.chunk import Chunk, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.images.size import at_size
-from cascade.data.readers.files import as_text, files_below
+from cascade.data.readers.files import PixelFiles, as_text, files_below
 from cascade.data.readers.image.folder import named_images
 from cascade.data.readers.image.image_list import FILE_COLUMN, PATIENT_COLUMN
-from cascade.data.readers.image.images import JPEG, SUFFIXES, ImageFiles, image_shape, warn_passed_over
+from cascade.data.readers.image.images import SUFFIXES, ImageFiles, image_shape, warn_passed_over
 from cascade.data.readers.table.cells import Reasons
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
 from cascade.data.readers.table.lists import read_table
-from cascade.data.rows import RowSource, RowView
+from cascade.data.rows import RowSource, RowView, is_in_memory, take
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
 from cascade.utils.types import Rows
@@ -78,8 +78,8 @@ class DecodedInput:
     folder, files : path and sequence of str
         Files that the rows are decoded from.
     gate_size : int, optional
-        Size of the gate's images. JPEG files, which decode faster at a smaller size, are decoded at this size, and
-        again at full size if the row passes the gate. Other files are decoded once.
+        Size of the gate's images. JPEG files that decode faster at this size are decoded at it, and again at full size
+        if the row passes the gate. Other files are decoded once, at both sizes.
     """
 
     def __init__(
@@ -92,10 +92,16 @@ class DecodedInput:
         gate_size: int | None = None,
     ) -> None:
         self.source, self.ids, self.groups = source, ids, groups
-        self.first = at_size(source, gate_size) if _are_jpeg(files) else source
+        self.small = at_size(source, gate_size)
         self.folder, self.files = folder, files
         self.n_rows: int | None = len(source)
-        self.row_bytes = int(np.prod(self.first.shape[1:])) * source.dtype.itemsize
+        # Files that are decoded at two sizes.
+        resized = source if isinstance(source, PixelFiles) and self.small is not source else None
+        self.rereads = resized is not None and resized.decodes_faster_at(self.small.shape[1])
+        self.together = None if self.rereads else resized
+        # What is decoded of each row at first, and stays in memory while the row is scored.
+        self.held = [self.small] if self.rereads else [source] if resized is None else [source, self.small]
+        self.row_bytes = sum(int(np.prod(rows.shape[1:])) * rows.dtype.itemsize for rows in self.held)
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the digest of names, sizes and times of the files."""
@@ -127,43 +133,51 @@ class DecodedInput:
         """Decode the rows without a reason so far; a row that fails gets its reason."""
         wanted, n_decoded = scorable(reasons), 0
         # Decoded rows are packed to the front of one array: a list of rows would need the memory twice.
-        X = np.empty((len(wanted), *self.first.shape[1:]), self.first.dtype)
-        for place, row in zip(wanted, self.first.attempts(start + wanted), strict=True):
-            if isinstance(row, DataError):
-                reasons[place] = reason_below(row, self.folder)
-            else:
-                X[n_decoded] = row
-                n_decoded += 1
-        X = X[:n_decoded]
-        # `scorable` again, since rows that failed have a reason now: small and full images must be the same rows.
-        return X if self.first is self.source else Reread(X, RowView(self.source, start + scorable(reasons)))
+        held = [np.empty((len(wanted), *rows.shape[1:]), rows.dtype) for rows in self.held]
+        for place, images in zip(wanted, self._attempts(start + wanted), strict=True):
+            if isinstance(images, DataError):
+                reasons[place] = reason_below(images, self.folder)
+                continue
+            for X, image in zip(held, images, strict=True):
+                X[n_decoded] = image
+            n_decoded += 1
+        full, small = held[0][:n_decoded], held[-1][:n_decoded]
+        if self.rereads:
+            # `scorable` again, since rows that failed have a reason now: small and full images must be the same rows.
+            return TwoSizes(small, RowView(self.source, start + scorable(reasons)))
+        return full if len(held) == 1 else TwoSizes(small, full)
+
+    def _attempts(self, rows: Rows) -> Iterator[Sequence[NDArray[Any]] | DataError]:
+        """Yield the images of each row that are held, or the error that explains why it cannot be read."""
+        if self.together is not None:
+            yield from self.together.attempts_at(rows, (None, self.small.shape[1]))
+        else:
+            for image in self.held[0].attempts(rows):
+                yield image if isinstance(image, DataError) else [image]
 
 
-class Reread(RowSource):
-    """Images in memory at the size of the gate, and in their files at the size of the labeler.
+class TwoSizes(RowSource):
+    """Images in memory at the size of the gate; at the size of the labeler they are in memory or in their files.
 
     Parameters
     ----------
     small : ndarray of uint8, shape (n, size, size, channels)
-    full : RowView
+    full : ndarray of uint8, or RowView, shape (n, height, width, channels)
     """
 
-    def __init__(self, small: NDArray[Any], full: RowView) -> None:
+    def __init__(self, small: NDArray[Any], full: NDArray[Any] | RowView) -> None:
         self.small, self.full = small, full
+        self.in_memory = is_in_memory(full)
         self.shape, self.dtype = full.shape, full.dtype
 
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
-        return self.full[rows]
-
-    def at_size(self, size: int) -> RowSource | NDArray[Any]:
-        """Return the images in memory if they have this size, else read the files at this size."""
-        images: RowSource | NDArray[Any] = self.small if self.small.shape[1] == size else at_size(self.full, size)
+        images: NDArray[Any] = take(self.full, rows)
         return images
 
-
-def _are_jpeg(files: Sequence[str]) -> bool:
-    # Only JPEG decodes at a reduced scale for less work; for a mixed folder the majority decides.
-    return 2 * sum(name.lower().endswith(JPEG) for name in files) > len(files)
+    def at_size(self, size: int) -> RowSource | NDArray[Any]:
+        """Return the images of this size, averaged from those of the labeler where there are none."""
+        images: RowSource | NDArray[Any] = self.small if self.small.shape[1] == size else at_size(self.full, size)
+        return images
 
 
 def reason_below(error: DataError, folder: Path) -> str:

@@ -156,7 +156,7 @@ def _open_folder(path: Path, roles: Roles, signature: InputSignature, gate_size:
     if slices:
         from cascade.batch.inputs.slices import read_slices
 
-        return read_slices(path, slices, roles, signature)
+        return read_slices(path, slices, roles, signature, gate_size)
     tables = text_tables(path)
     if tables:
         return _open_tables(path, tables, roles, signature)

@@ -32,12 +32,20 @@ class SliceInput(DecodedInput):
     group, id : str or None
         Requested attributes; a slice without one is rejected. Without a requested group, the patient is the group,
         which may be empty.
+    gate_size : int, optional
     """
 
     def __init__(
-        self, slices: DicomFiles, places: pa.Array, folder: Path, files: list[str], group: str | None, id: str | None
+        self,
+        slices: DicomFiles,
+        places: pa.Array,
+        folder: Path,
+        files: list[str],
+        group: str | None,
+        id: str | None,
+        gate_size: int | None = None,
     ) -> None:
-        super().__init__(slices, places, None, folder, files)
+        super().__init__(slices, places, None, folder, files, gate_size)
         self.slices, self.group, self.id = slices, group, id
 
     def _named(self, start: int, n: int, reasons: Reasons) -> tuple[NDArray[Any], NDArray[Any] | None]:
@@ -55,7 +63,9 @@ class SliceInput(DecodedInput):
         return ids, groups
 
 
-def read_slices(folder: Path, paths: list[Path], roles: Roles, signature: InputSignature) -> SliceInput:
+def read_slices(
+    folder: Path, paths: list[Path], roles: Roles, signature: InputSignature, gate_size: int | None = None
+) -> SliceInput:
     """Open the slices `paths` of a folder, to be read with the pixel options of the model."""
     if signature.row_shape is None or len(signature.row_shape) != 3:
         raise DataError(f"`{folder}` holds slices; the model takes rows of shape {signature.row_shape}.")
@@ -67,4 +77,4 @@ def read_slices(folder: Path, paths: list[Path], roles: Roles, signature: InputS
     files = [path.relative_to(folder).as_posix() for path in paths]
     slices = DicomFiles(Names(folder, files, confined=False), roles.pixels, signature.row_shape)
     warn_where_clipped(slices)
-    return SliceInput(slices, pa.array(places, pa.string()), folder, files, group, row_id)
+    return SliceInput(slices, pa.array(places, pa.string()), folder, files, group, row_id, gate_size)

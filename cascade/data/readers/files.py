@@ -74,6 +74,10 @@ class PixelFiles(RowSource, Generic[P]):
         """Yield each row, or the error that explains why it cannot be read; few are in memory at a time."""
         yield from self._each(self.decode, rows)
 
+    def attempts_at(self, rows: Rows, sizes: Sequence[int | None]) -> Iterator[list[NDArray[np.uint8]] | DataError]:
+        """Yield each row at several sizes, or the error that explains why it cannot be read; see `decode_at`."""
+        yield from self._each(partial(self.decode_at, sizes=sizes), rows)
+
     def headers(self, rows: Rows) -> Iterator[Any]:
         """Yield each row's header, or the error that explains why it cannot be read; no pixel is decoded."""
         yield from self._each(self.look, rows)
@@ -105,6 +109,10 @@ class PixelFiles(RowSource, Generic[P]):
     def pixel_rule(self) -> dict[str, Any]:
         """Return plain data of everything that pixels depend on besides the file and the shape of a row."""
         raise NotImplementedError
+
+    def decodes_faster_at(self, size: int) -> bool:
+        """Return whether decoding most files at another size takes a decoding of its own, and less time."""
+        return False
 
     def look(self, path: P) -> Any:
         """Read and check the header of a file."""

@@ -46,7 +46,9 @@ TURNS = {
 SIDEWAYS = (5, 6, 7, 8)
 """Orientations in which width and height change places."""
 
-Shown = dict[tuple[tuple[int, int], str], Image.Image]
+Size = tuple[int, int]
+"""Width and height."""
+Shown = dict[tuple[Size, str], Image.Image]
 """An image as it is shown, by the size and mode in which its file was decoded."""
 
 SAMPLE_FORMAT, PLANAR_CONFIGURATION, SUBSAMPLING = 339, 284, 530
@@ -216,6 +218,15 @@ def pixels_of(
 def _of_8_bits(image: Image.Image, grey_bits: int) -> Image.Image:
     values = np.asarray(image).astype(np.float32) * np.float32(255 / (2**grey_bits - 1))
     return Image.fromarray(np.rint(np.minimum(values, 255)).astype(np.uint8))
+
+
+def codec_size(path: ImageSource, colour: bool, image_size: int | None) -> Size:
+    """Return the width and height at which the codec decodes a file for a size."""
+    with opened(path) as image:
+        check_header(path, image)
+        if image_size is not None:
+            _drafted(image, "RGB" if colour else "L", image_size)
+        return image.size
 
 
 def _drafted(image: Image.Image, mode: str, image_size: int) -> Box | None:

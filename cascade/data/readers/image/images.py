@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from cascade.data.readers.image.image_file import (
     MOST_PIXELS,
     ImageHeader,
     Shown,
+    Size,
     check_header,
+    codec_size,
     greatest_grey,
     opened,
     pixels_of,
@@ -30,6 +33,8 @@ logger = logging.getLogger("cascade.data")
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
 MOST_BITS = 16
+SAMPLED_SCALES = 16
+"""Images whose headers show whether a smaller size is decoded faster."""
 SAMPLED_IMAGES = 200
 """Images of 16 bits of which the greatest value is looked for."""
 OTHER_IMAGES = (
@@ -125,6 +130,17 @@ class ImageFiles(PixelFiles[ImageSource]):
         """Check the header, then decode once for all sizes at which the codec decodes at the same scale."""
         shown: Shown = {}
         return [self._decode(path, self.image_size if size is None else size, shown) for size in sizes]
+
+    def decodes_faster_at(self, size: int) -> bool:
+        """Return whether the codec decodes most files at another scale for this size, as it can for JPEG."""
+        sampled = [self.paths[k] for k in np.unique(np.linspace(0, len(self) - 1, SAMPLED_SCALES).astype(int))]
+        scales = [scale for scale in attempts_at(partial(self._scales, size=size), sampled) if isinstance(scale, tuple)]
+        return 2 * sum(own != other for own, other in scales) > len(scales)
+
+    def _scales(self, path: ImageSource, size: int) -> tuple[Size, Size]:
+        """Return the sizes at which the codec decodes a file, for these rows and for another size of them."""
+        own, other = (codec_size(path, self.colour, side) for side in (self.image_size, size))
+        return own, other
 
     def _decode(self, path: ImageSource, side: int | None, shown: Shown) -> NDArray[np.uint8]:
         # Opened for each size, since the codec's scale is set before the pixels are decoded, and only once.
