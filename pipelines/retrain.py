@@ -12,6 +12,7 @@ from cascade.config.build import with_defaults
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import BusyError, ConfigError, DataError, ModelRefusedError
+from cascade.estimators.resumption import resumable
 from cascade.registry import ModelRegistry
 from cascade.registry.champions import previous
 from cascade.registry.client import is_there
@@ -33,6 +34,8 @@ logger = logging.getLogger("cascade.pipeline")
 
 HOME = ".retrain"
 """Folder of stored steps within a model's folder; the dot keeps it out of the list of versions."""
+STATES = "states"
+"""Folder of the states of networks in training, within that of the steps."""
 
 
 def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
@@ -104,7 +107,10 @@ def _retrain(
     job = retrain_steps.Retraining(
         config, hashes, champion, np.array(validated["testing"]), validated["findings"], drift
     )
-    model = steps.files("trained", lambda folder: retrain_steps.fit_step(job, folder)) / "model"
+    # Networks keep their states beside the step, which is one long computation.
+    with resumable(steps.folder / STATES):
+        model = steps.files("trained", lambda folder: retrain_steps.fit_step(job, folder)) / "model"
+    steps.drop(STATES)
     evaluated = steps.files("evaluated", lambda folder: retrain_steps.evaluate_step(job, model, folder))
     timed = steps.facts("timed", lambda: retrain_steps.time_step(job, model))
     decided = steps.facts("decided", lambda: retrain_steps.judge_step(job, evaluated, timed).to_json())

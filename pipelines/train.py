@@ -11,6 +11,7 @@ from typing import Any
 
 from cascade.config.build import with_defaults
 from cascade.config.schema import RunConfig
+from cascade.data import Dataset
 from cascade.reports.flat_table import flat_text
 from cascade.reports.html import training_data
 from cascade.reports.report import report_table
@@ -19,14 +20,18 @@ from cascade.store import Exporter
 
 from .steps.fitted import fit, report_on_held_out, timed_scores
 from .steps.flat_baseline import against_flat
+from .steps.resuming import resumed
 from .steps.run_data import cached, load, split
 from .steps.version import PAGE, RECORD, kept_on_error, new_version, publish, record_text, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
 
 
-def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
-    """Train and publish; return the folder of the version and its report."""
+def run(config: RunConfig, models: Path, fresh: bool = False) -> tuple[Path, dict[str, Any]]:
+    """Train and publish; return the folder of the version and its report.
+
+    Networks of a killed run with the same config, data and code are trained further, unless `fresh`.
+    """
     started = time.monotonic()
     data = load(config).with_dense_labels()
     # Before the config is published: a later release may have other defaults.
@@ -35,6 +40,11 @@ def run(config: RunConfig, models: Path) -> tuple[Path, dict[str, Any]]:
     # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())
+    with resumed(config, data, models, fresh):
+        return _trained(config, data, models, started)
+
+
+def _trained(config: RunConfig, data: Dataset, models: Path, started: float) -> tuple[Path, dict[str, Any]]:
     training, testing = split(config, data)
     predictor = fit(config, data, training)
     fitted = time.monotonic()

@@ -20,20 +20,31 @@ from cascade.reports.html import many_labels_data
 from cascade.store import Exporter
 
 from .steps.progress import StageBars
+from .steps.resuming import resumed
 from .steps.run_data import cached, load, remembered, split
 from .steps.version import PAGE, kept_on_error, new_version, publish, run_page, saving
 
 logger = logging.getLogger("cascade.pipeline")
 
 
-def run(config: RunConfig, part: ManyLabelsConfig, models: Path) -> tuple[Path, dict[str, Any]]:
-    """Train and publish the model of a config's part `flat`; return the folder of the version and its report."""
+def run(config: RunConfig, part: ManyLabelsConfig, models: Path, fresh: bool = False) -> tuple[Path, dict[str, Any]]:
+    """Train and publish the model of a config's part `flat`; return the folder of the version and its report.
+
+    The network of a killed run with the same config, data and code is trained further, unless `fresh`.
+    """
     started = time.monotonic()
     # Labels stay sparse: a dense array of rows x labels may not fit into memory.
     data = cached(config, load(config), models)
     # A folder that cannot be written and a runtime that is not installed are errors now, not after the training.
     (models / config.name).mkdir(parents=True, exist_ok=True)
     Exporter(config.exported_to())
+    with resumed(config, data, models, fresh):
+        return _trained(config, part, data, models, started)
+
+
+def _trained(
+    config: RunConfig, part: ManyLabelsConfig, data: Dataset, models: Path, started: float
+) -> tuple[Path, dict[str, Any]]:
     training, testing = split(config, data)
     predictor = _fit(config, part, data, training)
     fitted = time.monotonic()

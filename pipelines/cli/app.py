@@ -172,6 +172,7 @@ def train(
     config: Annotated[Path, typer.Argument(help="YAML file of the run.")],
     set: Annotated[list[str] | None, typer.Option("--set", help="Override a key: gate.epochs=3.")] = None,
     models: Annotated[Path, typer.Option(help="Folder of all models.")] = Path("models"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of resuming a killed training.")] = False,
     as_json: Json = False,
 ) -> None:
     """Train a model, evaluate it on held-out groups, and publish it as models/<name>/<version>/.
@@ -192,14 +193,14 @@ def train(
 
         from .. import train_many_labels
 
-        version, report = train_many_labels.run(checked, checked.flat, models)
+        version, report = train_many_labels.run(checked, checked.flat, models, fresh)
         text, last = many_table(report), ""
     else:
         from cascade.reports.verdict import verdict_text
 
         from .. import train as pipeline
 
-        version, report = pipeline.run(checked, models)
+        version, report = pipeline.run(checked, models, fresh)
         # The verdict is last, where it is seen without scrolling.
         text, last = pipeline.figures(report), f"\n\n{verdict_text(report['verdict'])}"
     page = version / PAGE

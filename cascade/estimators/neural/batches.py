@@ -65,7 +65,11 @@ class IndexedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def on_epoch_end(self) -> None:
         """Draw the next epoch's order."""
-        self.epoch += 1
+        self.go_to(self.epoch + 1)
+
+    def go_to(self, epoch: int) -> None:
+        """Draw the order of an epoch, where 0 is the first."""
+        self.epoch = epoch
         self._shuffle()
 
     def _shuffle(self) -> None:

@@ -1,4 +1,4 @@
-"""Train one network: seeded, with early stopping, and an error if a number is not finite."""
+"""Train one network: seeded, resumable, with early stopping, and an error if a number is not finite."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import numpy as np
 
 from cascade.errors import DataError, ModelRefusedError
 from cascade.estimators.neural.batches import IndexedBatches
+from cascade.estimators.neural.stored_training import StoredTraining, training_key
+from cascade.estimators.resumption import stored_trainings
 
 logger = logging.getLogger("cascade.training")
 
@@ -65,20 +67,63 @@ def train_network(
     # A step that creates variables is traced twice, and a trace takes longer than training a small network.
     network.optimizer.build(network.trainable_variables)
     callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
+    stop = None
     if validation is not None:
         stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
         callbacks.append(stop)
+    options = [name, epochs, learning_rate, patience, type(loss).__name__]
+    stored = _stored(network, batches, validation, stop, options)
+    if stored is None:
+        _fit(network, batches, validation, callbacks, 0, epochs)
+    elif stored.is_finished:
+        logger.info("%s: was trained before this start", name)
+        stored.restore(network)
+    else:
+        if stored.epoch:
+            logger.info("%s: goes on after epoch %d/%d", name, stored.epoch, epochs)
+            batches.go_to(stored.epoch)
+        last = stored.epoch if stored.needs_no_epoch else epochs
+        _fit(network, batches, validation, [*callbacks, stored], stored.epoch, last)
+    check_finite(network)
+    if stored is not None and not stored.is_finished:
+        stored.finish(network)
+    # Inference needs neither optimiser nor loss. The optimiser's moments would triple the saved file, and a loss of
+    # this package would be code to load.
+    network.optimizer, network.compiled = None, False
+
+
+def _stored(
+    network: keras.Model,
+    batches: IndexedBatches,
+    validation: IndexedBatches | None,
+    stop: keras.callbacks.EarlyStopping | None,
+    options: list[Any],
+) -> StoredTraining | None:
+    """Return the state of this training in the run's folder; None where no run keeps states."""
+    trainings = stored_trainings()
+    if trainings is None:
+        return None
+    return StoredTraining(trainings.next_path(), training_key(network, batches, validation, options=options), stop)
+
+
+def _fit(
+    network: keras.Model,
+    batches: IndexedBatches,
+    validation: IndexedBatches | None,
+    callbacks: list[Any],
+    first: int,
+    last: int,
+) -> None:
+    """Train from one epoch to another."""
     try:
-        network.fit(batches, validation_data=validation, epochs=epochs, callbacks=callbacks, verbose=0)
+        network.fit(
+            batches, validation_data=validation, initial_epoch=first, epochs=last, callbacks=callbacks, verbose=0
+        )
     except Exception as error:
         _raise_cause(batches, validation)
         if not (isinstance(error, RuntimeError) and any(word in str(error).lower() for word in ("nan", "inf"))):
             raise
         raise DataError("the training loss is not finite; look for NaN in `X` or lower `learning_rate`.") from error
-    check_finite(network)
-    # Inference needs neither optimiser nor loss. The optimiser's moments would triple the saved file, and a loss of
-    # this package would be code to load.
-    network.optimizer, network.compiled = None, False
 
 
 def _raise_cause(*fetched: IndexedBatches | None) -> None:
