@@ -24,6 +24,7 @@ from cascade.data.readers.cache.cached_files import CachedFiles, with_cache, wit
 from cascade.data.readers.cache.checksum import Checksum
 from cascade.data.readers.cache.pixel_cache import PixelCache
 from cascade.data.readers.image.images import ImageFiles
+from cascade.data.readers.image.stored import StoredImage
 from cascade.data.rows import RowView
 from cascade.errors import DataError
 
@@ -52,7 +53,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     def counted(self: ImageFiles, path: Path, sizes: Any) -> Any:
         with lock:
-            counts[path.name] += 1
+            counts[getattr(path, "name", str(path))] += 1
         return decode_at(self, path, sizes)
 
     monkeypatch.setattr(ImageFiles, "decode_at", counted)
@@ -159,6 +160,21 @@ def test_the_same_places_in_another_folder_are_other_files(folder: Path) -> None
     for path in other.iterdir():
         write_image(path, 50)
     assert_right(with_cache(files_in(other), PixelCache(folder.parent / "cache"), other), other)
+
+
+def test_images_in_a_table_are_known_by_row_and_content(folder: Path, decoded: Counter[str]) -> None:
+    contents = [path.read_bytes() for path in sorted(folder.iterdir())]
+    table = folder.parent / "images.parquet"
+
+    def cells(changed: int | None = None) -> ImageFiles:
+        rows = [contents[0] if row == changed else content for row, content in enumerate(contents)]
+        return ImageFiles([StoredImage(table, row, content) for row, content in enumerate(rows)], image_size=SIZE)
+
+    for changed in (None, None, 4):
+        cached = with_cache(cells(changed), PixelCache(folder.parent / "cache"), table, [SMALL])
+        np.testing.assert_array_equal(cached[ALL], cells(changed)[ALL])
+    # Three passes without a cache, one with it, and the changed row.
+    assert decoded.total() == 3 * N + N + 1
 
 
 def spoilt(content: bytes, kind: str, place: int) -> bytes:
