@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 
 LOWEST ?= .venv-lowest
 
-.PHONY: demo test lint docs lock lowest
+.PHONY: demo test slow lint docs lock lowest
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -16,6 +16,10 @@ $(READY): requirements.lock pyproject.toml
 
 test: lint
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
+
+# What takes longer than a commit may wait for: kills of searches and retrainings, a year of them, the next fixtures.
+slow: $(READY)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -94,6 +94,7 @@ def test_cascade_commands_run_in_order(tmp_path: Path) -> None:
     assert (tmp_path / "data/predictions.parquet").exists()
 
 
+@pytest.mark.slow
 def test_commands_of_the_quickstart_run_in_order(tmp_path: Path) -> None:
     page = "docs/start/quickstart.md"
     assert names(commands(page)) == ["phantom", "train", "phantom", "predict", "evaluate"]

@@ -343,6 +343,7 @@ def test_a_folder_of_versions_names_the_newest(fitted: ManyLabelClassifier, tmp_
         ManyLabelPredictor.load(tmp_path / "name")
 
 
+@pytest.mark.slow
 def test_rows_by_labels_are_never_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     import tracemalloc
 

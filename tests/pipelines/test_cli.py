@@ -109,6 +109,7 @@ def test_training_tells_its_progress_and_publishes_a_whole_version(models: Path)
         assert word in text
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(models: Path, config: Path, tmp_path: Path) -> None:
     # The numbers are those of the networks as they were trained; exporting them once more would tell nothing.
     given = ("train", config, "--models", tmp_path, "--json", "--set", "runtimes=[]")

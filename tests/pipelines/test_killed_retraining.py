@@ -14,6 +14,7 @@ PLACES = 3
 """The command `python benchmarks/kill_retrain.py --places 100` has more."""
 
 
+@pytest.mark.slow
 def test_killed_at_injected_places_the_answer_is_the_same(tmp_path: Path) -> None:
     write_months(tmp_path)
     told = kill_at_places(tmp_path, PLACES)

@@ -196,6 +196,7 @@ def _retrain(data: Path, name: str, models: Path) -> None:
     retrain.run(config_for(data, name), models)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_the_champion_predicts_and_the_next_start_ends_the_same(begun: Path, home: Path) -> None:
     rows, registry = draw(50, 7).X, ModelRegistry(begun)
     undisturbed, killed = (with_champion(begun, home, name) for name in ("undisturbed", "killed"))

@@ -173,6 +173,7 @@ def test_where_no_cascade_pays_the_flat_config_is_written_and_trains(weak: Path,
     assert CascadePredictor.load(version / "model").predict(np.zeros((3, 6))).shape == (3, 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["random_forest", "hist_gradient_boosting"])
 def test_trees_are_tuned_too(kind: str, table: Path, tmp_path: Path) -> None:
     config = config_for(table, kind=kind)
@@ -217,6 +218,7 @@ def test_killed_at_ten_random_moments_it_ends_like_an_undisturbed_search(
     assert lasting(found) == lasting(wanted)
 
 
+@pytest.mark.slow
 def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("keras")
     network = {"network_options": {"width": 9}, "epochs": 1, "learning_rate": 0.004}

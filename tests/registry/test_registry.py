@@ -290,6 +290,7 @@ def _read_champion(models: Path, begun: Any, until: Any, seen: Any) -> None:
     seen.put(thresholds)
 
 
+@pytest.mark.slow
 def test_a_reader_sees_one_of_both_through_fifty_promotions_and_rollbacks(filled: Path, versions: list[Path]) -> None:
     registry = ModelRegistry(filled)
     for version in versions[:2]:
@@ -323,6 +324,7 @@ def content_of(models: Path, name: str) -> Any:
     return told, registry.champions(name), runs
 
 
+@pytest.mark.slow
 def test_killed_while_registering_the_champion_loads_and_a_second_start_completes_it(
     filled: Path, versions: list[Path]
 ) -> None:

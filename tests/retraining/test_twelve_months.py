@@ -14,6 +14,7 @@ from benchmarks.twelve_months import SPOILT, play
 from cascade.registry import ModelRegistry
 
 
+@pytest.mark.slow
 def test_spoilt_months_are_refused_and_the_champion_stays(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         # A label without held-out positives is said by a warning.

@@ -40,6 +40,7 @@ def assert_predicts(predictor: CascadePredictor, name: str, release: Path) -> No
         np.testing.assert_array_equal(answer.passed_gate, known[f"{name}_passed"])
 
 
+@pytest.mark.slow
 def test_the_fixtures_of_the_next_release_can_be_written(tmp_path: Path) -> None:
     for package in ("keras", "ai_edge_litert", "onnxruntime", "tf2onnx", "mlflow"):
         pytest.importorskip(package)
