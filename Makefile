@@ -17,7 +17,7 @@ $(READY): requirements.lock pyproject.toml
 test: lint
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder
 
-# What takes longer than a commit may wait for: kills of searches and retrainings, a year of them, the next fixtures.
+# What takes longer than a commit may wait for: the site, kills of searches and retrainings, a year of them.
 slow: $(READY)
 	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder -m slow
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -78,6 +78,7 @@ def assert_right(cached: CachedFiles, folder: Path) -> None:
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 @pytest.mark.parametrize("turn", [1, 6])
+@settings(max_examples=15)
 @given(st.tuples(st.integers(30, 150), st.integers(30, 150)), st.lists(st.sampled_from([8, 15, 30]), min_size=1))
 def test_a_file_decoded_at_several_sizes_at_once_has_the_pixels_of_each(
     tmp_path_factory: pytest.TempPathFactory,

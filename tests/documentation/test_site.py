@@ -17,6 +17,7 @@ import pytest
 from tests.reports.pages import opened_in_chromium
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -98,6 +98,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_weights(
     assert not again
 
 
+@pytest.mark.slow
 def test_storing_changes_no_weight_and_what_fits_not_is_not_used(tmp_path: Path) -> None:
     make, X = MODELS["several networks"]
     with resumable(tmp_path):

@@ -53,7 +53,12 @@ def network_with_lived_in_weights(name: str) -> Any:
     return network
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+LARGE = ("efficientnet_v2_b0", "mobilenet_v3_small")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in sorted(NETWORKS)]
+)
 def test_every_shipped_network_answers_alike_in_every_runtime(name: str) -> None:
     network = network_with_lived_in_weights(name)
     rows = rehearsal_rows(*SHAPES.get(name, IMAGE), 37)

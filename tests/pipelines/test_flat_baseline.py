@@ -113,6 +113,7 @@ def test_a_flat_model_that_fails_does_not_lose_the_cascade(
     assert (version / "model").is_dir()
 
 
+@pytest.mark.slow
 def test_networks_are_timed_in_one_runtime(phantom_folder: Path, tmp_path: Path) -> None:
     network = {"kind": "keras", "network": "cnn", "network_options": {"width": 12}, "epochs": 1}
     body = {"name": "tiny", "data": {"path": str(phantom_folder)}, "gate": network, "labeler": {"model": network}}

@@ -71,6 +71,7 @@ def test_retrainings_decode_each_file_once_in_all(decoded: Counter[str], tmp_pat
     assert kept == {".cache"}
 
 
+@pytest.mark.slow
 def test_the_cache_changes_no_weight(decoded: Counter[str], tmp_path: Path) -> None:
     path, found = config_in(tmp_path, test_size=0.4), []
     for number, cache in enumerate(("none", "auto", str(tmp_path / "pixels"))):
