@@ -387,12 +387,10 @@ def summary(results: list[dict[str, Any]]) -> str:
     less = sum(row["log_loss"] < flat["log_loss"] for row, flat in zip(mains, flats, strict=True))
     beyond = sum(row["loss_difference_low"] > 0 for row in mains)
     n = len(results)
-    return f"""Of {n} tables:
-
-* macro average precision is above the best flat contender's on {sum(gain > 0 for gain in gains)}, beyond chance on
-  {clear}; it is below beyond chance on {worse};
-* log loss is below the plain flat model's on {less}, and below the calibrated one's on
-  {sum(loss < 0 for loss in losses)}; it is above the calibrated one's beyond chance on {beyond}."""
+    return f"""Of {n} tables, macro average precision is above the best flat contender's on {sum(gain > 0 for gain in gains)},
+beyond chance on {clear}. It is below beyond chance on {worse}. Log loss is below the plain flat model's on {less}, and
+below the calibrated one's on {sum(loss < 0 for loss in losses)}. It is above the calibrated one's beyond chance on
+{beyond}."""
 
 
 def data_sets(results: list[dict[str, Any]]) -> str:
