@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,22 @@ def code_version() -> str:
 
 def versions() -> dict[str, str]:
     """Return the versions of the packages that a model depends on, where they are installed."""
-    installed = {"python": platform.python_version()}
-    for package in ("numpy", "scikit-learn", "imbalanced-learn", "skops", "keras", "tensorflow"):
+    packages = ("numpy", "scikit-learn", "imbalanced-learn", "skops", "keras", "tensorflow")
+    return {"cascade": __version__, "python": platform.python_version(), **installed_versions(packages)}
+
+
+def installed_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those packages that are installed.
+
+    Examples
+    --------
+    >>> list(installed_versions(["numpy", "no-such-package"]))
+    ['numpy']
+    """
+    installed = {}
+    for package in packages:
         try:
             installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return {"cascade": __version__, **installed}
+    return installed

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from cascade.batch.outputs.predictions import TablePredictor
 from cascade.data.readers.table.columns import Roles
 from cascade.store.manifest import peek_manifest
-from cascade.utils.environment import versions
+from cascade.utils.environment import installed_versions, versions
 
 NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "versions": "a version of a package"}
 LONGEST = 24
@@ -38,19 +37,8 @@ def identify(model: Path, predictor: TablePredictor, roles: Roles) -> dict[str, 
             "allow_missing": roles.allow_missing,
             **predictor.settings,
         },
-        "versions": {**versions(), **_more_versions()},
+        "versions": {**versions(), **installed_versions(PACKAGES)},
     }
-
-
-def _more_versions() -> dict[str, str]:
-    """Return the versions of those of `PACKAGES` that are installed."""
-    installed = {}
-    for package in PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
 
 
 def difference(begun: dict[str, Any], wanted: dict[str, Any]) -> str | None:

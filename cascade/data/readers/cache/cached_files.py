@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Iterator
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from cascade.data.readers.files import PixelFiles, attempts_at
 from cascade.data.readers.image.stored import ImageSource
 from cascade.data.rows import RowSource, RowView
 from cascade.errors import DataError
+from cascade.utils.environment import installed_versions
 from cascade.utils.keys import key_of
 from cascade.utils.types import Rows
 
@@ -80,7 +80,13 @@ class StoredSizes:
 
     def _key(self, files: PixelFiles[Any]) -> str:
         # The data's folder, too: files of two folders may have the same places, sizes and times.
-        return key_of(DECODER, _versions(), os.path.realpath(self.folder), files.pixel_rule(), list(files.shape[1:]))
+        return key_of(
+            DECODER,
+            installed_versions(PACKAGES),
+            os.path.realpath(self.folder),
+            files.pixel_rule(),
+            list(files.shape[1:]),
+        )
 
 
 class CachedFiles(RowSource):
@@ -157,13 +163,3 @@ def without_cache(X: Any) -> Any:
     if isinstance(X, RowView):
         return RowView(without_cache(X.X), X.rows)
     return X.files if isinstance(X, CachedFiles) else X
-
-
-def _versions() -> dict[str, str]:
-    installed = {}
-    for package in PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return installed
