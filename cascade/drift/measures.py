@@ -55,31 +55,10 @@ def measure(X: Any, rows: Rows, names: tuple[str, ...] | None = None) -> Measure
     shape = getattr(X, "shape", None)
     # Three or more dimensions are images, or stacks of them; two are a table, and fewer a list.
     if shape is not None and len(shape) > 2:
-        return Measures(IMAGE_MEASURES, _stacked(map(mean_and_spread, _batches(X, rows)), 2))
+        return Measures(IMAGE_MEASURES, _stacked(map(_mean_and_spread, _batches(X, rows)), 2))
     if shape is None or len(shape) < 2:
         return _of_list(take(X, rows))
     return _of_table(X, rows, names)
-
-
-def mean_and_spread(batch: Any) -> Floats:
-    """Return mean and standard deviation of the finite values of each row, shape (n, 2); NaN without one.
-
-    Examples
-    --------
-    >>> mean_and_spread(np.array([[1.0, 3.0, np.inf]])).tolist()
-    [[2.0, 1.0]]
-    """
-    values = _numbers(batch)
-    values = values.reshape(len(values), -1)
-    finite = np.isfinite(values)
-    n_finite = finite.sum(axis=1)
-    divisor = np.maximum(n_finite, 1)
-    # Not nanmean and nanstd: they warn on a row without a finite value, and would propagate infinity.
-    mean = np.where(finite, values, 0.0).sum(axis=1) / divisor
-    square = (np.where(finite, values - mean[:, None], 0.0) ** 2).sum(axis=1) / divisor
-    measured = np.column_stack([mean, np.sqrt(square)])
-    measured[n_finite == 0] = np.nan
-    return measured
 
 
 def _of_table(X: Any, rows: Rows, names: tuple[str, ...] | None) -> Measures:
@@ -92,7 +71,7 @@ def _of_table(X: Any, rows: Rows, names: tuple[str, ...] | None) -> Measures:
     if width <= MOST_COLUMNS:
         return Measures(column_names, _stacked((_numbers(batch) for batch in _batches(X, rows)), width))
     # Mean and spread cover the columns that are left out, so a shift of all of them is still detected.
-    parts = (np.hstack([_numbers(batch)[:, chosen], mean_and_spread(batch)]) for batch in _batches(X, rows))
+    parts = (np.hstack([_numbers(batch)[:, chosen], _mean_and_spread(batch)]) for batch in _batches(X, rows))
     return Measures((*column_names, "mean of the row", "spread of the row"), _stacked(parts, len(column_names) + 2))
 
 
@@ -127,6 +106,20 @@ def _batches(X: Any, rows: Rows) -> Iterator[Any]:
 def _numbers(batch: Any) -> Floats:
     dense = batch.toarray() if sparse.issparse(batch) else np.asarray(batch)
     return np.asarray(dense, dtype=np.float64)
+
+
+def _mean_and_spread(batch: Any) -> Floats:
+    values = _numbers(batch)
+    values = values.reshape(len(values), -1)
+    finite = np.isfinite(values)
+    n_finite = finite.sum(axis=1)
+    divisor = np.maximum(n_finite, 1)
+    # Not nanmean and nanstd: they warn on a row without a finite value, and would propagate infinity.
+    mean = np.where(finite, values, 0.0).sum(axis=1) / divisor
+    square = (np.where(finite, values - mean[:, None], 0.0) ** 2).sum(axis=1) / divisor
+    measured = np.column_stack([mean, np.sqrt(square)])
+    measured[n_finite == 0] = np.nan
+    return measured
 
 
 def _stacked(parts: Iterator[Floats], width: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.pixels import PixelOptions
+from cascade.data.rows import BLOCK
 from cascade.datasets.known_truth import LABEL_NAMES, draw
 from cascade.errors import DataError, ModelRefusedError
 from cascade.retraining.checks.finding import DataFinding
@@ -258,6 +260,21 @@ def test_what_does_not_fit_the_champion_is_answered_by_name(record: TrainingReco
     assert found(replace(images(seed=1), X=images(seed=1).X / 255), of_images)["dtype"].answer == "refuse"
     smaller = replace(images(seed=1), pixels=PixelOptions.of("rsna", 8))
     assert found(smaller, of_images)["pixels"].answer == "refuse"
+
+
+def test_hashing_images_measures_them_a_few_at_a_time() -> None:
+    data = images((32, 32, 1))
+    tracemalloc.start()
+    try:
+        hashes = RowHashes(data)
+        measured = hashes.measures(np.arange(ROWS))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    pixels = data.X.reshape(ROWS, -1)
+    np.testing.assert_allclose(measured.values, np.column_stack([pixels.mean(axis=1), pixels.std(axis=1)]))
+    # 64-bit floats of a whole block, several times, would be 25 times its pixels.
+    assert peak < 10 * BLOCK * 32 * 32
 
 
 def test_a_constant_image_and_an_image_on_both_sides_are_answered() -> None:

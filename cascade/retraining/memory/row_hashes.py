@@ -17,7 +17,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.names import canonical_names
 from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks, n_rows
-from cascade.drift.measures import IMAGE_MEASURES, Measures, mean_and_spread, measure
+from cascade.drift.measures import IMAGE_MEASURES, Measures, measure
 from cascade.errors import ModelRefusedError
 from cascade.utils.types import Floats, Mask, Rows
 
@@ -148,7 +148,7 @@ class RowHashes:
             # NaN is unequal to itself, so a row with NaN is not constant.
             constant[rows] = values.min(axis=1) == values.max(axis=1)
             if measured is not None:
-                measured[rows] = mean_and_spread(values)
+                measured[rows] = measure(batch, np.arange(len(rows))).values
             # Both kinds in one pass: whether NaN is allowed is decided by the caller, later.
             infinite = _first(rows, np.isinf(values)) if infinite is None else infinite
             not_finite = _first(rows, ~np.isfinite(values)) if not_finite is None else not_finite
