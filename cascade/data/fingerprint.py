@@ -11,7 +11,7 @@ from scipy import sparse
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.names import canonical_names
-from cascade.data.rows import n_rows, take
+from cascade.data.rows import n_rows, spaced_rows, take
 
 SAMPLED_ROWS = 256
 
@@ -26,7 +26,7 @@ def fingerprint(X: Any, labels: LabelMatrix, groups: NDArray[Any] | None) -> dic
         missing `sha256_known`.
     """
     # Of X only a sample is hashed, since rows may be files that take hours to decode.
-    sampled = np.unique(np.linspace(0, n_rows(X) - 1, SAMPLED_ROWS).astype(np.intp))
+    sampled = spaced_rows(n_rows(X), SAMPLED_ROWS)
     Y, known = labels.values, labels.known
     missing = {} if known is None else {"sha256_known": _digest(np.packbits(known, axis=1).tobytes())}
     return missing | {

@@ -81,6 +81,17 @@ def n_rows(X: Any) -> int:
     return len(X)
 
 
+def spaced_rows(n: int, most: int) -> Rows:
+    """Return up to `most` of `n` row numbers, evenly spaced: deterministic, and from all parts of the data.
+
+    Examples
+    --------
+    >>> spaced_rows(9, 3).tolist(), spaced_rows(2, 3).tolist()
+    ([0, 4, 8], [0, 1])
+    """
+    return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.intp))
+
+
 def take(X: Any, rows: Rows) -> Any:
     """Fetch the rows of `X` with the given numbers; consecutive rows of an array are a view."""
     if isinstance(X, np.ndarray) and _are_consecutive(rows):

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cascade.data.labels import Labels, name_labels
-from cascade.data.rows import n_rows, take
+from cascade.data.rows import n_rows, spaced_rows, take
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.data.targets import read_known_target
@@ -29,7 +29,7 @@ from cascade.drift.counts import (
     Share,
     quantile_edges,
 )
-from cascade.drift.measures import measure, spaced_rows
+from cascade.drift.measures import MOST_ROWS, measure
 from cascade.drift.profile import GIVEN, HELD_OUT, OUT_OF_FOLD, TrainingProfile
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.rules import Rules, Scores
@@ -126,7 +126,7 @@ def _examples(
 
 def _scored(predictor: ScoringCascade, X: Any, group: Rows | None, examples: TrainingSet | None) -> Scored:
     # The same rows whose features are measured: evenly spaced, so that a sorted data set is covered.
-    rows = spaced_rows(n_rows(X))
+    rows = spaced_rows(n_rows(X), MOST_ROWS)
     part = take(X, rows)
     scores = predictor.score(part)
     classes = (None, None) if examples is None else classes_of(examples.Y[rows], examples.any_known(rows))
@@ -175,7 +175,7 @@ def assemble(
 def _feature_histograms(
     X: Any, group: Rows | None, names: tuple[str, ...] | None, like: TrainingProfile | None
 ) -> Iterator[Histogram]:
-    rows = spaced_rows(n_rows(X))
+    rows = spaced_rows(n_rows(X), MOST_ROWS)
     measured = measure(X, rows, names)
     # Without groups, each row is a group.
     number = rows if group is None else group[rows]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from cascade.data.rows import take
+from cascade.data.rows import spaced_rows, take
 from cascade.utils.types import Floats, Rows
 
 MOST_ROWS = 10_000
@@ -26,11 +26,6 @@ class Measures(NamedTuple):
 
     names: tuple[str, ...]
     values: Floats
-
-
-def spaced_rows(n: int, most: int = MOST_ROWS) -> Rows:
-    """Return up to `most` of `n` row numbers, evenly spaced: deterministic, and from all parts of the data."""
-    return np.arange(n) if n <= most else np.unique(np.linspace(0, n - 1, most).astype(np.intp))
 
 
 def measure(X: Any, rows: Rows, names: tuple[str, ...] | None = None) -> Measures:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cascade.data.rows import spaced_rows
 from cascade.errors import DataError
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.types import Floats, Mask
@@ -48,9 +49,7 @@ class Stability:
         labeler_z : ndarray of float, shape (n, K)
             The labeler's log-odds; only those of rows that pass are used.
         """
-        n = len(scores.gate_z)
-        # Evenly spaced, so that a sorted data set is covered.
-        rows = np.unique(np.linspace(0, n - 1, min(n, MOST_ROWS)).astype(np.intp))
+        rows = spaced_rows(len(scores.gate_z), MOST_ROWS)
         parts = scores.gate_z[rows], scores.passed[rows], labeler_z[rows], scores.gate_label_z[rows]
         changed = [
             max(int(_changed(rules, parts, sign * difference).sum()) for sign in (-1, 1)) for difference in DIFFERENCES

@@ -13,9 +13,8 @@ import numpy as np
 
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
-from cascade.data.rows import n_rows, take
+from cascade.data.rows import n_rows, spaced_rows, take
 from cascade.drift import compare_profiles, profile_of
-from cascade.drift.measures import spaced_rows
 from cascade.errors import ModelRefusedError
 from cascade.predictor import CascadePredictor
 from cascade.registry import ModelRegistry

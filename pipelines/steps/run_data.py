@@ -24,8 +24,8 @@ from cascade.data.readers.remembered import reading_to_json
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.label_lists import LabelList
 from cascade.data.readers.table.table_format import TableFormat
+from cascade.data.rows import spaced_rows
 from cascade.data.splits import grouped_holdout
-from cascade.drift.measures import spaced_rows
 from cascade.errors import DataError
 from cascade.lint.leakage import MOST_RANKED, label_like_features, nearly_label_features, numbering_features
 from cascade.utils.types import Rows

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from cascade.data import Dataset
-from cascade.drift.measures import spaced_rows
+from cascade.data.rows import spaced_rows
 from cascade.retraining.memory.record import TrainingRecord
 from cascade.retraining.memory.row_hashes import RowHashes
 

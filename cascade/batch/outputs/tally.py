@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.rows import n_rows
+from cascade.data.rows import n_rows, spaced_rows
 from cascade.drift.counts import FEATURE, GATE, PAST_GATE, PREDICTED, Histogram, Share, cells_of
-from cascade.drift.measures import measure, spaced_rows
+from cascade.drift.measures import measure
 from cascade.drift.profile import GIVEN, TrainingProfile
 from cascade.rules.rules import Prediction, Scores
 

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from cascade.data.label_matrix import LabelMatrix
+from cascade.data.rows import spaced_rows
 from cascade.data.splits import group_numbers
-from cascade.drift.measures import Measures, spaced_rows
+from cascade.drift.measures import MOST_ROWS, Measures
 from cascade.lint.feature_ranking import feature_auroc
 from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.utils.types import Floats, Mask, Rows
@@ -46,7 +47,8 @@ class Sample:
     def of(cls, hashes: RowHashes, among: Rows | None = None) -> Sample:
         """Measure up to 10,000 evenly spaced rows of a data set with labels, or of some of its rows."""
         data = hashes.data
-        rows = spaced_rows(len(data)) if among is None else among[spaced_rows(len(among))]
+        among = np.arange(len(data)) if among is None else among
+        rows = among[spaced_rows(len(among), MOST_ROWS)]
         part: LabelMatrix = data.labels.part(rows)
         known = np.ones(part.shape, bool) if part.known is None else part.known
         group = group_numbers(None if data.groups is None else data.groups[rows], len(rows))
