@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from cascade.batch.inputs.chunk import Chunk, divide, scorable
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.images.size import at_size
-from cascade.data.readers.files import PixelFiles, as_text, files_below
-from cascade.data.readers.image.folder import named_images
+from cascade.data.readers.files import PixelFiles, as_text
+from cascade.data.readers.image.folder import named_images, unlisted_images
 from cascade.data.readers.image.image_list import FILE_COLUMN, PATIENT_COLUMN
-from cascade.data.readers.image.images import SUFFIXES, ImageFiles, image_shape, warn_passed_over
+from cascade.data.readers.image.images import ImageFiles, image_shape
 from cascade.data.readers.table.cells import Reasons
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
 from cascade.data.readers.table.lists import read_table
@@ -189,13 +189,7 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
     """Open a folder of images, in the order of its `labels.csv` if it has one."""
     if (folder / LISTING).exists():
         return _read_listed(folder, roles, signature, gate_size)
-    wanted = roles.within(())
-    if wanted.group or wanted.id:
-        raise DataError(f"`{folder}` must hold `{LISTING}` with a column {wanted.group or wanted.id!r}.")
-    files = files_below(folder, SUFFIXES)
-    if not files:
-        raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
-    warn_passed_over(folder)
+    files = unlisted_images(folder, roles)
     names = Names(folder, files, confined=False)
     images = ImageFiles(
         names, image_shape(folder, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits

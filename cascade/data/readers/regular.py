@@ -60,3 +60,12 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise unreadable(path, error) from error
     with os.fdopen(number, "rb") as handle:
         yield handle
+
+
+def read_whole(path: Path, most_bytes: int, hint: str) -> bytes:
+    """Return the content of a file that has at most `most_bytes`; `hint` ends the sentence of a longer one."""
+    with opened(path) as handle:
+        content = handle.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise DataError(f"`{path}` must have at most {most_bytes} bytes{hint}.")
+    return content

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.readers.annotations.annotated import Annotated, annotated
-from cascade.data.readers.regular import opened
+from cascade.data.readers.regular import read_whole
 from cascade.data.readers.table.columns import Roles, refuse_duplicates
 from cascade.errors import DataError
 
@@ -76,10 +76,7 @@ def _label(path: Path, pattern: Path) -> str:
 
 
 def _values(path: Path) -> dict[str, int]:
-    with opened(path) as handle:
-        content = handle.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise DataError(f"`{path}` must have at most {MOST_BYTES} bytes; split it.")
+    content = read_whole(path, MOST_BYTES, "; split it")
     images: list[str] = []
     values = []
     for number, line in enumerate(content.splitlines(), 1):

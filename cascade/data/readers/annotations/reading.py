@@ -12,7 +12,7 @@ from cascade.data.readers.annotations.class_lists import read_class_lists
 from cascade.data.readers.annotations.coco import read_coco
 from cascade.data.readers.annotations.label_studio import read_label_studio
 from cascade.data.readers.files import is_pattern, matching
-from cascade.data.readers.regular import opened
+from cascade.data.readers.regular import read_whole
 from cascade.data.readers.table.columns import Roles
 from cascade.errors import DataError
 
@@ -52,10 +52,7 @@ def _read_json(path: Path, roles: Roles) -> Annotated:
 
 
 def _parsed(path: Path) -> Any:
-    with opened(path) as handle:
-        content = handle.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise DataError(f"`{path}` must have at most {MOST_BYTES} bytes; split it.")
+    content = read_whole(path, MOST_BYTES, "; split it")
     try:
         return json.loads(content, object_pairs_hook=_kept)
     except json.JSONDecodeError as error:

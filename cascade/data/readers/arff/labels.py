@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.parsers import expat
 
 from cascade.data.readers.arff.header import ArffHeader
-from cascade.data.readers.regular import opened
+from cascade.data.readers.regular import read_whole
 from cascade.data.readers.table.columns import Roles, require
 from cascade.errors import DataError
 
@@ -53,10 +53,7 @@ def read_names(path: Path) -> tuple[str, ...]:
     ------
     DataError
     """
-    with opened(path) as handle:
-        content = handle.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise DataError(f"`{path}` must have at most {MOST_BYTES} bytes, as a list of labels.")
+    content = read_whole(path, MOST_BYTES, ", as a list of labels")
     names: list[str] = []
     parser = expat.ParserCreate()
 

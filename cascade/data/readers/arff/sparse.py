@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -83,14 +82,20 @@ class SparseArff:
         with rows_of(self.path) as all_lines:
             lines = islice(all_lines, first, None)
             while block := list(islice(lines, size)):
-                rows: list[tuple[tuple[str, ...], Pairs] | str] = [self._row(line) for line in block]
-                reasons = no_reasons(len(rows))
-                for number, row in enumerate(rows):
-                    if isinstance(row, str):
-                        reasons[number], rows[number] = row, ((), ((), ()))
-                good: list[Any] = rows
-                X = csr_of([pairs for _, pairs in good], self.n_features)
-                yield SparseRows(X, [names for names, _ in good], reasons)
+                yield self._part(block)
+
+    def _part(self, lines: list[bytes]) -> SparseRows:
+        """Return the rows of some lines; malformed ones are empty and have a reason."""
+        labels: list[tuple[str, ...]] = []
+        pairs: list[Pairs] = []
+        reasons = no_reasons(len(lines))
+        for number, line in enumerate(lines):
+            row = self._row(line)
+            if isinstance(row, str):
+                reasons[number], row = row, ((), ((), ()))
+            labels.append(row[0])
+            pairs.append(row[1])
+        return SparseRows(csr_of(pairs, self.n_features), labels, reasons)
 
     def _row(self, line: bytes) -> tuple[tuple[str, ...], Pairs] | str:
         """Return the labels of a line, and its columns with their values; or why it is malformed."""

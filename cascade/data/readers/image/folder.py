@@ -35,6 +35,17 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tup
         return read_listed(folder, listing, roles, labelled, source)
     if labelled:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column per label.")
+    return _without_labels(folder, unlisted_images(folder, roles), roles, source)
+
+
+def unlisted_images(folder: Path, roles: Roles) -> list[str]:
+    """Return the names of the images below a folder without a list, relative to it.
+
+    Raises
+    ------
+    DataError
+        If there is none, or a group or identifier is required, which only a list has.
+    """
     wanted = roles.within(())
     if wanted.group or wanted.id:
         raise DataError(f"`{folder}` must hold `labels.csv` with a column {wanted.group or wanted.id!r}.")
@@ -42,7 +53,7 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tup
     if not names:
         raise DataError(f"`{folder}` must hold {', '.join(SUFFIXES)} files. Received none.")
     warn_passed_over(folder)
-    return _without_labels(folder, names, roles, source)
+    return names
 
 
 def _without_labels(folder: Path, names: list[str], roles: Roles, source: Source) -> Dataset:
