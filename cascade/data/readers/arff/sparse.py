@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from cascade.data.readers.arff.header import ArffHeader, Attribute, rows_of
-from cascade.data.readers.sparse.rows import Pairs, SparseRows, csr_of
-from cascade.data.readers.table.cells import LABEL_WORDS, no_reasons
+from cascade.data.readers.sparse.rows import SparseRow, SparseRows, rows_or_reasons
+from cascade.data.readers.table.cells import LABEL_WORDS
 from cascade.errors import DataError
 
 STORED_BYTES = 4
@@ -82,22 +82,9 @@ class SparseArff:
         with rows_of(self.path) as all_lines:
             lines = islice(all_lines, first, None)
             while block := list(islice(lines, size)):
-                yield self._part(block)
+                yield rows_or_reasons([self._row(line) for line in block], self.n_features)
 
-    def _part(self, lines: list[bytes]) -> SparseRows:
-        """Return the rows of some lines; malformed ones are empty and have a reason."""
-        labels: list[tuple[str, ...]] = []
-        pairs: list[Pairs] = []
-        reasons = no_reasons(len(lines))
-        for number, line in enumerate(lines):
-            row = self._row(line)
-            if isinstance(row, str):
-                reasons[number], row = row, ((), ((), ()))
-            labels.append(row[0])
-            pairs.append(row[1])
-        return SparseRows(csr_of(pairs, self.n_features), labels, reasons)
-
-    def _row(self, line: bytes) -> tuple[tuple[str, ...], Pairs] | str:
+    def _row(self, line: bytes) -> SparseRow | str:
         """Return the labels of a line, and its columns with their values; or why it is malformed."""
         if not (line.startswith(b"{") and line.endswith(b"}")):
             return "its line is not in braces, unlike the first one"

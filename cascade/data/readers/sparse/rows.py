@@ -9,13 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 from scipy import sparse
 
-from cascade.data.readers.table.cells import Reasons
+from cascade.data.readers.table.cells import Reasons, no_reasons
 
 MOST_FEATURES = 2**26
 """More columns than any data set has; models hold numbers per column, so that a damaged index would fill the memory."""
 
 Pairs = tuple[Sequence[int], Sequence[float]]
 """Columns of a row and their values."""
+SparseRow = tuple[tuple[str, ...], Pairs]
+"""Names of a row's labels, and its columns and values."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,25 @@ class SparseFile(Protocol):
     def parts(self, size: int, first: int = 0) -> Iterator[SparseRows]:
         """Yield the rows from number `first` on, `size` at a time; the last part may have fewer."""
         ...
+
+
+def rows_or_reasons(rows: Sequence[SparseRow | str], n_features: int | None) -> SparseRows:
+    """Return rows of lines, of which malformed ones are a text that says why.
+
+    Examples
+    --------
+    >>> rows_or_reasons([(("a",), ([1], [0.5])), "its line is cut"], 2).reasons.tolist()
+    [None, 'its line is cut']
+    """
+    reasons = no_reasons(len(rows))
+    labels: list[tuple[str, ...]] = []
+    pairs: list[Pairs] = []
+    for number, row in enumerate(rows):
+        if isinstance(row, str):
+            reasons[number], row = row, ((), ((), ()))
+        labels.append(row[0])
+        pairs.append(row[1])
+    return SparseRows(csr_of(pairs, n_features), labels, reasons)
 
 
 def csr_of(rows: Sequence[Pairs], n_features: int | None) -> Any:

@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from cascade.data.labels import MOST_LABELS
 from cascade.data.readers.regular import opened
-from cascade.data.readers.sparse.rows import MOST_FEATURES, Pairs, SparseRows, csr_of
-from cascade.data.readers.table.cells import MOST_SHOWN, no_reasons
+from cascade.data.readers.sparse.rows import MOST_FEATURES, Pairs, SparseRow, SparseRows, rows_or_reasons
+from cascade.data.readers.table.cells import MOST_SHOWN
 from cascade.data.readers.table.table_format import ending, unpacked
 from cascade.errors import DataError
 
@@ -100,7 +100,7 @@ class SvmlightFile:
             lines = islice(self._lines(stream), first, None)
             while block := list(islice(lines, size)):
                 count += len(block)
-                yield self._parsed(block)
+                yield rows_or_reasons([self._row(line) for line in block], self.n_features)
         if self.n_rows not in (None, count):
             raise DataError(
                 f"`{self.path}` declares {self.n_rows} rows in its first line. Received {count}; is it cut?"
@@ -119,16 +119,7 @@ class SvmlightFile:
             if text or (self.has_sizes and not line.startswith(b"#")):
                 yield text
 
-    def _parsed(self, lines: list[bytes]) -> SparseRows:
-        rows: list[tuple[tuple[str, ...], Pairs] | str] = [self._row(line) for line in lines]
-        reasons = no_reasons(len(rows))
-        for number, row in enumerate(rows):
-            if isinstance(row, str):
-                reasons[number], rows[number] = row, ((), ((), ()))
-        good: list[Any] = rows
-        return SparseRows(csr_of([pairs for _, pairs in good], self.n_features), [names for names, _ in good], reasons)
-
-    def _row(self, line: bytes) -> tuple[tuple[str, ...], Pairs] | str:
+    def _row(self, line: bytes) -> SparseRow | str:
         """Return the labels of a line, and its columns with their values; or why it is malformed."""
         first, *rest = line.split() or [b""]
         labels, tokens = (b"", [first, *rest]) if b":" in first or not first else (first, rest)
