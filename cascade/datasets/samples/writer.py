@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+import cascade.datasets.samples.inspection as inspection
+import cascade.datasets.samples.maintenance as maintenance
+import cascade.datasets.samples.moderation as moderation
 from cascade.data.labels import Labels
-from cascade.datasets.samples import inspection, maintenance, moderation
 from cascade.errors import ConfigError
 from cascade.utils.atomic import new_file, new_folder
 
