@@ -36,7 +36,7 @@ MODELS: dict[str, tuple[Make, np.ndarray]] = {
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing of the package catches it."""
+    """A kill within the process: nothing of the package catches it."""
 
 
 def weights(model: KerasClassifier) -> list[np.ndarray]:

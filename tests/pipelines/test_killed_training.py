@@ -20,7 +20,7 @@ from cascade_pipelines.steps.resuming import HOME
 
 
 class Killed(BaseException):
-    """Stands for a kill: nothing of the package catches it."""
+    """A kill within the process: nothing of the package catches it."""
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ MOST_BYTES = 2**28
 
 
 def read_class_lists(pattern: Path, paths: Sequence[Path], roles: Roles) -> Annotated:
-    """Read a list of images per label, which is what `*` in the pattern stands for.
+    """Read a list of images per label, whose name takes the place of `*` in the pattern.
 
     A value of 1 sets a label. Where -1 occurs in any of the lists, it means not set and 0 unknown ("difficult" in
     PASCAL VOC); else 0 means not set.
@@ -71,7 +71,7 @@ def _label(path: Path, pattern: Path) -> str:
         return path.stem
     before, star, after = pattern.name.partition(STAR)
     if not star or STAR in after or path.parent != pattern.parent:
-        raise DataError(f"`{pattern}` must have one `*` in the name of the file, which stands for the label.")
+        raise DataError(f"`{pattern}` must have one `*` in the name of the file, in the place of the label.")
     return path.name[len(before) : len(path.name) - len(after)]
 
 
