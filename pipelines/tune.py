@@ -140,7 +140,7 @@ def _search(
     # A part depends on rows and code, beside what its own key says; a trial depends on everything.
     rows = [fingerprint(problem.X, problem.labels, problem.groups), len(problem.judged), config.seed]
     code = [code_version(), versions()]
-    searched = [space.candidates, space.recipes, space.preview]
+    searched = [space.candidates, space.refinements, space.recipes, space.preview]
     name = key_of(rows, code, key_content(config), options.metric, searched)
     parts = Parts(home / PARTS / key_of(rows, code))
     unlimited = options.trials is None and options.minutes is None

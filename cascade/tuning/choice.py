@@ -79,23 +79,28 @@ def choose(trials: Sequence[Trial], maximise: bool, margin: float = MARGIN) -> C
         If no flat model could be judged.
     """
     judged = {trial.number: trial.judgement for trial in trials if trial.judgement is not None}
-    flats = [trial for trial in trials if trial.number in judged and trial.setting.kind == FLAT]
     sign = 1 if maximise else -1
-    if not flats:
+    flat = best_flat(trials, maximise)
+    if flat is None:
         raise DataError(f"no flat model could be fitted; the first failed with: {trials[0].pruned}")
-
-    # Ties go to the cheaper model, then to the earlier one, so that the choice is the same in every process.
-    def by_quality(trial: Trial) -> tuple[float, float, int]:
-        one = judged[trial.number]
-        return -sign * one.quality, one.operations, trial.number
-
-    flat = min(flats, key=by_quality)
     differences = {number: _difference(one, judged[flat.number], sign) for number, one in judged.items()}
     qualified = [trial for trial in trials if trial is flat or _qualifies(differences.get(trial.number), margin)]
     least = min(judged[trial.number].operations for trial in qualified)
     cheapest = [trial for trial in qualified if judged[trial.number].operations <= SAME_COST * least]
-    chosen = min(cheapest, key=lambda trial: (trial.setting.kind != FLAT, *by_quality(trial)))
+    chosen = min(cheapest, key=lambda trial: (trial.setting.kind != FLAT, *_rank(trial, sign)))
     return Choice(flat, chosen, differences, _curve(judged, sign))
+
+
+def best_flat(trials: Sequence[Trial], maximise: bool) -> Trial | None:
+    """Return the flat model of highest quality, or None if no flat model was judged."""
+    flats = [trial for trial in trials if trial.judgement is not None and trial.setting.kind == FLAT]
+    return min(flats, key=lambda trial: _rank(trial, 1 if maximise else -1), default=None)
+
+
+def _rank(trial: Trial, sign: int) -> tuple[float, float, int]:
+    # Ties go to the cheaper model, then to the earlier one, so that the choice is the same in every process.
+    assert trial.judgement is not None
+    return -sign * trial.judgement.quality, trial.judgement.operations, trial.number
 
 
 def _difference(one: Judgement, flat: Judgement, sign: int) -> Difference:

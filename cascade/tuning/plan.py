@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cascade.tuning.choice import best_flat
 from cascade.tuning.sampling import propose
 from cascade.tuning.space import Space
 from cascade.tuning.trial import Setting, Trial
@@ -29,7 +30,9 @@ def next_setting(space: Space, trials: Sequence[Trial], seed: int, maximise: boo
         Whether a larger quality is better.
     """
     tried = {trial.setting.key for trial in trials}
-    setting = next((each for each in space.planned() if each.key not in tried), None)
+    best = best_flat(trials, maximise)
+    planned = space.planned(None if best is None else best.setting.values)
+    setting = next((each for each in planned if each.key not in tried), None)
     if setting is None:
         setting = propose(space, trials, seed, maximise)
     if setting is None:

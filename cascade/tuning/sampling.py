@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from optuna.distributions import CategoricalDistribution
     from optuna.trial import FrozenTrial
 
+RANDOM_TRIALS = 5
+"""Cascades before the sampler proposes at more than random. The planned ones count, and they differ more."""
 MOST_ATTEMPTS = 100
-"""Proposals of settings that were tried before, after which the space counts as searched."""
+"""Proposals of settings that were tried before, after which the first one that was not tried is taken."""
 
 
 def import_optuna() -> Any:
@@ -30,7 +32,7 @@ def import_optuna() -> Any:
 
 
 def propose(space: Space, trials: Sequence[Trial], seed: int, maximise: bool) -> Setting | None:
-    """Return a cascade that was not tried, for high quality at few operations; None if there is hardly any left.
+    """Return a cascade that was not tried, for high quality at few operations; None if every one was tried.
 
     The sampler is made anew for each trial, from the seed and the number of the trial, and learns from the given trials
     alone. So the proposal does not depend on which process made the trials before.
@@ -46,7 +48,8 @@ def propose(space: Space, trials: Sequence[Trial], seed: int, maximise: bool) ->
     # The lowest 31 bits of a seed sequence, since the sampler takes a 32-bit seed.
     words = np.random.SeedSequence([seed, len(trials)]).generate_state(1)
     study = optuna.create_study(
-        directions=directions(maximise), sampler=optuna.samplers.TPESampler(seed=int(words[0] >> 1))
+        directions=directions(maximise),
+        sampler=optuna.samplers.TPESampler(n_startup_trials=RANDOM_TRIALS, seed=int(words[0] >> 1)),
     )
     study.add_trials([frozen(trial, distributions) for trial in cascades])
     for _ in range(MOST_ATTEMPTS):
@@ -54,7 +57,7 @@ def propose(space: Space, trials: Sequence[Trial], seed: int, maximise: bool) ->
         setting = Setting(CASCADE, dict(study.ask(distributions).params))
         if setting.key not in tried:
             return setting
-    return None
+    return next((setting for setting in space.cascades() if setting.key not in tried), None)
 
 
 def directions(maximise: bool) -> list[str]:

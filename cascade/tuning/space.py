@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from math import prod
 from typing import Any
 
@@ -25,8 +26,11 @@ class Space:
         Everything else: the gate, the pool, the merge.
     sizes : tuple of str
         Keys of `labeler` that determine its size; a flat model of each size is fitted first.
+    refinements : tuple of dict
+        Values of the labeler that are tried on the best flat model so far.
     recipes : tuple of dict
-        Values of cascades to try before the sampler takes over; a key that is not named has its first candidate.
+        Values of cascades to try before the sampler takes over. A key of the labeler that is not named has the value of
+        the best flat model so far, any other key its first candidate.
     preview : dict
         Values with which a cascade is judged before its labeler is fitted on its own pool: a labeler of all rows, which
         other trials have fitted already.
@@ -35,6 +39,7 @@ class Space:
     labeler: Candidates
     cascade: Candidates
     sizes: tuple[str, ...] = ()
+    refinements: tuple[Values, ...] = ()
     recipes: tuple[Values, ...] = ()
     preview: Values = field(default_factory=dict)
 
@@ -48,6 +53,11 @@ class Space:
         """Number of different cascades in the space."""
         return prod(len(values) for values in self.candidates.values())
 
+    def cascades(self) -> Iterator[Setting]:
+        """Yield every cascade in the space, one by one."""
+        for values in product(*self.candidates.values()):
+            yield Setting(CASCADE, dict(zip(self.candidates, values, strict=True)))
+
     def start(self) -> Values:
         """Return the first candidate of each key."""
         return {key: values[0] for key, values in self.candidates.items()}
@@ -60,13 +70,22 @@ class Space:
         """Return the setting with which a cascade is judged first."""
         return Setting(setting.kind, {**setting.values, **self.preview})
 
-    def planned(self) -> Iterator[Setting]:
-        """Yield the settings of the start: a flat model of each size, then the recipes."""
+    def planned(self, best: Values | None = None) -> Iterator[Setting]:
+        """Yield the settings of the start: a flat model of each size, the refinements of the best one, the recipes.
+
+        Parameters
+        ----------
+        best : dict, optional
+            Values of the best flat model so far. A cascade has to be as good as this model, so it gets its labeler.
+        """
         start = self.start()
         flat = {key: start[key] for key in self.labeler}
         yield Setting(FLAT, flat)
         for key in self.sizes:
             for value in self.labeler[key][1:]:
                 yield Setting(FLAT, {**flat, key: value})
+        best = flat if best is None else best
+        for refinement in self.refinements:
+            yield Setting(FLAT, {**best, **refinement})
         for recipe in self.recipes:
-            yield Setting(CASCADE, {**start, **recipe})
+            yield Setting(CASCADE, {**start, **best, **recipe})

@@ -21,6 +21,8 @@ SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
 SIZES = ("width", "max_iter", "n_estimators")
 """Last names of the keys that determine the size of a labeler."""
+LABELER_EPOCHS, GATE_EPOCHS = (1, 0.5, 1.5), (1, 2)
+"""Epochs to try, as multiples of the config's."""
 NO_GATE: Values = {"cascade.gate_policy": None, "flat_baseline": False, "labeler.strategy": "multilabel"}
 """Values of a flat model: what needs a gate is left out, and of the strategies it has the better one."""
 SEVERAL_OUTPUTS = ("keras", "random_forest")
@@ -45,10 +47,14 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     searched["cascade.merge"] = config.cascade.merge, ("stacked", "pool")
     cascade = {key: tuple(dict.fromkeys((*values, given))) for key, (given, values) in searched.items()}
     sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in SIZES)
-    recipes = tuple({key: value} for key in sizes for value in labeler[key])
+    stronger = [{f"{GATE}.{key}": value for key, value in gate.items()} for gate in _stronger_gates(config.gate, data)]
+    smaller = ({key: value} for key in sizes for value in labeler[key])
     # The config as it is comes last: what is left of the plan has better prospects.
-    given = {key: value for key, (value, _) in searched.items()}
-    return Space(labeler, cascade, sizes, ({}, *recipes, given), {POOL: "all"})
+    given = {
+        **{key: values[0] for key, values in labeler.items()},
+        **{key: value for key, (value, _) in searched.items()},
+    }
+    return Space(labeler, cascade, sizes, _longer(model), ({}, *stronger, *smaller, given), {POOL: "all"})
 
 
 def _labeler(model: Model, data: Dataset) -> Candidates:
@@ -56,7 +62,7 @@ def _labeler(model: Model, data: Dataset) -> Candidates:
     if isinstance(model, KerasModel):
         width = _width(model, data)
         rates = tuple(model.learning_rate * factor for factor in (1, 0.5, 2))
-        epochs = _whole(model.epochs, (1, 0.5, 1.5))
+        epochs = _whole(model.epochs, LABELER_EPOCHS)
         sizes = {} if width is None else {"network_options.width": _whole(width, (1, 2 / 3, 1.5))}
         return {**sizes, "learning_rate": rates, "epochs": epochs}
     if model.kind == "hist_gradient_boosting":
@@ -78,7 +84,7 @@ def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tu
             whole = (_width(labeler, data) if isinstance(labeler, KerasModel) else None) or width
             sizes = {"network_options.width": (width, _whole(whole, (2 / 3, 1 / 3, 1)))}
         images = {"image_size": (gate.image_size, _resolutions(data))} if len(data.X.shape) == 4 else {}
-        return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, (1, 2)))}
+        return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, GATE_EPOCHS))}
     options = gate.options
     if gate.kind == "hist_gradient_boosting":
         rounds, leaves = options.get("max_iter", ROUNDS), options.get("max_leaf_nodes", LEAVES)
@@ -93,6 +99,25 @@ def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tu
         }
     penalty = options.get("C", PENALTY)
     return {"options.C": (penalty, (penalty, penalty / 10, penalty * 10))}
+
+
+def _longer(model: Model) -> tuple[Values, ...]:
+    """Return what may make the best flat model better: more epochs, where it is a network."""
+    if not isinstance(model, KerasModel):
+        return ()
+    return ({f"{LABELER}.epochs": max(_whole(model.epochs, LABELER_EPOCHS))},)
+
+
+def _stronger_gates(gate: Model, data: Dataset) -> list[Values]:
+    """Return gates that cost more and let fewer rows pass."""
+    if isinstance(gate, KerasModel):
+        longer = {"epochs": max(_whole(gate.epochs, GATE_EPOCHS))}
+        return [{**longer, "image_size": None}, longer] if len(data.X.shape) == 4 else [longer]
+    if gate.kind == "hist_gradient_boosting":
+        return [{"options.max_iter": gate.options.get("max_iter", ROUNDS), "options.max_leaf_nodes": LEAVES}]
+    if gate.kind == "random_forest":
+        return [{"options.n_estimators": gate.options.get("n_estimators", TREES), "options.max_depth": None}]
+    return []
 
 
 def _width(model: KerasModel, data: Dataset) -> int | None:

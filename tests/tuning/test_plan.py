@@ -26,7 +26,8 @@ SPACE = Space(
     labeler={"labeler.width": (24, 16), "labeler.rate": (0.004, 0.002)},
     cascade={"gate.width": (16, 8, 24), "gate.depth": (4, None), POOL: ("gated", "all")},
     sizes=("labeler.width",),
-    recipes=({}, {"labeler.width": 16}),
+    refinements=({"labeler.rate": 0.002},),
+    recipes=({}, {"gate.width": 8}),
     preview={POOL: "all"},
 )
 
@@ -51,12 +52,27 @@ def tried(n_trials: int, seed: int = 0, before: list[Trial] | None = None) -> li
     return trials
 
 
-def test_it_begins_with_a_flat_model_of_each_size_and_the_recipes() -> None:
-    first = [trial.setting for trial in tried(5)]
-    assert first[:2] == [
-        Setting(FLAT, {"labeler.width": width, "labeler.rate": 0.004}) for width in SPACE.labeler["labeler.width"]
+@pytest.mark.parametrize(("better", "refined"), [(24, True), (16, True), (24, False), (16, False)])
+def test_it_begins_with_flat_models_and_goes_on_with_cascades_of_the_best(better: int, refined: bool) -> None:
+    def quality(setting: Setting) -> float:
+        wanted = {"labeler.width": better, "labeler.rate": 0.002 if refined else 0.004}
+        return sum(setting.values[key] == value for key, value in wanted.items()) / 2
+
+    def with_quality(setting: Setting, number: int) -> Trial:
+        return Trial(number, setting, replace(judged(setting), quality=quality(setting)))
+
+    trials: list[Trial] = []
+    for number in range(5):
+        setting = next_setting(SPACE, trials, 0, maximise=True)
+        assert setting is not None
+        trials.append(with_quality(setting, number))
+    first = [trial.setting for trial in trials]
+    assert first[:3] == [
+        *(Setting(FLAT, {"labeler.width": width, "labeler.rate": 0.004}) for width in SPACE.labeler["labeler.width"]),
+        Setting(FLAT, {"labeler.width": better, "labeler.rate": 0.002}),
     ]
-    assert first[2:4] == [Setting(CASCADE, {**SPACE.start(), **recipe}) for recipe in SPACE.recipes]
+    best = {"labeler.width": better, "labeler.rate": 0.002 if refined else 0.004}
+    assert first[3:] == [Setting(CASCADE, {**SPACE.start(), **best, **recipe}) for recipe in SPACE.recipes]
 
 
 def test_every_setting_is_tried_once_and_a_labeler_first_as_a_flat_model() -> None:
