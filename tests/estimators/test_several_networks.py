@@ -17,6 +17,8 @@ from cascade.errors import ConfigError
 from cascade.estimators.scoring import block_proba
 from cascade.metrics.operations import operations_per_row
 from cascade.serving.graph import write_graph
+from cascade.store.manifest import open_manifest, write_manifest
+from cascade.store.parts import load_part, save_part
 from tests.data.test_image_size import scene
 
 SMALL = {"width": 3, "flip": True}
@@ -48,6 +50,21 @@ def test_a_warm_start_continues_each_network() -> None:
         assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(former, one.get_weights(), strict=True))
     model.set_params(n_networks=1).fit(X, Y)
     assert model.network_ is model.networks_[0]
+
+
+@pytest.mark.parametrize("n_networks", [1, 3])
+def test_a_warm_start_continues_loaded_networks(n_networks: int, tmp_path: Path) -> None:
+    X, Y = scene(90)
+    model = network(n_networks).fit(X, Y)
+    before = [one.get_weights() for one in model.networks_]
+    body = save_part(model, tmp_path, "part")
+    write_manifest(tmp_path, {"part": body})
+    content, files = open_manifest(tmp_path)
+    loaded = load_part(content["part"], files)
+    loaded.set_params(**model.get_params() | {"warm_start": True, "learning_rate": 1e-9}).fit(X, Y)
+    assert len(loaded.networks_) == n_networks
+    for former, one in zip(before, loaded.networks_, strict=True):
+        assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(former, one.get_weights(), strict=True))
 
 
 def test_several_networks_are_saved_exported_and_part_of_one_graph(tmp_path: Path) -> None:

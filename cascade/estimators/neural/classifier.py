@@ -21,7 +21,7 @@ from cascade.estimators.early_stopping import AUTO, check_validation_size, split
 from cascade.estimators.loss_options import LossOption, check_loss, make_loss
 from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
-from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network
+from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network, members
 from cascade.estimators.neural.own_network import build_own
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
@@ -82,8 +82,6 @@ class KerasClassifier(LogOddsClassifier):
     ----------
     network_ : keras.Model
         Its outputs are the logits of the loss.
-    networks_ : list of keras.Model, length n_networks
-        Their mean is `network_`.
     loss_ : Loss
         With the numbers computed from the labels; `proper` is False where probabilities also need calibration.
     sampling_shift_ : ndarray of float, shape (L,)
@@ -198,9 +196,14 @@ class KerasClassifier(LogOddsClassifier):
                     self._metrics(labels.shape[1]),
                 )
             networks.append(network)
-        self.networks_ = networks
         self.network_ = mean_network(networks)
         return self
+
+    @property
+    def networks_(self) -> list[keras.Model]:
+        """The trained networks, of length `n_networks`, whose mean is `network_`."""
+        # From the mean, since a saved model has this alone: a warm start must continue from it as well.
+        return members(self.network_)
 
     def rehearse(self, X: Any, labels: LabelMatrix) -> Self | None:
         """Check the options for these rows and labels, and build the network without training it.
@@ -239,9 +242,9 @@ class KerasClassifier(LogOddsClassifier):
 
     def _former(self, shape: tuple[int, ...], n_outputs: int) -> list[Any]:
         """Return the networks of the previous fit, to be trained further, or None for each that is to be built."""
-        former: list[Any] = getattr(self, "networks_", [])
+        former: list[Any] = self.networks_ if self.warm_start and hasattr(self, "network_") else []
         # Networks can only be continued with rows and outputs of the same shape.
-        if self.warm_start and len(former) == self.n_networks:
+        if len(former) == self.n_networks:
             shapes = former[0].input_shape[1:], former[0].output_shape[1:]
             if shapes == (shape, (n_outputs,)):
                 return former

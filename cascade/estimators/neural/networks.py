@@ -121,6 +121,13 @@ def mean_network(networks: Sequence[keras.Model]) -> keras.Model:
     return keras.Model(inputs, layers.Average(name=HEAD)([network(inputs) for network in networks]))
 
 
+def members(network: keras.Model) -> list[keras.Model]:
+    """Return the networks of which `mean_network` made this one, also after it was saved and loaded."""
+    inner = [layer for layer in network.layers if isinstance(layer, keras.Model)]
+    is_mean = isinstance(network.layers[-1], layers.Average) and network.layers[-1].name == HEAD
+    return inner if is_mean and len(inner) == len(network.layers) - 2 else [network]
+
+
 def copy_trunk(source: keras.Model, target: keras.Model) -> None:
     """Copy the weights of every layer of `source` before the head to `target`."""
     source_layers, target_layers = (
