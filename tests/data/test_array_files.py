@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import io
+import pickle
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cascade.batch.inputs.opening import open_input
 from cascade.data import read_data
+from cascade.data.readers.array_file import ArrayFile
 from cascade.data.readers.table.columns import Roles
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
@@ -105,8 +110,64 @@ def test_a_file_that_is_cut_while_it_is_read_ends_in_a_sentence(tmp_path: Path) 
     next(chunks)
     with (tmp_path / "a.npy").open("r+b") as file:
         file.truncate(200_000)
-    with pytest.raises(DataError, match="cut while it was read"):
+    with pytest.raises(DataError, match="changed while it was read"):
         list(chunks)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(["u1", "<f4", ">i2", "<f8"]),
+    st.lists(st.integers(-7, 6), max_size=12),
+    st.slices(7),
+    st.lists(st.booleans(), min_size=7, max_size=7),
+)
+def test_a_file_has_the_rows_of_its_array(
+    tmp_path: Path, dtype: str, numbers: list[int], part: slice, mask: list[bool]
+) -> None:
+    array = np.arange(7 * 3 * 2).reshape(7, 3, 2).astype(dtype)
+    np.save(tmp_path / "a.npy", array)
+    rows = ArrayFile(tmp_path / "a.npy")
+    assert (rows.shape, rows.ndim, rows.dtype, len(rows)) == (array.shape, 3, array.dtype, 7)
+    for chosen in (np.array(numbers, int), part, np.array(mask), np.intp(3)):
+        np.testing.assert_array_equal(rows[chosen], array[chosen])
+    np.testing.assert_array_equal(np.asarray(rows), array)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(rows))[:], array)
+    with pytest.raises(IndexError, match="from 0 to 6"):
+        rows[np.array([7])]
+
+
+def test_columns_one_after_the_other_are_read_as_a_whole(tmp_path: Path) -> None:
+    array = np.asfortranarray(np.arange(24.0).reshape(4, 3, 2))
+    np.save(tmp_path / "a.npy", array)
+    np.testing.assert_array_equal(read_data(tmp_path / "a.npy", labelled=False).X, array)
+
+
+def cut(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def replaced(path: Path) -> None:
+    np.save(path.with_name("other.npy"), np.zeros(IMAGES, np.uint8))
+    path.with_name("other.npy").replace(path)
+
+
+def removed(path: Path) -> None:
+    path.unlink()
+
+
+IMAGES = (500, 16, 16, 1)
+
+
+@pytest.mark.parametrize("change", [cut, replaced, removed])
+def test_images_of_a_file_that_changes_are_refused(change: Callable[[Path], None], tmp_path: Path) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, np.ones(IMAGES, np.uint8))
+    part = read_data(path, labelled=False).part(np.arange(100, 500))
+    assert part.X[np.arange(3)].all()
+    change(path)
+    with pytest.raises(DataError, match=r"changed while it was read|cannot be read"):
+        part.X[np.arange(300, 303)]
 
 
 def test_other_members_of_an_archive_are_left_out(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Arrays, in memory or memory-mapped, as the input of a job."""
+"""Arrays, in memory or in a file, as the input of a job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from scipy import sparse
 from cascade.batch.inputs.chunk import Chunk, sift
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.readers.table.finite import invalid_rows
-from cascade.errors import DataError
 
 
 class ArrayInput:
@@ -24,7 +23,7 @@ class ArrayInput:
     ----------
     folder, files : path and list of str
         Files that the array was read from.
-    X : array or CSR matrix, n rows
+    X : array, ArrayFile or CSR matrix, n rows
     ids : ndarray of str, shape (n,), or None for row numbers
     groups : ndarray, shape (n,), or None
     allow_missing : bool
@@ -42,7 +41,7 @@ class ArrayInput:
         self.folder, self.files = folder, files
         self.X, self.ids, self.groups, self.allow_missing = X, ids, groups, allow_missing
         self.n_rows: int | None = X.shape[0]
-        self.row_bytes = _size(X) // max(1, X.shape[0]) + 1
+        self.row_bytes = _row_bytes(X) + 1
 
     def fingerprint(self) -> dict[str, Any]:
         """Return the digest of names, sizes and times of the files."""
@@ -55,24 +54,13 @@ class ArrayInput:
             part = slice(start, min(start + size, n))
             ids = np.arange(part.start, part.stop).astype(str) if self.ids is None else self.ids[part]
             groups = None if self.groups is None else self.groups[part]
-            X = _rows(self.X, part)
+            # A slice, not row numbers: of an array it is a view.
+            X = self.X[part]
             yield sift(X, ids, groups, invalid_rows(X, self.allow_missing), start)
 
 
-def _rows(X: Any, part: slice) -> Any:
-    """Return some rows; those of a mapped file are read, since a file that is cut while mapped kills the process."""
-    if not (isinstance(X, np.memmap) and X.flags.c_contiguous and X.filename is not None):
-        # A slice, not row numbers: it is a view.
-        return X[part]
-    shape = (part.stop - part.start, *X.shape[1:])
-    count = math.prod(shape)
-    place = X.offset + part.start * (X.strides[0] if len(X) else 0)
-    values = np.fromfile(X.filename, X.dtype, count, offset=place)
-    if values.size < count:
-        raise DataError(f"`{X.filename}` was cut while it was read; start over with --fresh.")
-    return values.reshape(shape)
-
-
-def _size(X: Any) -> int:
+def _row_bytes(X: Any) -> int:
+    if not sparse.issparse(X):
+        return int(math.prod(X.shape[1:]) * X.dtype.itemsize)
     # A CSR matrix holds an index per stored value and a pointer per row besides the values.
-    return int(X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) if sparse.issparse(X) else int(X.nbytes)
+    return int((X.data.nbytes + X.indices.nbytes + X.indptr.nbytes) // max(1, X.shape[0]))

@@ -121,7 +121,7 @@ def _n_features(signature: InputSignature) -> int | None:
 
 def _open_arrays(path: Path, roles: Roles) -> Input:
     from cascade.batch.inputs.arrays import ArrayInput
-    from cascade.data.readers.arrays import map_array, read_npz, read_phantom
+    from cascade.data.readers.arrays import open_array, read_npz, read_phantom
 
     # Rows that are not finite are rejected chunk by chunk; a check here would read the whole file first.
     if path.is_dir():
@@ -135,7 +135,7 @@ def _open_arrays(path: Path, roles: Roles) -> Input:
         wanted = roles.within(())
         if wanted.group or wanted.id:
             raise DataError(f"`{path}` holds only an array and has no column {wanted.group or wanted.id!r}.")
-        return ArrayInput(path.parent, [path.name], map_array(path), None, None, roles.allow_missing)
+        return ArrayInput(path.parent, [path.name], open_array(path), None, None, roles.allow_missing)
     kinds = "a table, .npy, .npz, .svm, .arff, .txt or a folder"
     raise DataError(f"`{path}` must be {kinds}. Received {path.suffix!r}.")
 

@@ -18,6 +18,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
 from cascade.data.missing import Known, split_missing
 from cascade.data.names import canonical_names
+from cascade.data.readers.array_file import ArrayFile, open_rows
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.regular import check_regular, is_of_machine, opened
 from cascade.data.readers.table.cells import refuse_invalid
@@ -49,8 +50,10 @@ def read_npz(path: Path, roles: Roles, are_checked: bool = True) -> Dataset:
 
 
 def read_npy(path: Path, roles: Roles) -> Dataset:
-    """Read X from a `.npy` file, mapped into memory, and labels from `roles.label_file`."""
-    X = map_array(path)
+    """Read X from a `.npy` file, and labels from `roles.label_file`; images and the like are read when needed."""
+    X = open_array(path)
+    # Estimators of tables need all rows at once.
+    X = np.asarray(X) if X.ndim == 2 else X
     check_finite(X, path, roles.allow_missing)
     if roles.label_file is None:
         return _assemble(path, X, {}, roles)
@@ -72,7 +75,9 @@ def read_phantom(folder: Path, roles: Roles) -> Dataset:
         natural = bool(facts.get("natural_prevalence", True))
     except (ValueError, AttributeError) as error:
         raise DataError(f"`{folder / 'phantom.json'}` must hold a JSON object. Received something else.") from error
-    return _assemble(folder / "labels.npz", _map(folder / "images.npy"), _load(folder / "labels.npz"), roles, natural)
+    return _assemble(
+        folder / "labels.npz", open_array(folder / "images.npy"), _load(folder / "labels.npz"), roles, natural
+    )
 
 
 def check_kind(X: Any, path: Path) -> Any:
@@ -88,25 +93,17 @@ def check_finite(X: Any, path: Path, allow_missing: bool) -> None:
     check_kind(X, path)
     if (X.data if sparse.issparse(X) else X).dtype.kind != "f":
         return
-    # In parts, since a mapped file may not fit into memory.
+    # In parts, since a file may not fit into memory.
     for start in range(0, X.shape[0], CHECKED_ROWS):
         refuse_invalid(invalid_rows(X[start : start + CHECKED_ROWS], allow_missing), path, start)
 
 
-def map_array(path: Path) -> NDArray[Any]:
-    """Map the rows of a `.npy` file into memory; their values are not looked at."""
-    X: NDArray[Any] = check_kind(_map(path), path)
-    return X
-
-
-def _map(path: Path) -> NDArray[Any]:
+def open_array(path: Path) -> ArrayFile | NDArray[Any]:
+    """Open the rows of a `.npy` file; their values are not looked at."""
     check_regular(path)
-    # Without pickle: loading an array of objects could run code.
     with _blaming(path, ".npy of a plain array"):
-        X = np.load(path, mmap_mode="r", allow_pickle=False)
-    # An archive that is named .npy opens without an error.
-    if not isinstance(X, np.ndarray):
-        raise DataError(f"`{path}` must hold a single array. Received an archive.")
+        X = open_rows(path)
+    check_kind(X, path)
     return X
 
 

@@ -13,8 +13,9 @@ from cascade.data.column_kinds import Kind
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels
 from cascade.data.missing import Known
+from cascade.data.readers.array_file import ArrayFile
 from cascade.data.readers.pixels import PixelOptions
-from cascade.data.rows import RowSource, RowView, n_rows, take
+from cascade.data.rows import BLOCK, in_parts, n_rows, part_of
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
@@ -74,6 +75,8 @@ class Dataset:
 
     def has_missing(self) -> bool:
         """Return whether any feature is NaN; images have none."""
+        if isinstance(self.X, ArrayFile) and self.X.dtype.kind == "f":
+            return any(np.isnan(self.X[rows].min(initial=0)) for rows in in_parts(np.arange(len(self)), BLOCK))
         values = self.X.data if sparse.issparse(self.X) else self.X
         # The minimum is NaN if any value is, and needs no second array of the size of X.
         return isinstance(values, np.ndarray) and values.dtype.kind == "f" and bool(np.isnan(values.min(initial=0)))
@@ -92,8 +95,7 @@ class Dataset:
 
     def part(self, rows: Rows) -> Dataset:
         """Select rows; images are not read."""
-        # Indexing a mapped array would read the rows into memory, so it gets a view as files do.
-        X = RowView(self.X, rows) if isinstance(self.X, (np.memmap, RowSource)) else take(self.X, rows)
+        X = part_of(self.X, rows)
         labels = None if self.Y is None else self.labels.part(rows)
         return replace(
             self,
