@@ -22,7 +22,7 @@ from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.data.targets import read_known_target
 from cascade.drift.making import training_profile
-from cascade.errors import ConfigError, ModelRefusedError
+from cascade.errors import ConfigError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.defaults import default_estimator, warn_where_unsuited
 from cascade.estimators.validation import validate_rows
@@ -30,7 +30,7 @@ from cascade.fitting.defaults import Recipe, RecipeOptions, check_folds
 from cascade.fitting.fit import fit_crossed, fit_held_out
 from cascade.fitting.gate_policy import GatePolicy
 from cascade.fitting.options import RuleOptions
-from cascade.fitting.rehearsal import Rehearsed, rehearse
+from cascade.fitting.rehearsal import rehearse
 from cascade.fitting.stages import Stages
 from cascade.fitting.training_set import TrainingSet
 from cascade.predictor import CascadePredictor
@@ -38,7 +38,7 @@ from cascade.rules.rules import Prediction
 from cascade.rules.thresholds.decisions import DecisionOption
 from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, GateRecallOption
 from cascade.rules.thresholds.overrides import Thresholds
-from cascade.store.parts import try_saving
+from cascade.store.parts import warn_where_not_saved
 from cascade.utils.types import Floats
 
 logger = logging.getLogger(__name__)
@@ -237,18 +237,10 @@ class CascadeClassifier(MultilabelClassifier):
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         examples = TrainingSet(X, labels, names, detected.index, group, weight)
-        for rehearsed in rehearse(stages, examples):
-            self._try_saving(rehearsed)
+        for role, model in rehearse(stages, examples):
+            warn_where_not_saved(model, role)
         self._fit(examples, stages, recipe)
         return self
-
-    @staticmethod
-    def _try_saving(rehearsed: Rehearsed) -> None:
-        """Warn if the fitted model could not be saved, which a use in this process alone does not need."""
-        try:
-            try_saving(rehearsed.model, rehearsed.role)
-        except ModelRefusedError as error:
-            logger.warning("%s: it can be fitted, but not saved: %s", rehearsed.role, error)
 
     def _stages(self, X: Any) -> Stages:
         """Return both unfitted models: those given, or the defaults for the rows of `X`."""

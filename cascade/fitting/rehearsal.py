@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
 from cascade.data.label_matrix import LabelMatrix
@@ -20,27 +20,13 @@ from cascade.utils.types import Rows
 
 ROWS_PER_CLASS = 2
 """Rows of each class of each label that an estimator of unknown kind is fitted on."""
-MOST_ROWS = 200
+MOST_ROWS, MOST_LABELS = 200, 50
 PROVEN = ("sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing", "cascade.")
 """Modules whose estimators are known to be saved and loaded; others are tried."""
 
 
-@dataclass(frozen=True)
-class Rehearsed:
-    """A stage as it was rehearsed.
-
-    Attributes
-    ----------
-    role : str
-    model : an untrained network, or an estimator that was fitted on a few rows
-    """
-
-    role: str
-    model: Any
-
-
-def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[Rehearsed]:
-    """Check the options of both stages, and yield those whose saving is not known to succeed.
+def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[tuple[str, Any]]:
+    """Rehearse both stages of a cascade; yield role and model of those whose saving is to be tried.
 
     Raises
     ------
@@ -50,10 +36,42 @@ def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[Rehearsed]:
     plan = plan_labels(examples.labels, examples.any_index)
     stages.check(plan, examples.known is not None)
     for role, estimator, target in _targets(stages, examples, plan):
-        check_options(estimator, role)
-        model = _tried(estimator, role, examples, target)
+        model = rehearse_model(estimator, role, examples.X, target)
         if model is not None:
-            yield Rehearsed(role, model)
+            yield role, model
+
+
+def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix) -> Any:
+    """Check the options of a model, and return one to try to save.
+
+    Returns
+    -------
+    estimator or None
+        An untrained network, or an estimator that was fitted on a few rows. None if none can be made, or if its kind is
+        known to be saved.
+
+    Raises
+    ------
+    ConfigError
+        If an option does not suit the rows or the labels, or a network does not return one logit per label.
+    """
+    check_options(estimator, role)
+    if isinstance(estimator, BalancedBinaryRelevance):
+        # One model per label and bag, each of which is saved separately.
+        estimator, target = estimator.estimator, target.part(slice(None), slice(0, 1))
+    try:
+        if hasattr(estimator, "rehearse"):
+            return clone(estimator).rehearse(X, target)
+    except ConfigError as error:
+        raise ConfigError(f"`{role}`: {error}") from error
+    if all(type(part).__module__.startswith(PROVEN) for part in _parts(estimator)):
+        return None
+    rows, target = _few(target)
+    try:
+        return fit_labels(clone(estimator), X, rows, target)
+    except Exception:
+        # Few rows may be too few for an estimator, such as one that splits them again. The fit itself will tell.
+        return None
 
 
 def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, LabelMatrix]]:
@@ -65,26 +83,6 @@ def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator
         yield "labeler" if stages.labeler is None else "gate", stages.gate, target
     if stages.labeler is not None and len(plan.learned):
         yield "labeler", stages.labeler, examples.labels.part(rows, plan.learned)
-
-
-def _tried(estimator: Any, role: str, examples: TrainingSet, target: LabelMatrix) -> Any:
-    """Return a model to try to save; None if none can be made, or its kind is known to be saved."""
-    if isinstance(estimator, BalancedBinaryRelevance):
-        # One model per label and bag, each of which is saved separately.
-        estimator, target = estimator.estimator, target.part(slice(None), slice(0, 1))
-    try:
-        if hasattr(estimator, "rehearse"):
-            return clone(estimator).rehearse(examples.X, target)
-    except ConfigError as error:
-        raise ConfigError(f"`{role}`: {error}") from error
-    if all(type(part).__module__.startswith(PROVEN) for part in _parts(estimator)):
-        return None
-    rows = _few_rows(target)
-    try:
-        return fit_labels(clone(estimator), examples.X, rows, target.part(rows))
-    except Exception:
-        # Few rows may be too few for an estimator, such as one that splits them again. The fit itself will tell.
-        return None
 
 
 def check_options(estimator: Any, role: str) -> None:
@@ -103,12 +101,16 @@ def _parts(estimator: Any) -> list[Any]:
     return [estimator, *(value for value in values if hasattr(value, "fit") or callable(value))]
 
 
-def _few_rows(target: LabelMatrix) -> Rows:
-    """Return a few rows of each class of each label."""
+def _few(target: LabelMatrix) -> tuple[Rows, LabelMatrix]:
+    """Return a few rows of each class of each label, and their labels; the first ones of many labels."""
+    target = target.part(slice(None), slice(MOST_LABELS))
+    values: Any = target.values
+    target = LabelMatrix(values.toarray()) if sparse.issparse(values) else target
     chosen = [
         rows[target.values[rows, label] == value][:ROWS_PER_CLASS]
         for label in range(target.shape[1])
         for rows in [np.arange(len(target))[target.rows_knowing(label)]]
         for value in (0, 1)
     ]
-    return np.unique(np.concatenate(chosen))[:MOST_ROWS]
+    few = np.unique(np.concatenate(chosen))[:MOST_ROWS]
+    return few, target.part(few)

@@ -21,6 +21,7 @@ from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.fit_on_rows import as_target, fit_with, fresh
 from cascade.estimators.validation import validate_rows
+from cascade.fitting.rehearsal import rehearse_model
 from cascade.many_labels.calibration import Chunks, SharedSlope, fit_shared_slope
 from cascade.many_labels.cardinality import fit_cardinality
 from cascade.many_labels.decoders import Decoding, Thresholds, thresholds_from
@@ -28,6 +29,7 @@ from cascade.many_labels.options import Decoder, check_decoder
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
+from cascade.store.parts import warn_where_not_saved
 from cascade.utils.types import ProbabilityEstimator, Rows
 
 logger = logging.getLogger(__name__)
@@ -116,6 +118,9 @@ class ManyLabelClassifier(MultilabelClassifier):
             raise ConfigError(f"`decoder` must not request more labels than there are ({most}). Received {top}.")
         names = getattr(y, "columns", None) if self.label_names is None else self.label_names
         label_names = name_labels(names, Y.shape[1])
+        rehearsed = rehearse_model(self.estimator, "estimator", X, labels)
+        if rehearsed is not None:
+            warn_where_not_saved(rehearsed, "estimator")
         # A model is too confident on the rows of its own fit, so calibration and thresholds use held-out rows.
         held = grouped_holdout(Y, groups, self.calibration_size, self.random_state)
         fitting, held_out = np.flatnonzero(~held), np.flatnonzero(held)

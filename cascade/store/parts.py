@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from cascade.estimators.balanced import BalancedBinaryRelevance
 
 Spec = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 
 def require_keras() -> None:
@@ -64,6 +67,14 @@ def try_saving(estimator: Any, name: str) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         load_part(save_part(estimator, folder, name), ModelFiles(folder))
+
+
+def warn_where_not_saved(estimator: Any, name: str) -> None:
+    """Warn if an estimator could not be saved, which a use in this process alone does not need."""
+    try:
+        try_saving(estimator, name)
+    except ModelRefusedError as error:
+        logger.warning("%s: it can be fitted, but not saved: %s", name, error)
 
 
 def check_part(spec: Any, folder: Path) -> None:

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from cascade import BalancedBinaryRelevance, CascadeClassifier
+from cascade import BalancedBinaryRelevance, CascadeClassifier, ManyLabelClassifier
 from cascade.errors import ConfigError, ModelRefusedError
 
 
@@ -73,6 +75,19 @@ def test_an_option_of_a_network_is_refused_before_the_gate_is_fitted(options: di
     if "loss" not in options:
         with pytest.raises(ConfigError, match=f"`labeler`: .*{sentence}"):
             CascadeClassifier(Untouched(), BalancedBinaryRelevance(labeler)).fit(*rows())
+
+
+def test_the_model_of_many_labels_is_rehearsed_too(caplog: pytest.LogCaptureFixture) -> None:
+    X, Y = rows()
+    with pytest.raises(ConfigError, match=r"`estimator`: The 'C' parameter of Untouched must be"):
+        ManyLabelClassifier(MultiOutputClassifier(Untouched(C=-1.0))).fit(X, Y)
+    steps = make_pipeline(FunctionTransformer(shifted), LogisticRegression())
+    for target in (Y, sparse.csr_matrix(Y)):
+        caplog.clear()
+        ManyLabelClassifier(OneVsRestClassifier(steps)).fit(X, target)
+        (warned,) = [text for text in caplog.messages if "not saved" in text]
+        assert warned.startswith("estimator: it can be fitted, but not saved: `estimator` holds ")
+        assert caplog.messages.index(warned) == 0
 
 
 def test_networks_of_ones_own_are_built_or_refused_by_name() -> None:
