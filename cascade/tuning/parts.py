@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cascade.estimators.resumption import resumable
 from cascade.store.manifest import open_manifest, write_manifest
 from cascade.store.parts import load_part, save_part
 from cascade.utils.atomic import new_folder
@@ -30,12 +32,16 @@ class Parts:
         """Return the part of a key; `fit` is called only if there is none yet."""
         path = self.folder / key
         if not path.exists():
-            fitted = fit()
+            # A network goes on from its last finished epoch where an earlier search ended in its training.
+            states = self.folder / f".{key}"
+            with resumable(states):
+                fitted = fit()
             # There is no labeler where no label has anything to learn.
             if fitted is None:
                 return None
             with new_folder(path) as temporary:
                 write_manifest(temporary, {"part": save_part(fitted, temporary, "part")})
+            shutil.rmtree(states, ignore_errors=True)
         # Loaded also after a fit: a search that is resumed must go on from exactly the same part.
         body, files = open_manifest(path)
         return load_part(body["part"], files)

@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression
 pytest.importorskip("keras")
 
 from cascade import CascadeClassifier, KerasClassifier
+from cascade.estimators.neural.training import EpochLog
 from cascade.fitting.defaults import POOL_FOLDS
 from cascade.tuning.parts import Parts
 from cascade.tuning.shared_stages import with_parts
@@ -54,3 +55,24 @@ def test_a_pretrained_network_is_fine_tuned_from_the_weights_of_another_trial(
         LogisticRegression(), labeler(n_networks), negative_pool="gated", pretrain="none", random_state=0
     ).fit(X, Y)
     assert np.abs(shared.predict_proba(X) - unprepared.predict_proba(X)).max() > 1e-3
+
+
+def test_a_network_goes_on_after_its_last_epoch(
+    rows: tuple[np.ndarray, np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[int] = []
+
+    def logged(self: EpochLog, epoch: int, logs: Any = None) -> None:
+        begun.append(epoch)
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(EpochLog, "on_epoch_end", logged)
+    with pytest.raises(KeyboardInterrupt):
+        Parts(tmp_path / "killed").get("a", lambda: labeler(1).fit(*rows))
+    resumed = Parts(tmp_path / "killed").get("a", lambda: labeler(1).fit(*rows))
+    assert begun == [0, 1, 2, 2, 3]
+    undisturbed = Parts(tmp_path / "other").get("a", lambda: labeler(1).fit(*rows))
+    np.testing.assert_array_equal(resumed.predict_log_odds(rows[0]), undisturbed.predict_log_odds(rows[0]))
+    # The states are needed no more.
+    assert [path.name for path in (tmp_path / "killed").iterdir()] == ["a"]
