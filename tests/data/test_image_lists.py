@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,48 @@ def test_names_are_found_in_sub_folders_whatever_their_case_and_ending(folder: P
     assert data.groups.tolist() == ["1", "1", "2"]
     assert data.ids.tolist() == ["A.png", "b.png", "c"]
     assert [int(np.median(row)) for row in data.X[np.arange(3)]] == [ord("a"), ord("b"), ord("c")]
+
+
+SORTED = Roles(label_list=LabelList("folder", "+", ("good",)))
+
+
+@pytest.fixture
+def sub_folders(tmp_path: Path) -> Path:
+    for number, place in enumerate(
+        ("train/good/0.png", "train/crack/0.png", "test/crack+dent/1.png", "test/good/2.png")
+    ):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((20, 24), number, np.uint8)).save(tmp_path / place)
+    return tmp_path
+
+
+def test_sub_folders_are_labels_when_they_are_named(sub_folders: Path) -> None:
+    data = read_data(sub_folders, SORTED)
+    assert data.label_names == ("crack", "dent")
+    assert data.Y is not None
+    found = {
+        name: (row.tolist(), int(data.X[np.array([k])].max()))
+        for k, (name, row) in enumerate(zip(data.ids, data.Y, strict=False))
+    }
+    assert found == {
+        "train/good/0.png": ([0, 0], 0),
+        "train/crack/0.png": ([1, 0], 1),
+        "test/crack+dent/1.png": ([1, 1], 2),
+        "test/good/2.png": ([0, 0], 3),
+    }
+    grouped = read_data(sub_folders, replace(SORTED, labels=("dent", "crack"), group="folder"))
+    assert grouped.label_names == ("dent", "crack")
+    assert sorted(set(grouped.groups)) == ["crack", "crack+dent", "good"]
+    # Without the key the labels are a list's, which is missing; to predict, no label is needed.
+    with pytest.raises(DataError, match=r"set `data.labels` to \{column: folder\}"):
+        read_data(sub_folders, Roles())
+    assert read_data(sub_folders, SORTED, labelled=False).Y is None
+
+
+def test_an_image_outside_of_the_sub_folders_has_no_label(sub_folders: Path) -> None:
+    (sub_folders / "train/good/0.png").rename(sub_folders / "0.png")
+    with pytest.raises(DataError, match=r"must have each image in a sub-folder, .* Received '0\.png'"):
+        read_data(sub_folders, SORTED)
 
 
 def test_a_name_that_fits_two_files_or_none_is_refused(folder: Path) -> None:

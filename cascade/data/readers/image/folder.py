@@ -10,7 +10,14 @@ import numpy as np
 
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.files import as_text, exists, files_below, without_bad_files
-from cascade.data.readers.image.image_list import FILE_COLUMN, Source, pixels_as_read, read_listed
+from cascade.data.readers.image.image_list import (
+    FILE_COLUMN,
+    FOLDER_COLUMN,
+    Source,
+    pixels_as_read,
+    read_listed,
+    read_sorted,
+)
 from cascade.data.readers.image.images import SUFFIXES, ImageFiles, image_shape, warn_passed_over
 from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.regular import opened
@@ -24,8 +31,9 @@ LIST = ".txt"
 def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tuple[int, ...] | None = None) -> Dataset:
     """Read a folder of images with its `labels.csv`; for prediction the list is optional.
 
-    The list has a column `file` (name relative to the folder), one column per label, and optionally a group. With the
-    `row_shape` of a model, grey images are converted to colour or colour images to grey, as the model needs.
+    The list has a column `file` (name relative to the folder), one column per label, and optionally a group. Without a
+    list, labels in the column `folder` are the names of the sub-folders. With the `row_shape` of a model, grey images
+    are converted to colour or colour images to grey, as the model needs.
     """
     if row_shape is not None:
         row_shape = image_shape(folder, row_shape)
@@ -33,8 +41,13 @@ def read_image_folder(folder: Path, roles: Roles, labelled: bool, row_shape: tup
     listing = roles.label_file or folder / "labels.csv"
     if exists(listing):
         return read_listed(folder, listing, roles, labelled, source)
+    if labelled and roles.label_list is not None and roles.label_list.column == FOLDER_COLUMN:
+        return read_sorted(folder, files_below(folder, SUFFIXES), roles, source)
     if labelled:
-        raise DataError(f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column per label.")
+        raise DataError(
+            f"`{folder}` must hold `labels.csv` with a column {FILE_COLUMN!r} and one column per label. Where each "
+            f"sub-folder is a label, set `data.labels` to {{column: {FOLDER_COLUMN}}}."
+        )
     return _without_labels(folder, unlisted_images(folder, roles), roles, source)
 
 

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -41,14 +41,50 @@ Source = Callable[[list[Path]], tuple[PixelFiles[Any], Rows]]
 
 FILE_COLUMN = "file"
 PATIENT_COLUMN = "patient"
+FOLDER_COLUMN = "folder"
+"""Column of labels that means the names of sub-folders where there is no list."""
 
 
 def read_listed(folder: Path, listing: Path, roles: Roles, labelled: bool, source: Source) -> Dataset:
     """Read the files that a list names, with their labels; `source` opens them as rows."""
+    roles = _with_patient(roles)
+    named = read_annotations(listing, roles) or _read_list(listing, roles, labelled)
+    return _opened(folder, listing, named, roles, labelled, source)
+
+
+def read_sorted(folder: Path, names: list[str], roles: Roles, source: Source) -> Dataset:
+    """Read files whose sub-folder is the label of each, or lists its labels.
+
+    Parameters
+    ----------
+    folder : path
+    names : list of str
+        Files, relative to the folder.
+    roles : Roles
+        With a list of labels in the column `folder`.
+    source : callable
+    """
+    roles = _with_patient(roles)
+    assert roles.label_list is not None
+    above = [PurePath(name).parent.name for name in names]
+    if "" in above:
+        raise DataError(
+            f"`{folder}` must have each image in a sub-folder, the name of its label. Received "
+            f"{names[above.index('')]!r}; move it, or name a list with `data.label_file`."
+        )
+    table = pa.table({FILE_COLUMN: names, FOLDER_COLUMN: above})
+    labels = list_column(table, folder, roles.label_list, roles.labels)
+    return _opened(folder, folder, Annotated(np.array(names), labels, table), roles, True, source)
+
+
+def _with_patient(roles: Roles) -> Roles:
     # Without a named group, a column `patient` is the group if there is one.
     optional = roles.optional if roles.group else roles.optional | {PATIENT_COLUMN}
-    roles = replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional)
-    named = read_annotations(listing, roles) or _read_list(listing, roles, labelled)
+    return replace(roles, group=roles.group or PATIENT_COLUMN, optional=optional)
+
+
+def _opened(folder: Path, listing: Path, named: Annotated, roles: Roles, labelled: bool, source: Source) -> Dataset:
+    """Find and open named files."""
     roles = roles.within(named.table.column_names)
     ids = named.files if roles.id is None else id_column(named.table, listing, roles.id)
     groups = group_column(named.table, listing, roles.group)
