@@ -8,16 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.special import expit
 
 from cascade.fitting.fit_shifts import ready_to_shift
 from cascade.fitting.gate import GateRules, HeldOut
+from cascade.fitting.match_sums import match_sums
 from cascade.fitting.options import RuleOptions
 from cascade.metrics.intervals import clustered_interval
 from cascade.rules.label_plan import LabelPlan
-from cascade.rules.probability.calibration import AnyCalibration, Calibration, fit_calibration
-from cascade.rules.probability.coherence import coherent
+from cascade.rules.probability.calibration import Calibration, fit_calibration
 from cascade.rules.probability.merge import pool_rows
 from cascade.rules.probability.stack import fit_rejected_stack, fit_stack
 from cascade.rules.rules import Rules, Scores
@@ -27,9 +25,6 @@ from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats, Mask
 
 LabelerScores = Callable[[NDArray[np.intp]], Floats]
-
-LARGEST_ANY_OFFSET = 2.0
-"""Largest shift of log-odds of the calibration of `any`, up or down."""
 
 
 def fit_rules(
@@ -180,29 +175,7 @@ def _calibrate_merged(rules: Rules, gate: Floats, scores: Scores, held: HeldOut,
     if rules.plan.any_index is None:
         return rules
     # `any` is the last of the merged columns.
-    rows = labels.rows_knowing(-1)
-    return replace(
-        rules, merged_calibration=_match_any_sum(rules, stacked[rows], labels.values[rows, -1], weight[rows])
-    )
-
-
-def _match_any_sum(rules: Rules, merged: Floats, y: NDArray[np.uint8], weight: Floats) -> AnyCalibration:
-    """Shift the calibration of `any` so that its sum is right after the projection, which mostly raises it."""
-    # The sum of `any` after the projection rises with the offset, so there is at most one root, and a bracketing solver
-    # finds it. A derivative would jump wherever a label joins or leaves the pool of a row.
-    wanted, last = float(weight @ y), merged.shape[1] - 1
-
-    def excess(offset: float) -> float:
-        z = rules.merged_calibration(merged)
-        z[:, last] += offset
-        return float(weight @ coherent(expit(z), last)[:, last]) - wanted
-
-    # No root within the bounds, for instance without a positive: a larger shift would distort the single rows.
-    if not excess(-LARGEST_ANY_OFFSET) < 0 < excess(LARGEST_ANY_OFFSET):
-        return rules.merged_calibration
-    return rules.merged_calibration.shifted(
-        last, float(brentq(excess, -LARGEST_ANY_OFFSET, LARGEST_ANY_OFFSET, xtol=1e-6))
-    )
+    return replace(rules, merged_calibration=match_sums(calibration, stacked, labels, weight))
 
 
 def _rejected_share(gate: Floats, held: HeldOut, rejected: Mask, plan: LabelPlan, kind: str) -> Floats:
