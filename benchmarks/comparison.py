@@ -15,7 +15,7 @@ import json
 import logging
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -216,39 +216,37 @@ SETS = {
 }
 
 
-def run(name: str, folder: Path) -> list[dict[str, Any]]:
+def run(name: str, folder: Path) -> Iterator[dict[str, Any]]:
     entry = SETS[name]
     path = folder / entry.file
     data = entry.read(path)
     facts = facts_of(name, entry.file, entry.source, hashlib.sha256(path.read_bytes()).hexdigest(), data)
-    results = []
     for learner, make in entry.learners.items():
         logger.info("%s, %s", name, learner)
         chosen = contenders(make(), make(), n_bags=BAGS, calibration_folds=FOLDS)
         found = compare(without_left_out(chosen), data.X, data.Y, data.names, data.groups)
-        results.append({**facts, "learner": learner, **found})
-    return results
+        yield {**facts, "learner": learner, **found}
 
 
 def without_left_out(chosen: dict[str, Any]) -> dict[str, Any]:
     return {name: model for name, model in chosen.items() if name not in LEFT_OUT}
 
 
-def run_phantom(folder: Path) -> list[dict[str, Any]]:
+def run_phantom(folder: Path) -> dict[str, Any]:
     """Networks of the shipped config, two folds, three bags: hours become minutes, and the order stays."""
     config = load_config("configs/phantom-multilabel.yaml", [f"data.path={folder}"])
     read = read_data(config.data.path, roles_of(config))
     digest = hashlib.sha256((folder / "images.npy").read_bytes()).hexdigest()
     facts = facts_of("phantom", "images.npy", f"`cascade phantom`, {len(read):,} rows", digest, read)
-    return [facts | compared_networks(config, read)]
+    return facts | compared_networks(config, read)
 
 
-def run_images(name: str, folder: Path) -> list[dict[str, Any]]:
+def run_images(name: str, folder: Path) -> dict[str, Any]:
     """The default networks, on the images themselves."""
     entry = SETS[name]
     path = folder / entry.file
     read = arrays(path)
-    data = Dataset(read.X, read.Y, read.names, read.groups)
+    data = Dataset(read.X, read.Y, read.names, read.groups, np.arange(len(read.Y)).astype(str))
     config = RunConfig.model_validate(
         {
             "name": name,
@@ -258,7 +256,7 @@ def run_images(name: str, folder: Path) -> list[dict[str, Any]]:
         }
     )
     facts = facts_of(name, entry.file, entry.source, hashlib.sha256(path.read_bytes()).hexdigest(), data)
-    return [facts | compared_networks(config, data)]
+    return facts | compared_networks(config, data)
 
 
 def compared_networks(config: RunConfig, data: Dataset) -> dict[str, Any]:
@@ -478,20 +476,20 @@ def main() -> None:
     logging.getLogger("cascade.comparison").setLevel(logging.INFO)
     warnings.simplefilter("ignore")
     for name in options.only:
-        found = run(name, options.folder)
+        for found in run(name, options.folder):
+            keep(found, options.results, options.page)
         if options.images and name in IMAGES:
-            found += run_images(name, options.folder)
-        keep(found, options.results, options.page)
+            keep(run_images(name, options.folder), options.results, options.page)
     if options.phantom is not None:
         keep(run_phantom(options.phantom), options.results, options.page)
 
 
-def keep(found: list[dict[str, Any]], results: Path, where: Path) -> None:
-    """Put one data set's results in the place of its former ones, and write the page anew."""
+def keep(found: dict[str, Any], results: Path, where: Path) -> None:
+    """Put the results of a data set and a learner in the place of their former ones, and write the page anew."""
     held = json.loads(results.read_text(encoding="utf-8")) if results.exists() else []
     order = [*SETS, "phantom"]
-    kept = [r for r in held if r["set"] != found[0]["set"]]
-    everything = sorted([*kept, *found], key=lambda r: (order.index(r["set"]), r["learner"]))
+    kept = [r for r in held if (r["set"], r["learner"]) != (found["set"], found["learner"])]
+    everything = sorted([*kept, found], key=lambda r: (order.index(r["set"]), r["learner"]))
     results.parent.mkdir(parents=True, exist_ok=True)
     results.write_text(json.dumps(everything, indent=2) + "\n", encoding="utf-8")
     where.write_text(page(everything), encoding="utf-8")
