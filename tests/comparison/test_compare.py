@@ -176,6 +176,7 @@ def test_flat_thresholds_come_from_rows_that_the_model_has_not_seen(truth: Known
         assert chosen > f1_score(other.Y, proba >= 0.9, average="macro")
 
 
+@pytest.mark.slow
 def test_missing_features_reach_learners_that_take_them(truth: KnownTruth) -> None:
     X = np.where(np.random.default_rng(0).random((3000, 6)) < 0.1, np.nan, truth.X[:3000])
     trees = HistGradientBoostingClassifier(max_iter=5)

@@ -67,6 +67,7 @@ def test_a_warm_start_continues_loaded_networks(n_networks: int, tmp_path: Path)
         assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(former, one.get_weights(), strict=True))
 
 
+@pytest.mark.slow
 def test_several_networks_are_saved_exported_and_part_of_one_graph(tmp_path: Path) -> None:
     X, Y = scene(300)
     gate = network(image_size=16)

@@ -56,6 +56,7 @@ def config_in(folder: Path, **data: Any) -> Path:
     return folder / "run.yaml"
 
 
+@pytest.mark.slow
 def test_retrainings_decode_each_file_once_in_all(decoded: Counter[str], tmp_path: Path) -> None:
     path, models = config_in(tmp_path), tmp_path / "models"
     first = retrain.run(load_config(path), models)

@@ -53,7 +53,7 @@ def write(path: Path, X: Any, Y: Any, names: Any, groups: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rows = draw(4000, 0)
+    rows = draw(8000, 0)
     return write(tmp_path_factory.mktemp("data") / "truth.npz", rows.X, rows.Y, LABEL_NAMES, rows.groups)
 
 
@@ -112,7 +112,7 @@ def test_the_figures_are_those_of_an_independent_computation(tuned: tuple[Path, 
 
 def test_the_test_rows_are_not_used(tuned: tuple[Path, dict[str, Any]], table: Path, tmp_path: Path) -> None:
     _, result = tuned
-    rows = draw(4000, 0)
+    rows = draw(8000, 0)
     _, testing = split(config_for(table), read_data(table))
     X = rows.X.copy()
     X[testing] = np.random.default_rng(0).normal(scale=100, size=X[testing].shape)
@@ -196,6 +196,7 @@ def start(*given: Any) -> Any:
     return process
 
 
+@pytest.mark.slow
 def test_killed_at_ten_random_moments_it_ends_like_an_undisturbed_search(
     tuned: tuple[Path, dict[str, Any]], table: Path, tmp_path: Path
 ) -> None:

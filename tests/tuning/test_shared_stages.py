@@ -31,7 +31,7 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return X, (X[:, :2] + 0.5 * rng.normal(size=(1500, 2)) > 1).astype(np.uint8)
 
 
-@pytest.mark.parametrize("n_networks", [1, 2])
+@pytest.mark.parametrize("n_networks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_pretrained_network_is_fine_tuned_from_the_weights_of_another_trial(
     n_networks: int, rows: tuple[np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
