@@ -66,8 +66,8 @@ def killed(folder: Path, kills: int, seconds: float, rng: random.Random) -> int:
     while True:
         process = start(folder, "all", "killed")
         try:
-            # Each start goes on from the last shard, so that a kill within a part of the time leaves work for the next.
-            limit = rng.uniform(0.1, 1) * seconds / max(kills / 3, 1) + 5 if done < kills else None
+            # Within the time of a tenth of the rows, so that each start leaves work for the next.
+            limit = rng.uniform(0.5, 1) * seconds if done < kills else None
             status = process.wait(limit)
         except subprocess.TimeoutExpired:
             process.kill()
@@ -99,7 +99,7 @@ def main() -> None:
         rate = (options.rows - options.rows // 10) / (seconds["all"] - seconds["tenth"])
         print(f"{options.rows:,} rows in {seconds['all']:.0f} s, {rate:,.0f} rows/s")
         print(f"peak memory {memory['tenth']:.0f} MB for a tenth of the rows, {memory['all']:.0f} MB for all")
-        kills = killed(folder, options.kills, seconds["all"], random.Random(options.seed))
+        kills = killed(folder, options.kills, seconds["tenth"], random.Random(options.seed))
         wanted, found = digests(folder / "all"), digests(folder / "killed")
         different = sum(wanted.get(file) != found.get(file) for file in wanted | found)
         print(f"{kills} kills, {len(wanted)} files, {different} different")
