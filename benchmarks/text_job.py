@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import os
 import random
 import subprocess
@@ -20,6 +19,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from kill_batch import digests
 
 from cascade.config.yaml_file import load_config
 from cascade_pipelines import train
@@ -77,10 +78,6 @@ def killed(folder: Path, kills: int, seconds: float, rng: random.Random) -> int:
         if status:
             raise SystemExit(f"the job failed with status {status}")
         return done
-
-
-def digests(output: Path) -> dict[str, str]:
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(output.iterdir())}
 
 
 def main() -> None:

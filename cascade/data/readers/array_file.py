@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from cascade.data.rows import RowSource
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+Header = tuple[tuple[int, ...], bool, np.dtype[Any]]
 
 
 class ArrayFile(RowSource):
@@ -50,7 +50,7 @@ class ArrayFile(RowSource):
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         with opened(path) as handle:
-            self.shape, is_fortran, self.dtype = _header(handle)
+            self.shape, is_fortran, self.dtype = _checked_header(handle)
             self._start = handle.tell()
             self._state = _state(handle)
         if is_fortran:
@@ -110,7 +110,7 @@ def open_rows(path: Path) -> ArrayFile | NDArray[Any]:
         If the file is not a plain array.
     """
     with opened(path) as handle:
-        _, is_fortran, _ = _header(handle)
+        _, is_fortran, _ = _checked_header(handle)
         if is_fortran:
             handle.seek(0)
             array: NDArray[Any] = np.lib.format.read_array(handle, allow_pickle=False)
@@ -118,19 +118,33 @@ def open_rows(path: Path) -> ArrayFile | NDArray[Any]:
     return ArrayFile(path)
 
 
-def _header(handle: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    """Read shape, whether columns are one after the other, and type."""
+def read_header(handle: IO[bytes], most_bytes: int) -> Header:
+    """Read shape, whether columns are one after the other, and type of an array.
+
+    Raises
+    ------
+    ValueError
+        If the header declares a negative size, or values of more than `most_bytes`: they would only fill the memory.
+    """
     version = np.lib.format.read_magic(handle)
-    if version not in HEADERS:
-        raise ValueError(f"version {version} of the format")
-    shape, is_fortran, dtype = HEADERS[version](handle)
-    size = math.prod(shape) * dtype.itemsize
-    if dtype.hasobject or min(shape, default=0) < 0 or handle.tell() + size > os.fstat(handle.fileno()).st_size:
-        raise ValueError("objects, a negative size, or fewer values than declared")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, is_fortran, dtype = read(handle)
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > most_bytes:
+        raise ValueError(f"an array of shape {shape} and type {dtype}, which is more than there are bytes")
     return shape, is_fortran and len(shape) > 1, dtype
 
 
+def _checked_header(handle: BinaryIO) -> Header:
+    size = os.fstat(handle.fileno()).st_size
+    header = read_header(handle, size)
+    shape, _, dtype = header
+    # The values alone fit; together with the header they may not.
+    if dtype.hasobject or handle.tell() + math.prod(shape) * dtype.itemsize > size:
+        raise ValueError("objects, or fewer values than declared")
+    return header
+
+
 def _state(handle: BinaryIO) -> tuple[int, int, int, int]:
-    """Return what tells whether a file is still the same: device, number, size, time of its last change."""
+    """Return what changes when a file is replaced or written to: device, number, size, time of the last change."""
     found = os.fstat(handle.fileno())
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels, SparseLabels, check_labels, check_sparse_labels, name_labels
 from cascade.data.missing import Known, split_missing
 from cascade.data.names import canonical_names
-from cascade.data.readers.array_file import ArrayFile, open_rows
+from cascade.data.readers.array_file import ArrayFile, open_rows, read_header
 from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.regular import check_regular, is_of_machine, opened
 from cascade.data.readers.table.cells import refuse_invalid
@@ -118,11 +117,7 @@ def _load(path: Path) -> dict[str, NDArray[Any]]:
 def _member(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     """Unpack an array whose header declares no more bytes than its member has: they would only fill the memory."""
     with archive.open(name) as member:
-        version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(member)
-        if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > archive.getinfo(name).file_size:
-            raise ValueError(f"the array {name!r} declares more than its member holds")
+        read_header(member, archive.getinfo(name).file_size)
     # From the start, since a member cannot always be read again from its middle.
     with archive.open(name) as member:
         array: NDArray[Any] = np.lib.format.read_array(member, allow_pickle=False)
