@@ -92,6 +92,10 @@ class LabelMatrix:
         """Return the weights (n,) of the rows for label `k`: 0 where it is not known."""
         return weight if self.known is None else weight * self.known[:, k]
 
+    def weight_of_entries(self, weight: Floats) -> Floats:
+        """Return the weights (n,) of the rows for each label, shape (n, L): 0 where it is not known."""
+        return np.broadcast_to(weight[:, None], self.shape) if self.known is None else weight[:, None] * self.known
+
     def weight_per_label(self, weight: Floats) -> Floats | np.float64:
         """Sum the weights (n,) of the rows on which each label is known: shape (L,), or () where all are known."""
         total: Floats | np.float64 = weight.sum() if self.known is None else weight @ self.known

@@ -39,7 +39,7 @@ def match_sums(calibration: AnyCalibration, merged: Floats, labels: LabelMatrix,
         Columns without both classes keep theirs.
     """
     z, last = calibration(merged), merged.shape[1] - 1
-    counts = np.repeat(weight[:, None], last + 1, axis=1) if labels.known is None else weight[:, None] * labels.known
+    counts = labels.weight_of_entries(weight)
     wanted, total = (counts * labels.values).sum(axis=0), counts.sum(axis=0)
     columns = (wanted > 0) & (wanted < total)
     offsets = np.zeros(last + 1)
@@ -51,6 +51,4 @@ def match_sums(calibration: AnyCalibration, merged: Floats, labels: LabelMatrix,
         slope = (counts * proba * (1 - proba)).sum(axis=0)
         step = np.clip(-excess / np.maximum(slope, np.finfo(float).tiny), -LARGEST_STEP, LARGEST_STEP)
         offsets[columns] = np.clip(offsets + step, -LARGEST_OFFSET, LARGEST_OFFSET)[columns]
-    for column in np.flatnonzero(offsets):
-        calibration = calibration.shifted(int(column), float(offsets[column]))
-    return calibration
+    return calibration.shifted(offsets)

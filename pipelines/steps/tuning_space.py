@@ -48,13 +48,10 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     cascade = {key: tuple(dict.fromkeys((*values, given))) for key, (given, values) in searched.items()}
     sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in SIZES)
     stronger = [{f"{GATE}.{key}": value for key, value in gate.items()} for gate in _stronger_gates(config.gate, data)]
-    smaller = ({key: value} for key in sizes for value in labeler[key])
+    resized = ({key: value} for key in sizes for value in labeler[key])
     # The config as it is comes last: what is left of the plan has better prospects.
-    given = {
-        **{key: values[0] for key, values in labeler.items()},
-        **{key: value for key, (value, _) in searched.items()},
-    }
-    return Space(labeler, cascade, sizes, _longer(model), ({}, *stronger, *smaller, given), {POOL: "all"})
+    given = {key: values[0] for key, values in labeler.items()} | {key: value for key, (value, _) in searched.items()}
+    return Space(labeler, cascade, sizes, _longer(model), ({}, *stronger, *resized, given), {POOL: "all"})
 
 
 def _labeler(model: Model, data: Dataset) -> Candidates:

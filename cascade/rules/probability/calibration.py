@@ -61,11 +61,9 @@ class Calibration:
         # exactly 0 and Platt's line is computed without rounding errors of two large terms that cancel.
         return self.low * z + (self.high - self.low) * np.logaddexp(0, z) + self.intercept
 
-    def shifted(self, column: int, offset: float) -> Calibration:
-        """Return the same calibration with `offset` added to one column's log-odds."""
-        intercept = self.intercept.copy()
-        intercept[column] += offset
-        return Calibration(self.low, self.high, intercept)
+    def shifted(self, offsets: Floats) -> Calibration:
+        """Return the same calibration with `offsets` (C,) added to the log-odds of the columns."""
+        return Calibration(self.low, self.high, self.intercept + offsets)
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,9 @@ class IsotonicCalibration:
         # Without columns `np.array` returns shape (0,); the reshape restores the axis of the rows.
         return np.array([np.interp(column, knot, value) for column, knot, value in columns]).reshape(z.shape[::-1]).T
 
-    def shifted(self, column: int, offset: float) -> IsotonicCalibration:
-        """Return the same calibration with `offset` added to one column's log-odds."""
-        moved = [value + offset * (k == column) for k, value in enumerate(self.values)]
-        return IsotonicCalibration(self.knots, tuple(moved))
+    def shifted(self, offsets: Floats) -> IsotonicCalibration:
+        """Return the same calibration with `offsets` (C,) added to the log-odds of the columns."""
+        return IsotonicCalibration(self.knots, tuple(map(np.add, self.values, offsets)))
 
 
 AnyCalibration = Calibration | IsotonicCalibration

@@ -165,7 +165,7 @@ def fit_rejected_stack(base: Floats, feature: Floats, labels: LabelMatrix, weigh
     -----
     `benchmarks/gate_labels.py` compares this with the base alone.
     """
-    counted = np.broadcast_to(weight[:, None], base.shape) if labels.known is None else weight[:, None] * labels.known
+    counted = labels.weight_of_entries(weight)
     positive = (counted * labels.values).sum(axis=0)
     target = np.where(labels.values, (positive + 1) / (positive + 2), 1 / (counted.sum(axis=0) - positive + 2))
     spread = np.append(WEIGHT_SPREAD, np.full(base.shape[1], INTERCEPT_SPREAD))
