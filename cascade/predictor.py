@@ -260,7 +260,7 @@ class CascadePredictor:
         thresholds : array-like (L,), mapping from label name, or float, optional
             Decision thresholds to use instead of the fitted ones.
         """
-        return self.examine(X, gate_threshold, thresholds).labels
+        return self.rules.labels(self.score(X, gate_threshold), decision_limits(thresholds, self.rules))
 
     def predict_top_k(self, X: Any, k: int) -> NDArray[np.intp]:
         """Return the columns of the k most probable labels of each row, most probable first; int of shape (n, k)."""

@@ -14,7 +14,9 @@ import numpy as np
 from cascade.data.images.size import at_size
 from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.estimators.block_size import block_size
 from cascade.estimators.forking import bags_of, check_process
+from cascade.estimators.linear import LinearForm, linear_form
 from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.rules import Rules, Scores
@@ -99,6 +101,49 @@ def block_proba(
 
     Images are read at the size that the estimator takes.
     """
+    return _in_blocks(
+        lambda batch: positive_proba(estimator, batch, n_outputs), estimator, X, rows, n_outputs, progress
+    )
+
+
+def block_log_odds(
+    estimator: ProbabilityEstimator,
+    X: Any,
+    rows: Rows,
+    n_outputs: int,
+    progress: Callable[[int], object] | None = None,
+) -> Floats:
+    """Return the log-odds (len(rows), n_outputs) of some rows; NaN where the estimator gives a probability of NaN.
+
+    Linear models are computed as one matrix product, without their validation of every block.
+    """
+    linear = linear_form(estimator)
+    if linear is not None and linear.weights.shape[1] == n_outputs:
+        score = partial(_linear_log_odds, linear, estimator)
+        return _in_blocks(score, estimator, X, rows, n_outputs, progress)
+    proba = block_proba(estimator, X, rows, n_outputs, progress)
+    # Before `log_odds`, whose clipping would turn infinity into a probability.
+    proba[~np.isfinite(proba)] = np.nan
+    return log_odds(proba)
+
+
+def _linear_log_odds(linear: LinearForm, estimator: ProbabilityEstimator, batch: Any) -> Floats:
+    z = linear(batch)
+    if np.isnan(z).any():
+        # The estimator refuses such rows with its own reason.
+        positive_proba(estimator, batch, z.shape[1])
+    return z
+
+
+def _in_blocks(
+    score: Callable[[Any], Floats],
+    estimator: ProbabilityEstimator,
+    X: Any,
+    rows: Rows,
+    n_outputs: int,
+    progress: Callable[[int], object] | None,
+) -> Floats:
+    """Return the scores (len(rows), n_outputs) of some rows, computed in blocks of the estimator's size."""
     check_process(estimator)
     X = at_size(X, size_of(estimator))
     result = np.empty((len(rows), n_outputs))
@@ -108,7 +153,7 @@ def block_proba(
         progress(0)
     for part, batch in _batches(X, rows, estimator):
         # A padded batch has more rows than were requested.
-        result[done : done + len(part)] = positive_proba(estimator, batch, n_outputs)[: len(part)]
+        result[done : done + len(part)] = score(batch)[: len(part)]
         done += len(part)
         if progress is not None:
             progress(done)
@@ -118,9 +163,12 @@ def block_proba(
 def _batches(X: Any, rows: Rows, estimator: ProbabilityEstimator) -> Iterator[tuple[Rows, Any]]:
     """Yield row numbers with their batch for an estimator."""
     # An estimator that makes batches itself reads rows in memory in its own threads, so it gets views.
-    if makes_batches(estimator) and is_in_memory(X) and hasattr(X, "dtype"):
-        return ((part, RowView(X, part)) for part in in_parts(rows, VIEWED))
-    return blocks(X, rows, BLOCK, pad=not makes_batches(estimator))
+    if makes_batches(estimator):
+        if is_in_memory(X) and hasattr(X, "dtype"):
+            return ((part, RowView(X, part)) for part in in_parts(rows, VIEWED))
+        return blocks(X, rows, BLOCK, pad=False)
+    size = block_size(estimator, X)
+    return blocks(X, rows, size.rows, pad=size.pad)
 
 
 def score_gate(gate: ProbabilityEstimator, rules: Rules, X: Any, progress: StageProgress | None = None) -> Floats:
@@ -145,12 +193,11 @@ def _finite_log_odds(
 ) -> Floats:
     stage_progress = None if progress is None else partial(progress, stage)
     done = None if stage_progress is None else lambda rows_done: stage_progress(rows_done, len(rows))
-    proba = block_proba(estimator, X, rows, n_outputs, done)
-    # Checked before `log_odds`, whose clipping would keep a NaN but turn infinity into a probability.
-    invalid = np.flatnonzero(~np.isfinite(proba).all(axis=1))
+    z = block_log_odds(estimator, X, rows, n_outputs, done)
+    invalid = np.flatnonzero(np.isnan(z).any(axis=1))
     if len(invalid):
         raise DataError(f"`X` must hold numbers that the {stage} can score; row {rows[invalid[0]]} gave NaN.")
-    return log_odds(proba)
+    return z
 
 
 def score_cascade(
@@ -195,11 +242,11 @@ def score_cascade(
 
 def gate_log_odds(gate: ProbabilityEstimator, X: Any, rows: Rows, n_outputs: int) -> Floats:
     """Return the log-odds of a gate's outputs for some rows, `any` first; float of shape (len(rows), n_outputs)."""
-    return log_odds(block_proba(gate, X, rows, n_outputs))
+    return block_log_odds(gate, X, rows, n_outputs)
 
 
 def labeler_log_odds(labeler: ProbabilityEstimator | None, X: Any, rows: Rows, plan: LabelPlan) -> Floats:
     """Return the log-odds of a labeler for some rows; float of shape (len(rows), learned labels)."""
     if labeler is None:
         return np.empty((len(rows), 0))
-    return log_odds(block_proba(labeler, X, rows, len(plan.learned)))
+    return block_log_odds(labeler, X, rows, len(plan.learned))

@@ -166,9 +166,9 @@ def _calibrate_merged(rules: Rules, gate: Floats, scores: Scores, held: HeldOut,
         return rules
     parts = gate[passed], scores.labeler_z, scores.gate_label_z[passed]
     if rule_options.merge == "stacked" and len(rules.plan.learned):
-        merged = rules.merge(*parts[:2])
-        features = rules.stack_features(parts[0], merged, *parts[1:])
-        rules = replace(rules, stack=fit_stack(log_odds(merged), features, labels, weight))
+        base = log_odds(rules.merge(*parts[:2]))
+        features = rules.stack_features(parts[0], base, *parts[1:])
+        rules = replace(rules, stack=fit_stack(base, features, labels, weight))
     stacked = rules.stacked(*parts)
     calibration = fit_calibration(stacked, labels, weight, rule_options.calibration)
     rules = replace(rules, merged_calibration=calibration)

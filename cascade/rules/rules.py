@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,10 @@ COHERENCES = ("lift", "labels", "any")
 """What decides where the bit of `any` and those of the labels disagree. "lift": a label sets `any`, which may also be 1
 alone. "labels": `any` is exactly the OR of the labels. "any": its bit clears the labels where it is 0, and sets the
 label with the largest margin over its threshold where it would be 1 alone."""
+
+
+PART = 8192
+"""Rows that are merged at a time: few enough that what is computed in between stays in the processor's cache."""
 
 
 def check_coherence(coherence: str) -> str:
@@ -156,30 +161,39 @@ class Rules:
             return merged
         return np.column_stack([merged, np.maximum(gate, merged.max(axis=1, initial=0.0))])
 
-    def stack_features(self, gate: Floats, merged: Floats, labeler_z: Floats, gate_label_z: Floats) -> list[Floats]:
-        """Return the features of the stacked merge, each of shape (m, C): `any`, the labeler, the gate's labels."""
+    def stack_features(self, gate: Floats, base: Floats, labeler_z: Floats, gate_label_z: Floats) -> list[Floats]:
+        """Return the features of the stacked merge, each of shape (m, C): `any`, the labeler, the gate's labels.
+
+        `base` has the log-odds of the merge (m, C).
+        """
         parts = [self.labeler_calibration(labeler_z)]
         if self.gate_label_calibration is not None:
             parts.append(self.gate_label_calibration(gate_label_z))
         if self.plan.any_index is not None:
             # For `any`, each part gives its probability that some label is present; the labeler's is that of the merge.
             n_learned = len(self.plan.learned)
-            some = [noisy_or(log_odds(merged[:, :n_learned])), *map(noisy_or, parts[1:])]
+            some = [noisy_or(base[:, :n_learned]), *map(noisy_or, parts[1:])]
             parts = [np.hstack(pair) for pair in zip(parts, some, strict=True)]
-        return [np.broadcast_to(log_odds(gate)[:, None], merged.shape), *parts]
+        return [np.broadcast_to(log_odds(gate)[:, None], base.shape), *parts]
 
     def stacked(self, gate: Floats, labeler_z: Floats, gate_label_z: Floats) -> Floats:
         """Return the log-odds of the merged columns (m, C) for m rows, before the merged calibration."""
-        merged = self.merge(gate, labeler_z)
+        base = log_odds(self.merge(gate, labeler_z))
         if self.stack is None:
-            return log_odds(merged)
-        return self.stack(log_odds(merged), self.stack_features(gate, merged, labeler_z, gate_label_z))
+            return base
+        return self.stack(base, self.stack_features(gate, base, labeler_z, gate_label_z))
 
     def proba(self, scores: Scores) -> Floats:
         """Return coherent probabilities (n, L) where the model is used."""
         return self._proba(self.gate_proba(scores.gate_z), scores)
 
     def _proba(self, gate: Floats, scores: Scores) -> Floats:
+        proba = np.empty((len(gate), len(self.label_names)))
+        for rows, part in scores.parts():
+            proba[rows] = self._proba_of_part(gate[rows], part)
+        return proba
+
+    def _proba_of_part(self, gate: Floats, scores: Scores) -> Floats:
         passed, gate_label_z = scores.passed, scores.gate_label_z
         # First every column as a share of the gate's probability. Of rows that passed, only the constant columns keep
         # it; the learned ones and `any` are overwritten below.
@@ -253,6 +267,15 @@ class Rules:
         if self.plan.any_index is not None:
             self._agree(bits, proba, limits, self.plan.any_index)
         return bits.astype(np.uint8)
+
+    def labels(self, scores: Scores, thresholds: Floats | None = None) -> NDArray[np.uint8]:
+        """Return the bits of `predict`, of shape (n, L), without the probabilities of rejected rows."""
+        bits = np.zeros((len(scores.passed), len(self.label_names)), dtype=np.uint8)
+        # No bit of a rejected row is set, and every row is merged alone.
+        passed = np.ones(len(scores.labeler_z), dtype=bool)
+        rows = Scores(scores.gate_z[scores.passed], passed, scores.labeler_z, scores.gate_label_z[scores.passed])
+        bits[scores.passed] = self.predict(rows, thresholds).labels
+        return bits
 
     def predict(self, scores: Scores, thresholds: Floats | None = None) -> Prediction:
         """Turn the scores of n rows into probabilities and bits.
@@ -331,3 +354,14 @@ class Scores:
     passed: NDArray[np.bool_]
     labeler_z: Floats
     gate_label_z: Floats
+
+    def parts(self) -> Iterator[tuple[slice, Scores]]:
+        """Yield the scores of `PART` rows at a time, with their rows."""
+        examined = 0
+        for start in range(0, len(self.passed), PART):
+            rows = slice(start, start + PART)
+            first, examined = examined, examined + int(self.passed[rows].sum())
+            yield (
+                rows,
+                Scores(self.gate_z[rows], self.passed[rows], self.labeler_z[first:examined], self.gate_label_z[rows]),
+            )

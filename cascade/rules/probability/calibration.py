@@ -10,6 +10,7 @@ from scipy.special import expit, logit
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
+from cascade.utils.log_odds import softplus
 from cascade.utils.types import Floats
 
 METHODS = ("platt", "beta", "isotonic", "none")
@@ -57,9 +58,11 @@ class Calibration:
 
     def __call__(self, z: Floats) -> Floats:
         """Calibrate log-odds `z` of shape (n, L)."""
+        line = self.low * z + self.intercept
         # softplus(-z) = softplus(z) - z turns the formula into this one. With equal slopes the softplus term is
-        # exactly 0 and Platt's line is computed without rounding errors of two large terms that cancel.
-        return self.low * z + (self.high - self.low) * np.logaddexp(0, z) + self.intercept
+        # exactly 0, so Platt's line is computed without rounding errors of two large terms that cancel.
+        bend = self.high - self.low
+        return line + bend * softplus(z) if bend.any() else line
 
     def shifted(self, offsets: Floats) -> Calibration:
         """Return the same calibration with `offsets` (C,) added to the log-odds of the columns."""
@@ -170,7 +173,7 @@ def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool
         return 1.0, 1.0, 0.0
     target = smoothed_targets(y, weight)
     # ln p = -softplus(-z) and -ln(1 - p) = softplus(z) are the two features of the beta calibration.
-    above = np.logaddexp(0, z)
+    above = softplus(z)
     features = z[:, None] if one_slope else np.column_stack([z - above, above])
     n_slopes = features.shape[1]
 
@@ -181,7 +184,7 @@ def _fit_slopes(z: Floats, y: NDArray[np.uint8], weight: Floats, one_slope: bool
         # The prior holds slopes only. The intercept is free, so at the optimum the probabilities sum to the targets:
         # a label with few positives gets its prevalence corrected and keeps its scale.
         pull = (slopes - 1) / SLOPE_SPREAD**2
-        value = weight @ (np.logaddexp(0, score) - target * score) + 0.5 * pull @ (slopes - 1)
+        value = weight @ (softplus(score) - target * score) + 0.5 * pull @ (slopes - 1)
         return float(value), np.append(excess @ features + pull, excess.sum())
 
     # Imported here because only fitting needs it; a model that is loaded to predict starts faster without it.

@@ -11,7 +11,7 @@ from scipy.special import expit
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.rules.probability.calibration import smoothed_targets
-from cascade.utils.log_odds import log_odds
+from cascade.utils.log_odds import log_odds, softplus
 from cascade.utils.types import Floats
 
 MERGE_OPTIONS = ("stacked", "pool")
@@ -70,7 +70,7 @@ def noisy_or(z: Floats) -> Floats:
     [[0.6]]
     """
     # 1 - p = 1 / (1 + exp(z)), so the product is the exponential of a sum and small probabilities keep their digits.
-    return log_odds(-np.expm1(-np.logaddexp(0, z).sum(axis=1, keepdims=True)))
+    return log_odds(-np.expm1(-softplus(z).sum(axis=1, keepdims=True)))
 
 
 def fit_stack(base: Floats, features: list[Floats], labels: LabelMatrix, weight: Floats) -> Stack:
@@ -136,7 +136,7 @@ def _fit_column(base: Floats, features: Floats, y: NDArray[np.uint8], weight: Fl
         score = base + centred @ weights + intercept
         excess = weight * (expit(score) - target)
         pull = weights / WEIGHT_SPREAD**2
-        value = weight @ (np.logaddexp(0, score) - target * score) + 0.5 * pull @ weights
+        value = weight @ (softplus(score) - target * score) + 0.5 * pull @ weights
         return float(value), np.append(excess @ centred + pull, excess.sum())
 
     # Imported here because only fitting needs it; a model that is loaded to predict starts faster without it.
@@ -174,7 +174,7 @@ def fit_rejected_stack(base: Floats, feature: Floats, labels: LabelMatrix, weigh
         score = base + parameters[0] * feature + parameters[1:]
         excess = counted * (expit(score) - target)
         pull = parameters / spread**2
-        value = (counted * (np.logaddexp(0, score) - target * score)).sum() + 0.5 * pull @ parameters
+        value = (counted * (softplus(score) - target * score)).sum() + 0.5 * pull @ parameters
         return float(value), np.append((excess * feature).sum(), excess.sum(axis=0)) + pull
 
     from scipy.optimize import minimize

@@ -1,0 +1,162 @@
+"""The linear form of a model gives the model's probabilities, whatever its features and wrappers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.special import expit
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+
+from cascade import BalancedBinaryRelevance, CascadeClassifier
+from cascade.data.rows import BLOCK
+from cascade.errors import DataError
+from cascade.estimators.block_size import LARGE, block_size
+from cascade.estimators.linear import LARGEST, linear_form
+from cascade.estimators.scoring import block_log_odds, positive_proba
+
+
+def logistic() -> Any:
+    return LogisticRegression(max_iter=3000)
+
+
+Table = tuple[NDArray[np.float32], NDArray[np.int64]]
+
+
+@pytest.fixture(scope="module")
+def table() -> Table:
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(3000, 6)) * [1, 10, 0.1, 1, 1, 1] + [0, 5, 0, 0, 0, 0]).astype(np.float32)
+    chance = expit(np.column_stack([X[:, 0] - 2, X[:, 1] / 10 - 1, -X[:, 3] - 3]))
+    return X, (rng.random(chance.shape) < chance).astype(np.int64)
+
+
+LINEAR = {
+    "several outputs": MultiOutputClassifier(logistic()),
+    "scaled": MultiOutputClassifier(make_pipeline(StandardScaler(), logistic())),
+    "scaled twice": make_pipeline(MaxAbsScaler(), StandardScaler(with_std=False), MultiOutputClassifier(logistic())),
+    "not centred": make_pipeline(StandardScaler(with_mean=False), MultiOutputClassifier(logistic())),
+    "balanced": BalancedBinaryRelevance(logistic(), n_bags=3),
+    "balanced, scaled": BalancedBinaryRelevance(make_pipeline(StandardScaler(), logistic()), n_bags=2),
+}
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_form_gives_the_probabilities_of_the_model(name: str, table: Table) -> None:
+    X, Y = table
+    single = linear_form(LINEAR[name].fit(X, Y))
+    model = LINEAR[name].fit(X.astype(np.float64), Y)
+    form = linear_form(model)
+    assert form is not None
+    assert single is not None
+    assert form.weights.shape == (6, 3)
+    np.testing.assert_allclose(expit(form(X)), positive_proba(model, X.astype(np.float64), 3), atol=1e-9)
+    # scikit-learn computes such rows in single precision.
+    np.testing.assert_allclose(expit(single(X)), positive_proba(LINEAR[name].fit(X, Y), X, 3), atol=5e-6)
+
+
+def test_sparse_rows_have_the_same_log_odds(table: Table) -> None:
+    X, Y = table[0].astype(np.float64), table[1]
+    form = linear_form(make_pipeline(MaxAbsScaler(), logistic()).fit(sparse.csr_matrix(X), Y[:, 0]))
+    assert form is not None
+    np.testing.assert_allclose(form(sparse.csr_matrix(X)), form(X), atol=1e-9)
+
+
+def test_a_label_without_models_keeps_its_share(table: Table) -> None:
+    X, Y = table[0].astype(np.float64), table[1]
+    Y = np.column_stack([Y[:, 0], np.zeros(len(Y), dtype=int)])
+    model = BalancedBinaryRelevance(logistic(), n_bags=2).fit(X, Y)
+    form = linear_form(model)
+    assert form is not None
+    np.testing.assert_allclose(expit(form(X))[:, 1], model.share_[1])
+    np.testing.assert_allclose(expit(form(X)), model.predict_proba(X), atol=1e-9)
+
+
+def test_log_odds_are_clipped_like_those_of_probabilities() -> None:
+    X, y = np.array([[-1.0], [1.0]]), np.array([0, 1])
+    form = linear_form(LogisticRegression(C=1e9).fit(X, y))
+    assert form is not None
+    np.testing.assert_allclose(form(np.array([[-1e6], [1e6]])), [[-LARGEST], [LARGEST]])
+
+
+OTHERS = {
+    "forest": RandomForestClassifier(3),
+    "rotated": make_pipeline(PCA(3), logistic()),
+    "clipped": make_pipeline(MaxAbsScaler(clip=True), logistic()),
+    "other scale": make_pipeline(MinMaxScaler(), logistic()),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_models_have_no_form(name: str, table: Table) -> None:
+    X, Y = table
+    assert linear_form(OTHERS[name].fit(X, Y[:, 0])) is None
+
+
+def test_classes_other_than_0_and_1_have_no_form(table: Table) -> None:
+    X, Y = table
+    assert linear_form(logistic().fit(X, np.where(Y[:, 0], "yes", "no"))) is None
+    assert linear_form(logistic().fit(X[:, [0]], Y.argmax(axis=1))) is None
+
+
+def test_a_subclass_may_compute_otherwise(table: Table) -> None:
+    class Doubtful(LogisticRegression):  # type: ignore[misc]
+        def predict_proba(self, X: Any) -> Any:
+            return super().predict_proba(X) / 2 + 0.25
+
+    X, Y = table
+    model = Doubtful().fit(X, Y[:, 0])
+    assert linear_form(model) is None
+    found = expit(block_log_odds(model, X, np.arange(10), 1))[:, 0]
+    np.testing.assert_allclose(found, model.predict_proba(X[:10])[:, 1])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(value: float, table: Table) -> None:
+    X, Y = table
+    model = CascadeClassifier(logistic(), MultiOutputClassifier(logistic())).fit(X, Y)
+    wrong = X.copy()
+    wrong[1700, 2] = value
+    with pytest.raises(DataError, match=r"NaN|infinity"):
+        model.predict_proba(wrong)
+
+
+SIZES = {
+    "linear": (logistic(), LARGE, True),
+    "network": (make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=3)), LARGE, True),
+    "forest": (MultiOutputClassifier(RandomForestClassifier(3)), LARGE, False),
+    "balanced forest": (BalancedBinaryRelevance(RandomForestClassifier(3), n_bags=2), LARGE, False),
+    "rotated forest": (make_pipeline(PCA(3), RandomForestClassifier(3)), BLOCK, True),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", SIZES)
+def test_equal_rows_get_equal_bits_however_many_are_predicted(name: str, table: Table) -> None:
+    X, Y = table
+    model, rows, pad = SIZES[name]
+    n_outputs = 1 if name in ("linear", "network", "rotated forest") else 3
+    model.fit(X, Y[:, 0] if n_outputs == 1 else Y)
+    assert block_size(model, X) == (rows, pad)
+    # More than a block of every kind, and not a multiple of it.
+    many = np.tile(X, (4, 1))[:9001]
+    whole = block_log_odds(model, many, np.arange(len(many)), n_outputs)
+    for first, count in ((0, 1), (4095, 2), (2500, 1600), (8999, 2)):
+        part = many[first : first + count]
+        np.testing.assert_array_equal(
+            block_log_odds(model, part, np.arange(count), n_outputs), whole[first : first + count]
+        )
+
+
+def test_wide_rows_come_in_small_blocks() -> None:
+    assert block_size(logistic(), np.empty((0, 2000))) == (BLOCK, True)
+    assert block_size(RandomForestClassifier(), ["a text"]) == (BLOCK, True)
