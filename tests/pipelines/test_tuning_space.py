@@ -70,16 +70,20 @@ def test_every_setting_is_a_config_and_the_own_values_are_one(kind: str, rows: D
 
 
 @pytest.mark.parametrize("rows", ["cnn"], indirect=True)
-def test_a_gate_is_at_most_as_large_as_its_labeler(rows: Dataset) -> None:
+def test_planned_gates_are_smaller_than_their_labeler(rows: Dataset) -> None:
     config = config_for("cnn")
     candidates = space_of(config, rows).candidates
     assert candidates["labeler.model.network_options.width"] == (12, 8, 18)
-    assert candidates["gate.network_options.width"] == (8, 4, 12)
+    # The last one is the config's own.
+    assert candidates["gate.network_options.width"] == (8, 6, 4, 12)
     # A quarter of 32 pixels would be below the smallest size.
     assert candidates["gate.image_size"] == (16, None)
-    first_cascade = next(setting for setting in space_of(config, rows).planned() if setting.kind == CASCADE)
-    other_options = config_of(config, first_cascade).gate
-    assert other_options.network_options == {"width": 8, "flip": True}
+    first, stronger, *_ = [
+        config_of(config, setting).gate for setting in space_of(config, rows).planned() if setting.kind == CASCADE
+    ]
+    assert (first.network_options, first.image_size) == ({"width": 8, "flip": True}, 16)
+    assert (stronger.network_options, stronger.image_size) == ({"width": 6, "flip": True}, None)
+    assert stronger.epochs == 2 * first.epochs
 
 
 @pytest.mark.parametrize("rows", ["linear"], indirect=True)
