@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
-from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
@@ -21,6 +23,7 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier
 from cascade.data.rows import BLOCK
 from cascade.errors import DataError
 from cascade.estimators.block_size import LARGE, block_size
+from cascade.estimators.encoding.encoder import make_encoder
 from cascade.estimators.linear import LARGEST, linear_form
 from cascade.estimators.scoring import block_log_odds, positive_proba
 
@@ -159,4 +162,48 @@ def test_equal_rows_get_equal_bits_however_many_are_predicted(name: str, table: 
 
 def test_wide_rows_come_in_small_blocks() -> None:
     assert block_size(logistic(), np.empty((0, 2000))) == (BLOCK, True)
-    assert block_size(RandomForestClassifier(), ["a text"]) == (BLOCK, True)
+    assert block_size(RandomForestClassifier(), np.empty((0, 2000))) == (BLOCK, False)
+
+
+WORDS = "pump leak valve noise belt dust heat crack wear oil"
+
+
+def texts(n: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    words = np.array(WORDS.split())
+    comments = [" ".join(rng.choice(words, rng.integers(1, 30))) for _ in range(n)]
+    return pd.DataFrame({"comment": comments, "site": rng.choice(["a", "b"], n), "age": rng.normal(size=n)})
+
+
+def encoded(model: Any, **options: Any) -> Any:
+    return make_pipeline(make_encoder({"comment": "text", "site": "category", "age": "number"}, **options), model)
+
+
+ON_TEXTS = {
+    "words": (make_pipeline(TfidfVectorizer(sublinear_tf=True), logistic()), False),
+    "hashed words": (make_pipeline(HashingVectorizer(n_features=64), MaxAbsScaler(), logistic()), False),
+    "network of words": (make_pipeline(TfidfVectorizer(), MLPClassifier((4,), max_iter=5)), True),
+    "columns": (encoded(logistic()), False),
+    "topics": (make_pipeline(TfidfVectorizer(), TruncatedSVD(3), logistic()), True),
+    "columns, trees": (
+        make_pipeline(
+            make_encoder({"site": "category", "age": "number"}, dense=True),
+            HistGradientBoostingClassifier(max_iter=5),
+        ),
+        False,
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("name", ON_TEXTS)
+def test_one_text_gets_the_bits_that_it_gets_among_many(name: str) -> None:
+    model, pad = ON_TEXTS[name]
+    frame = texts(3000, seed=1)
+    X: Any = frame if name.startswith("columns") else frame["comment"].tolist()
+    y = frame["comment"].str.contains("leak").to_numpy().astype(int)
+    model.fit(X, y)
+    assert block_size(model, X).pad == pad
+    whole = block_log_odds(model, X, np.arange(len(X)), 1)
+    for row in (0, 1023, 2999):
+        np.testing.assert_array_equal(block_log_odds(model, X, np.array([row]), 1)[0], whole[row])
