@@ -79,6 +79,20 @@ def test_chunks_never_change_a_bit_of_the_output(fitted: CascadeClassifier, seed
     np.testing.assert_array_equal(chunked, fitted.predict_proba(X))
 
 
+@pytest.mark.parametrize("coherence", ["lift", "labels", "any"])
+def test_many_rows_are_predicted_like_a_few_at_a_time(truth: KnownTruth, coherence: str) -> None:
+    model = CascadeClassifier(LogisticRegression(), LABELERS["multi-output"], coherence=coherence).fit(truth.X, truth.Y)
+    X = rows(1, 20_000)
+    whole, cuts = model.examine(X), np.split(np.arange(len(X)), [1, 700, 9000, 19_999])
+    np.testing.assert_array_equal(np.concatenate([model.predict_proba(X[part]) for part in cuts]), whole.proba)
+    np.testing.assert_array_equal(np.concatenate([model.predict(X[part]) for part in cuts]), whole.labels)
+    np.testing.assert_array_equal(model.predict(X), whole.labels)
+    limits = model.predictor_.rules.thresholds / 2
+    np.testing.assert_array_equal(
+        model.predict(X, thresholds=limits), model.predictor_.examine(X, thresholds=limits).labels
+    )
+
+
 def test_rejected_rows_get_a_small_probability_and_never_reach_the_labeler(
     fitted: CascadeClassifier, truth: KnownTruth, monkeypatch: pytest.MonkeyPatch
 ) -> None:

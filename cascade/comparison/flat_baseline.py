@@ -17,7 +17,7 @@ from cascade.data.targets import read_known_target
 from cascade.errors import DataError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.fit_on_rows import fit_labels, fresh
-from cascade.estimators.scoring import block_proba
+from cascade.estimators.scoring import block_log_odds
 from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
 from cascade.rules.probability.calibration import check_method, fit_calibration
@@ -167,7 +167,7 @@ class FlatClassifier(MultilabelClassifier):
     def _raw_proba(self, X: Any, rows: Rows) -> Floats:
         proba = np.tile(self.share_, (len(rows), 1))
         if self.estimator_ is not None:
-            proba[:, self.learned_] = block_proba(self.estimator_, X, rows, len(self.learned_))
+            proba[:, self.learned_] = expit(block_log_odds(self.estimator_, X, rows, len(self.learned_)))
         return proba
 
     def predict_proba(self, X: Any) -> Floats:

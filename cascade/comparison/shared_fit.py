@@ -90,6 +90,8 @@ class SharedFit(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     True
     """
 
+    passes_rows_on = True
+
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator
 

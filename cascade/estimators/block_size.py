@@ -59,6 +59,8 @@ def block_size(estimator: Any, X: Any) -> BlockSize:
 
 def _dependence(estimator: Any, is_sparse: bool) -> Dependence:
     """Return that of a fitted estimator on rows that are sparse or not."""
+    if getattr(estimator, "passes_rows_on", False):
+        return _dependence(estimator.estimator_, is_sparse)
     if hasattr(estimator, "steps"):
         *steps, (_, last) = estimator.steps
         for _, step in steps:
@@ -68,7 +70,7 @@ def _dependence(estimator: Any, is_sparse: bool) -> Dependence:
         return _dependence(last, is_sparse)
     inner = bags_of(estimator)
     kind = type(estimator).__name__
-    if kind == "MultiOutputClassifier":
+    if kind == "MultiOutputClassifier" or getattr(estimator, "multilabel_", False):
         inner = estimator.estimators_
     if inner:
         return max(_dependence(one, is_sparse) for one in inner)

@@ -30,10 +30,16 @@ class LinearForm:
     weights: Floats
     intercept: Floats
 
-    def __call__(self, X: Any) -> Floats:
+    def numbers(self, X: Any) -> Any:
+        """Return rows (n, F) as a matrix of numbers; None where they are none."""
+        # Data frames of several types become objects.
+        values = X if hasattr(X, "dtype") or not hasattr(X, "to_numpy") else X.to_numpy()
+        kind = getattr(getattr(values, "dtype", None), "kind", "O")
+        return values if kind in "biuf" and values.shape[1:] == (len(self.weights),) else None
+
+    def __call__(self, numbers: Any) -> Floats:
         """Return log-odds (n, K), clipped like those of probabilities; NaN where a feature is not finite."""
-        dense = X if sparse.issparse(X) else np.asarray(X, dtype=np.float64)
-        z = np.asarray(dense @ self.weights)
+        z = np.asarray((numbers if sparse.issparse(numbers) else numbers.astype(np.float64)) @ self.weights)
         z += self.intercept
         z[~np.isfinite(z)] = np.nan
         return np.clip(z, -LARGEST, LARGEST, out=z)
@@ -42,8 +48,8 @@ class LinearForm:
 def linear_form(estimator: Any) -> LinearForm | None:
     """Return the linear form of a fitted estimator; None where it has none.
 
-    Logistic regression has one, also behind scalers, for each label of a `MultiOutputClassifier`, and in the bags of
-    balanced binary relevance, whose log-odds are averaged.
+    Logistic regression has one, also behind scalers, for each label of a `MultiOutputClassifier` or
+    `OneVsRestClassifier`, and in the bags of balanced binary relevance, whose log-odds are averaged.
 
     Examples
     --------
@@ -54,9 +60,11 @@ def linear_form(estimator: Any) -> LinearForm | None:
     True
     """
     columns = _columns(estimator)
-    if columns is None or sum(len(weights) for weights, _ in columns) > MOST_COEFFICIENTS:
+    if columns is None or len({len(weights) for weights, _ in columns}) != 1:
         return None
     weights, intercepts = zip(*columns, strict=True)
+    if sum(map(len, weights)) > MOST_COEFFICIENTS:
+        return None
     return LinearForm(np.column_stack(weights), np.array(intercepts))
 
 
@@ -65,19 +73,27 @@ Column = tuple[Floats, float]
 
 def _columns(estimator: Any) -> list[Column] | None:
     """Return weights and intercept of each output; None for an estimator of another kind."""
-    kind = type(estimator)
-    if hasattr(estimator, "prior_shift_") and hasattr(estimator, "share_"):
+    if getattr(estimator, "passes_rows_on", False):
+        return _columns(estimator.estimator_)
+    kind = type(estimator).__name__
+    if hasattr(estimator, "prior_shift_"):
         return _balanced_columns(estimator)
     # Subclasses may compute otherwise.
-    if not kind.__module__.startswith("sklearn."):
+    if not type(estimator).__module__.startswith("sklearn."):
         return None
-    if kind.__name__ == "Pipeline":
+    if kind == "Pipeline":
         return _scaled_columns(estimator)
-    if kind.__name__ == "MultiOutputClassifier":
+    if kind == "MultiOutputClassifier" or (kind == "OneVsRestClassifier" and estimator.multilabel_):
         return _all_or_none([_columns(one) for one in estimator.estimators_])
-    if kind.__name__ == "LogisticRegression" and list(estimator.classes_) == [0, 1]:
-        return [(estimator.coef_[0], float(estimator.intercept_[0]))]
-    return None
+    return _logistic_column(estimator) if kind == "LogisticRegression" else None
+
+
+def _logistic_column(model: Any) -> list[Column] | None:
+    weights, intercept = model.coef_, model.intercept_
+    # Not sparse, as `sparsify` makes them, and of two classes.
+    if list(model.classes_) != [0, 1] or not isinstance(weights, np.ndarray) or weights.shape[0] != 1:
+        return None
+    return [(weights[0], float(intercept[0]))]
 
 
 def _all_or_none(found: list[list[Column] | None]) -> list[Column] | None:
@@ -108,10 +124,14 @@ def _scaled_columns(pipeline: Any) -> list[Column] | None:
     for _, scaler in reversed(scalers):
         if columns is None or type(scaler).__name__ not in ("StandardScaler", "MaxAbsScaler"):
             return None
+        # Clipping is not linear.
         if getattr(scaler, "clip", False):
             return None
+        # None where they are not used.
         scale = 1.0 if scaler.scale_ is None else scaler.scale_
         mean = getattr(scaler, "mean_", None)
         centre = 0.0 if mean is None or not scaler.with_mean else mean
+        if {np.shape(scale), np.shape(centre)} - {(), (len(columns[0][0]),)}:
+            return None
         columns = [(w / scale, b - float(np.sum(w / scale * centre))) for w, b in columns]
     return columns

@@ -128,10 +128,11 @@ def block_log_odds(
 
 
 def _linear_log_odds(linear: LinearForm, estimator: ProbabilityEstimator, batch: Any) -> Floats:
-    z = linear(batch)
-    if np.isnan(z).any():
-        # The estimator refuses such rows with its own reason.
-        positive_proba(estimator, batch, z.shape[1])
+    numbers = linear.numbers(batch)
+    z = None if numbers is None else linear(numbers)
+    if z is None or np.isnan(z).any():
+        # The estimator converts such rows, or refuses them with its own reason.
+        return log_odds(positive_proba(estimator, batch, len(linear.intercept)))
     return z
 
 

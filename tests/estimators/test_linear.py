@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
@@ -45,6 +47,7 @@ def table() -> Table:
 
 LINEAR = {
     "several outputs": MultiOutputClassifier(logistic()),
+    "one versus the rest": OneVsRestClassifier(logistic()),
     "scaled": MultiOutputClassifier(make_pipeline(StandardScaler(), logistic())),
     "scaled twice": make_pipeline(MaxAbsScaler(), StandardScaler(with_std=False), MultiOutputClassifier(logistic())),
     "not centred": make_pipeline(StandardScaler(with_mean=False), MultiOutputClassifier(logistic())),
@@ -96,6 +99,7 @@ OTHERS = {
     "rotated": make_pipeline(PCA(3), logistic()),
     "clipped": make_pipeline(MaxAbsScaler(clip=True), logistic()),
     "other scale": make_pipeline(MinMaxScaler(), logistic()),
+    "one label of two": OneVsRestClassifier(RandomForestClassifier(3)),
 }
 
 
@@ -109,6 +113,48 @@ def test_classes_other_than_0_and_1_have_no_form(table: Table) -> None:
     X, Y = table
     assert linear_form(logistic().fit(X, np.where(Y[:, 0], "yes", "no"))) is None
     assert linear_form(logistic().fit(X[:, [0]], Y.argmax(axis=1))) is None
+
+
+def test_sparse_coefficients_have_no_form(table: Table) -> None:
+    X, Y = table
+    model = logistic().fit(X, Y[:, 0])
+    expected = block_log_odds(model, X, np.arange(100), 1)
+    assert linear_form(model.sparsify()) is None
+    np.testing.assert_allclose(block_log_odds(model, X, np.arange(100), 1), expected, atol=1e-5)
+
+
+def test_coefficients_that_do_not_fit_have_no_form(table: Table) -> None:
+    X, Y = table
+    model = MultiOutputClassifier(make_pipeline(StandardScaler(), logistic())).fit(X, Y)
+    scaler, last = (step for _, step in model.estimators_[1].steps)
+    last.coef_ = last.coef_[:, :5]
+    assert linear_form(model) is None
+    scaler.scale_, scaler.mean_ = scaler.scale_[:1], scaler.mean_[:1]
+    assert linear_form(model) is None
+
+
+FORMS: dict[str, Callable[[NDArray[np.float32]], Any]] = {
+    "float16": lambda X: X.astype(np.float16),
+    "integers": lambda X: X.astype(np.int8),
+    "bits": lambda X: X > 0,
+    "objects": lambda X: X.astype(object),
+    "data frame": lambda X: pd.DataFrame(X),
+    "data frame of types": lambda X: pd.DataFrame(X).astype({0: np.float64, 1: np.int64}),
+    "columns first": lambda X: np.asfortranarray(X),
+    "compressed columns": lambda X: sparse.csc_matrix(X),
+    "texts of numbers": lambda X: X.astype(str).astype(object),
+    "lists": lambda X: X.tolist(),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_rows_of_every_form_get_the_log_odds_of_the_model(form: str, table: Table) -> None:
+    X, Y = table
+    model = logistic().fit(X.astype(np.float64), Y[:, 0])
+    given = FORMS[form](X[:2000])
+    dense = given.toarray() if sparse.issparse(given) else np.asarray(given, dtype=np.float64)
+    expected = model.decision_function(dense)
+    np.testing.assert_allclose(block_log_odds(model, given, np.arange(2000), 1)[:, 0], expected, atol=1e-6)
 
 
 def test_a_subclass_may_compute_otherwise(table: Table) -> None:
