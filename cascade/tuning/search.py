@@ -14,9 +14,15 @@ from cascade.tuning.plan import next_setting
 from cascade.tuning.problem import Problem
 from cascade.tuning.pruning import reason_to_prune
 from cascade.tuning.space import Space
-from cascade.tuning.trial import FLAT, Judgement, Setting, Trial
+from cascade.tuning.trial import CASCADE, FLAT, Judgement, Setting, Trial
 
 logger = logging.getLogger("cascade.tuning")
+
+
+FIRST_CASCADE = 2.0
+"""Time of a cascade as a multiple of that of a flat model, before one was tried."""
+AFTERWARDS = 1.1
+"""Time of a search as a multiple of that of its trials: at the end, models are exported and timed."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,10 @@ class Budget:
             return False
         if self.minutes is None:
             return True
-        # The longest one so far, once for the next trial, and once for what comes after the last one.
-        seconds = [trial.seconds for trial in trials]
-        return sum(seconds) + 2 * max(seconds, default=0.0) <= 60 * self.minutes
+        cascades = [trial.seconds for trial in trials if trial.setting.kind == CASCADE]
+        # The first cascade takes longer than the flat models, since it also has gates and fine-tunes its labeler.
+        longest = max(cascades) if cascades else FIRST_CASCADE * max((trial.seconds for trial in trials), default=0.0)
+        return AFTERWARDS * sum(trial.seconds for trial in trials) + longest <= 60 * self.minutes
 
 
 def search(problem: Problem, space: Space, ledger: Ledger, parts: Parts, budget: Budget, seed: int) -> list[Trial]:

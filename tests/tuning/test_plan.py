@@ -157,8 +157,8 @@ def test_a_loss_is_better_where_it_is_smaller() -> None:
 
 @pytest.fixture
 def timed() -> Callable[..., list[Trial]]:
-    def make(*seconds: float) -> list[Trial]:
-        return [Trial(number, Setting(FLAT, {}), None, seconds=each) for number, each in enumerate(seconds)]
+    def make(*seconds: float, kind: str = FLAT) -> list[Trial]:
+        return [Trial(number, Setting(kind, {}), None, seconds=each) for number, each in enumerate(seconds)]
 
     return make
 
@@ -168,6 +168,9 @@ def test_a_budget_ends_by_trials_and_before_a_trial_that_would_take_too_long(
 ) -> None:
     assert Budget(3).allows(timed(500.0, 500.0))
     assert not Budget(3).allows(timed(1.0, 1.0, 1.0))
-    assert Budget(40, minutes=1.0).allows(timed(15.0, 15.0))
-    assert not Budget(40, minutes=1.0).allows(timed(15.0, 16.0))
+    # A tenth for what comes after the trials, and twice the longest flat model for the first cascade.
+    assert Budget(40, minutes=1.0).allows(timed(14.0, 14.0))
+    assert not Budget(40, minutes=1.0).allows(timed(14.0, 15.0))
+    assert Budget(40, minutes=1.0).allows([*timed(10.0), *timed(20.0, kind=CASCADE)])
+    assert not Budget(40, minutes=1.0).allows([*timed(10.0), *timed(25.0, kind=CASCADE)])
     assert Budget(40, minutes=1.0).allows([])
