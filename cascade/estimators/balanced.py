@@ -18,6 +18,7 @@ from cascade.data.targets import read_known_target
 from cascade.errors import ConfigError
 from cascade.estimators.base import LogOddsClassifier
 from cascade.estimators.fit_on_rows import fit_with, fresh, refuse_class_weight
+from cascade.estimators.linear import mean_of
 from cascade.estimators.scoring import positive_proba
 from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
@@ -156,7 +157,7 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         for k, bags in enumerate(self.estimators_):
             if bags:
                 # A mean of log-odds, not of probabilities: the shift is a constant only on this scale.
-                z[:, k] = np.mean([log_odds(positive_proba(bag, X, 1)[:, 0]) for bag in bags], axis=0)
+                z[:, k] = mean_of([log_odds(positive_proba(bag, X, 1)[:, 0]) for bag in bags])
                 z[:, k] += self.prior_shift_[k]
         return z
 

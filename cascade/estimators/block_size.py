@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from scipy import sparse
 
 from cascade.data.rows import BLOCK
-from cascade.estimators.forking import bags_of
+from cascade.estimators.linear import kind_of
 
 LARGE = 4096
 """Rows per call of estimators whose validation costs more than their arithmetic on `BLOCK` rows."""
-WIDEST = 2**22
-"""Values per call; wider rows come in blocks of `BLOCK`, so that memory stays bounded."""
+WIDEST = 64
+"""Values of a row from which on validation costs little of a call, and more rows than `BLOCK` are not worth it."""
 PRODUCTS = ("LogisticRegression", "MLPClassifier")
 """Kinds that are cheap on `LARGE` rows even where one is requested. A product depends on the number of rows, unless
 they are sparse: these add up row by row."""
@@ -50,10 +51,11 @@ def block_size(estimator: Any, X: Any) -> BlockSize:
     It depends on the kind of the estimator and of the rows, and never on their number: equal rows get equal bits
     however many are predicted at a time.
     """
-    # Texts have no shape.
-    values = math.prod(getattr(X, "shape", (0, WIDEST))[1:])
+    shape = getattr(X, "shape", ())
     dependence = _dependence(estimator, sparse.issparse(X))
-    rows = BLOCK if values * LARGE > WIDEST or dependence == Dependence.UNKNOWN else LARGE
+    # Texts have no second axis.
+    is_narrow = len(shape) > 1 and math.prod(shape[1:]) <= WIDEST
+    rows = LARGE if is_narrow and dependence != Dependence.UNKNOWN else BLOCK
     return BlockSize(rows, pad=dependence != Dependence.NOTHING)
 
 
@@ -61,17 +63,17 @@ def _dependence(estimator: Any, is_sparse: bool) -> Dependence:
     """Return that of a fitted estimator on rows that are sparse or not."""
     if getattr(estimator, "passes_rows_on", False):
         return _dependence(estimator.estimator_, is_sparse)
-    if hasattr(estimator, "steps"):
+    kind = kind_of(estimator)
+    if kind == "Pipeline":
         *steps, (_, last) = estimator.steps
-        for _, step in steps:
-            if not _is_row_by_row(step):
-                return Dependence.UNKNOWN
-            is_sparse = _gives_sparse(step, is_sparse)
-        return _dependence(last, is_sparse)
-    inner = bags_of(estimator)
-    kind = type(estimator).__name__
-    if kind == "MultiOutputClassifier" or getattr(estimator, "multilabel_", False):
-        inner = estimator.estimators_
+        if not all(_is_row_by_row(step) for _, step in steps):
+            return Dependence.UNKNOWN
+        return _dependence(last, _gives_sparse(estimator.steps[:-1], is_sparse))
+    inner: list[Any] = []
+    if kind == "MultiOutputClassifier" or (kind == "OneVsRestClassifier" and estimator.multilabel_):
+        inner = list(estimator.estimators_)
+    elif kind == "BalancedBinaryRelevance":
+        inner = [bag for bags in estimator.estimators_ for bag in bags]
     if inner:
         return max(_dependence(one, is_sparse) for one in inner)
     if kind.startswith(BY_ROW) or (is_sparse and kind == "LogisticRegression"):
@@ -81,16 +83,23 @@ def _dependence(estimator: Any, is_sparse: bool) -> Dependence:
 
 def _is_row_by_row(step: Any) -> bool:
     """Return whether a step in front computes every row alone."""
-    if hasattr(step, "steps"):
+    kind = kind_of(step)
+    if kind == "Pipeline":
         return all(_is_row_by_row(inner) for _, inner in step.steps)
-    if hasattr(step, "transformers_"):
+    if kind == "ColumnTransformer":
         return all(isinstance(inner, str) or _is_row_by_row(inner) for _, inner, _ in step.transformers_)
     # "passthrough" becomes a function without a function.
-    return type(step).__name__ in STEPS or getattr(step, "func", step) is None
+    return kind in STEPS or (kind == "FunctionTransformer" and step.func is None)
 
 
-def _gives_sparse(step: Any, is_sparse: bool) -> bool:
-    """Return whether a step gives sparse rows."""
-    if hasattr(step, "transformers_"):
-        return bool(step.sparse_output_)
-    return is_sparse or type(step).__name__ in WORDS
+def _gives_sparse(steps: Sequence[tuple[str, Any]], is_sparse: bool) -> bool:
+    """Return whether steps give sparse rows."""
+    for _, step in steps:
+        kind = kind_of(step)
+        if kind == "Pipeline":
+            is_sparse = _gives_sparse(step.steps, is_sparse)
+        elif kind == "ColumnTransformer":
+            is_sparse = bool(step.sparse_output_)
+        else:
+            is_sparse = is_sparse or kind in WORDS
+    return is_sparse

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from cascade.utils.log_odds import SMALLEST, log_odds
@@ -15,34 +17,70 @@ MOST_COEFFICIENTS = 2**18
 """Models with more are called one by one: their coefficients would be collected anew for every call."""
 LARGEST = float(log_odds(1 - SMALLEST))
 """Log-odds of the largest probability that `log_odds` keeps."""
+SCALERS = ("StandardScaler", "MaxAbsScaler")
 
 
 @dataclass(frozen=True)
 class LinearForm:
-    """Log-odds of K outputs as weights of F features.
+    """Log-odds of K outputs from linear models of F features; those of the bags of an output are averaged.
 
     Attributes
     ----------
-    weights : ndarray of float, shape (F, K)
-    intercept : ndarray of float, shape (K,)
+    weights : ndarray of float, shape (F, C)
+        One column per model.
+    intercept : ndarray of float, shape (C,)
+    bags : tuple of slice, length K, or None
+        The columns of each output, no column where it is constant; None for one column per output.
+    shift : ndarray of float, shape (K,)
+        Added to the average.
     """
 
     weights: Floats
     intercept: Floats
+    bags: tuple[slice, ...] | None = None
+    shift: Floats | None = None
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of outputs."""
+        return len(self.intercept) if self.bags is None else len(self.bags)
 
     def numbers(self, X: Any) -> Any:
-        """Return rows (n, F) as a matrix of numbers; None where they are none."""
+        """Return rows (n, F) as a matrix of float64; None where they are no numbers."""
         # Data frames of several types become objects.
         values = X if hasattr(X, "dtype") or not hasattr(X, "to_numpy") else X.to_numpy()
         kind = getattr(getattr(values, "dtype", None), "kind", "O")
-        return values if kind in "biuf" and values.shape[1:] == (len(self.weights),) else None
+        if kind not in "biuf" or values.shape[1:] != (len(self.weights),):
+            return None
+        # A product of columns in another order would be rounded otherwise.
+        return values if sparse.issparse(values) else np.asarray(values, dtype=np.float64, order="C")
 
     def __call__(self, numbers: Any) -> Floats:
         """Return log-odds (n, K), clipped like those of probabilities; NaN where a feature is not finite."""
-        z = np.asarray((numbers if sparse.issparse(numbers) else numbers.astype(np.float64)) @ self.weights)
-        z += self.intercept
+        with np.errstate(invalid="ignore", over="ignore"):
+            z = np.asarray(numbers @ self.weights)
+            z += self.intercept
         z[~np.isfinite(z)] = np.nan
-        return np.clip(z, -LARGEST, LARGEST, out=z)
+        np.clip(z, -LARGEST, LARGEST, out=z)
+        return z if self.bags is None else self._averaged(z, self.bags)
+
+    def _averaged(self, z: Floats, bags: Sequence[slice]) -> Floats:
+        """Return the mean log-odds of each output's bags, shifted."""
+        result = np.tile(np.asarray(self.shift, dtype=np.float64), (len(z), 1))
+        for output, columns in enumerate(bags):
+            if columns.stop > columns.start:
+                result[:, output] += mean_of([z[:, column] for column in range(columns.start, columns.stop)])
+        # A constant output depends on no feature, and is no reason to accept a row that is not finite.
+        result[np.isnan(z).any(axis=1)] = np.nan
+        return np.clip(result, -LARGEST, LARGEST, out=result)
+
+
+def mean_of(bags: Sequence[Floats]) -> Floats:
+    """Return the mean of arrays (n,), added in their order: `np.mean` adds those of one row in another one."""
+    total = bags[0].copy()
+    for bag in bags[1:]:
+        total += bag
+    return np.asarray(total / len(bags), dtype=np.float64)
 
 
 def linear_form(estimator: Any) -> LinearForm | None:
@@ -59,28 +97,47 @@ def linear_form(estimator: Any) -> LinearForm | None:
     >>> bool(np.allclose(linear_form(model)(X)[:, 0], model.decision_function(X)))
     True
     """
-    columns = _columns(estimator)
-    if columns is None or len({len(weights) for weights, _ in columns}) != 1:
+    if getattr(estimator, "passes_rows_on", False):
+        return linear_form(estimator.estimator_)
+    if kind_of(estimator) == "BalancedBinaryRelevance":
+        return _balanced_form(estimator)
+    return _form(_columns(estimator))
+
+
+def kind_of(estimator: Any) -> str:
+    """Return the name of a class of scikit-learn or of this package; "" for others, which may compute otherwise."""
+    kind = type(estimator)
+    return kind.__name__ if kind.__module__.startswith(("sklearn.", "cascade.")) else ""
+
+
+Column = tuple[Floats, float]
+
+
+def _form(columns: list[Column] | None, bags: tuple[slice, ...] | None = None, shift: Any = None) -> LinearForm | None:
+    if not columns or len({len(weights) for weights, _ in columns}) != 1:
         return None
     weights, intercepts = zip(*columns, strict=True)
     if sum(map(len, weights)) > MOST_COEFFICIENTS:
         return None
-    return LinearForm(np.column_stack(weights), np.array(intercepts))
+    return LinearForm(np.column_stack(weights), np.array(intercepts), bags, shift)
 
 
-Column = tuple[Floats, float]
+def _balanced_form(model: Any) -> LinearForm | None:
+    # Of the two classes of a vector, the second one need not be 1.
+    if model.target_form_.is_vector and model.classes_.tolist() != [0, 1]:
+        return None
+    columns = _all_or_none([_columns(bag) for bags in model.estimators_ for bag in bags])
+    ends = np.cumsum([len(bags) for bags in model.estimators_])
+    slices = tuple(slice(end - len(bags), end) for end, bags in zip(ends.tolist(), model.estimators_, strict=True))
+    constant = [not bags for bags in model.estimators_]
+    return _form(columns, slices, np.where(constant, log_odds(model.share_), model.prior_shift_))
 
 
 def _columns(estimator: Any) -> list[Column] | None:
     """Return weights and intercept of each output; None for an estimator of another kind."""
     if getattr(estimator, "passes_rows_on", False):
         return _columns(estimator.estimator_)
-    kind = type(estimator).__name__
-    if hasattr(estimator, "prior_shift_"):
-        return _balanced_columns(estimator)
-    # Subclasses may compute otherwise.
-    if not type(estimator).__module__.startswith("sklearn."):
-        return None
+    kind = kind_of(estimator)
     if kind == "Pipeline":
         return _scaled_columns(estimator)
     if kind == "MultiOutputClassifier" or (kind == "OneVsRestClassifier" and estimator.multilabel_):
@@ -97,24 +154,9 @@ def _logistic_column(model: Any) -> list[Column] | None:
 
 
 def _all_or_none(found: list[list[Column] | None]) -> list[Column] | None:
-    """Return the columns of single-output models side by side; None where one has no linear form."""
+    """Return the columns of models side by side; None where one has no linear form."""
     known = [columns for columns in found if columns is not None]
-    return [column for columns in known for column in columns] if found and len(known) == len(found) else None
-
-
-def _balanced_columns(model: Any) -> list[Column] | None:
-    found = [_all_or_none([_columns(bag) for bag in bags]) if bags else [] for bags in model.estimators_]
-    if None in found or not any(found):
-        return None
-    some = next(bags for bags in found if bags)
-    result: list[Column] = []
-    for bags, shift, share in zip(found, model.prior_shift_, model.share_, strict=True):
-        if bags:
-            weights, intercepts = zip(*bags, strict=True)
-            result.append((np.mean(weights, axis=0), float(np.mean(intercepts) + shift)))
-        else:
-            result.append((np.zeros_like(some[0][0]), float(log_odds(share))))
-    return result
+    return [column for columns in known for column in columns] if len(known) == len(found) else None
 
 
 def _scaled_columns(pipeline: Any) -> list[Column] | None:
@@ -122,16 +164,18 @@ def _scaled_columns(pipeline: Any) -> list[Column] | None:
     *scalers, (_, last) = pipeline.steps
     columns = _columns(last)
     for _, scaler in reversed(scalers):
-        if columns is None or type(scaler).__name__ not in ("StandardScaler", "MaxAbsScaler"):
-            return None
         # Clipping is not linear.
-        if getattr(scaler, "clip", False):
+        if not columns or kind_of(scaler) not in SCALERS or getattr(scaler, "clip", False):
             return None
-        # None where they are not used.
-        scale = 1.0 if scaler.scale_ is None else scaler.scale_
-        mean = getattr(scaler, "mean_", None)
-        centre = 0.0 if mean is None or not scaler.with_mean else mean
-        if {np.shape(scale), np.shape(centre)} - {(), (len(columns[0][0]),)}:
-            return None
-        columns = [(w / scale, b - float(np.sum(w / scale * centre))) for w, b in columns]
+        columns = _scaled(columns, scaler)
     return columns
+
+
+def _scaled(columns: list[Column], scaler: Any) -> list[Column] | None:
+    # None where they are not used.
+    scale: NDArray[Any] = np.asarray(1.0 if scaler.scale_ is None else scaler.scale_)
+    mean = getattr(scaler, "mean_", None)
+    centre: NDArray[Any] = np.asarray(0.0 if mean is None or not scaler.with_mean else mean)
+    if any(part.shape not in ((), weights.shape) for part in (scale, centre) for weights, _ in columns):
+        return None
+    return [(weights / scale, b - float(np.sum(weights / scale * centre))) for weights, b in columns]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cascade.data.images.size import at_size
-from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows
+from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows, take
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators.block_size import block_size
 from cascade.estimators.forking import bags_of, check_process
@@ -118,7 +118,7 @@ def block_log_odds(
     Linear models are computed as one matrix product, without their validation of every block.
     """
     linear = linear_form(estimator)
-    if linear is not None and linear.weights.shape[1] == n_outputs:
+    if linear is not None and linear.n_outputs == n_outputs:
         score = partial(_linear_log_odds, linear, estimator)
         return _in_blocks(score, estimator, X, rows, n_outputs, progress)
     proba = block_proba(estimator, X, rows, n_outputs, progress)
@@ -129,10 +129,14 @@ def block_log_odds(
 
 def _linear_log_odds(linear: LinearForm, estimator: ProbabilityEstimator, batch: Any) -> Floats:
     numbers = linear.numbers(batch)
-    z = None if numbers is None else linear(numbers)
-    if z is None or np.isnan(z).any():
+    if numbers is None:
         # The estimator converts such rows, or refuses them with its own reason.
-        return log_odds(positive_proba(estimator, batch, len(linear.intercept)))
+        return log_odds(positive_proba(estimator, batch, linear.n_outputs))
+    z = linear(numbers)
+    wrong = np.flatnonzero(np.isnan(z).any(axis=1))
+    if len(wrong):
+        # Numbers that are too large for a product are taken by some estimators.
+        z[wrong] = log_odds(positive_proba(estimator, take(batch, wrong), linear.n_outputs))
     return z
 
 

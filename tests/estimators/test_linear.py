@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import sparse
 from scipy.special import expit
+from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
@@ -45,6 +46,24 @@ def table() -> Table:
     return X, (rng.random(chance.shape) < chance).astype(np.int64)
 
 
+class Squares(StandardScaler):  # type: ignore[misc]
+    """A step that is not linear."""
+
+    @classmethod
+    def of(cls, name: str) -> Any:
+        return type(name, (cls,), {})()
+
+    def transform(self, X: Any, copy: Any = None) -> Any:
+        return super().transform(X) ** 2
+
+
+class Halved(BalancedBinaryRelevance):
+    """A labeler that changes what it inherits."""
+
+    def predict_log_odds(self, X: Any) -> Any:
+        return super().predict_log_odds(X) / 2
+
+
 LINEAR = {
     "several outputs": MultiOutputClassifier(logistic()),
     "one versus the rest": OneVsRestClassifier(logistic()),
@@ -64,7 +83,7 @@ def test_the_form_gives_the_probabilities_of_the_model(name: str, table: Table) 
     form = linear_form(model)
     assert form is not None
     assert single is not None
-    assert form.weights.shape == (6, 3)
+    assert form.n_outputs == 3
     np.testing.assert_allclose(expit(form(X)), positive_proba(model, X.astype(np.float64), 3), atol=1e-9)
     # scikit-learn computes such rows in single precision.
     np.testing.assert_allclose(expit(single(X)), positive_proba(LINEAR[name].fit(X, Y), X, 3), atol=5e-6)
@@ -87,6 +106,18 @@ def test_a_label_without_models_keeps_its_share(table: Table) -> None:
     np.testing.assert_allclose(expit(form(X)), model.predict_proba(X), atol=1e-9)
 
 
+def test_bags_are_clipped_before_their_mean(table: Table) -> None:
+    X = table[0].astype(np.float64)
+    # Labels that a line separates: some bags are certain beyond the largest log-odds that is kept.
+    Y = (X[:, [0, 3]] > 1.3).astype(int)
+    model = BalancedBinaryRelevance(logistic().set_params(C=1e4), n_bags=3).fit(X, Y)
+    form = linear_form(model)
+    assert form is not None
+    expected = model.predict_log_odds(X * 3)
+    assert (np.abs(expected) > LARGEST - 3).any()
+    np.testing.assert_allclose(form(X * 3), np.clip(expected, -LARGEST, LARGEST), atol=1e-6)
+
+
 def test_log_odds_are_clipped_like_those_of_probabilities() -> None:
     X, y = np.array([[-1.0], [1.0]]), np.array([0, 1])
     form = linear_form(LogisticRegression(C=1e9).fit(X, y))
@@ -99,6 +130,8 @@ OTHERS = {
     "rotated": make_pipeline(PCA(3), logistic()),
     "clipped": make_pipeline(MaxAbsScaler(clip=True), logistic()),
     "other scale": make_pipeline(MinMaxScaler(), logistic()),
+    "own scaler of that name": make_pipeline(Squares.of("StandardScaler"), logistic()),
+    "own balanced model": Halved(logistic(), n_bags=2),
     "one label of two": OneVsRestClassifier(RandomForestClassifier(3)),
 }
 
@@ -140,6 +173,7 @@ FORMS: dict[str, Callable[[NDArray[np.float32]], Any]] = {
     "objects": lambda X: X.astype(object),
     "data frame": lambda X: pd.DataFrame(X),
     "data frame of types": lambda X: pd.DataFrame(X).astype({0: np.float64, 1: np.int64}),
+    "masked": lambda X: np.ma.array(X),
     "columns first": lambda X: np.asfortranarray(X),
     "compressed columns": lambda X: sparse.csc_matrix(X),
     "texts of numbers": lambda X: X.astype(str).astype(object),
@@ -179,11 +213,31 @@ def test_values_that_are_not_finite_are_refused(value: float, table: Table) -> N
         model.predict_proba(wrong)
 
 
+def test_a_row_beyond_the_range_of_numbers_changes_no_other_row(table: Table) -> None:
+    X = table[0].astype(np.float64)
+    model = logistic().fit(X, table[1][:, 0])
+    large = X.copy()
+    large[7] = 1e308
+    found, changed = (block_log_odds(model, rows, np.arange(len(X)), 1) for rows in (X, large))
+    np.testing.assert_array_equal(np.delete(found, 7, axis=0), np.delete(changed, 7, axis=0))
+    assert abs(changed[7, 0]) == pytest.approx(LARGEST)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_order_of_an_array_changes_no_bit(order: Any, table: Table) -> None:
+    X = table[0].astype(np.float64)
+    model = logistic().fit(X, table[1][:, 0])
+    expected = block_log_odds(model, X, np.arange(len(X)), 1)
+    given = np.tile(np.asarray(X, order=order), (2, 1))
+    np.testing.assert_array_equal(block_log_odds(model, given, np.arange(3000, 6000), 1), expected)
+
+
 SIZES = {
     "linear": (logistic(), LARGE, True),
     "network": (make_pipeline(StandardScaler(), MLPClassifier((4,), max_iter=3)), LARGE, True),
     "forest": (MultiOutputClassifier(RandomForestClassifier(3)), LARGE, False),
-    "balanced forest": (BalancedBinaryRelevance(RandomForestClassifier(3), n_bags=2), LARGE, False),
+    "balanced forest": (BalancedBinaryRelevance(RandomForestClassifier(3), n_bags=10), LARGE, False),
+    "own forest": (make_pipeline(Squares.of("MaxAbsScaler"), RandomForestClassifier(3)), BLOCK, True),
     "rotated forest": (make_pipeline(PCA(3), RandomForestClassifier(3)), BLOCK, True),
 }
 
@@ -193,13 +247,13 @@ SIZES = {
 def test_equal_rows_get_equal_bits_however_many_are_predicted(name: str, table: Table) -> None:
     X, Y = table
     model, rows, pad = SIZES[name]
-    n_outputs = 1 if name in ("linear", "network", "rotated forest") else 3
+    n_outputs = 1 if name in ("linear", "network", "rotated forest", "own forest") else 3
     model.fit(X, Y[:, 0] if n_outputs == 1 else Y)
     assert block_size(model, X) == (rows, pad)
     # More than a block of every kind, and not a multiple of it.
     many = np.tile(X, (4, 1))[:9001]
     whole = block_log_odds(model, many, np.arange(len(many)), n_outputs)
-    for first, count in ((0, 1), (4095, 2), (2500, 1600), (8999, 2)):
+    for first, count in (*((row, 1) for row in range(20)), (4095, 2), (2500, 1600), (8999, 2)):
         part = many[first : first + count]
         np.testing.assert_array_equal(
             block_log_odds(model, part, np.arange(count), n_outputs), whole[first : first + count]
@@ -207,8 +261,11 @@ def test_equal_rows_get_equal_bits_however_many_are_predicted(name: str, table: 
 
 
 def test_wide_rows_come_in_small_blocks() -> None:
-    assert block_size(logistic(), np.empty((0, 2000))) == (BLOCK, True)
-    assert block_size(RandomForestClassifier(), np.empty((0, 2000))) == (BLOCK, False)
+    assert block_size(logistic(), np.empty((0, 200))) == (BLOCK, True)
+    assert block_size(RandomForestClassifier(), np.empty((0, 200))) == (BLOCK, False)
+    # A network of one text must not get it 4,096 times.
+    network = make_pipeline(TfidfVectorizer(), MLPClassifier((4,)))
+    assert block_size(network, np.array(["a text"])) == block_size(network, ["a text"]) == (BLOCK, True)
 
 
 WORDS = "pump leak valve noise belt dust heat crack wear oil"
@@ -225,11 +282,14 @@ def encoded(model: Any, **options: Any) -> Any:
     return make_pipeline(make_encoder({"comment": "text", "site": "category", "age": "number"}, **options), model)
 
 
+DENSE = ColumnTransformer([("all", MaxAbsScaler(), slice(0, None))], sparse_threshold=0)
 ON_TEXTS = {
     "words": (make_pipeline(TfidfVectorizer(sublinear_tf=True), logistic()), False),
     "hashed words": (make_pipeline(HashingVectorizer(n_features=64), MaxAbsScaler(), logistic()), False),
     "network of words": (make_pipeline(TfidfVectorizer(), MLPClassifier((4,), max_iter=5)), True),
     "columns": (encoded(logistic()), False),
+    "balanced words": (make_pipeline(TfidfVectorizer(), BalancedBinaryRelevance(logistic(), n_bags=10)), False),
+    "dense columns": (make_pipeline(make_pipeline(TfidfVectorizer(), DENSE), logistic()), True),
     "topics": (make_pipeline(TfidfVectorizer(), TruncatedSVD(3), logistic()), True),
     "columns, trees": (
         make_pipeline(
@@ -251,5 +311,5 @@ def test_one_text_gets_the_bits_that_it_gets_among_many(name: str) -> None:
     model.fit(X, y)
     assert block_size(model, X).pad == pad
     whole = block_log_odds(model, X, np.arange(len(X)), 1)
-    for row in (0, 1023, 2999):
+    for row in (*range(20), 1023, 2999):
         np.testing.assert_array_equal(block_log_odds(model, X, np.array([row]), 1)[0], whole[row])
