@@ -6,6 +6,9 @@ from typing import Any
 
 from cascade.comparison.contenders import REFERENCE
 
+SLOWER = 1.1
+"""Time per row, as a multiple of the flat model's, from which a contender is called slower."""
+
 
 def verdict(rows: list[dict[str, Any]]) -> str:
     """Return the verdict: one sentence with the contender to use, and why."""
@@ -26,7 +29,7 @@ def verdict(rows: list[dict[str, Any]]) -> str:
     if least > 0:
         return (
             f"Use {best['contender']}: its macro average precision is {gain:.3f} above that of the flat model, at "
-            f"least {least:.3f} with 97.5 % confidence for the best of {len(sound)}."
+            f"least {least:.3f} with 97.5 % confidence for the best of {len(sound)}{_slower(best, flat)}."
         )
     return (
         f"Use {REFERENCE}: {best['contender']} is {gain:.3f} above it in macro average precision, which is within "
@@ -54,7 +57,16 @@ def _cheaper(sound: dict[str, dict[str, Any]], flat: dict[str, Any]) -> str:
     times = flat["operations_per_row"] / least["operations_per_row"]
     return (
         f"; where compute counts, {least['contender']} is not clearly worse at 1/{times:.1f} of the arithmetic per row"
+        f"{_slower(least, flat)}"
     )
+
+
+def _slower(row: dict[str, Any], flat: dict[str, Any]) -> str:
+    """Say how much longer a contender takes per row than the flat model; nothing where it is hardly slower."""
+    mine, other = (each.get("microseconds_per_row") for each in (row, flat))
+    if not mine or not other or mine / other <= SLOWER:
+        return ""
+    return f", but takes {mine / other:.1f} times as long per row as the flat model"
 
 
 def best_pair(rows: list[dict[str, Any]]) -> tuple[str, str] | None:

@@ -138,6 +138,12 @@ def test_the_verdict_asks_for_more_than_chance() -> None:
     assert verdict([flat, {"contender": "cascade, x", "error": "no"}]).startswith("No cascade could be fitted")
     cheap = row("cascade, z", 0.49, 20, difference=-0.01, difference_least=-0.03, difference_high=0.01)
     assert "cascade, z is not clearly worse at 1/5.0 of the arithmetic" in verdict([flat, cheap])
+    # Little arithmetic is not little time where calls cost more than products.
+    timed = [flat | {"microseconds_per_row": 0.1}, cheap | {"microseconds_per_row": 0.16}]
+    assert verdict(timed).endswith("but takes 1.6 times as long per row as the flat model.")
+    assert "as long" not in verdict([timed[0], cheap | {"microseconds_per_row": 0.11}])
+    slow = better | {"microseconds_per_row": 0.3}
+    assert "but takes 3.0 times as long per row as the flat model" in verdict([timed[0], lucky, slow])
 
 
 def test_arithmetic_is_counted_through_every_wrapper() -> None:
