@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 from scipy import sparse
 
 from cascade.data.rows import BLOCK
-from cascade.estimators.linear import kind_of
+from cascade.estimators.forking import bags_of
+from cascade.estimators.linear import kind_of, models_per_label
 
 LARGE = 4096
 """Rows per call of estimators whose validation costs more than their arithmetic on `BLOCK` rows."""
@@ -69,11 +70,7 @@ def _dependence(estimator: Any, is_sparse: bool) -> Dependence:
         if not all(_is_row_by_row(step) for _, step in steps):
             return Dependence.UNKNOWN
         return _dependence(last, _gives_sparse(estimator.steps[:-1], is_sparse))
-    inner: list[Any] = []
-    if kind == "MultiOutputClassifier" or (kind == "OneVsRestClassifier" and estimator.multilabel_):
-        inner = list(estimator.estimators_)
-    elif kind == "BalancedBinaryRelevance":
-        inner = [bag for bags in estimator.estimators_ for bag in bags]
+    inner = bags_of(estimator) if kind == "BalancedBinaryRelevance" else models_per_label(estimator)
     if inner:
         return max(_dependence(one, is_sparse) for one in inner)
     if kind.startswith(BY_ROW) or (is_sparse and kind == "LogisticRegression"):

@@ -110,6 +110,13 @@ def kind_of(estimator: Any) -> str:
     return kind.__name__ if kind.__module__.startswith(("sklearn.", "cascade.")) else ""
 
 
+def models_per_label(estimator: Any) -> list[Any]:
+    """Return the models of scikit-learn's wrappers that fit one per label; an empty list for other estimators."""
+    kind = kind_of(estimator)
+    wraps = kind == "MultiOutputClassifier" or (kind == "OneVsRestClassifier" and estimator.multilabel_)
+    return list(estimator.estimators_) if wraps else []
+
+
 Column = tuple[Floats, float]
 
 
@@ -140,9 +147,10 @@ def _columns(estimator: Any) -> list[Column] | None:
     kind = kind_of(estimator)
     if kind == "Pipeline":
         return _scaled_columns(estimator)
-    if kind == "MultiOutputClassifier" or (kind == "OneVsRestClassifier" and estimator.multilabel_):
-        return _all_or_none([_columns(one) for one in estimator.estimators_])
-    return _logistic_column(estimator) if kind == "LogisticRegression" else None
+    if kind == "LogisticRegression":
+        return _logistic_column(estimator)
+    models = models_per_label(estimator)
+    return _all_or_none([_columns(model) for model in models]) if models else None
 
 
 def _logistic_column(model: Any) -> list[Column] | None:
