@@ -234,7 +234,7 @@ def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder
     def search(name: str) -> subprocess.Popen[bytes]:
         path = tmp_path / f"{name}.yaml"
         path.write_text(json.dumps({"name": name, **content}))
-        options = ["--models", str(tmp_path), "--trials", "4", "--folds", "1"]
+        options = ["--models", str(tmp_path), "--trials", "5", "--folds", "1"]
         command = [sys.executable, "-m", "cascade_pipelines.cli", "tune", str(path), *options]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -243,15 +243,15 @@ def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder
         return lasting(found)
 
     assert search("undisturbed").wait() == 0
-    # The first cascade has trial 3: when its gate is kept it has yet to pretrain, and to fit gates of folds.
+    # The first cascade has trial 4: when its gate is kept it has yet to pretrain, and to fit gates of folds.
     killed = search("killed")
-    while killed.poll() is None and len(list((tmp_path / "killed" / tune.HOME).glob("parts/*/0/[!.]*"))) < 4:
+    while killed.poll() is None and len(list((tmp_path / "killed" / tune.HOME).glob("parts/*/0/[!.]*"))) < 5:
         time.sleep(0.01)
     killed.kill()
     assert killed.wait() == -signal.SIGKILL
     assert search("killed").wait() == 0
     assert result("killed") == result("undisturbed")
-    assert result("killed")["trials"][3]["kind"] == "cascade"
+    assert result("killed")["trials"][4]["kind"] == "cascade"
 
 
 def test_more_trials_continue_a_search(tuned: tuple[Path, dict[str, Any]], table: Path, tmp_path: Path) -> None:
