@@ -78,11 +78,8 @@ def _labeler(model: Model, data: Dataset) -> Candidates:
 def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tuple[Any, ...]]]:
     """Return the config's value and candidates by key of the gate, the most promising candidate first."""
     if isinstance(gate, KerasModel):
-        width, sizes = _width(gate, data), {}
-        if width is not None:
-            # From the width of the labeler: a gate as large as its labeler saves nothing.
-            whole = (_width(labeler, data) if isinstance(labeler, KerasModel) else None) or width
-            sizes = {"network_options.width": (width, _whole(whole, GATE_WIDTHS))}
+        whole = _whole_width(gate, labeler, data)
+        sizes = {} if whole is None else {"network_options.width": (_width(gate, data), _whole(whole, GATE_WIDTHS))}
         images = {"image_size": (gate.image_size, _resolutions(data))} if len(data.X.shape) == 4 else {}
         return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, GATE_EPOCHS))}
     options = gate.options
@@ -114,15 +111,22 @@ def _stronger_gates(gate: Model, labeler: Model, data: Dataset) -> list[Values]:
         longer: Values = {"epochs": max(_whole(gate.epochs, GATE_EPOCHS))}
         if len(data.X.shape) < 4:
             return [longer]
-        whole = _width(labeler, data) if isinstance(labeler, KerasModel) else None
+        whole = _whole_width(gate, labeler, data)
         # A narrow network at full size lets fewer rows pass than a wide one at half of it, at about the same cost.
-        narrow = {} if whole is None else {"network_options.width": _whole(whole, GATE_WIDTHS)[1]}
+        narrow = {} if whole is None else {"network_options.width": _whole(whole, (1 / 2,))[0]}
         return [{**longer, **narrow, "image_size": None}, {**longer, "image_size": None}, longer]
     if gate.kind == "hist_gradient_boosting":
         return [{"options.max_iter": gate.options.get("max_iter", ROUNDS), "options.max_leaf_nodes": LEAVES}]
     if gate.kind == "random_forest":
         return [{"options.n_estimators": gate.options.get("n_estimators", TREES), "options.max_depth": None}]
     return []
+
+
+def _whole_width(gate: KerasModel, labeler: Model, data: Dataset) -> int | None:
+    """Return the width of which a gate's are shares: the labeler's, or else its own; None if a gate has no width."""
+    own = _width(gate, data)
+    # A gate as large as its labeler saves nothing.
+    return own and ((_width(labeler, data) if isinstance(labeler, KerasModel) else None) or own)
 
 
 def _width(model: KerasModel, data: Dataset) -> int | None:

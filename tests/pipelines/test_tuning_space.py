@@ -86,6 +86,18 @@ def test_planned_gates_are_smaller_than_their_labeler(rows: Dataset) -> None:
     assert stronger.epochs == 2 * first.epochs
 
 
+@pytest.mark.parametrize(("gate", "width", "wanted"), [("application", 12, None), ("cnn", 1, 1), ("cnn", 3, 2)])
+@pytest.mark.parametrize("rows", ["cnn"], indirect=True)
+def test_a_planned_gate_has_a_width_only_where_its_network_has_one(
+    rows: Dataset, gate: str, width: int, wanted: int | None
+) -> None:
+    config = config_for("cnn", model={**MODELS["cnn"], "network_options": {"width": width}})
+    config = config.model_copy(update={"gate": config_for(gate).gate})
+    planned = [setting for setting in space_of(config, rows).planned() if setting.kind == CASCADE]
+    options = config_of(config, planned[1]).gate.network_options
+    assert (options or {}).get("width") == wanted
+
+
 @pytest.mark.parametrize("rows", ["linear"], indirect=True)
 def test_balanced_labelers_vary_in_their_bags(rows: Dataset) -> None:
     config = config_for("linear", strategy="balanced", n_bags=10)
