@@ -39,8 +39,10 @@ class ArrayFile(RowSource):
 
     Examples
     --------
-    >>> np.save("rows.npy", np.arange(6.0).reshape(3, 2))
-    >>> ArrayFile(Path("rows.npy"))[np.array([2, 0])].tolist()
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     np.save(Path(folder) / "rows.npy", np.arange(6.0).reshape(3, 2))
+    ...     ArrayFile(Path(folder) / "rows.npy")[np.array([2, 0])].tolist()
     [[4.0, 5.0], [0.0, 1.0]]
     """
 
