@@ -91,6 +91,7 @@ class SharedFit(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     """
 
     passes_rows_on = True
+    """That `estimator_` computes every prediction, so that it may be used in the place of this one."""
 
     def __init__(self, estimator: Any) -> None:
         self.estimator = estimator

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from cascade.data.rows import BLOCK
 from cascade.estimators.forking import bags_of
-from cascade.estimators.linear import kind_of, models_per_label
+from cascade.estimators.linear import kind_of, models_per_label, unwrapped
 
 LARGE = 4096
 """Rows per call of estimators whose validation costs more than their arithmetic on `BLOCK` rows."""
@@ -62,8 +62,7 @@ def block_size(estimator: Any, X: Any) -> BlockSize:
 
 def _dependence(estimator: Any, is_sparse: bool) -> Dependence:
     """Return that of a fitted estimator on rows that are sparse or not."""
-    if getattr(estimator, "passes_rows_on", False):
-        return _dependence(estimator.estimator_, is_sparse)
+    estimator = unwrapped(estimator)
     kind = kind_of(estimator)
     if kind == "Pipeline":
         *steps, (_, last) = estimator.steps

@@ -97,11 +97,15 @@ def linear_form(estimator: Any) -> LinearForm | None:
     >>> bool(np.allclose(linear_form(model)(X)[:, 0], model.decision_function(X)))
     True
     """
-    if getattr(estimator, "passes_rows_on", False):
-        return linear_form(estimator.estimator_)
+    estimator = unwrapped(estimator)
     if kind_of(estimator) == "BalancedBinaryRelevance":
         return _balanced_form(estimator)
     return _form(_columns(estimator))
+
+
+def unwrapped(estimator: Any) -> Any:
+    """Return the fitted estimator that a wrapper passes rows on to unchanged; other estimators as they are."""
+    return estimator.estimator_ if getattr(estimator, "passes_rows_on", False) else estimator
 
 
 def kind_of(estimator: Any) -> str:
@@ -142,8 +146,7 @@ def _balanced_form(model: Any) -> LinearForm | None:
 
 def _columns(estimator: Any) -> list[Column] | None:
     """Return weights and intercept of each output; None for an estimator of another kind."""
-    if getattr(estimator, "passes_rows_on", False):
-        return _columns(estimator.estimator_)
+    estimator = unwrapped(estimator)
     kind = kind_of(estimator)
     if kind == "Pipeline":
         return _scaled_columns(estimator)
