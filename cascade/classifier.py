@@ -31,7 +31,7 @@ from cascade.fitting.fit import fit_crossed, fit_held_out
 from cascade.fitting.gate_policy import GatePolicy
 from cascade.fitting.options import RuleOptions
 from cascade.fitting.rehearsal import rehearse
-from cascade.fitting.stages import Stages
+from cascade.fitting.stages import Stages, is_exit
 from cascade.fitting.training_set import TrainingSet
 from cascade.predictor import CascadePredictor
 from cascade.rules.rules import Prediction
@@ -49,11 +49,12 @@ class CascadeClassifier(MultilabelClassifier):
 
     Parameters
     ----------
-    gate : estimator or "none", optional
+    gate : estimator, "exit" or "none", optional
         Classifier with `predict_proba` for "some label is present". Default: boosted trees for tables, logistic
         regression for sparse rows and for the TF-IDF of texts, a Keras network for images; see
-        `cascade.estimators.defaults`. "none": a flat model, in which the labeler predicts `any` and all labels of every
-        row.
+        `cascade.estimators.defaults`. "exit": an exit of the labeler's network, trained together with it; see
+        `cascade.estimators.neural.exit_classifier`. "none": a flat model, in which the labeler predicts `any` and all
+        labels of every row.
     labeler : estimator, optional
         Multi-label classifier with `predict_proba`, such as `BalancedBinaryRelevance`. Default: one model per label of
         the kind that the gate has by default, or one network. It is trained on the rows of `negative_pool`.
@@ -250,6 +251,11 @@ class CascadeClassifier(MultilabelClassifier):
         if self._is_flat():
             return Stages(labeler, None, *options)
         gate = default_estimator("gate", X) if self.gate is None else self.gate
+        if isinstance(gate, str) and is_exit(gate):
+            # Imported here, since only networks have an exit, and Keras is an extra.
+            from cascade.estimators.neural.exit_classifier import exit_of
+
+            gate = exit_of(labeler)
         warn_where_unsuited("gate", gate, X, stacklevel=4)
         return Stages(gate, labeler, *options)
 

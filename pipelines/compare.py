@@ -10,7 +10,16 @@ from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
 from cascade.config.build import build_model, with_defaults
-from cascade.config.schema import AutoGate, KerasGate, KerasModel, LabelerConfig, NoGate, RunConfig, SklearnGate
+from cascade.config.schema import (
+    AutoGate,
+    ExitGate,
+    KerasGate,
+    KerasModel,
+    LabelerConfig,
+    NoGate,
+    RunConfig,
+    SklearnGate,
+)
 from cascade.data import Dataset
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page
@@ -48,9 +57,12 @@ def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -
 
 
 def with_stages(config: RunConfig) -> RunConfig:
-    """Return a config with gate and labeler: without a gate, the one model becomes both."""
+    """Return a config with a gate of its own and a labeler: without a gate, the one model becomes both."""
     if config.flat is not None:
         stages: dict[str, Any] = {"flat": None, "labeler": LabelerConfig(model=config.flat.model)}
+    elif isinstance(config.gate, ExitGate):
+        # Exits are tried beside gates of their own.
+        return config.model_copy(update={"gate": AutoGate(targets=config.gate.targets)})
     elif isinstance(config.gate, NoGate):
         stages = {}
     else:
@@ -71,7 +83,7 @@ def contenders_of(config: RunConfig, data: Dataset, pools: tuple[str, ...]) -> d
     assert not isinstance(folds, str)
     # A model of a single label has no rare labels to sample; the models of all labels keep `sampling`.
     binary = model.model_copy(update={"sampling": None}) if isinstance(model, KerasModel) else model
-    assert not isinstance(config.gate, NoGate)
+    assert not isinstance(config.gate, (ExitGate, NoGate))
     # `pools` replaces the config's pool. Calibration folds are passed separately: flat contenders use them too.
     options = config.cascade.model_dump(exclude={"negative_pool", "calibration_folds"})
     return contenders(

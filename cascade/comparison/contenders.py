@@ -60,7 +60,7 @@ def contenders(
     dict
         The flat model; the flat model with balanced class weights, if the base learner has them; the peer stack, if
         rows can be copied; the literal recipe; both flat models with calibration; balanced models without a gate, with
-        calibration; a cascade per labeler and pool.
+        calibration; a cascade per labeler and pool, and one with an exit as gate where the network can have one.
     """
     common: dict[str, Any] = {"calibration_folds": calibration_folds, "random_state": random_state}
     # Options of decisions are shared: otherwise F1 and coherence would compare decisions instead of models.
@@ -93,7 +93,22 @@ def contenders(
             models[f"cascade, {kind}, {pool}"] = CascadeClassifier(
                 gate, labeler, any_label=any_label, negative_pool=pool, **common, **cascade_options
             )
+    if _can_have_exit(multilabel):
+        # Both are one training on all rows, so there is no other pool and no gate to share.
+        options = {**cascade_options, "pretrain": "all", "share_trunk": False}
+        models["cascade, exit"] = CascadeClassifier(
+            "exit", multilabel, any_label=any_label, negative_pool="all", **common, **options
+        )
     return models
+
+
+def _can_have_exit(multilabel: Any) -> bool:
+    if not makes_batches(multilabel):
+        return False
+    # Imported here, since only networks have an exit, and Keras is an extra.
+    from cascade.estimators.neural.exit_classifier import can_have_exit
+
+    return can_have_exit(multilabel)
 
 
 def _weighted(binary: Any) -> Any:

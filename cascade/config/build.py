@@ -12,6 +12,7 @@ from cascade.classifier import CascadeClassifier
 from cascade.config.schema import (
     AutoGate,
     AutoModel,
+    ExitGate,
     KerasGate,
     KerasModel,
     ManyLabelsConfig,
@@ -43,7 +44,7 @@ def with_defaults(config: RunConfig, data: Dataset) -> RunConfig:
     if config.flat is not None:
         return config
     labeler = config.labeler.model_copy(update={"model": _resolved(config.labeler.model, "labeler", data)})
-    gate = config.gate if isinstance(config.gate, NoGate) else _resolved(config.gate, "gate", data)
+    gate = config.gate if isinstance(config.gate, (ExitGate, NoGate)) else _resolved(config.gate, "gate", data)
     config = config.model_copy(update={"gate": gate, "labeler": labeler})
     unfitted = build_cascade(config, data)
     n_groups = len(data) if data.groups is None else len(np.unique(data.groups))
@@ -75,7 +76,7 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
         labeler = _multilabel(part.model, data)
     gate = config.gate
     return CascadeClassifier(
-        "none" if isinstance(gate, NoGate) else build_model(gate, data),
+        gate.kind if isinstance(gate, (ExitGate, NoGate)) else build_model(gate, data),
         labeler,
         any_label=config.data.any_label,
         label_names=data.label_names,

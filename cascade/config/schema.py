@@ -215,6 +215,13 @@ class AutoGate(AutoModel):
     targets: Targets = "auto"
 
 
+class ExitGate(ConfigModel):
+    """An exit of the labeler's network as gate, trained together with it."""
+
+    kind: Literal["exit"] = "exit"
+    targets: Targets = "auto"
+
+
 class NoGate(ConfigModel):
     """No gate: a flat model, in which the labeler predicts all labels of every row."""
 
@@ -223,15 +230,18 @@ class NoGate(ConfigModel):
 
 def _gate_family(gate: Any) -> str:
     kind = gate.get("kind") if isinstance(gate, dict) else getattr(gate, "kind", None)
-    return "none" if kind == "none" else _family(gate)
+    return kind if kind in ("exit", "none") else _family(gate)
 
 
 Gate = Annotated[
     Annotated[KerasGate, Tag("keras")]
     | Annotated[SklearnGate, Tag("sklearn")]
     | Annotated[AutoGate, Tag("auto")]
+    | Annotated[ExitGate, Tag("exit")]
     | Annotated[NoGate, Tag("none")],
-    Discriminator(_gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto, none"),
+    Discriminator(
+        _gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto, exit, none"
+    ),
 ]
 
 

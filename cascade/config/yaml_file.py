@@ -115,7 +115,7 @@ def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
     if not first["loc"]:
         return f"{sentence}."
     # pydantic adds the tag of a union to the place, which is no key. A top-level key is kept whatever its name.
-    tags = ("keras", "sklearn", "auto", "none")
+    tags = ("keras", "sklearn", "auto", "exit", "none")
     where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in tags]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":

@@ -9,6 +9,7 @@ import numpy as np
 
 from cascade.data.rows import makes_batches
 from cascade.errors import ConfigError
+from cascade.fitting.stages import is_exit
 
 AUTO = "auto"
 HELD_OUT_SIZE = 0.2
@@ -80,7 +81,8 @@ class RecipeOptions:
         """Choose what is left to the data.
 
         The pool is "gated": the labeler learns from the rows that it will meet. With fewer groups than this pool needs,
-        it is "positives". The rules are fitted out of fold where that is cheap. For networks, for many rows or labels
+        it is "positives". With a gate that is an exit of the labeler's network it is "all", since both are one training
+        on all rows. The rules are fitted out of fold where that is cheap. For networks, for many rows or labels
         and with few groups, rows are held out.
 
         Parameters
@@ -89,7 +91,7 @@ class RecipeOptions:
             Number of rows and labels.
         n_groups : int
             Without groups each row is one.
-        gate, labeler : unfitted estimators
+        gate, labeler : unfitted estimators, or "exit"
 
         Examples
         --------
@@ -101,6 +103,7 @@ class RecipeOptions:
         if pool == AUTO:
             # Two groups more: one may be held out for the rules, and another one for a certificate.
             pool = "gated" if n_groups >= POOL_FOLDS + 2 else "positives"
+            pool = "all" if is_exit(gate) else pool
         if isinstance(folds, str):
             networks = makes_batches(gate) or makes_batches(labeler)
             fits = shape[0] * max(shape[1], MOST_FOLDED_LABELS)

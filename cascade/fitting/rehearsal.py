@@ -35,14 +35,16 @@ def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[tuple[str, Any]]
     """
     plan = plan_labels(examples.labels, examples.any_index)
     stages.check(plan, examples.known is not None)
-    for role, estimator, target in _targets(stages, examples, plan):
-        model = rehearse_model(estimator, role, examples.X, target)
+    for role, estimator, rows, target in _targets(stages, examples, plan):
+        model = rehearse_model(estimator, role, examples.X, target, rows)
         if model is not None:
             yield role, model
 
 
-def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix) -> Any:
+def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix, rows: Rows | None = None) -> Any:
     """Check the options of a model, and return one to try to save.
+
+    `target` is that of the rows `rows` of `X`; without them, of all.
 
     Returns
     -------
@@ -66,23 +68,23 @@ def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix) -> An
         raise ConfigError(f"`{role}`: {error}") from error
     if all(type(part).__module__.startswith(PROVEN) for part in _parts(estimator)):
         return None
-    rows, target = _few(target)
+    few, target = _few(target)
     try:
-        return fit_labels(clone(estimator), X, rows, target)
+        return fit_labels(clone(estimator), X, few if rows is None else rows[few], target)
     except Exception:
         # Few rows may be too few for an estimator, such as one that splits them again. The fit itself will tell.
         return None
 
 
-def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, LabelMatrix]]:
+def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, Rows, LabelMatrix]]:
     rows = np.arange(len(examples.labels))
     with_target = examples.with_gate_target(rows)
     target = examples.gate_target(with_target, stages.gate_labels(plan, examples.known is not None))
     # A gate of one class is not fitted at all.
     if 0 < np.count_nonzero(target.values[:, 0]) < len(target):
-        yield "labeler" if stages.labeler is None else "gate", stages.gate, target
+        yield "labeler" if stages.labeler is None else "gate", stages.gate, with_target, target
     if stages.labeler is not None and len(plan.learned):
-        yield "labeler", stages.labeler, examples.labels.part(rows, plan.learned)
+        yield "labeler", stages.labeler, rows, examples.labels.part(rows, plan.learned)
 
 
 def check_options(estimator: Any, role: str) -> None:

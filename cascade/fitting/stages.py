@@ -21,6 +21,7 @@ from cascade.utils.types import Rows
 
 logger = logging.getLogger(__name__)
 
+EXIT = "exit"
 GATE_TARGETS = ("auto", "any", "labels")
 """What a gate learns: whether some label is present, or this and each label."""
 PRETRAIN = ("none", "all")
@@ -47,6 +48,8 @@ class Stages:
         Rows that a labeler network is trained on before it is fine-tuned on its pool.
     gate_targets : {"auto", "any", "labels"}
         Whether the gate learns each label beside `any`. "auto": where it can.
+
+    A gate with the attribute `is_exit` is an exit of the labeler's network, and fits the labeler, too.
     """
 
     gate: Any
@@ -67,6 +70,12 @@ class Stages:
 
     def check(self, plan: LabelPlan, missing: bool) -> None:
         """Raise an error for a stage that would otherwise fail only after the other one was trained."""
+        if is_exit(self.gate) and (self.share_trunk or self.pretrain == "none"):
+            option, value = ("share_trunk", True) if self.share_trunk else ("pretrain", "none")
+            raise ConfigError(
+                f"`{option}` must have its default with `gate='exit'`, where gate and labeler are trained as one "
+                f"network on all rows. Received {value!r}."
+            )
         n_labels = len(plan.learned)
         n_outputs = 1 + len(self.gate_labels(plan, missing))
         stages = (
@@ -94,22 +103,27 @@ class Stages:
 
     def fit_gate(self, examples: TrainingSet, rows: Rows, plan: LabelPlan, fold: tuple[int, ...] = ()) -> Any:
         """Fit a gate on `rows`; `fold` seeds a gate of one fold, and is empty for the final gate."""
-        rows = _with_gate_target(examples, rows, fold)
+        with_target = _with_gate_target(examples, rows, fold)
         columns = self.gate_labels(plan, examples.known is not None)
-        target = examples.gate_target(rows, columns)
+        target = examples.gate_target(with_target, columns)
         has_label = target.values[:, 0]
         role = "flat model" if self.labeler is None else "gate"
         learned = f", {len(columns)} labels" if len(columns) else ""
         n_with_label = has_label.sum(dtype=np.int64)
-        logger.info("%s%s: %d rows, %d with a label%s", role, _named(fold), len(rows), n_with_label, learned)
+        logger.info("%s%s: %d rows, %d with a label%s", role, _named(fold), len(with_target), n_with_label, learned)
         if not has_label.any() or has_label.all():
             # A target of one class cannot be learned: every row gets its prior, 0 or 1. The estimator ignores X, so a
             # column of zeros is enough.
-            prior = target.values if len(rows) else np.zeros((1, target.shape[1]), dtype=np.int64)
+            prior = target.values if len(target) else np.zeros((1, target.shape[1]), dtype=np.int64)
             return DummyClassifier(strategy="prior").fit(np.zeros((len(prior), 1)), prior)
         # Gate and labeler of each fold have separate seed sequences (0 and 1), so none depends on the order of fits.
         gate = fresh(self.gate, [self.random_state, 0, *fold])
-        return fit_labels(gate, examples.X, rows, target, **examples.extra(rows))
+        if not is_exit(gate):
+            return fit_labels(gate, examples.X, with_target, target, **examples.extra(with_target))
+        logger.info("labeler%s: %d rows, %d labels, in the same training", _named(fold), len(rows), len(plan.learned))
+        # The labeler learns from every row, also where it is not known whether the row has a label.
+        target = examples.gate_target(rows, np.concatenate([columns, plan.learned]))
+        return fit_labels(gate, examples.X, rows, target, n_gate_outputs=1 + len(columns), **examples.extra(rows))
 
     def fit_labeler(
         self, examples: TrainingSet, rows: Rows, pool: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
@@ -129,17 +143,15 @@ class Stages:
             labels = examples.labels.part(part, plan.learned)
             return fit_labels(labeler, examples.X, part, labels, trunk=trunk, **examples.extra(part))
 
-        given = labeler.get_params(deep=False)
+        if hasattr(gate, "labeler_"):
+            take_fit(labeler, gate.labeler_)
+            return labeler if len(pool) == len(rows) else self._fine_tuned(labeler, lambda: fit(pool, ", fine-tuning"))
         # Balanced bags of networks make batches, too, but each bag has its own rows and cannot be tuned on the pool.
-        if self.pretrain == "none" or len(pool) == len(rows) or not given.keys() >= FINE_TUNED:
+        is_tuned = labeler.get_params(deep=False).keys() >= FINE_TUNED
+        if self.pretrain == "none" or len(pool) == len(rows) or not is_tuned:
             return fit(pool)
         self.pretrained(labeler, rows, plan, gate, fold, lambda: fit(rows, ", pretraining"))
-        labeler.set_params(
-            warm_start=True,
-            learning_rate=FINE_TUNING_RATE * given["learning_rate"],
-            epochs=math.ceil(FINE_TUNING_EPOCHS * given["epochs"]),
-        )
-        return fit(pool, ", fine-tuning").set_params(**given)
+        return self._fine_tuned(labeler, lambda: fit(pool, ", fine-tuning"))
 
     def pretrained(
         self, labeler: Any, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...], fit: Callable[[], object]
@@ -147,11 +159,31 @@ class Stages:
         """Pretrain a labeler network on `rows` by calling `fit`; a subclass may take its weights from elsewhere."""
         fit()
 
+    def _fine_tuned(self, labeler: Any, fit: Callable[[], Any]) -> Any:
+        """Train a fitted labeler network further by calling `fit`."""
+        given = labeler.get_params(deep=False)
+        labeler.set_params(
+            warm_start=True,
+            learning_rate=FINE_TUNING_RATE * given["learning_rate"],
+            epochs=math.ceil(FINE_TUNING_EPOCHS * given["epochs"]),
+        )
+        return fit().set_params(**given)
+
     def _trunk(self, gate: Any, labeler: Any) -> Any:
         if not (makes_batches(gate) and makes_batches(labeler)):
             kinds = f"{type(gate).__name__} and {type(labeler).__name__}"
             raise ConfigError(f"`share_trunk` needs Keras networks as gate and labeler. Received {kinds}.")
         return gate
+
+
+def is_exit(gate: Any) -> bool:
+    """Return whether a gate, fitted or not, is an exit of the labeler's network; "exit" is one by its name."""
+    return gate == EXIT if isinstance(gate, str) else getattr(gate, "is_exit", False)
+
+
+def take_fit(model: Any, fitted: Any) -> None:
+    """Give a model all that a fit has set in another one, and none of its parameters."""
+    vars(model).update({name: value for name, value in vars(fitted).items() if name.endswith("_")})
 
 
 def _takes_labels(estimator: Any) -> bool:

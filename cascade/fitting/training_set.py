@@ -60,14 +60,18 @@ class TrainingSet:
 
     def with_gate_target(self, rows: Rows) -> Rows:
         """Select those of `rows` that the gate can learn from: with a label, or known to have none."""
-        # More rows than `any_known` marks: one known positive is a target, though it is no use for a prevalence.
-        any_known = self.any_known(rows)
-        return rows if any_known is None else rows[any_known | self.Y[rows].any(axis=1)]
+        has_target = self._has_gate_target(rows)
+        return rows if has_target is None else rows[has_target]
 
     def gate_target(self, rows: Rows, columns: Rows) -> LabelMatrix:
-        """Return what a gate learns on `rows`, which all have a target: `any`, then the labels `columns`."""
-        part = self.labels.part(rows, columns)
-        # `any` is 1 from a single known positive on; `with_gate_target` has left out the rows where it is not known.
+        """Return what a gate learns on `rows`: `any`, which may be missing, then the labels `columns`."""
+        part, has_target = self.labels.part(rows, columns), self._has_gate_target(rows)
         values = np.column_stack([self.Y[rows].any(axis=1), part.values])
-        known = None if part.known is None else np.column_stack([np.ones(len(rows), dtype=bool), part.known])
-        return LabelMatrix(values, known)
+        if part.known is None or has_target is None:
+            return LabelMatrix(values)
+        return LabelMatrix(values, np.column_stack([has_target, part.known]))
+
+    def _has_gate_target(self, rows: Rows) -> Mask | None:
+        # More rows than `any_known` marks: one known positive is a target, though it is no use for a prevalence.
+        any_known = self.any_known(rows)
+        return None if any_known is None else any_known | self.Y[rows].any(axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cascade.errors import DataError
 from cascade.metrics.bootstrap import percentiles
-from cascade.tuning.trial import CASCADE, FLAT, Judgement, Trial
+from cascade.tuning.trial import FLAT, Judgement, Trial
 
 MARGIN = 0.005
 """How far below the best flat model the lower end of the interval may be."""
@@ -51,7 +51,7 @@ class Choice:
     @property
     def pays(self) -> bool:
         """Whether a cascade was chosen."""
-        return self.chosen.setting.kind == CASCADE
+        return self.chosen.setting.kind != FLAT
 
 
 def choose(trials: Sequence[Trial], maximise: bool, margin: float = MARGIN) -> Choice:

@@ -14,7 +14,7 @@ from cascade.tuning.plan import next_setting
 from cascade.tuning.problem import Problem
 from cascade.tuning.pruning import reason_to_prune
 from cascade.tuning.space import Space
-from cascade.tuning.trial import CASCADE, FLAT, Judgement, Setting, Trial
+from cascade.tuning.trial import CASCADE, Judgement, Setting, Trial
 
 logger = logging.getLogger("cascade.tuning")
 
@@ -95,7 +95,7 @@ def _run(problem: Problem, space: Space, setting: Setting, trials: Sequence[Tria
 
 
 def _judged(trial: Trial, problem: Problem, space: Space, trials: Sequence[Trial], parts: Parts, seed: int) -> Trial:
-    if trial.setting.kind == FLAT:
+    if trial.setting.kind != CASCADE:
         return replace(trial, judgement=problem.judge(trial.setting, parts, seed))
     before = space.preview_of(trial.setting)
     first = problem.judge(before, parts, seed)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any
 
 from cascade.classifier import CascadeClassifier
-from cascade.fitting.stages import Stages
+from cascade.fitting.stages import Stages, is_exit, take_fit
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan
 from cascade.tuning.parts import Parts
@@ -28,18 +29,27 @@ class SharedStages(Stages):
     def fit_gate(self, examples: TrainingSet, rows: Rows, plan: LabelPlan, fold: tuple[int, ...] = ()) -> Any:
         """Fit a gate, or take the one that was fitted on the same rows with the same parameters."""
         columns = self.gate_labels(plan, examples.known is not None).tolist()
-        return self._shared(
-            key_of("gate", _described(self.gate), columns, fold, _digest(rows), self._others()),
-            lambda: super(SharedStages, self).fit_gate(examples, rows, plan, fold),
-        )
+        key = key_of("gate", _described(self.gate), columns, fold, _digest(rows), self._others())
+
+        @cache
+        def fitted() -> Any:
+            return super(SharedStages, self).fit_gate(examples, rows, plan, fold)
+
+        gate = self._shared(key, fitted)
+        # A gate that is an exit has fitted the labeler, which is a part of its own.
+        if is_exit(self.gate):
+            labeler = self._shared(key_of("labeler", key), lambda: getattr(fitted(), "labeler_", None))
+            if labeler is not None:
+                gate.labeler_ = labeler
+        return gate
 
     def fit_labeler(
         self, examples: TrainingSet, rows: Rows, pool: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...] = ()
     ) -> Any:
         """Fit a labeler, or take the one that was fitted on the same rows and pool with the same parameters."""
-        # A flat model is all gate.
-        if self.labeler is None:
-            return None
+        # A flat model is all gate, and an exit has fitted the labeler.
+        if self.labeler is None or is_exit(self.gate):
+            return super().fit_labeler(examples, rows, pool, plan, gate, fold)
         # On all rows there is nothing to pretrain, so the labeler is the same as a pretrained one.
         whole = len(pool) == len(rows)
         return self._shared(
@@ -57,8 +67,8 @@ class SharedStages(Stages):
             return labeler
 
         loaded = self._shared(self._labeler_key(rows, plan, fold, ()), trained)
-        # What a fit sets, and none of the parameters: those of a loaded network are not the ones that it was made with.
-        vars(labeler).update({name: value for name, value in vars(loaded).items() if name.endswith("_")})
+        # The parameters of a loaded network are not the ones that it was made with.
+        take_fit(labeler, loaded)
 
     def _labeler_key(self, pool: Rows, plan: LabelPlan, fold: tuple[int, ...], before: tuple[str, ...]) -> str:
         start = _described(self.gate) if self.share_trunk else None

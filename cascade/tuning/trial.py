@@ -10,8 +10,8 @@ import numpy as np
 from cascade.utils.keys import key_of
 from cascade.utils.types import Floats
 
-FLAT, CASCADE = "flat", "cascade"
-KINDS = (FLAT, CASCADE)
+FLAT, CASCADE, EXIT = "flat", "cascade", "exit"
+"""Kinds of models: without a gate, with a gate of its own, and with an exit of the labeler's network as gate."""
 
 Values = dict[str, Any]
 """Values by config key; plain data."""
@@ -19,11 +19,11 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Setting:
-    """What a trial fits: a flat model or a cascade, and the values that it changes in the config.
+    """What a trial fits, and the values that it changes in the config.
 
     Attributes
     ----------
-    kind : {"flat", "cascade"}
+    kind : {"flat", "cascade", "exit"}
     values : dict
         Values by config key.
     """

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cascade.config.schema import AutoModel, KerasModel, Model, NoGate, RunConfig
+from cascade.config.build import build_model
+from cascade.config.schema import AutoModel, ExitGate, KerasModel, Model, NoGate, RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.tuning.space import Space
-from cascade.tuning.trial import FLAT, Setting, Values
+from cascade.tuning.trial import EXIT, FLAT, Setting, Values
 
 Candidates = dict[str, tuple[Any, ...]]
 
@@ -25,6 +26,8 @@ GATE_WIDTHS = (2 / 3, 1 / 2, 1 / 3)
 """Widths of a gate to try, as shares of the labeler's."""
 LABELER_EPOCHS, GATE_EPOCHS = (1, 0.5, 1.5), (1, 2)
 """Epochs to try, as multiples of the config's."""
+ONE_TRAINING: Values = {POOL: "all", "labeler.strategy": "multilabel", "labeler.pretrain": "all"}
+"""Values of a labeler with an exit as gate."""
 NO_GATE: Values = {"cascade.gate_policy": None, "flat_baseline": False, "labeler.strategy": "multilabel"}
 """Values of a flat model: what needs a gate is left out, and of the strategies it has the better one."""
 SEVERAL_OUTPUTS = ("keras", "random_forest")
@@ -36,7 +39,7 @@ ROUNDS, RATE, LEAVES, TREES, PENALTY = 100, 0.1, 31, 100, 1.0
 def space_of(config: RunConfig, data: Dataset) -> Space:
     """Return the space around a config with a gate and without "auto", for rows like those of `data`."""
     model = config.labeler.model
-    assert not isinstance(config.gate, (NoGate, AutoModel))
+    assert not isinstance(config.gate, (ExitGate, NoGate, AutoModel))
     assert not isinstance(model, AutoModel)
     labeler = {f"{LABELER}.{key}": values for key, values in _labeler(model, data).items()}
     searched = {f"{GATE}.{key}": pair for key, pair in _gate(config.gate, model, data).items()}
@@ -54,7 +57,17 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     resized = ({key: value} for key in sizes for value in labeler[key])
     # The config as it is comes last: what is left of the plan has better prospects.
     given = {key: values[0] for key, values in labeler.items()} | {key: value for key, (value, _) in searched.items()}
-    return Space(labeler, cascade, sizes, _longer(model), ({}, *stronger, *resized, given), {POOL: "all"})
+    recipes = {}, *stronger, *resized, given
+    return Space(labeler, cascade, sizes, _longer(model), recipes, {POOL: "all"}, _has_exits(model, data))
+
+
+def _has_exits(model: Model, data: Dataset) -> bool:
+    if not isinstance(model, KerasModel):
+        return False
+    # Imported here, since only networks have an exit, and Keras is an extra.
+    from cascade.estimators.neural.exit_classifier import can_have_exit
+
+    return can_have_exit(build_model(model, data))
 
 
 def _labeler(model: Model, data: Dataset) -> Candidates:
@@ -161,6 +174,9 @@ def config_of(config: RunConfig, setting: Setting) -> RunConfig:
     if setting.kind == FLAT:
         content["gate"] = {"kind": "none"}
         values |= NO_GATE
+    elif setting.kind == EXIT:
+        content["gate"] = {"kind": "exit", "targets": content["gate"]["targets"]}
+        values |= ONE_TRAINING
     for key, value in values.items():
         _set(content, key.split("."), value)
     try:

@@ -118,10 +118,11 @@ def test_a_loss_counts_the_rows_that_know_the_label(kind: str) -> None:
     np.testing.assert_allclose(values[1], of_rows[1], rtol=1e-12)
 
 
-def test_a_cascade_of_a_network_on_missing_labels(table: tuple[np.ndarray, np.ndarray]) -> None:
+@pytest.mark.parametrize("gate", [LogisticRegression(), network(epochs=5)], ids=["linear", "network"])
+def test_a_cascade_of_a_network_on_missing_labels(gate: object, table: tuple[np.ndarray, np.ndarray]) -> None:
     X, Y = table
     some = np.where(hidden(Y, 0.2), np.nan, Y)
-    model = CascadeClassifier(LogisticRegression(), network(epochs=5), negative_pool="all").fit(X, some)
+    model = CascadeClassifier(gate, network(epochs=5), negative_pool="all").fit(X, some)
     ratio = model.predict_proba(X).sum(axis=0) / Y.sum(axis=0)
     np.testing.assert_allclose(ratio, 1, atol=4 / np.sqrt(0.8 * Y.sum(axis=0).min() / 5))
     assert model.predictor_.provenance["labels_missing"] == hidden(Y, 0.2).sum()

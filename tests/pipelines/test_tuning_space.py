@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cascade.config.build import build_cascade
-from cascade.config.schema import NoGate, PolicyConfig, RunConfig
+from cascade.config.schema import ExitGate, NoGate, PolicyConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.errors import ConfigError
-from cascade.tuning.trial import CASCADE, FLAT, Setting
+from cascade.tuning.trial import CASCADE, EXIT, FLAT, Setting
 from cascade_pipelines.steps.tuning_space import config_of, space_of
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -67,6 +67,19 @@ def test_every_setting_is_a_config_and_the_own_values_are_one(kind: str, rows: D
             for name in key.split("."):
                 changed = changed[name]
             assert changed == value
+
+
+@pytest.mark.parametrize("loss", ["bce", "focal"])
+@pytest.mark.parametrize("rows", ["cnn"], indirect=True)
+def test_exits_of_each_size_are_planned_where_the_labeler_can_have_one(loss: str, rows: Dataset) -> None:
+    config = config_for("cnn", model=MODELS["cnn"] | {"loss": loss})
+    exits = [config_of(config, setting) for setting in space_of(config, rows).planned() if setting.kind == EXIT]
+    assert {each.labeler.model.network_options["width"] for each in exits} == (
+        set() if loss == "focal" else {12, 8, 18}
+    )
+    for each in exits:
+        assert each.gate == ExitGate()
+        assert build_cascade(each, rows).get_params(deep=False)["negative_pool"] == "all"
 
 
 @pytest.mark.parametrize("rows", ["cnn"], indirect=True)

@@ -16,6 +16,7 @@ from cascade.estimators.neural.training import EpochLog
 from cascade.fitting.defaults import POOL_FOLDS
 from cascade.tuning.parts import Parts
 from cascade.tuning.shared_stages import with_parts
+from tests.data.test_image_size import scene
 
 
 def labeler(n_networks: int) -> KerasClassifier:
@@ -55,6 +56,19 @@ def test_a_pretrained_network_is_fine_tuned_from_the_weights_of_another_trial(
         LogisticRegression(), labeler(n_networks), negative_pool="gated", pretrain="none", random_state=0
     ).fit(X, Y)
     assert np.abs(shared.predict_proba(X) - unprepared.predict_proba(X)).max() > 1e-3
+
+
+def test_an_exit_is_taken_with_its_labeler(tmp_path: Path) -> None:
+    X, Y = scene(300)
+    model = KerasClassifier("cnn", {"width": 6}, epochs=2, batch_size=32, validation_size=0, random_state=0)
+    cascade = CascadeClassifier("exit", model, random_state=0)
+    # The flat model's labeler has other rows and outputs of the same kind, and is no part of an exit.
+    with_parts(CascadeClassifier(model, model, negative_pool="all", random_state=0), Parts(tmp_path)).fit(X, Y)
+    before = len(list(tmp_path.iterdir()))
+    fitted = [with_parts(cascade, Parts(tmp_path)).fit(X, Y).predict_proba(X) for _ in range(2)]
+    assert len(list(tmp_path.iterdir())) == before + 2
+    np.testing.assert_array_equal(*fitted)
+    np.testing.assert_allclose(fitted[0], cascade.fit(X, Y).predict_proba(X), atol=1e-6)
 
 
 def test_a_network_goes_on_after_its_last_epoch(

@@ -206,7 +206,7 @@ class KerasClassifier(LogOddsClassifier):
         return members(self.network_)
 
     def rehearse(self, X: Any, labels: LabelMatrix) -> Self | None:
-        """Check the options for these rows and labels, and build the network without training it.
+        """Check the options for these rows and labels, of all rows or of some, and build the network untrained.
 
         Returns
         -------
@@ -219,7 +219,7 @@ class KerasClassifier(LogOddsClassifier):
         """
         self._check_parameters()
         X = at_size(X, self.image_size)
-        rows = np.arange(n_rows(X))
+        rows = np.arange(len(labels))
         shape = getattr(X, "shape", None) or np.shape(X)
         if len(shape) < 2:
             raise DataError(f"`X` must hold rows of numbers for a network. Received shape {shape}.")
