@@ -1,4 +1,4 @@
-"""Where the trainings of a run keep their state, so that a killed run goes on from its last finished epoch."""
+"""Where the trainings of a run keep their state: a killed run goes on, and equal trainings are done once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class StoredTrainings:
-    """Files for the states of a run's trainings, by the order in which they begin.
+    """Files for the states of a run's trainings, by the key of what is trained.
 
     Parameters
     ----------
@@ -18,12 +18,11 @@ class StoredTrainings:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.begun = folder, 0
+        self.folder = folder
 
-    def next_path(self) -> Path:
-        """Return the file of the training that begins now."""
-        self.begun += 1
-        return self.folder / f"{self.begun:05d}.npz"
+    def path(self, key: str) -> Path:
+        """Return the file of a training."""
+        return self.folder / f"{key}.npz"
 
 
 _trainings: ContextVar[StoredTrainings | None] = ContextVar("trainings", default=None)
@@ -33,7 +32,8 @@ _trainings: ContextVar[StoredTrainings | None] = ContextVar("trainings", default
 def resumable(folder: Path) -> Iterator[None]:
     """Let networks that are trained in the block, in this thread, keep their state in `folder`.
 
-    A run that is started again must train the same networks in the same order; a state that does not fit is not used.
+    A training that was begun before goes on, in this start or an earlier one, and takes over the weights where it was
+    finished. All trainings must be on the same rows or on views of them.
     """
     token = _trainings.set(StoredTrainings(folder))
     try:
@@ -44,5 +44,5 @@ def resumable(folder: Path) -> Iterator[None]:
 
 def stored_trainings() -> StoredTrainings | None:
     """Return where trainings keep their state; None where they need not."""
-    # Other threads do not see it: the order in which they begin would not be the same in each start.
+    # Other threads do not see it: two of them would write to one file.
     return _trainings.get()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -130,8 +130,9 @@ class Stages:
     ) -> Any:
         """Fit a labeler on the rows `pool` out of the fitting rows; return None where there is no label to learn.
 
-        A network can be pretrained on all fitting rows, since rows without a label teach it too. Its probabilities
-        are those of the last phase, so prior correction and merge follow the pool with and without pretraining.
+        A network can be pretrained on all fitting rows, since rows without a label teach it too. Where its outputs are
+        separate, it begins as the flat model, with `any` as another output that is then left out. Its probabilities are
+        those of the last phase, so prior correction and merge follow the pool with and without pretraining.
         """
         if self.labeler is None or not len(plan.learned):
             return None
@@ -143,21 +144,36 @@ class Stages:
             labels = examples.labels.part(part, plan.learned)
             return fit_labels(labeler, examples.X, part, labels, trunk=trunk, **examples.extra(part))
 
-        if hasattr(gate, "labeler_"):
-            take_fit(labeler, gate.labeler_)
-            return labeler if len(pool) == len(rows) else self._fine_tuned(labeler, lambda: fit(pool, ", fine-tuning"))
         # Balanced bags of networks make batches, too, but each bag has its own rows and cannot be tuned on the pool.
         is_tuned = labeler.get_params(deep=False).keys() >= FINE_TUNED
-        if self.pretrain == "none" or len(pool) == len(rows) or not is_tuned:
+        whole = len(pool) == len(rows)
+        if hasattr(gate, "labeler_"):
+            take_fit(labeler, gate.labeler_)
+        elif self.pretrain == "none" or not is_tuned:
             return fit(pool)
-        self.pretrained(labeler, rows, plan, gate, fold, lambda: fit(rows, ", pretraining"))
-        return self._fine_tuned(labeler, lambda: fit(pool, ", fine-tuning"))
+        elif self._begins_flat(labeler, examples, rows):
+            logger.info("labeler%s: from the flat model of all rows", _named(fold))
+            flat = replace(self, gate=self.labeler, labeler=None).fit_gate(examples, rows, plan, fold)
+            labeler.take_outputs(flat, first=1)
+        elif whole:
+            return fit(pool)
+        else:
+            self.pretrained(labeler, rows, plan, gate, fold, lambda: fit(rows, ", pretraining"))
+        return labeler if whole else self._fine_tuned(labeler, lambda: fit(pool, ", fine-tuning"))
 
     def pretrained(
         self, labeler: Any, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...], fit: Callable[[], object]
     ) -> None:
         """Pretrain a labeler network on `rows` by calling `fit`; a subclass may take its weights from elsewhere."""
         fit()
+
+    def _begins_flat(self, labeler: Any, examples: TrainingSet, rows: Rows) -> bool:
+        """Whether the labeler can begin as the flat model on the same rows, which then is one training with it."""
+        if self.share_trunk or not getattr(labeler, "outputs_are_separate", False):
+            return False
+        has_label = examples.Y[rows].any(axis=1)
+        # Where labels are missing, the flat model is fitted on fewer rows than a labeler can learn from.
+        return examples.known is None and bool(has_label.any()) and not has_label.all()
 
     def _fine_tuned(self, labeler: Any, fit: Callable[[], Any]) -> Any:
         """Train a fitted labeler network further by calling `fit`."""

@@ -50,10 +50,13 @@ class SharedStages(Stages):
         # A flat model is all gate, and an exit has fitted the labeler.
         if self.labeler is None or is_exit(self.gate):
             return super().fit_labeler(examples, rows, pool, plan, gate, fold)
-        # On all rows there is nothing to pretrain, so the labeler is the same as a pretrained one.
-        whole = len(pool) == len(rows)
+        before: tuple[str, ...] = (self.pretrain, _digest(rows))
+        if len(pool) == len(rows):
+            # There is nothing to pretrain on, so the labeler is the same as a pretrained one.
+            is_flat = self.pretrain != "none" and self._begins_flat(self.labeler, examples, rows)
+            before = ("flat",) if is_flat else ()
         return self._shared(
-            self._labeler_key(pool, plan, fold, () if whole else (self.pretrain, _digest(rows))),
+            self._labeler_key(pool, plan, fold, before),
             lambda: super(SharedStages, self).fit_labeler(examples, rows, pool, plan, gate, fold),
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +58,10 @@ def against_flat(
     Returns
     -------
     dict
-        As `cascade.comparison.against_flat.paired_quality`, with `operations_per_row`, `seconds_per_row`,
-        `training_seconds` and a `sentence`. A flat model that cannot be fitted has its `error` instead.
+        As `cascade.comparison.against_flat.paired_quality`, with `operations_per_row`, `seconds_per_row` and a
+        `sentence`. A flat model that cannot be fitted has its `error` instead.
     """
     training, test = data.part(rows[0]), data.part(rows[1])
-    started = time.monotonic()
     logger.info("flat model: %d rows, %d labels", len(training), len(data.label_names))
     try:
         model = build_flat(config, data).fit(training.X, training.labels.masked(), groups=training.groups)
@@ -72,14 +70,13 @@ def against_flat(
         reason = str(error).splitlines()[0]
         logger.warning("flat model: not fitted, the report has no comparison with it: %s", reason)
         return {"error": reason}
-    fitted, flat = time.monotonic(), model.predictor_
+    flat = model.predictor_
     figures = _quality(predictor, timed, test, flat)
     figures["operations_per_row"] = paired_cost(
         cascade_operations(predictor.gate, predictor.labeler, float(timed.scores.passed.mean())),
         cascade_operations(flat.gate, flat.labeler, 1.0),
     )
     figures["seconds_per_row"] = _time(config, test, timed, flat, folder)
-    figures["training_seconds"] = fitted - started
     return figures | {"sentence": flat_sentence(figures)}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("keras")
 
+from cascade.data.rows import RowView
 from cascade.estimators.neural import KerasClassifier
 from cascade.estimators.neural.stored_training import StoredTraining
 from cascade.estimators.resumption import resumable
@@ -109,10 +110,27 @@ def test_storing_changes_no_weight_and_what_fits_not_is_not_used(tmp_path: Path)
         assert_equal(weights(found), weights(make().set_params(**options).fit(X, labels)))
 
 
+def test_equal_trainings_of_a_run_are_done_once_and_views_of_other_rows_are_not_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = len(IMAGES) // 2
+    views = [RowView(IMAGES, np.arange(first, first + half)) for first in (0, half, 0)]
+    with monkeypatch.context() as counting, resumable(tmp_path):
+        epochs = epochs_of(counting)
+        # The same labels for all, so that nothing else tells the halves apart.
+        found = [weights(images().fit(view, Y[:half])) for view in views]
+    assert epochs.count(0) == 2
+    assert_equal(found[0], found[2])
+    assert_equal(found[1], weights(images().fit(IMAGES[half:], Y[:half])))
+    assert any((one != other).any() for one, other in zip(found[0], found[1], strict=True))
+
+
 def test_a_damaged_state_begins_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make, X = MODELS["several networks"]
-    (tmp_path / "00001.npz").write_bytes(b"PK\x03\x04 cut")
-    (tmp_path / "00002.npz").write_bytes(b"")
     with resumable(tmp_path):
-        assert_equal(weights(make().fit(X, Y)), weights(make().fit(X, Y)))
+        undisturbed = weights(make().fit(X, Y))
+    for state, content in zip(tmp_path.iterdir(), (b"PK\x03\x04 cut", b""), strict=True):
+        state.write_bytes(content)
+    with resumable(tmp_path):
+        assert_equal(weights(make().fit(X, Y)), undisturbed)
     assert "cannot be read, it begins again" in caplog.text

@@ -19,9 +19,10 @@ from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import LogOddsClassifier
 from cascade.estimators.early_stopping import AUTO, check_validation_size, split_validation
 from cascade.estimators.loss_options import LossOption, check_loss, make_loss
+from cascade.estimators.losses import Loss, WeightedLoss
 from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
-from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network, members
+from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network, members, with_outputs
 from cascade.estimators.neural.own_network import build_own
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
@@ -204,6 +205,30 @@ class KerasClassifier(LogOddsClassifier):
         """The trained networks, of length `n_networks`, whose mean is `network_`."""
         # From the mean, since a saved model has this alone: a warm start must continue from it as well.
         return members(self.network_)
+
+    @property
+    def outputs_are_separate(self) -> bool:
+        """Whether outputs can be taken from the network: those of a named network, each with a loss of its own."""
+        return isinstance(self.network, str) and self.loss == "bce" and self.sampling is None
+
+    def take_outputs(self, other: KerasClassifier, first: int) -> Self:
+        """Predict the outputs from number `first` on of a fitted classifier with the same parameters.
+
+        The networks are copies, which can be trained further. The outputs of both must be separate.
+        """
+        options = self.network_options or {}
+        networks = [with_outputs(each, slice(first, None), str(self.network), options) for each in other.networks_]
+        return self.set_network(mean_network(networks))
+
+    def set_network(self, network: keras.Model) -> Self:
+        """Predict with a trained network, each of whose outputs is the log-odds of a label."""
+        n_outputs = network.output_shape[1]
+        self.network_ = network
+        self.target_form_ = TargetForm(np.arange(2), is_vector=True) if n_outputs == 1 else TargetForm.matrix(n_outputs)
+        self.classes_ = self.target_form_.classes
+        loss: Loss = WeightedLoss(np.ones((n_outputs, 2)))
+        self.loss_, self.sampling_shift_ = loss, np.zeros(n_outputs)
+        return self
 
     def rehearse(self, X: Any, labels: LabelMatrix) -> Self | None:
         """Check the options for these rows and labels, of all rows or of some, and build the network untrained.

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any, Self
 
 import keras
-import numpy as np
 from numpy.typing import ArrayLike
 
 from cascade.data.rows import as_dense, take
-from cascade.data.targets import TargetForm
 from cascade.errors import ConfigError
-from cascade.estimators.losses import WeightedLoss
 from cascade.estimators.neural.classifier import TRIED_ROWS, KerasClassifier
 from cascade.estimators.neural.networks import EXIT, HEAD, WITH_EXIT, mean_network, until
 from cascade.utils.types import Rows
@@ -67,15 +64,13 @@ class ExitClassifier(KerasClassifier):
         """
         self.n_gate_outputs_ = n_gate_outputs
         super().fit(X, y, groups, sample_weight, trunk)
-        networks, n_outputs = self.networks_, len(self.classes_)
-        self.labeler_ = KerasClassifier(**self.get_params(deep=False))
-        _restrict(self.labeler_, mean_network([until(each, HEAD) for each in networks]), n_outputs - n_gate_outputs)
+        networks, head = self.networks_, mean_network([until(each, HEAD) for each in self.networks_])
+        self.labeler_ = KerasClassifier(**self.get_params(deep=False)).set_network(head)
         # Several networks make a better labeler; a gate has to be cheap, so it is an exit of the first alone.
         early = until(networks[0], EXIT)
         alone = keras.models.clone_model(early)
         alone.set_weights(early.get_weights())
-        _restrict(self, alone, n_gate_outputs)
-        return self
+        return self.set_network(alone)
 
     def _build(self, X: Any, n_outputs: int, training: Rows) -> keras.Model:
         rows = as_dense(take(X, training[:TRIED_ROWS]))
@@ -88,9 +83,8 @@ class ExitClassifier(KerasClassifier):
 
 def can_have_exit(labeler: Any) -> bool:
     """Return whether a labeler is a network with which an exit can be trained."""
-    is_known = isinstance(labeler, KerasClassifier) and labeler.network in WITH_EXIT
     # Other losses and samples depend on counts of labels, and here each label has two outputs.
-    return is_known and labeler.loss == "bce" and labeler.sampling is None
+    return isinstance(labeler, KerasClassifier) and labeler.network in WITH_EXIT and labeler.outputs_are_separate
 
 
 def exit_of(labeler: Any) -> ExitClassifier:
@@ -107,11 +101,3 @@ def exit_of(labeler: Any) -> ExitClassifier:
             f"without `sampling`. Received {labeler!r}."
         )
     return ExitClassifier(**labeler.get_params(deep=False))
-
-
-def _restrict(model: KerasClassifier, network: keras.Model, n_outputs: int) -> None:
-    """Make a model predict with a network of some outputs of the one that was trained."""
-    model.network_ = network
-    model.target_form_ = TargetForm(np.arange(2), True) if n_outputs == 1 else TargetForm.matrix(n_outputs)
-    model.classes_ = model.target_form_.classes
-    model.loss_, model.sampling_shift_ = WeightedLoss(np.ones((n_outputs, 2))), np.zeros(n_outputs)

@@ -182,6 +182,16 @@ def members(network: keras.Model) -> list[keras.Model]:
     return inner if is_mean and len(inner) == len(network.layers) - 2 else [network]
 
 
+def with_outputs(network: keras.Model, columns: slice, name: str, options: dict[str, Any]) -> keras.Model:
+    """Return a network of some outputs of another one, which was built by `name` and `options`, with its weights."""
+    kernel, bias = (weights[..., columns] for weights in network.layers[-1].get_weights())
+    inputs = network.inputs[0]
+    part = build_network(name, tuple(inputs.shape[1:]), len(bias), str(inputs.dtype), options)
+    copy_trunk(network, part)
+    part.layers[-1].set_weights([kernel, bias])
+    return part
+
+
 def copy_trunk(source: keras.Model, target: keras.Model) -> None:
     """Copy the weights of every layer of `source` before the head to `target`."""
     source_layers, target_layers = (

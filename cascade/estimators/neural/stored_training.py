@@ -14,8 +14,10 @@ import keras
 import numpy as np
 from scipy import sparse
 
+from cascade.data.rows import RowView
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.utils.atomic import new_file
+from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.training")
 
@@ -128,7 +130,7 @@ class StoredTraining(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def training_key(network: keras.Model, *batches: IndexedBatches | None, options: list[Any]) -> str:
-    """Return a key of what a training depends on besides the rows' features: network, rows, labels and options.
+    """Return a key of what a training depends on besides the features: network, numbers of rows, labels and options.
 
     Parameters
     ----------
@@ -147,9 +149,18 @@ def training_key(network: keras.Model, *batches: IndexedBatches | None, options:
             digest.update(b"none")
             continue
         digest.update(f"{each.batch_size} {each.seed} {each.X.shape}".encode())
-        for part in (each.rows, each.order, each.target, each.weight):
+        for part in (*_viewed(each.X), each.rows, each.order, each.target, each.weight):
             _update(digest, part)
     return digest.hexdigest()
+
+
+def _viewed(X: Any) -> list[Rows]:
+    """Return the numbers of the rows that views select, from the outermost view on."""
+    numbers = []
+    while isinstance(X, RowView):
+        numbers.append(X.rows)
+        X = X.X
+    return numbers
 
 
 def _update(digest: Any, part: Any) -> None:

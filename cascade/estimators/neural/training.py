@@ -103,7 +103,8 @@ def _stored(
     trainings = stored_trainings()
     if trainings is None:
         return None
-    return StoredTraining(trainings.next_path(), training_key(network, batches, validation, options=options), stop)
+    key = training_key(network, batches, validation, options=options)
+    return StoredTraining(trainings.path(key), key, stop)
 
 
 def _fit(
