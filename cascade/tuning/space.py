@@ -34,9 +34,9 @@ class Space:
     preview : dict
         Values with which a cascade is judged before its labeler is fitted on its own pool: a labeler of all rows, which
         other trials have fitted already.
-    has_exits : bool
-        Whether the labeler's network can have an exit, which is tried as gate: of the best flat model so far, and of
-        each other size. Both are one training, so there is nothing else to search for.
+    has_exit : bool
+        Whether the labeler's network can have an exit. It is tried as gate of the best flat model so far. Both are one
+        training, so there is nothing else to search for.
     """
 
     labeler: Candidates
@@ -45,7 +45,7 @@ class Space:
     refinements: tuple[Values, ...] = ()
     recipes: tuple[Values, ...] = ()
     preview: Values = field(default_factory=dict)
-    has_exits: bool = False
+    has_exit: bool = False
 
     @property
     def candidates(self) -> dict[str, tuple[Any, ...]]:
@@ -75,7 +75,7 @@ class Space:
         return Setting(setting.kind, {**setting.values, **self.preview})
 
     def planned(self, best: Values | None = None) -> Iterator[Setting]:
-        """Yield the settings of the start: flat models of each size, the best one refined, its exits, the recipes.
+        """Yield the settings of the start: flat models of each size, the best one refined, its exit, the recipes.
 
         Parameters
         ----------
@@ -91,10 +91,7 @@ class Space:
         best = flat if best is None else best
         for refinement in self.refinements:
             yield Setting(FLAT, {**best, **refinement})
-        if self.has_exits:
+        if self.has_exit:
             yield Setting(EXIT, best)
-            for key in self.sizes:
-                for value in self.labeler[key]:
-                    yield Setting(EXIT, {**best, key: value})
         for recipe in self.recipes:
             yield Setting(CASCADE, {**start, **best, **recipe})

@@ -22,8 +22,10 @@ SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
 SIZES = ("width", "max_iter", "n_estimators")
 """Last names of the keys that determine the size of a labeler."""
-GATE_WIDTHS = (2 / 3, 1 / 2, 1 / 3)
+GATE_WIDTHS = (1 / 2, 2 / 3, 1 / 3)
 """Widths of a gate to try, as shares of the labeler's."""
+LAST_STRIDES = (2, 1)
+"""Strides of the last convolution of a gate: a narrow gate of 2 that sees the whole image lets the fewest rows pass."""
 LABELER_EPOCHS, GATE_EPOCHS = (1, 0.5, 1.5), (1, 2)
 """Epochs to try, as multiples of the config's."""
 ONE_TRAINING: Values = {POOL: "all", "labeler.strategy": "multilabel", "labeler.pretrain": "all"}
@@ -52,16 +54,16 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     searched["cascade.merge"] = config.cascade.merge, ("stacked", "pool")
     cascade = {key: tuple(dict.fromkeys((*values, given))) for key, (given, values) in searched.items()}
     sizes = tuple(key for key in labeler if key.rsplit(".")[-1] in SIZES)
-    gates = _stronger_gates(config.gate, model, data)
-    stronger = [{f"{GATE}.{key}": value for key, value in gate.items()} for gate in gates]
+    gates = _other_gates(config.gate, data)
+    others = [{f"{GATE}.{key}": value for key, value in gate.items()} for gate in gates]
     resized = ({key: value} for key in sizes for value in labeler[key])
     # The config as it is comes last: what is left of the plan has better prospects.
     given = {key: values[0] for key, values in labeler.items()} | {key: value for key, (value, _) in searched.items()}
-    recipes = {}, *stronger, *resized, given
-    return Space(labeler, cascade, sizes, _longer(model), recipes, {POOL: "all"}, _has_exits(model, data))
+    recipes = {}, *others, *resized, given
+    return Space(labeler, cascade, sizes, _longer(model), recipes, {POOL: "all"}, _has_exit(model, data))
 
 
-def _has_exits(model: Model, data: Dataset) -> bool:
+def _has_exit(model: Model, data: Dataset) -> bool:
     if not isinstance(model, KerasModel):
         return False
     # Imported here, since only networks have an exit, and Keras is an extra.
@@ -94,6 +96,8 @@ def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tu
         whole = _whole_width(gate, labeler, data)
         sizes = {} if whole is None else {"network_options.width": (_width(gate, data), _whole(whole, GATE_WIDTHS))}
         images = {"image_size": (gate.image_size, _resolutions(data))} if len(data.X.shape) == 4 else {}
+        if _name(gate, data) == "cnn":
+            images["network_options.last_stride"] = (gate.network_options or {}).get("last_stride", 1), LAST_STRIDES
         return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, GATE_EPOCHS))}
     options = gate.options
     if gate.kind == "hist_gradient_boosting":
@@ -118,16 +122,14 @@ def _longer(model: Model) -> tuple[Values, ...]:
     return ({f"{LABELER}.epochs": max(_whole(model.epochs, LABELER_EPOCHS))},)
 
 
-def _stronger_gates(gate: Model, labeler: Model, data: Dataset) -> list[Values]:
-    """Return gates that cost more and let fewer rows pass."""
+def _other_gates(gate: Model, data: Dataset) -> list[Values]:
+    """Return other gates to try: those that cost more and let fewer rows pass, and of images a smaller one."""
     if isinstance(gate, KerasModel):
         longer: Values = {"epochs": max(_whole(gate.epochs, GATE_EPOCHS))}
-        if len(data.X.shape) < 4:
-            return [longer]
-        whole = _whole_width(gate, labeler, data)
-        # A narrow network at full size lets fewer rows pass than a wide one at half of it, at about the same cost.
-        narrow = {} if whole is None else {"network_options.width": _whole(whole, (1 / 2,))[0]}
-        return [{**longer, **narrow, "image_size": None}, {**longer, "image_size": None}, longer]
+        whole = {"network_options.last_stride": 1} if _name(gate, data) == "cnn" else {}
+        sizes = _resolutions(data)[1:2] if len(data.X.shape) == 4 else ()
+        smaller: list[Values] = [{**whole, "image_size": size} for size in sizes]
+        return [longer, *([{**longer, **whole}] if whole else []), *smaller]
     if gate.kind == "hist_gradient_boosting":
         return [{"options.max_iter": gate.options.get("max_iter", ROUNDS), "options.max_leaf_nodes": LEAVES}]
     if gate.kind == "random_forest":
@@ -144,15 +146,19 @@ def _whole_width(gate: KerasModel, labeler: Model, data: Dataset) -> int | None:
 
 def _width(model: KerasModel, data: Dataset) -> int | None:
     """Return the width of a network; None if it has no such option."""
-    name = model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
-    return (model.network_options or {}).get("width", WIDTHS.get(name))
+    return (model.network_options or {}).get("width", WIDTHS.get(_name(model, data)))
+
+
+def _name(model: KerasModel, data: Dataset) -> str:
+    """Return the name of a model's network."""
+    return model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
 
 
 def _resolutions(data: Dataset) -> tuple[int | None, ...]:
     """Return heights of the gate's images; None leaves them unchanged."""
     size = max(data.X.shape[1:3])
     smaller = tuple(size // factor for factor in (2, 4) if size // factor >= SMALLEST_IMAGE)
-    return (*smaller, None)
+    return (None, *smaller)
 
 
 def _whole(base: int, factors: tuple[float, ...]) -> tuple[int, ...]:
