@@ -3,11 +3,12 @@
     cascade phantom data/phantom
     python benchmarks/gate_labels.py data/phantom --seeds 3
 
-Per seed, a gate 16 wide at 32 pixels is trained with the target `any` alone and with `any` and each label, on the same
-rows. Printed on held-out patients: the AUROC of `any`; the share of rows that pass at several recalls of every label on
-calibration rows, by a threshold on `any` and by the rule "`any` or some label is likely", with the lowest recall of a
-label on the held-out rows; and the log loss of the labels of rejected rows, in thousandths, as a constant share of the
-gate's probability and from the gate's label outputs. A seed takes about 2 minutes on two cores.
+Per seed, the gate of configs/phantom-multilabel.yaml is trained with the target `any` alone and with `any` and each
+label, on the same rows. Printed on held-out patients: the AUROC of `any`; the share of rows that pass at several
+recalls of every label on calibration rows, by a threshold on `any` and by the rule "`any` or some label is likely",
+with the lowest recall of a label on the held-out rows; and the log loss of the labels of rejected rows, in thousandths,
+as a constant share of the gate's probability and from the gate's label outputs. A seed takes about 2 minutes on two
+cores.
 """
 
 from __future__ import annotations

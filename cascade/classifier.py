@@ -251,7 +251,10 @@ class CascadeClassifier(MultilabelClassifier):
         if self._is_flat():
             return Stages(labeler, None, *options)
         gate = default_estimator("gate", X) if self.gate is None else self.gate
-        if isinstance(gate, str) and is_exit(gate):
+        if is_exit(gate):
+            if not isinstance(gate, str):
+                kind = type(gate).__name__
+                raise ConfigError(f"`gate` must be 'exit' for an exit of the labeler's network. Received {kind}.")
             # Imported here, since only networks have an exit, and Keras is an extra.
             from cascade.estimators.neural.exit_classifier import exit_of
 

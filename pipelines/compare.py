@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from cascade.utils.plain_json import to_json
 
 from .steps.run_data import cached, read_labelled_data
 from .steps.version import PAGE
+
+logger = logging.getLogger("cascade.pipeline")
 
 
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
@@ -61,7 +64,7 @@ def with_stages(config: RunConfig) -> RunConfig:
     if config.flat is not None:
         stages: dict[str, Any] = {"flat": None, "labeler": LabelerConfig(model=config.flat.model)}
     elif isinstance(config.gate, ExitGate):
-        # Exits are tried beside gates of their own.
+        logger.info("gate: an exit is tried beside the default gate")
         return config.model_copy(update={"gate": AutoGate(targets=config.gate.targets)})
     elif isinstance(config.gate, NoGate):
         stages = {}

@@ -363,9 +363,23 @@ class RunConfig(ConfigModel):
             raise ValueError(f"`flat` must be given without `{given[0]}`: a many-label model has no stages")
         if self.flat is not None and self.flat_baseline:
             raise ValueError("`flat_baseline` compares with a cascade; leave it out beside `flat`")
+        if isinstance(self.gate, ExitGate):
+            self._check_exit()
         if isinstance(self.gate, NoGate) and self.flat_baseline:
             raise ValueError("`flat_baseline` compares with a cascade; leave it out where `gate` has the kind none")
         return self
+
+    def _check_exit(self) -> None:
+        for key, given, wanted in (
+            ("labeler.strategy", self.labeler.strategy, "multilabel"),
+            ("labeler.pretrain", self.labeler.pretrain, "all"),
+            ("cascade.share_trunk", self.cascade.share_trunk, False),
+        ):
+            if given != wanted:
+                raise ValueError(
+                    f"`{key}` must be {wanted} with `gate.kind: exit`, where gate and labeler are one training on all "
+                    f"rows; received {given}"
+                )
 
     @field_validator("runtimes")
     @classmethod

@@ -116,10 +116,14 @@ class Stages:
             # column of zeros is enough.
             prior = target.values if len(target) else np.zeros((1, target.shape[1]), dtype=np.int64)
             return DummyClassifier(strategy="prior").fit(np.zeros((len(prior), 1)), prior)
-        # Gate and labeler of each fold have separate seed sequences (0 and 1), so none depends on the order of fits.
-        gate = fresh(self.gate, [self.random_state, 0, *fold])
-        if not is_exit(gate):
+        # Gate and labeler of each fold have separate seed sequences, so none depends on the order of fits. A flat model
+        # has that of the labeler, which may begin as one; a gate of the same network must not begin as the same one.
+        seed = [self.random_state, int(self.labeler is None), *fold]
+        if not is_exit(self.gate) or not len(plan.learned):
+            # Without labels to learn there is no labeler whose network could have an exit, so that network is the gate.
+            gate = fresh(self.labeler if is_exit(self.gate) else self.gate, seed)
             return fit_labels(gate, examples.X, with_target, target, **examples.extra(with_target))
+        gate = fresh(self.gate, seed)
         logger.info("labeler%s: %d rows, %d labels, in the same training", _named(fold), len(rows), len(plan.learned))
         # The labeler learns from every row, also where it is not known whether the row has a label.
         target = examples.gate_target(rows, np.concatenate([columns, plan.learned]))
@@ -147,7 +151,7 @@ class Stages:
         # Balanced bags of networks make batches, too, but each bag has its own rows and cannot be tuned on the pool.
         is_tuned = labeler.get_params(deep=False).keys() >= FINE_TUNED
         whole = len(pool) == len(rows)
-        if hasattr(gate, "labeler_"):
+        if is_exit(self.gate) and hasattr(gate, "labeler_"):
             take_fit(labeler, gate.labeler_)
         elif self.pretrain == "none" or not is_tuned:
             return fit(pool)

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 pytest.importorskip("ai_edge_litert")
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.config.schema import RunConfig
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError
 from cascade.estimators.neural.exit_classifier import ExitClassifier
@@ -145,19 +146,54 @@ def test_where_every_row_has_a_label_the_labeler_is_trained_alone() -> None:
     assert model.predict_proba(X).shape == Y.shape
 
 
-OTHER = [
-    (network(loss="focal"), {}),
-    (network(sampling="rare"), {}),
-    (KerasClassifier("mlp"), {}),
-    (BalancedBinaryRelevance(LogisticRegression()), {}),
+@pytest.mark.filterwarnings("ignore:label 'label_0' always occurs")
+@pytest.mark.parametrize("form", ["one label", "vector", "label and any"])
+def test_without_labels_to_learn_the_network_is_the_gate_alone(form: str) -> None:
+    X, Y = scene(200)
+    one = Y[:, :1]
+    target = {"one label": one, "vector": one[:, 0], "label and any": np.hstack([one, one])}[form]
+    any_label = "label_1" if form == "label and any" else "auto"
+    model = CascadeClassifier("exit", network(), any_label=any_label, random_state=0).fit(X, target)
+    assert model.labeler_ is None
+    assert operations_per_row(model.gate_) == operations_per_row(network().fit(X, one))
+
+
+OTHER = {
+    "loss": network(loss="focal"),
+    "sampling": network(sampling="rare"),
+    "top_k": network(top_k=1),
+    "network": KerasClassifier("mlp"),
+    "kind": BalancedBinaryRelevance(LogisticRegression()),
+}
+
+
+@pytest.mark.parametrize("labeler", OTHER.values(), ids=OTHER)
+def test_a_labeler_that_can_have_no_exit_is_refused(labeler: Any) -> None:
+    X, Y = scene(90)
+    with pytest.raises(ConfigError, match=re.escape("`gate` 'exit' needs a labeler that is one network among ['cnn']")):
+        CascadeClassifier("exit", labeler).fit(X, Y)
+
+
+def test_only_the_word_names_an_exit() -> None:
+    X, Y = scene(90)
+    with pytest.raises(ConfigError, match="`gate` must be 'exit'"):
+        CascadeClassifier(ExitClassifier("cnn"), network()).fit(X, Y)
+    # A cascade as gate has a labeler of its own, and is no exit.
+    inner = CascadeClassifier(network(), network(), negative_pool="all")
+    CascadeClassifier(inner, network(), gate_targets="labels", negative_pool="all").fit(X, Y)
+
+
+SECTIONS = [
+    ({"labeler": {"strategy": "balanced"}}, "labeler.strategy"),
+    ({"labeler": {"pretrain": "none"}}, "labeler.pretrain"),
+    ({"cascade": {"share_trunk": True}}, "cascade.share_trunk"),
 ]
 
 
-@pytest.mark.parametrize(("labeler", "options"), OTHER, ids=["loss", "sampling", "network", "kind"])
-def test_a_labeler_that_can_have_no_exit_is_refused(labeler: Any, options: dict[str, Any]) -> None:
-    X, Y = scene(90)
-    with pytest.raises(ConfigError, match=re.escape("`gate` 'exit' needs a labeler that is one network among ['cnn']")):
-        CascadeClassifier("exit", labeler, **options).fit(X, Y)
+@pytest.mark.parametrize(("section", "key"), SECTIONS)
+def test_a_config_of_an_exit_is_refused_before_the_data_is_read(section: dict[str, Any], key: str) -> None:
+    with pytest.raises(ValueError, match=f"`{key}` must be"):
+        RunConfig.model_validate({"name": "x", "data": {"path": "x"}, "gate": {"kind": "exit"}, **section})
 
 
 @pytest.mark.parametrize("options", [{"share_trunk": True}, {"pretrain": "none"}])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 
 pytest.importorskip("keras")
@@ -69,8 +71,88 @@ def test_both_are_one_training_of_a_run(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(together, alone)
 
 
+@pytest.mark.parametrize(
+    ("gate", "labeler"),
+    [
+        ({"last_stride": 2}, {}),
+        ({"reduce": 2}, {}),
+        ({"augment": {"rotation": 0.3}}, {"augment": {"rotation": 0.01}}),
+        ({}, {}),
+    ],
+)
+def test_a_training_is_never_taken_for_one_of_another_network(
+    gate: dict[str, Any], labeler: dict[str, Any], tmp_path: Path
+) -> None:
+    X, Y = scene(240)
+
+    def found() -> Any:
+        models = (
+            KerasClassifier("cnn", {"width": 4, **options}, epochs=2, validation_size=0) for options in (gate, labeler)
+        )
+        model = cascade(*models, negative_pool="gated").fit(X, Y)
+        return model.gate_.predict_log_odds(X), model.labeler_.predict_log_odds(X)
+
+    alone = found()
+    with resumable(tmp_path):
+        together = found()
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+    # A gate of the labeler's own network begins from other weights, since two equal models are worth one.
+    assert np.abs(alone[0][:, 1:] - alone[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("other", [{"loss": {"kind": "weighted", "temper": 0.5}}, {"loss": "focal"}])
+def test_a_training_is_never_taken_for_one_of_another_loss(other: dict[str, Any], tmp_path: Path) -> None:
+    X, Y = TABLE
+    with resumable(tmp_path):
+        mlp(loss="weighted").fit(X, Y)
+        together = mlp(**other).fit(X, Y).predict_log_odds(X)
+    np.testing.assert_array_equal(together, mlp(**other).fit(X, Y).predict_log_odds(X))
+
+
+@pytest.mark.parametrize("n_networks", [1, 2])
+def test_fine_tuning_is_the_same_each_time_and_goes_on(n_networks: int, tmp_path: Path) -> None:
+    X, Y = scene(240)
+    flipped = KerasClassifier("cnn", {"width": 4, "flip": True}, epochs=2, validation_size=0, n_networks=n_networks)
+
+    def found() -> np.ndarray:
+        return cascade(cnn(), flipped, negative_pool="positives").fit(X, Y).labeler_.predict_log_odds(X)
+
+    alone = found()
+    np.testing.assert_array_equal(found(), alone)
+    for _ in range(2):
+        with resumable(tmp_path):
+            np.testing.assert_array_equal(found(), alone)
+    # The gate, the flat model, and its fine-tuning, each once.
+    assert len(list(tmp_path.iterdir())) == 1 + 2 * n_networks
+
+
+def test_a_labeler_that_began_flat_knows_its_columns() -> None:
+    names = [f"column {number}" for number in range(4)]
+    frame = pandas.DataFrame(TABLE[0], columns=names)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*feature names")
+        model = cascade(LogisticRegression(), mlp(), negative_pool="all").fit(frame, TABLE[1])
+        model.predict_proba(frame)
+    assert model.labeler_.feature_names_in_.tolist() == names
+    with pytest.raises(ValueError, match="feature names should match"):
+        model.labeler_.predict_log_odds(frame[names[::-1]])
+
+
+class Wide(KerasClassifier):
+    """A user's own way to build a network."""
+
+    def _build(self, X: Any, n_outputs: int, training: Any) -> Any:
+        return self.set_params(network_options={"width": 9})._built(X, n_outputs, training)
+
+    def _built(self, X: Any, n_outputs: int, training: Any) -> Any:
+        return super()._build(X, n_outputs, training)
+
+
 OTHERS = {
     "loss": (mlp(loss="focal"), {}, TABLE[1]),
+    "top_k": (mlp(top_k=1), {}, TABLE[1]),
+    "subclass": (Wide("mlp", epochs=1), {}, TABLE[1]),
     "pretrain": (mlp(), {"pretrain": "none"}, TABLE[1]),
     "missing": (mlp(), {}, np.where(np.random.default_rng(1).random(TABLE[1].shape) < 0.05, np.nan, TABLE[1])),
 }

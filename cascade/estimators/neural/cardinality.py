@@ -58,7 +58,8 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
         batches = IndexedBatches(
             X, np.asarray(number, np.float32)[:, None], None, np.arange(n_rows(X)), model.batch_size, seed
         )
-        train_network(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, "number of labels")
+        name = "number of labels"
+        train_network(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, name, name)
     # A one-column classifier with plain cross-entropy returns logits unchanged, so the head is saved and loaded as one.
     counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
     counter.classes_ = counter.target_form_.classes

@@ -19,7 +19,7 @@ from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import LogOddsClassifier
 from cascade.estimators.early_stopping import AUTO, check_validation_size, split_validation
 from cascade.estimators.loss_options import LossOption, check_loss, make_loss
-from cascade.estimators.losses import Loss, WeightedLoss
+from cascade.estimators.losses import Loss, WeightedLoss, loss_to_json
 from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
 from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network, members, with_outputs
@@ -194,6 +194,7 @@ class KerasClassifier(LogOddsClassifier):
                     self.learning_rate,
                     self.patience,
                     self._name(number),
+                    self._made_from(),
                     self._metrics(labels.shape[1]),
                 )
             networks.append(network)
@@ -209,15 +210,23 @@ class KerasClassifier(LogOddsClassifier):
     @property
     def outputs_are_separate(self) -> bool:
         """Whether outputs can be taken from the network: those of a named network, each with a loss of its own."""
-        return isinstance(self.network, str) and self.loss == "bce" and self.sampling is None
+        # A subclass may build and train otherwise, and figures of the first k labels are those of all outputs.
+        options = type(self) is KerasClassifier, check_loss(self.loss)[0] == "bce", self.sampling is None
+        return all(options) and self.top_k is None and isinstance(self.network, str)
 
     def take_outputs(self, other: KerasClassifier, first: int) -> Self:
         """Predict the outputs from number `first` on of a fitted classifier with the same parameters.
 
         The networks are copies, which can be trained further. The outputs of both must be separate.
         """
-        options = self.network_options or {}
-        networks = [with_outputs(each, slice(first, None), str(self.network), options) for each in other.networks_]
+        options, networks = self.network_options or {}, []
+        for number, each in enumerate(other.networks_):
+            # Layers that draw at random, such as augmentation, are seeded where they are built.
+            with seeded(_member_seed(self.random_state or 0, number)):
+                networks.append(with_outputs(each, slice(first, None), str(self.network), options))
+        for name in ("n_features_in_", "feature_names_in_"):
+            if hasattr(other, name):
+                setattr(self, name, getattr(other, name))
         return self.set_network(mean_network(networks))
 
     def set_network(self, network: keras.Model) -> Self:
@@ -264,6 +273,12 @@ class KerasClassifier(LogOddsClassifier):
     def _name(self, number: int) -> str:
         name = self.network if isinstance(self.network, str) else "network"
         return name if self.n_networks == 1 else f"{name} {number + 1}/{self.n_networks}"
+
+    def _made_from(self) -> str:
+        """Describe what, besides weights and rows, a network and its loss are made from."""
+        # A function by its name: its address would differ in each start, and the code is part of a run's key.
+        network = self.network if isinstance(self.network, str) else getattr(self.network, "__qualname__", "network")
+        return repr([network, self.network_options, loss_to_json(self.loss_), self.sampling])
 
     def _former(self, shape: tuple[int, ...], n_outputs: int) -> list[Any]:
         """Return the networks of the previous fit, to be trained further, or None for each that is to be built."""

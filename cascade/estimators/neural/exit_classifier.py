@@ -96,8 +96,10 @@ def exit_of(labeler: Any) -> ExitClassifier:
         If the labeler cannot have one.
     """
     if not can_have_exit(labeler):
+        kind = type(labeler).__name__
+        received = f"{kind} with the network {labeler.network!r}" if isinstance(labeler, KerasClassifier) else kind
         raise ConfigError(
             f"`gate` 'exit' needs a labeler that is one network among {sorted(WITH_EXIT)}, with the loss 'bce' and "
-            f"without `sampling`. Received {labeler!r}."
+            f"without `sampling` or `top_k`. Received {received}."
         )
     return ExitClassifier(**labeler.get_params(deep=False))

@@ -155,9 +155,10 @@ def build_network(network: str, input_shape: Shape, n_outputs: int, dtype: str, 
         raise ConfigError(f"`network` {network!r} takes {rows}. Received rows of shape {input_shape}.")
     try:
         return NETWORKS[network](input_shape, n_outputs, dtype, **options)
-    except TypeError as error:
-        # The message of the call names the unknown option.
-        raise ConfigError(f"`network_options` do not suit network {network!r}: {error}.") from error
+    except (TypeError, ValueError) as error:
+        # The message of the call names the unknown option, that of Keras the invalid value.
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"`network_options` do not suit network {network!r}: {reason}.") from error
 
 
 def until(network: keras.Model, name: str) -> keras.Model:

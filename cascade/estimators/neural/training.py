@@ -54,9 +54,14 @@ def train_network(
     learning_rate: float,
     patience: int,
     name: str,
+    made_from: str,
     metrics: Sequence[keras.metrics.Metric] = (),
 ) -> None:
-    """Minimise a loss of the logits, with a learning rate that falls to zero along a cosine."""
+    """Minimise a loss of the logits, with a learning rate that falls to zero along a cosine.
+
+    `name` is shown in the log. `made_from` tells this training from others with the same weights and batches: what the
+    network computes with its weights, and the numbers of the loss.
+    """
     steps = epochs * len(batches)
     network.compile(
         optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
@@ -71,7 +76,7 @@ def train_network(
     if validation is not None:
         stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
         callbacks.append(stop)
-    options = [name, epochs, learning_rate, patience, type(loss).__name__]
+    options = [made_from, epochs, learning_rate, patience, type(loss).__name__]
     stored = _stored(network, batches, validation, stop, options)
     if stored is None:
         _fit(network, batches, validation, callbacks, 0, epochs)
