@@ -245,6 +245,19 @@ def test_one_label_few_groups_and_no_label_at_all(truth: KnownTruth) -> None:
         compare(flat, truth.X[:2000], np.zeros((2000, 5), np.uint8), NAMES)
 
 
+@pytest.mark.parametrize(("loss", "is_there"), [("bce", True), ("focal", False)])
+def test_an_exit_is_a_contender_where_the_network_can_have_one(loss: str, is_there: bool) -> None:
+    pytest.importorskip("keras")
+    from cascade import KerasClassifier
+
+    network = KerasClassifier("cnn", loss=loss)
+    found = contenders(network, network, network, pools=("gated",), share_trunk=True)
+    assert ("cascade, exit" in found) is is_there
+    if is_there:
+        options = found["cascade, exit"].get_params(deep=False)
+        assert (options["gate"], options["negative_pool"], options["share_trunk"]) == ("exit", "all", False)
+
+
 def test_all_contenders_decide_alike() -> None:
     found = contenders(LogisticRegression(), LogisticRegression(), decision={"cost": (1, 9)}, calibration_size=0.3)
     deciding = [model for model in found.values() if not isinstance(model, NaiveRecipe)]
