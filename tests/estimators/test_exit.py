@@ -86,7 +86,7 @@ def test_an_exit_costs_a_fifth_and_learns() -> None:
     assert gate[target].mean() > gate[~target].mean() + 0.1
 
 
-@pytest.mark.parametrize("pool", ["positives", "all", "gated"])
+@pytest.mark.parametrize("pool", ["all", "positives", pytest.param("gated", marks=pytest.mark.slow)])
 def test_a_cascade_with_an_exit_is_saved_and_served_apart(pool: str, tmp_path: Path) -> None:
     X, Y = scene(240)
     model = CascadeClassifier("exit", network(), negative_pool=pool, random_state=0).fit(X, Y)

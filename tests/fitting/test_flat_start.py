@@ -35,7 +35,7 @@ def cascade(gate: Any, labeler: Any, **options: Any) -> CascadeClassifier:
     return CascadeClassifier(gate, labeler, random_state=0, **options)
 
 
-@pytest.mark.parametrize("n_networks", [1, 2])
+@pytest.mark.parametrize("n_networks", [1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("make", "data"), [(mlp, TABLE), (cnn, scene(300))], ids=["table", "images"])
 def test_a_labeler_of_all_rows_has_the_label_outputs_of_the_flat_model(make: Any, data: Any, n_networks: int) -> None:
     X, Y = data
@@ -75,8 +75,8 @@ def test_both_are_one_training_of_a_run(tmp_path: Path, monkeypatch: pytest.Monk
     ("gate", "labeler"),
     [
         ({"last_stride": 2}, {}),
-        ({"reduce": 2}, {}),
-        ({"augment": {"rotation": 0.3}}, {"augment": {"rotation": 0.01}}),
+        pytest.param({"reduce": 2}, {}, marks=pytest.mark.slow),
+        pytest.param({"augment": {"rotation": 0.3}}, {"augment": {"rotation": 0.01}}, marks=pytest.mark.slow),
         ({}, {}),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_training_is_never_taken_for_one_of_another_loss(other: dict[str, Any]
     np.testing.assert_array_equal(together, mlp(**other).fit(X, Y).predict_log_odds(X))
 
 
-@pytest.mark.parametrize("n_networks", [1, 2])
+@pytest.mark.parametrize("n_networks", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_fine_tuning_is_the_same_each_time_and_goes_on(n_networks: int, tmp_path: Path) -> None:
     X, Y = scene(240)
     flipped = KerasClassifier("cnn", {"width": 4, "flip": True}, epochs=2, validation_size=0, n_networks=n_networks)

@@ -234,7 +234,7 @@ def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder
     def search(name: str) -> subprocess.Popen[bytes]:
         path = tmp_path / f"{name}.yaml"
         path.write_text(json.dumps({"name": name, **content}))
-        options = ["--models", str(tmp_path), "--trials", "5", "--folds", "1"]
+        options = ["--models", str(tmp_path), "--trials", "6", "--folds", "1"]
         command = [sys.executable, "-m", "cascade_pipelines.cli", "tune", str(path), *options]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -243,15 +243,16 @@ def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder
         return lasting(found)
 
     assert search("undisturbed").wait() == 0
-    # The first cascade has trial 4: when its gate is kept it has yet to pretrain, and to fit gates of folds.
+    # Trials 0 to 3 are flat and trial 4 is an exit, of two parts. The first cascade is trial 5: when its gate is kept, it
+    # has yet to fit gates of folds, and to fine-tune.
     killed = search("killed")
-    while killed.poll() is None and len(list((tmp_path / "killed" / tune.HOME).glob("parts/*/0/[!.]*"))) < 5:
+    while killed.poll() is None and len(list((tmp_path / "killed" / tune.HOME).glob("parts/*/0/[!.]*"))) < 7:
         time.sleep(0.01)
     killed.kill()
     assert killed.wait() == -signal.SIGKILL
     assert search("killed").wait() == 0
     assert result("killed") == result("undisturbed")
-    assert result("killed")["trials"][4]["kind"] == "cascade"
+    assert [trial["kind"] for trial in result("killed")["trials"]] == [*["flat"] * 4, "exit", "cascade"]
 
 
 def test_more_trials_continue_a_search(tuned: tuple[Path, dict[str, Any]], table: Path, tmp_path: Path) -> None:
