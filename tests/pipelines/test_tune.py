@@ -243,8 +243,8 @@ def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder
         return lasting(found)
 
     assert search("undisturbed").wait() == 0
-    # Trials 0 to 3 are flat and trial 4 is an exit, of two parts. The first cascade is trial 5: when its gate is kept, it
-    # has yet to fit gates of folds, and to fine-tune.
+    # Trials 0 to 3 are flat, and trial 4 is an exit, of two parts. The first cascade is trial 5: when its gate is kept,
+    # it has yet to fit gates of folds, and to fine-tune.
     killed = search("killed")
     while killed.poll() is None and len(list((tmp_path / "killed" / tune.HOME).glob("parts/*/0/[!.]*"))) < 7:
         time.sleep(0.01)
