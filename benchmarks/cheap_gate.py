@@ -9,6 +9,7 @@ Per seed, all models are fitted on the same rows and predict the same held-out p
     cascade        that config: a narrow gate, and the network behind it
     two networks   the same gate, and the mean of two such networks behind it (`--two`)
     exit           an exit of the labeler's network as gate (`--exit`)
+    longer         the flat model with half more epochs: about the training time of the cascade's labeler (`--longer`)
 
 The labeler of a cascade begins as the flat model, so the first three have trainings in common, which are done once.
 
@@ -62,11 +63,13 @@ class Answer:
 def models(data: Dataset, seed: int, others: list[str]) -> dict[str, CascadeClassifier]:
     """Return the unfitted models by name, the flat one first."""
     config = load_config(CONFIG)
-    flat, cascade, double, early = (build_cascade(config, data).set_params(random_state=seed) for _ in range(4))
-    flat.set_params(gate="none")
+    flat, cascade, double, early, longer = (build_cascade(config, data).set_params(random_state=seed) for _ in range(5))
+    for model in (flat, longer):
+        model.set_params(gate="none")
+    longer.labeler.set_params(epochs=3 * longer.labeler.epochs // 2)
     double.labeler.set_params(n_networks=2)
     early.set_params(gate="exit", negative_pool="all")
-    chosen = {"flat": flat, "cascade": cascade, "two networks": double, "exit": early}
+    chosen = {"flat": flat, "cascade": cascade, "two networks": double, "exit": early, "longer": longer}
     return {name: model for name, model in chosen.items() if name in ("flat", "cascade", *others)}
 
 
@@ -160,6 +163,7 @@ def main() -> None:
     add = partial(parser.add_argument, dest="others", action="append_const", default=[])
     add("--two", const="two networks", help="the cascade of two networks, too")
     add("--exit", const="exit", help="the cascade with an exit as gate, too")
+    add("--longer", const="longer", help="the flat model with half more epochs, too")
     parser.add_argument("--jobs", type=int, default=1, help="seeds that are fitted at the same time")
     given = parser.parse_args()
     seeds = range(given.first, given.first + given.seeds)
