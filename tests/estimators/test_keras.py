@@ -178,8 +178,9 @@ def test_a_pretrained_labeler_has_seen_all_fitting_rows_and_then_its_pool(
     with caplog.at_level("INFO", "cascade.fitting"):
         model = cascade.fit(X, Y)
     fitted = model.predictor_.provenance["rows_fitted"]
-    first, *rest = trained_rows(caplog, "labeler")
-    assert first == fitted
+    # It begins as the flat model.
+    assert trained_rows(caplog, "flat model") == [fitted]
+    rest = trained_rows(caplog, "labeler, fine-tuning")
     assert len(rest) == (0 if pool == "all" else 1)
     assert all(Y.any(axis=1).sum() * 0.7 < rows < fitted for rows in rest)
     # The settings of the fine-tuning are not those of the labeler.

@@ -33,6 +33,7 @@ class ExitClassifier(KerasClassifier):
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.random.default_rng(0).integers(0, 256, size=(64, 16, 16, 1), dtype="uint8")
     >>> Y = np.random.default_rng(1).integers(0, 2, size=(64, 3))
     >>> gate = ExitClassifier("cnn", {"width": 6}, epochs=1).fit(X, np.hstack([Y.max(axis=1, keepdims=True), Y]))
