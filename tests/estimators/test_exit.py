@@ -86,7 +86,9 @@ def test_an_exit_costs_a_fifth_and_learns() -> None:
     assert gate[target].mean() > gate[~target].mean() + 0.1
 
 
-@pytest.mark.parametrize("pool", ["all", "positives", pytest.param("gated", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "pool", ["all", *(pytest.param(pool, marks=pytest.mark.slow) for pool in ("positives", "gated"))]
+)
 def test_a_cascade_with_an_exit_is_saved_and_served_apart(pool: str, tmp_path: Path) -> None:
     X, Y = scene(240)
     model = CascadeClassifier("exit", network(), negative_pool=pool, random_state=0).fit(X, Y)
@@ -147,7 +149,7 @@ def test_where_every_row_has_a_label_the_labeler_is_trained_alone() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:label 'label_0' always occurs")
-@pytest.mark.parametrize("form", ["one label", "vector", "label and any"])
+@pytest.mark.parametrize("form", ["vector", pytest.param("one label", marks=pytest.mark.slow), "label and any"])
 def test_without_labels_to_learn_the_network_is_the_gate_alone(form: str) -> None:
     X, Y = scene(200)
     one = Y[:, :1]
