@@ -88,27 +88,18 @@ def contenders(
         models["flat, weighted loss, calibrated"] = FlatClassifier(weighted, calibration=CALIBRATION, **common)
         labelers["weighted"] = weighted
     models["flat, balanced"] = FlatClassifier(balanced, calibration=CALIBRATION, **common)
+
+    def cascade(gate: Any, labeler: Any, pool: str, **changes: Any) -> CascadeClassifier:
+        options = {**common, **cascade_options, **changes}
+        return CascadeClassifier(gate, labeler, any_label=any_label, negative_pool=pool, **options)
+
     for pool in pools:
         for kind, labeler in labelers.items():
-            models[f"cascade, {kind}, {pool}"] = CascadeClassifier(
-                gate, labeler, any_label=any_label, negative_pool=pool, **common, **cascade_options
-            )
-    if _can_have_exit(multilabel):
+            models[f"cascade, {kind}, {pool}"] = cascade(gate, labeler, pool)
+    if getattr(multilabel, "can_have_exit", False):
         # Both are one training on all rows, so there is no other pool and no gate to share.
-        options = {**cascade_options, "pretrain": "all", "share_trunk": False}
-        models["cascade, exit"] = CascadeClassifier(
-            "exit", multilabel, any_label=any_label, negative_pool="all", **common, **options
-        )
+        models["cascade, exit"] = cascade("exit", multilabel, "all", pretrain="all", share_trunk=False)
     return models
-
-
-def _can_have_exit(multilabel: Any) -> bool:
-    if not makes_batches(multilabel):
-        return False
-    # Imported here, since only networks have an exit, and Keras is an extra.
-    from cascade.estimators.neural.exit_classifier import can_have_exit
-
-    return can_have_exit(multilabel)
 
 
 def _weighted(binary: Any) -> Any:

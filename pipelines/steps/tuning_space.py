@@ -60,16 +60,8 @@ def space_of(config: RunConfig, data: Dataset) -> Space:
     # The config as it is comes last: what is left of the plan has better prospects.
     given = {key: values[0] for key, values in labeler.items()} | {key: value for key, (value, _) in searched.items()}
     recipes = {}, *others, *resized, given
-    return Space(labeler, cascade, sizes, _longer(model), recipes, {POOL: "all"}, _has_exit(model, data))
-
-
-def _has_exit(model: Model, data: Dataset) -> bool:
-    if not isinstance(model, KerasModel):
-        return False
-    # Imported here, since only networks have an exit, and Keras is an extra.
-    from cascade.estimators.neural.exit_classifier import can_have_exit
-
-    return can_have_exit(build_model(model, data))
+    has_exit = getattr(build_model(model, data), "can_have_exit", False)
+    return Space(labeler, cascade, sizes, _longer(model), recipes, {POOL: "all"}, has_exit)
 
 
 def _labeler(model: Model, data: Dataset) -> Candidates:

@@ -22,7 +22,14 @@ from cascade.estimators.loss_options import LossOption, check_loss, make_loss
 from cascade.estimators.losses import Loss, WeightedLoss, loss_to_json
 from cascade.estimators.neural.batches import IndexedBatches, SampledBatches, TiltedBatches, refuse_unsampled
 from cascade.estimators.neural.losses import LogitLoss, refuse_softmax_of_one, training_loss
-from cascade.estimators.neural.networks import build_network, copy_trunk, mean_network, members, with_outputs
+from cascade.estimators.neural.networks import (
+    WITH_EXIT,
+    build_network,
+    copy_trunk,
+    mean_network,
+    members,
+    with_outputs,
+)
 from cascade.estimators.neural.own_network import build_own
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
@@ -213,6 +220,12 @@ class KerasClassifier(LogOddsClassifier):
         # A subclass may build and train otherwise, and figures of the first k labels are those of all outputs.
         options = type(self) is KerasClassifier, check_loss(self.loss)[0] == "bce", self.sampling is None
         return all(options) and self.top_k is None and isinstance(self.network, str)
+
+    @property
+    def can_have_exit(self) -> bool:
+        """Whether an exit of the network can be trained together with it."""
+        # Other losses and samples depend on counts of labels, and here each label has two outputs.
+        return self.outputs_are_separate and self.network in WITH_EXIT
 
     def take_outputs(self, other: KerasClassifier, first: int) -> Self:
         """Predict the outputs from number `first` on of a fitted classifier with the same parameters.

@@ -82,12 +82,6 @@ class ExitClassifier(KerasClassifier):
         return f"{super()._name(number)} with exit"
 
 
-def can_have_exit(labeler: Any) -> bool:
-    """Return whether a labeler is a network with which an exit can be trained."""
-    # Other losses and samples depend on counts of labels, and here each label has two outputs.
-    return isinstance(labeler, KerasClassifier) and labeler.network in WITH_EXIT and labeler.outputs_are_separate
-
-
 def exit_of(labeler: Any) -> ExitClassifier:
     """Return the unfitted gate that is an exit of a labeler.
 
@@ -96,7 +90,7 @@ def exit_of(labeler: Any) -> ExitClassifier:
     ConfigError
         If the labeler cannot have one.
     """
-    if not can_have_exit(labeler):
+    if not getattr(labeler, "can_have_exit", False):
         kind = type(labeler).__name__
         received = f"{kind} with the network {labeler.network!r}" if isinstance(labeler, KerasClassifier) else kind
         raise ConfigError(

@@ -48,41 +48,6 @@ def cnn(
     `last_stride` of 2 makes the last convolution four times as cheap, for gates that see the whole image. `flip`
     mirrors training images at random; `augment` is described in `cascade.estimators.neural.augmentation`.
     """
-    inputs, x = _stem(input_shape, dtype, width, reduce, flip, augment)
-    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(_rest(x, width, last_stride)))
-
-
-def cnn_with_exit(
-    input_shape: Shape,
-    n_outputs: int,
-    dtype: str,
-    exit_outputs: int,
-    width: int = 24,
-    reduce: int = 1,
-    last_stride: int = 1,
-    flip: bool = False,
-    augment: Mapping[str, float] | None = None,
-) -> keras.Model:
-    """Build `cnn` with an exit after its stem; of the outputs the first `exit_outputs` are the exit's.
-
-    The exit has two narrow convolutions of its own, since features of the stem are local. It takes a fifth of the
-    network's arithmetic.
-    """
-    inputs, x = _stem(input_shape, dtype, width, reduce, flip, augment)
-    early = x
-    for share in EXIT_WIDTHS:
-        early = layers.Conv2D(round(share * width), 3, strides=2, padding="same", activation="relu")(early)
-    outputs = [
-        layers.Dense(exit_outputs, name=EXIT)(_mean_and_maximum(early)),
-        layers.Dense(n_outputs - exit_outputs, name=HEAD)(_rest(x, width, last_stride)),
-    ]
-    return keras.Model(inputs, layers.Concatenate()(outputs))
-
-
-def _stem(
-    input_shape: Shape, dtype: str, width: int, reduce: int, flip: bool, augment: Mapping[str, float] | None
-) -> tuple[Any, Any]:
-    """Return the input of `cnn` and its features after the first convolution."""
     inputs = keras.Input(input_shape, dtype=dtype)
     # The scale is part of the network, so that every runtime and server takes raw pixels.
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
@@ -92,14 +57,25 @@ def _stem(
         x = layers.RandomFlip("horizontal")(x)
     for layer in augmentation(augment):
         x = layer(x)
-    return inputs, layers.Conv2D(width, 7, strides=4, padding="same", activation="relu")(x)
-
-
-def _rest(x: Any, width: int, last_stride: int) -> Any:
-    """Return the features of `cnn` before its head."""
+    x = layers.Conv2D(width, 7, strides=4, padding="same", activation="relu")(x)
     x = layers.Conv2D(2 * width, 3, strides=2, padding="same", activation="relu")(x)
     x = layers.Conv2D(8 * width // 3, 3, strides=last_stride, padding="same", activation="relu")(x)
-    return _mean_and_maximum(x)
+    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(_mean_and_maximum(x)))
+
+
+def cnn_with_exit(input_shape: Shape, n_outputs: int, dtype: str, exit_outputs: int, **options: Any) -> keras.Model:
+    """Build `cnn` with an exit after its first convolution; of the outputs the first `exit_outputs` are the exit's.
+
+    The exit has two narrow convolutions of its own, since early features are local. It takes a fifth of the network's
+    arithmetic.
+    """
+    network = cnn(input_shape, n_outputs - exit_outputs, dtype, **options)
+    stem = next(layer for layer in network.layers if isinstance(layer, layers.Conv2D))
+    x = stem.output
+    for share in EXIT_WIDTHS:
+        x = layers.Conv2D(round(share * stem.filters), 3, strides=2, padding="same", activation="relu")(x)
+    early = layers.Dense(exit_outputs, name=EXIT)(_mean_and_maximum(x))
+    return keras.Model(network.inputs, layers.Concatenate()([early, network.output]))
 
 
 def _mean_and_maximum(x: Any) -> Any:
