@@ -140,11 +140,15 @@ def stopping(size: int) -> dict[str, Any]:
 
 
 def gates(size: int) -> dict[str, Any]:
-    """Return gates by width, size of their images and epochs."""
+    """Return gates by width, size of their images, stride of the last convolution, and epochs."""
     found = {}
-    for width, side, epochs in ((16, size // 2, 10), (16, size // 2, 20), (16, size // 2, 40), (24, size, 20)):
-        name = f"gate {width} wide at {side} px, {epochs} epochs"
-        found[name] = network({"width": width}, epochs=epochs, image_size=side, validation_size=0, learning_rate=0.004)
+    for width, side, stride, epochs in (
+        *((16, size // 2, 1, 10), (16, size // 2, 1, 20), (16, size // 2, 1, 40)),
+        *((12, size, 2, 20), (16, size, 2, 20), (24, size, 1, 20)),
+    ):
+        name = f"gate {width} wide at {side} px, stride {stride}, {epochs} epochs"
+        options = {"width": width, "last_stride": stride}
+        found[name] = network(options, epochs=epochs, image_size=side, validation_size=0, learning_rate=0.004)
     return found
 
 
