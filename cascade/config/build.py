@@ -120,16 +120,9 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
         If the estimator does not take such rows or the options of the config.
     """
     model = _resolved(model, role, data)
-    kinds = data.kinds or (column_kinds(data.X) if is_mixed(data.X) else None)
+    kinds = _kinds(data)
     if isinstance(model, KerasModel):
-        _refuse_columns(kinds)
-        _refuse_missing(data, "a network")
-        # Keras is an optional extra, which a config without a network must not require.
-        from cascade.estimators.neural import KerasClassifier
-
-        options = model.model_dump(exclude={"kind", "targets"})
-        options["network"] = model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
-        return KerasClassifier(**options)
+        return _network(model, data, kinds)
     if len(data.X.shape) > 2:
         raise ConfigError(f"{model.kind} takes vectors, and the data has images; use `kind: keras`.")
     try:
@@ -137,26 +130,54 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
     if kinds is not None:
-        options = {} if model.encoder is None else model.encoder.model_dump()
-        return encoded(estimator, model.kind, kinds, **options)
-    if model.encoder is not None:
-        raise ConfigError(
-            "`encoder` is for tables with text, categories or dates; the data has numbers alone, so leave it out."
-        )
+        return _encoded(estimator, model, kinds)
+    _refuse_encoder(model)
     # The tag is read from the instance: whether an estimator takes NaN may depend on its options.
     if not get_tags(estimator).input_tags.allow_nan:
         _refuse_missing(data, model.kind)
     return estimator
 
 
-def _refuse_columns(kinds: dict[str, Kind] | None) -> None:
-    """Refuse a network on columns that are not numbers."""
-    for name, kind in (kinds or {}).items():
-        if kind != "number":
-            raise ConfigError(
-                f"a network takes numbers, and column {name!r} is a {kind}; use `kind: logistic_regression` or "
-                "`kind: hist_gradient_boosting`, which encode such columns, or name it in `data.drop`."
-            )
+def network_name(model: KerasModel, data: Dataset) -> str:
+    """Return the name of a network: that of the config, or the one for rows like those of `data`."""
+    if len(data.X.shape) == 4:
+        return model.network or "cnn"
+    return model.network or ("embedding_bag" if _needs_encoder(_kinds(data) or {}) else "mlp")
+
+
+def _kinds(data: Dataset) -> dict[str, Kind] | None:
+    """Return the kinds of columns, declared or found; None for rows of numbers."""
+    return data.kinds or (column_kinds(data.X) if is_mixed(data.X) else None)
+
+
+def _needs_encoder(kinds: dict[str, Kind]) -> bool:
+    return any(kind != "number" for kind in kinds.values())
+
+
+def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) -> Any:
+    """Build a network, behind an encoder where a column is a text, a category or a date."""
+    # Keras is an optional extra, which a config without a network must not require.
+    from cascade.estimators.neural import KerasClassifier
+
+    options = model.model_dump(exclude={"kind", "targets", "encoder"})
+    network = KerasClassifier(**{**options, "network": network_name(model, data)})
+    if kinds is not None and _needs_encoder(kinds):
+        return _encoded(network, model, kinds)
+    _refuse_encoder(model)
+    _refuse_missing(data, "a network")
+    return network
+
+
+def _encoded(estimator: Any, model: KerasModel | SklearnModel, kinds: dict[str, Kind]) -> Any:
+    options = {} if model.encoder is None else model.encoder.model_dump()
+    return encoded(estimator, model.kind, kinds, **options)
+
+
+def _refuse_encoder(model: KerasModel | SklearnModel) -> None:
+    if model.encoder is not None:
+        raise ConfigError(
+            "`encoder` is for tables with text, categories or dates; the data has numbers alone, so leave it out."
+        )
 
 
 def _refuse_missing(data: Dataset, kind: str) -> None:

@@ -114,11 +114,18 @@ def _known_validation_size(size: Any) -> Any:
     return _refused_as_value(check_validation_size, size)
 
 
+class EncoderConfig(ConfigModel):
+    """How columns of text and categories become numbers, where a table has any."""
+
+    text: TextOption = "tfidf"
+    categories: CategoryOption | None = None
+
+
 class KerasModel(ConfigModel):
     """A Keras network."""
 
     kind: Literal["keras"] = "keras"
-    network: Literal["mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0"] | None = None
+    network: Literal["mlp", "embedding_bag", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0"] | None = None
     network_options: dict[str, Any] | None = None
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=128, ge=1)
@@ -130,6 +137,7 @@ class KerasModel(ConfigModel):
     sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
     image_size: int | None = Field(default=None, ge=1)
     n_networks: int = Field(default=1, ge=1)
+    encoder: EncoderConfig | None = None
 
 
 class AutoModel(ConfigModel):
@@ -157,13 +165,6 @@ SklearnKind = Literal[
 ]
 KINDS = ("keras", *get_args(SklearnKind))
 UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
-
-
-class EncoderConfig(ConfigModel):
-    """How columns of text and categories become numbers, where a table has any."""
-
-    text: TextOption = "tfidf"
-    categories: CategoryOption | None = None
 
 
 class SklearnModel(ConfigModel):

@@ -10,10 +10,11 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
 from cascade.data.label_matrix import LabelMatrix
+from cascade.data.rows import take
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
 from cascade.estimators.fit_on_rows import fit_labels
-from cascade.fitting.stages import Stages
+from cascade.fitting.stages import Stages, has_encoder
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels
 from cascade.utils.types import Rows
@@ -62,6 +63,8 @@ def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix, rows:
         # One model per label and bag, each of which is saved separately.
         estimator, target = estimator.estimator, target.part(slice(None), slice(0, 1))
     try:
+        if has_encoder(estimator):
+            return _rehearse_encoded(clone(estimator), X, target, rows)
         if hasattr(estimator, "rehearse"):
             return clone(estimator).rehearse(X, target)
     except ConfigError as error:
@@ -74,6 +77,16 @@ def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix, rows:
     except Exception:
         # Few rows may be too few for an estimator, such as one that splits them again. The fit itself will tell.
         return None
+
+
+def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, rows: Rows | None) -> Any:
+    few, target = _few(target)
+    try:
+        encoded = pipeline[:-1].fit_transform(take(X, few if rows is None else rows[few]), target.values)
+    except Exception:
+        # As in `rehearse_model`.
+        return None
+    return pipeline.steps[-1][1].rehearse(encoded, target)
 
 
 def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, Rows, LabelMatrix]]:

@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
-from cascade.data.rows import makes_batches
+from cascade.data.rows import makes_batches, take
 from cascade.errors import ConfigError
 from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fresh, takes_missing
 from cascade.fitting.training_set import TrainingSet
@@ -141,6 +141,8 @@ class Stages:
         if self.labeler is None or not len(plan.learned):
             return None
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
+        if has_encoder(labeler):
+            return self._fit_encoded(labeler, examples, rows, pool, plan, gate, fold)
         trunk = self._trunk(gate, labeler) if self.share_trunk else None
 
         def fit(part: Rows, phase: str = "") -> Any:
@@ -164,6 +166,25 @@ class Stages:
         else:
             self.pretrained(labeler, rows, plan, gate, fold, lambda: fit(rows, ", pretraining"))
         return labeler if whole else self._fine_tuned(labeler, lambda: fit(pool, ", fine-tuning"))
+
+    def _fit_encoded(
+        self,
+        labeler: Any,
+        examples: TrainingSet,
+        rows: Rows,
+        pool: Rows,
+        plan: LabelPlan,
+        gate: Any,
+        fold: tuple[int, ...],
+    ) -> Any:
+        """Fit a network behind an encoder: the encoder on all fitting rows, then the network on what it makes."""
+        encoder, (name, network) = labeler[:-1], labeler.steps[-1]
+        encoder.fit(take(examples.X, rows), examples.labels.part(rows, plan.learned).values)
+        encoded = replace(examples, X=encoder.transform(examples.X))
+        # Stages of this class, since others may share fits by keys that do not name the encoder.
+        stages = Stages(self.gate, network, self.share_trunk, self.random_state, self.pretrain, self.gate_targets)
+        fitted = stages.fit_labeler(encoded, rows, pool, plan, gate, fold)
+        return type(labeler)([*encoder.steps, (name, fitted)])
 
     def pretrained(
         self, labeler: Any, rows: Rows, plan: LabelPlan, gate: Any, fold: tuple[int, ...], fit: Callable[[], object]
@@ -204,6 +225,11 @@ def is_exit(gate: Any) -> bool:
 def take_fit(model: Any, fitted: Any) -> None:
     """Give a model all that a fit has set in another one, and none of its parameters."""
     vars(model).update({name: value for name, value in vars(fitted).items() if name.endswith("_")})
+
+
+def has_encoder(estimator: Any) -> bool:
+    """Return whether an estimator is a network behind transformers."""
+    return hasattr(estimator, "steps") and len(estimator.steps) > 1 and makes_batches(estimator.steps[-1][1])
 
 
 def _takes_labels(estimator: Any) -> bool:

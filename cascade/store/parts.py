@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cascade.data.targets import TargetForm
-from cascade.errors import ConfigError, ModelRefusedError
+from cascade.errors import ConfigError, ModelRefusedError, RuntimeUnavailableError
 from cascade.estimators.losses import FURTHEST
 from cascade.estimators.runtime.exported import ExportedNetwork
-from cascade.estimators.runtime.runtimes import KERAS
+from cascade.estimators.runtime.runtimes import AUTO, KERAS
 from cascade.store.exporting import Exporter
 from cascade.store.manifest import FILE_NAME
 from cascade.store.opening import open_export
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from cascade.estimators.balanced import BalancedBinaryRelevance
 
 Spec = dict[str, Any]
+
+ENCODED = "encoded"
+"""Kind of a network behind transformers."""
+STEPS = {"encoder": "skops", "network": "keras"}
+"""Parts of such a network, with their kinds."""
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +53,10 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
 
         spec = {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
         return spec if exporter is None else {**spec, "exports": exporter.export(estimator, folder, name)}
+    if hasattr(estimator, "steps") and hasattr(estimator.steps[-1][1], "network_"):
+        # Exports take the rows of a batch job as they are, and these have to be encoded first.
+        steps = {"encoder": estimator[:-1], "network": estimator.steps[-1][1]}
+        return {"kind": ENCODED, **{key: save_part(step, folder, f"{name}_{key}") for key, step in steps.items()}}
     from cascade.store.skops.file import save_skops
 
     # Of a search, what it found: its candidates and scores are not needed for predictions.
@@ -91,6 +100,9 @@ def check_part(spec: Any, folder: Path) -> None:
     if kind == "balanced":
         _check_balanced(spec, folder)
         return
+    if kind == ENCODED:
+        _check_encoded(spec, folder)
+        return
     # Before the name is joined to the folder: an absolute path would replace it.
     if not FILE_NAME.fullmatch(str(spec.get("file"))):
         raise ModelRefusedError(f"`{folder}` names a part outside its own folder: {spec.get('file')!r}.")
@@ -115,6 +127,10 @@ def _file_names(spec: Spec) -> Iterator[str]:
     if spec["kind"] == "balanced":
         for bag in (bag for bags in spec["bags"] for bag in bags):
             yield from _file_names(bag)
+        return
+    if spec["kind"] == ENCODED:
+        for step in STEPS:
+            yield from _file_names(spec[step])
         return
     yield spec["file"]
     exports = spec.get("exports")
@@ -143,11 +159,21 @@ def _check_balanced(spec: Spec, folder: Path) -> None:
         check_part(bag, folder)
 
 
+def _check_encoded(spec: Spec, folder: Path) -> None:
+    for step, kind in STEPS.items():
+        part = spec.get(step)
+        if not isinstance(part, dict) or part.get("kind") != kind or "exports" in part:
+            raise ModelRefusedError(f"`{folder}` has a network behind an encoder whose {step} is no {kind} file.")
+        check_part(part, folder)
+
+
 def load_part(spec: Spec, files: ModelFiles, runtime: str = KERAS, threads: int | None = None) -> Any:
     """Load an estimator that `save_part` wrote, networks in a runtime; see `CascadePredictor.load`."""
     check_part(spec, files.folder)
     if spec["kind"] == "balanced":
         return _load_balanced(spec, files, runtime, threads)
+    if spec["kind"] == ENCODED:
+        return _load_encoded(spec, files, runtime)
     if spec["kind"] == "keras":
         exported = open_export(spec, files, runtime, threads)
         if exported is not None:
@@ -171,6 +197,21 @@ def _save_balanced(model: BalancedBinaryRelevance, folder: Path, name: str, expo
             for label, bags in enumerate(model.estimators_)
         ],
     }
+
+
+def _load_encoded(spec: Spec, files: ModelFiles, runtime: str) -> Any:
+    from sklearn.pipeline import make_pipeline
+
+    if runtime not in (AUTO, KERAS):
+        raise RuntimeUnavailableError(
+            f"`runtime` {runtime!r} is not available for `{files.folder}`: a network behind an encoder runs in Keras."
+        )
+    encoder, network = (load_part(spec[step], files) for step in STEPS)
+    if not hasattr(encoder, "transform"):
+        raise ModelRefusedError(f"`{files.folder}` has an encoder that does not transform rows; refused.")
+    # The width of what the encoder makes is compared with this one.
+    network.n_features_in_ = network.network_.input_shape[1]
+    return make_pipeline(encoder, network)
 
 
 def _load_balanced(spec: Spec, files: ModelFiles, runtime: str, threads: int | None) -> BalancedBinaryRelevance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cascade.config.build import build_model
+from cascade.config.build import build_model, network_name
 from cascade.config.schema import AutoModel, ExitGate, KerasModel, Model, NoGate, RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
@@ -16,7 +16,7 @@ Candidates = dict[str, tuple[Any, ...]]
 
 LABELER, GATE = "labeler.model", "gate"
 POOL = "cascade.negative_pool"
-WIDTHS = {"cnn": 24, "mlp": 64}
+WIDTHS = {"cnn": 24, "mlp": 64, "embedding_bag": 64}
 """Width of a network by name, where the config does not set it."""
 SMALLEST_IMAGE = 16
 """Height and width in pixels of the smallest images that a gate is tried on."""
@@ -88,7 +88,7 @@ def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tu
         whole = _whole_width(gate, labeler, data)
         sizes = {} if whole is None else {"network_options.width": (_width(gate, data), _whole(whole, GATE_WIDTHS))}
         images = {"image_size": (gate.image_size, _resolutions(data))} if len(data.X.shape) == 4 else {}
-        if _name(gate, data) == "cnn":
+        if network_name(gate, data) == "cnn":
             images["network_options.last_stride"] = (gate.network_options or {}).get("last_stride", 1), LAST_STRIDES
         return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, GATE_EPOCHS))}
     options = gate.options
@@ -118,7 +118,7 @@ def _other_gates(gate: Model, data: Dataset) -> list[Values]:
     """Return other gates to try: those that cost more and let fewer rows pass, and of images a smaller one."""
     if isinstance(gate, KerasModel):
         longer: Values = {"epochs": max(_whole(gate.epochs, GATE_EPOCHS))}
-        whole = {"network_options.last_stride": 1} if _name(gate, data) == "cnn" else {}
+        whole = {"network_options.last_stride": 1} if network_name(gate, data) == "cnn" else {}
         sizes = _resolutions(data)[1:2] if len(data.X.shape) == 4 else ()
         smaller: list[Values] = [{**whole, "image_size": size} for size in sizes]
         return [longer, *([{**longer, **whole}] if whole else []), *smaller]
@@ -138,12 +138,7 @@ def _whole_width(gate: KerasModel, labeler: Model, data: Dataset) -> int | None:
 
 def _width(model: KerasModel, data: Dataset) -> int | None:
     """Return the width of a network; None if it has no such option."""
-    return (model.network_options or {}).get("width", WIDTHS.get(_name(model, data)))
-
-
-def _name(model: KerasModel, data: Dataset) -> str:
-    """Return the name of a model's network."""
-    return model.network or ("cnn" if len(data.X.shape) == 4 else "mlp")
+    return (model.network_options or {}).get("width", WIDTHS.get(network_name(model, data)))
 
 
 def _resolutions(data: Dataset) -> tuple[int | None, ...]:

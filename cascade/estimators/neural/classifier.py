@@ -48,7 +48,7 @@ class KerasClassifier(LogOddsClassifier):
     Parameters
     ----------
     network : str or callable, default="cnn"
-        "mlp", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0", or a function
+        "mlp", "embedding_bag" for encoded text, "cnn", "mobilenet_v3_small", "efficientnet_v2_b0", or a function
         ``network(input_shape, n_outputs, **network_options)`` that returns a model of logits, without a final
         activation. It is checked before training.
     network_options : dict, optional

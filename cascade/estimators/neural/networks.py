@@ -30,6 +30,25 @@ def mlp(input_shape: Shape, n_outputs: int, dtype: str, width: int = 64, depth: 
     return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
 
 
+def embedding_bag(
+    input_shape: Shape, n_outputs: int, dtype: str, width: int = 64, penalty: float = 1e-5
+) -> keras.Model:
+    """Build a network of encoded text, which adds up one vector per word.
+
+    A row has one number per word of a vocabulary or per hash, most of them 0, so that the first layer is a weighted sum
+    of the vectors of its words [1]_. Numbers and categories beside the text enter in the same way. Columns are not
+    standardised, since that would give the rarest words the largest values. `penalty` is that of the squared weights of
+    words: without it, the network learns the words of each training row by heart.
+
+    References
+    ----------
+    .. [1] Joulin, Grave, Bojanowski & Mikolov (2017), Bag of tricks for efficient text classification, EACL.
+    """
+    inputs = keras.Input(input_shape, dtype=dtype)
+    x = layers.Dense(width, activation="relu", kernel_regularizer=keras.regularizers.L2(penalty))(inputs)
+    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(x))
+
+
 def cnn(
     input_shape: Shape,
     n_outputs: int,
@@ -114,10 +133,12 @@ def _application(
 
 NETWORKS: dict[str, Builder] = {
     "mlp": mlp,
+    "embedding_bag": embedding_bag,
     "cnn": cnn,
     "mobilenet_v3_small": mobilenet_v3_small,
     "efficientnet_v2_b0": efficientnet_v2_b0,
 }
+OF_VECTORS = ("mlp", "embedding_bag")
 WITH_EXIT: dict[str, Builder] = {"cnn": cnn_with_exit}
 """Networks that can have an exit, with outputs of it and of the head."""
 
@@ -126,8 +147,9 @@ def build_network(network: str, input_shape: Shape, n_outputs: int, dtype: str, 
     """Build a network by name; those of users are built in `cascade.estimators.neural.own_network`."""
     if network not in NETWORKS:
         raise ConfigError(f"`network` must be a function or one of {sorted(NETWORKS)}. Received {network!r}.")
-    if len(input_shape) != (1 if network == "mlp" else 3):
-        rows = "vectors" if network == "mlp" else "images of height, width and channels"
+    takes_vectors = network in OF_VECTORS
+    if len(input_shape) != (1 if takes_vectors else 3):
+        rows = "vectors" if takes_vectors else "images of height, width and channels"
         raise ConfigError(f"`network` {network!r} takes {rows}. Received rows of shape {input_shape}.")
     try:
         return NETWORKS[network](input_shape, n_outputs, dtype, **options)

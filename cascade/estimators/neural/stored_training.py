@@ -130,7 +130,9 @@ class StoredTraining(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def training_key(network: keras.Model, *batches: IndexedBatches | None, options: list[Any]) -> str:
-    """Return a key of what a training depends on besides the features: network, numbers of rows, labels and options.
+    """Return a key of what a training depends on: network, numbers of rows, labels and options.
+
+    The features of a run are the same for all of its trainings, except for sparse ones, which encoders make.
 
     Parameters
     ----------
@@ -149,7 +151,7 @@ def training_key(network: keras.Model, *batches: IndexedBatches | None, options:
             digest.update(b"none")
             continue
         digest.update(f"{each.batch_size} {each.seed} {each.X.shape}".encode())
-        for part in (*_viewed(each.X), each.rows, each.order, each.target, each.weight):
+        for part in (*_viewed(each.X), _source(each.X), each.rows, each.order, each.target, each.weight):
             _update(digest, part)
     return digest.hexdigest()
 
@@ -161,6 +163,13 @@ def _viewed(X: Any) -> list[Rows]:
         numbers.append(X.rows)
         X = X.X
     return numbers
+
+
+def _source(X: Any) -> Any:
+    """Return the matrix that views select from if it is sparse."""
+    while isinstance(X, RowView):
+        X = X.X
+    return X if sparse.issparse(X) else None
 
 
 def _update(digest: Any, part: Any) -> None:
