@@ -11,16 +11,8 @@ from cascade.comparison.compare import compare
 from cascade.comparison.compare_text import comparison_table
 from cascade.comparison.contenders import contenders
 from cascade.config.build import build_model, with_defaults
-from cascade.config.schema import (
-    AutoGate,
-    ExitGate,
-    KerasGate,
-    KerasModel,
-    LabelerConfig,
-    NoGate,
-    RunConfig,
-    SklearnGate,
-)
+from cascade.config.models import AutoGate, ExitGate, KerasGate, KerasModel, NoGate, SklearnGate
+from cascade.config.schema import LabelerConfig, RunConfig
 from cascade.data import Dataset
 from cascade.errors import DataError
 from cascade.reports.html import comparison_data, page

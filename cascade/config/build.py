@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -9,25 +12,25 @@ import numpy as np
 from sklearn.utils import get_tags
 
 from cascade.classifier import CascadeClassifier
-from cascade.config.schema import (
+from cascade.config.models import (
     AutoGate,
     AutoModel,
     ExitGate,
     KerasGate,
     KerasModel,
-    ManyLabelsConfig,
     Model,
     NoGate,
-    RunConfig,
     SklearnGate,
     SklearnModel,
     StageModel,
 )
+from cascade.config.schema import ManyLabelsConfig, RunConfig
 from cascade.data import Dataset
 from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
 from cascade.estimators.defaults import Role, default_model, encoded, per_label, sklearn_estimator
+from cascade.estimators.network_names import NAMES
 from cascade.many_labels.classifier import ManyLabelClassifier
 
 
@@ -160,12 +163,27 @@ def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) ->
     from cascade.estimators.neural import KerasClassifier
 
     options = model.model_dump(exclude={"kind", "targets", "encoder"})
-    network = KerasClassifier(**{**options, "network": network_name(model, data)})
+    name = network_name(model, data)
+    network = KerasClassifier(**{**options, "network": name if name in NAMES else _function(name)})
     if kinds is not None and _needs_encoder(kinds):
         return _encoded(network, model, kinds)
     _refuse_encoder(model)
     _refuse_missing(data, "a network")
     return network
+
+
+def _function(name: str) -> Any:
+    """Import a network function that a config names as module:function, also from the working folder."""
+    module, _, function = name.partition(":")
+    folder = os.getcwd()
+    # As `python -m` does; the `cascade` command itself has the folder of its script in the path.
+    sys.path.insert(0, folder)
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"`network` must be a function that can be imported, {name!r} cannot: {error}.") from error
+    finally:
+        sys.path.remove(folder)
 
 
 def _encoded(estimator: Any, model: KerasModel | SklearnModel, kinds: dict[str, Kind]) -> Any:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    Discriminator,
     Field,
-    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
-from cascade.config.base import ConfigModel
+from cascade.config.base import ConfigModel, refused_as_value
+from cascade.config.models import (
+    AutoGate,
+    AutoModel,
+    ExitGate,
+    Gate,
+    KerasModel,
+    Model,
+    NoGate,
+    StageModel,
+    refuse_sampling,
+)
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
-from cascade.errors import ConfigError
-from cascade.estimators.early_stopping import check_validation_size
-from cascade.estimators.encoding.encoder import CategoryOption, TextOption
-from cascade.estimators.loss_options import check_loss
 from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
 from cascade.fitting.defaults import check_folds
 from cascade.many_labels.options import check_decoder
@@ -29,23 +33,11 @@ from cascade.rules.thresholds.decisions import check_decision
 from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, check_gate_recall
 
 
-def _refused_as_value(check: Callable[[Any], object], value: Any) -> Any:
-    try:
-        check(value)
-    except ConfigError as error:
-        # The sentence begins with the parameter and ends with the received value. `load_config` adds both for the key
-        # of the config, so both are removed here; the name of an option within the value is kept.
-        name, sentence = str(error).split(" Received ")[0].rstrip(".").split(" ", 1)
-        option = name.strip("`").partition(".")[2]
-        raise ValueError(f"`{option}` {sentence}" if option else sentence) from error
-    return value
-
-
 def _known_windows(windows: Any) -> Any:
     # Imported late: the readers import more packages than a config without windows needs.
     from cascade.data.readers.pixels import check_windows
 
-    _refused_as_value(check_windows, windows)
+    refused_as_value(check_windows, windows)
     return windows
 
 
@@ -97,160 +89,6 @@ class DataConfig(ConfigModel):
     test_size: float = Field(default=0.2, gt=0, lt=1)
 
 
-def _known_loss(loss: Any) -> Any:
-    return _refused_as_value(check_loss, loss)
-
-
-def _known_sampling(sampling: Any) -> Any:
-    if sampling is None:
-        return None
-    # Imported late: samplers import scikit-learn, which a config without them does not need.
-    from cascade.estimators.sampling import check_sampling
-
-    return _refused_as_value(check_sampling, sampling)
-
-
-def _known_validation_size(size: Any) -> Any:
-    return _refused_as_value(check_validation_size, size)
-
-
-class EncoderConfig(ConfigModel):
-    """How columns of text and categories become numbers, where a table has any."""
-
-    text: TextOption = "tfidf"
-    categories: CategoryOption | None = None
-
-
-class KerasModel(ConfigModel):
-    """A Keras network."""
-
-    kind: Literal["keras"] = "keras"
-    network: Literal["mlp", "embedding_bag", "cnn", "mobilenet_v3_small", "efficientnet_v2_b0"] | None = None
-    network_options: dict[str, Any] | None = None
-    epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=128, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    validation_size: Annotated[Any, AfterValidator(_known_validation_size)] = "auto"
-    patience: int = Field(default=3, ge=1)
-    loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
-    top_k: int | None = Field(default=None, ge=1)
-    sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
-    image_size: int | None = Field(default=None, ge=1)
-    n_networks: int = Field(default=1, ge=1)
-    encoder: EncoderConfig | None = None
-
-
-class AutoModel(ConfigModel):
-    """The default model for the kind of rows; see `cascade.estimators.defaults`."""
-
-    kind: Literal["auto"] = "auto"
-
-
-SklearnKind = Literal[
-    "logistic_regression",
-    "scaled_logistic_regression",
-    "sgd",
-    "linear_svc",
-    "gaussian_nb",
-    "bernoulli_nb",
-    "multinomial_nb",
-    "complement_nb",
-    "linear_discriminant_analysis",
-    "decision_tree",
-    "random_forest",
-    "extra_trees",
-    "hist_gradient_boosting",
-    "ada_boost",
-    "mlp",
-]
-KINDS = ("keras", *get_args(SklearnKind))
-UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
-
-
-class SklearnModel(ConfigModel):
-    """A scikit-learn classifier and the options of its constructor."""
-
-    kind: SklearnKind
-    options: dict[str, Any] = {}
-    encoder: EncoderConfig | None = None
-
-
-def _family(model: Any) -> str:
-    """Return the tag of the model that a part of a config describes; without `kind` it is a network."""
-    # pydantic calls this with the mapping of a file, or with an instance if the config is made in Python.
-    kind = model.get("kind", "keras") if isinstance(model, dict) else getattr(model, "kind", "keras")
-    return kind if kind in ("keras", "auto") else "sklearn" if kind in KINDS else "unknown"
-
-
-# A discriminator instead of a plain union: with the latter, one wrong key gives the errors of both classes.
-Model = Annotated[
-    Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")],
-    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=UNKNOWN_KIND),
-]
-
-
-StageModel = Annotated[
-    Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")] | Annotated[AutoModel, Tag("auto")],
-    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto"),
-]
-
-
-Targets = Literal["auto", "any", "labels"]
-
-
-class KerasGate(KerasModel):
-    """A network as gate, with one output or one per label too."""
-
-    targets: Targets = "auto"
-
-
-class SklearnGate(SklearnModel):
-    """A scikit-learn classifier as gate."""
-
-    targets: Targets = "auto"
-
-
-class AutoGate(AutoModel):
-    """The default gate for the kind of rows."""
-
-    targets: Targets = "auto"
-
-
-class ExitGate(ConfigModel):
-    """An exit of the labeler's network as gate, trained together with it."""
-
-    kind: Literal["exit"] = "exit"
-    targets: Targets = "auto"
-
-
-class NoGate(ConfigModel):
-    """No gate: a flat model, in which the labeler predicts all labels of every row."""
-
-    kind: Literal["none"] = "none"
-
-
-def _gate_family(gate: Any) -> str:
-    kind = gate.get("kind") if isinstance(gate, dict) else getattr(gate, "kind", None)
-    return kind if kind in ("exit", "none") else _family(gate)
-
-
-Gate = Annotated[
-    Annotated[KerasGate, Tag("keras")]
-    | Annotated[SklearnGate, Tag("sklearn")]
-    | Annotated[AutoGate, Tag("auto")]
-    | Annotated[ExitGate, Tag("exit")]
-    | Annotated[NoGate, Tag("none")],
-    Discriminator(
-        _gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto, exit, none"
-    ),
-]
-
-
-def _refuse_sampling(model: Any) -> None:
-    if getattr(model, "sampling", None) is not None:
-        raise ValueError("must have no `sampling`: it needs several labels; set it in a labeler of `multilabel`")
-
-
 class LabelerConfig(ConfigModel):
     """How labels are predicted: by one multi-label model, or by bagged balanced binary models."""
 
@@ -265,7 +103,7 @@ class LabelerConfig(ConfigModel):
     def _check_model(cls, value: Any, info: ValidationInfo) -> Any:
         # `data` has the fields that were validated before, so `strategy` must be declared above `model`.
         if info.data.get("strategy") == "balanced":
-            _refuse_sampling(value)
+            refuse_sampling(value)
         return value
 
     @field_validator("n_jobs")
@@ -278,14 +116,14 @@ class LabelerConfig(ConfigModel):
 
 
 def _known_decision(decision: Any) -> Any:
-    return _refused_as_value(check_decision, decision)
+    return refused_as_value(check_decision, decision)
 
 
 Decision = Annotated[Any, AfterValidator(_known_decision)]
 
 
 def _known_recall(gate_recall: Any) -> Any:
-    return _refused_as_value(check_gate_recall, gate_recall)
+    return refused_as_value(check_gate_recall, gate_recall)
 
 
 GateRecall = Annotated[Any, AfterValidator(_known_recall)]
@@ -302,7 +140,7 @@ class PolicyConfig(ConfigModel):
 
 
 def _known_folds(folds: Any) -> Any:
-    return _refused_as_value(check_folds, folds)
+    return refused_as_value(check_folds, folds)
 
 
 class CascadeConfig(ConfigModel):
@@ -323,7 +161,7 @@ class CascadeConfig(ConfigModel):
 
 
 def _known_decoder(decoder: Any) -> Any:
-    return _refused_as_value(check_decoder, decoder)
+    return refused_as_value(check_decoder, decoder)
 
 
 class ManyLabelsConfig(ConfigModel):
@@ -402,5 +240,5 @@ class RunConfig(ConfigModel):
     @field_validator("gate")
     @classmethod
     def _check_gate(cls, value: Any) -> Any:
-        _refuse_sampling(value)
+        refuse_sampling(value)
         return value

@@ -9,19 +9,16 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from cascade.config.models import KerasGate, KerasModel, SklearnGate, SklearnModel
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.config.schema import (
     CascadeConfig,
     DataConfig,
-    KerasGate,
-    KerasModel,
     LabelerConfig,
     ManyLabelsConfig,
     PolicyConfig,
     RetrainConfig,
     RunConfig,
-    SklearnGate,
-    SklearnModel,
 )
 from cascade.errors import ConfigError
 

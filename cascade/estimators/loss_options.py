@@ -16,6 +16,7 @@ from cascade.estimators.losses import (
     FocalLoss,
     LogitAdjustedLoss,
     Loss,
+    SmoothedLoss,
     SoftmaxLoss,
     WeightedLoss,
 )
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "focal": {"gamma": 2.0, "alpha": 0.5},
     "asymmetric": {"gamma_negative": 4.0, "gamma_positive": 1.0, "clip": 0.05},
     "logit_adjusted": {"temper": 1.0},
+    "smoothed": {"smoothing": 0.1},
     "distribution_balanced": {"kappa": 0.05, "tolerance": 2.0, "alpha": 0.1, "beta": 10.0, "mu": 0.2},
     "softmax": {},
 }
@@ -43,6 +45,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "gamma_negative": (0.0, 100.0),
     "gamma_positive": (0.0, 100.0),
     "clip": (0.0, 0.5),
+    "smoothing": (0.0, 0.5),
     "kappa": (0.0, 100.0),
     "tolerance": (1.0, 100.0),
     "alpha": (0.0, 100.0),
@@ -147,6 +150,8 @@ def make_loss(option: LossOption, labels: LabelMatrix) -> Loss:
         return AsymmetricLoss(**options)
     if kind == "logit_adjusted":
         return LogitAdjustedLoss(options["temper"] * prior)
+    if kind == "smoothed":
+        return SmoothedLoss(float(options["smoothing"]))
     if kind == "softmax":
         # The mean number of labels per row turns softmax shares, which sum to 1, into probabilities.
         return SoftmaxLoss(float(max(count.sum(), 1) / max(len(labels), 1)))

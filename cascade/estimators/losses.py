@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 
 from cascade.errors import ConfigError
 from cascade.utils.checks import as_numbers
@@ -137,6 +137,27 @@ class LogitAdjustedLoss:
 
 
 @dataclass(frozen=True)
+class SmoothedLoss:
+    """Cross-entropy with targets s / 2 and 1 - s / 2 instead of 0 and 1 (Szegedy et al. 2016).
+
+    Attributes
+    ----------
+    smoothing : float in [0, 0.5]
+        s. Probabilities beyond the targets are clipped, so the rarest labels are hardly ranked with a large s.
+    """
+
+    proper: ClassVar[bool] = False
+    smoothing: float
+
+    def log_odds(self, z: Floats) -> Floats:
+        """Return the log-odds of p, where the smoothed probability is p (1 - s) + s / 2."""
+        x = np.clip(np.asarray(z, dtype=np.float64), -FURTHEST, FURTHEST)
+        edge, least = self.smoothing / 2, np.exp(-FURTHEST)
+        shown = np.log(np.maximum(expit(x) - edge, least)) - np.log(np.maximum(expit(-x) - edge, least))
+        return np.asarray(np.clip(shown, -FURTHEST, FURTHEST), dtype=np.float64)
+
+
+@dataclass(frozen=True)
 class DistributionBalancedLoss:
     """Cross-entropy of z - offset with tolerant negatives, rebalanced for labels on the same row (Wu et al. 2020).
 
@@ -189,13 +210,22 @@ class SoftmaxLoss:
         return np.asarray(share - np.log(-np.expm1(share)), dtype=np.float64)
 
 
-Loss = WeightedLoss | FocalLoss | AsymmetricLoss | LogitAdjustedLoss | DistributionBalancedLoss | SoftmaxLoss
+Loss = (
+    WeightedLoss
+    | FocalLoss
+    | AsymmetricLoss
+    | LogitAdjustedLoss
+    | SmoothedLoss
+    | DistributionBalancedLoss
+    | SoftmaxLoss
+)
 
 KINDS: dict[str, type[Any]] = {
     "weighted": WeightedLoss,
     "focal": FocalLoss,
     "asymmetric": AsymmetricLoss,
     "logit_adjusted": LogitAdjustedLoss,
+    "smoothed": SmoothedLoss,
     "distribution_balanced": DistributionBalancedLoss,
     "softmax": SoftmaxLoss,
 }
@@ -235,6 +265,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "gamma_negative": (0.0, 100.0),
     "gamma_positive": (0.0, 100.0),
     "clip": (0.0, 0.5),
+    "smoothing": (0.0, 0.5),
     "offset": (-1e4, 1e4),
     "count": (1.0, 1e15),
     "tolerance": (1.0, 100.0),

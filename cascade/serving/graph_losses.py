@@ -17,6 +17,7 @@ from cascade.estimators.losses import (
     DistributionBalancedLoss,
     FocalLoss,
     LogitAdjustedLoss,
+    SmoothedLoss,
     SoftmaxLoss,
     WeightedLoss,
 )
@@ -34,6 +35,13 @@ def _weighted(loss: WeightedLoss, z: Any) -> Any:
 
 def _logit_adjusted(loss: LogitAdjustedLoss, z: Any) -> Any:
     return z + loss.offset
+
+
+def _smoothed(loss: SmoothedLoss, z: Any) -> Any:
+    x = tf.clip_by_value(z, -FURTHEST, FURTHEST)
+    edge, least = loss.smoothing / 2, np.exp(-FURTHEST)
+    odds_for, odds_against = (tf.maximum(tf.sigmoid(side) - edge, least) for side in (x, -x))
+    return tf.clip_by_value(tf.math.log(odds_for) - tf.math.log(odds_against), -FURTHEST, FURTHEST)
 
 
 def _focal(loss: FocalLoss, z: Any) -> Any:
@@ -77,6 +85,7 @@ def _softmax(loss: SoftmaxLoss, z: Any) -> Any:
 CORRECTIONS: dict[type[Any], Callable[[Any, Any], Any]] = {
     WeightedLoss: _weighted,
     LogitAdjustedLoss: _logit_adjusted,
+    SmoothedLoss: _smoothed,
     FocalLoss: _focal,
     AsymmetricLoss: _asymmetric,
     DistributionBalancedLoss: _distribution_balanced,

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cascade.config.schema import KerasModel, RunConfig
+from cascade.config.models import KerasModel
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.data.readers.cache.cached_files import without_cache
 from cascade.data.readers.cache.file_state import file_states

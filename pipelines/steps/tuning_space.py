@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from cascade.config.build import build_model, network_name
-from cascade.config.schema import AutoModel, ExitGate, KerasModel, Model, NoGate, RunConfig
+from cascade.config.models import AutoModel, ExitGate, KerasModel, Model, NoGate
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.tuning.space import Space

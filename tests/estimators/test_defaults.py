@@ -22,7 +22,8 @@ from sklearn.preprocessing import StandardScaler
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.config.build import build_cascade, with_defaults
-from cascade.config.schema import KerasGate, KerasModel, RunConfig, SklearnGate
+from cascade.config.models import KerasGate, KerasModel, SklearnGate
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.targets import read_known_target
 from cascade.errors import DataError

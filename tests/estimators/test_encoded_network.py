@@ -18,7 +18,7 @@ pytest.importorskip("keras")
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
 from cascade.config.build import build_model
-from cascade.config.schema import KerasModel
+from cascade.config.models import KerasModel
 from cascade.data import Dataset
 from cascade.data.column_kinds import column_kinds
 from cascade.errors import ConfigError, ModelRefusedError, RuntimeUnavailableError

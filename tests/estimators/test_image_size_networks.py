@@ -17,7 +17,7 @@ pytest.importorskip("tf2onnx")
 from PIL import Image
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
-from cascade.config.schema import KerasModel
+from cascade.config.models import KerasModel
 from cascade.data.images.averaging import averaged
 from cascade.data.readers.image.images import ImageFiles
 from cascade.errors import ConfigError, DataError, ModelRefusedError

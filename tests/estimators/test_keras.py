@@ -113,18 +113,6 @@ def test_applications_take_grey_and_colour(name: str) -> None:
         NETWORKS[name]((32, 32, 2), 5, "uint8")
 
 
-def test_weights_come_from_a_file(tmp_path: Path) -> None:
-    trunk = keras.applications.MobileNetV3Small(
-        include_top=False, weights=None, input_shape=(32, 32, 3), pooling="avg", include_preprocessing=True
-    )
-    trunk.save_weights(tmp_path / "trunk.weights.h5")
-    options = {"weights": str(tmp_path / "trunk.weights.h5")}
-    network = build_network("mobilenet_v3_small", (32, 32, 3), 2, "uint8", options)
-    held = network.layers[-2].get_weights()
-    for ours, theirs in zip(held, trunk.get_weights(), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
 def two_blocks(input_shape: tuple[int, ...], n_outputs: int, units: int = 4) -> keras.Model:
     inputs = keras.Input(input_shape)
     return keras.Model(inputs, keras.layers.Dense(n_outputs)(keras.layers.Dense(units, activation="relu")(inputs)))

@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
 from cascade import CascadeClassifier, CascadePredictor
-from cascade.config.schema import SklearnKind
+from cascade.config.models import SklearnKind
 from cascade.datasets.known_truth import draw
 from cascade.estimators.defaults import CLASSIFIERS, per_label, sklearn_estimator
 from cascade.store.parts import load_part, save_part

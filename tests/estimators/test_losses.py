@@ -35,6 +35,8 @@ MARGIN: list[Any] = [
     {"kind": "asymmetric", "gamma_negative": 3, "gamma_positive": 0, "clip": 0},
     "logit_adjusted",
     {"kind": "logit_adjusted", "temper": 0.5},
+    "smoothed",
+    {"kind": "smoothed", "smoothing": 0.02},
 ]
 
 
@@ -66,6 +68,10 @@ def reference(option: Any, k: int, z: float) -> tuple[float, float]:
             -((1 - p) ** own["gamma_positive"]) * np.log(p),
             -(shown ** own["gamma_negative"]) * np.log(1 - shown),
         )
+    if kind == "smoothed":
+        # Of a positive, the smaller part of the target is on the negative class, and the other way round.
+        s = own["smoothing"] / 2
+        return -(1 - s) * np.log(p) - s * np.log(1 - p), -s * np.log(p) - (1 - s) * np.log(1 - p)
     q = expit(z + own["temper"] * np.log((count[k] + 0.5) / (n - count[k] + 0.5)))
     return -np.log(q), -np.log(1 - q)
 
@@ -247,6 +253,7 @@ def test_losses_survive_json_and_odd_ones_are_refused(kind: str) -> None:
         ({"kind": "focal", "gamma": [2.0]}, "`loss.gamma` must be in"),
         ({"kind": "asymmetric", "clip": [0.05]}, "`loss.clip` must be in"),
         ({"kind": "logit_adjusted", "temper": True}, "`loss.temper` must be in"),
+        ({"kind": "smoothed", "smoothing": 0.6}, "`loss.smoothing` must be in"),
         ({"kind": "weighted", "temper": "high"}, "`loss.temper` must be in"),
     ],
 )

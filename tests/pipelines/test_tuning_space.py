@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from cascade.config.build import build_cascade
-from cascade.config.schema import ExitGate, NoGate, PolicyConfig, RunConfig
+from cascade.config.models import ExitGate, NoGate
+from cascade.config.schema import PolicyConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.errors import ConfigError
 from cascade.tuning.trial import CASCADE, EXIT, FLAT, Setting

@@ -18,7 +18,7 @@ from cascade.estimators.loss_options import make_loss
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.networks import HEAD
-from cascade.estimators.neural.training import seeded, train_network
+from cascade.estimators.neural.training import Plan, seeded, train_network
 
 EPOCHS = 10
 LEARNING_RATE = 3e-3
@@ -59,7 +59,8 @@ def fit_counter(model: KerasClassifier, X: Any, number: NDArray[Any]) -> KerasCl
             X, np.asarray(number, np.float32)[:, None], None, np.arange(n_rows(X)), model.batch_size, seed
         )
         name = "number of labels"
-        train_network(counter.network_, batches, None, PoissonOfLog(), EPOCHS, LEARNING_RATE, 1, name, name)
+        plan = Plan(PoissonOfLog(), EPOCHS, LEARNING_RATE, made_from=name)
+        train_network(counter.network_, batches, None, plan, name, seed)
     # A one-column classifier with plain cross-entropy returns logits unchanged, so the head is saved and loaded as one.
     counter.target_form_ = TargetForm(np.arange(2), is_vector=True)
     counter.classes_ = counter.target_form_.classes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import keras
@@ -33,7 +33,8 @@ from cascade.estimators.neural.networks import (
 from cascade.estimators.neural.own_network import build_own
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
-from cascade.estimators.neural.training import seeded, train_network
+from cascade.estimators.neural.training import Plan, seeded, train_network
+from cascade.estimators.neural.training_options import TrainingOptions
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.estimators.validation import validate_rows
 from cascade.utils.types import Floats, Rows
@@ -48,9 +49,9 @@ class KerasClassifier(LogOddsClassifier):
     Parameters
     ----------
     network : str or callable, default="cnn"
-        "mlp", "embedding_bag" for encoded text, "cnn", "mobilenet_v3_small", "efficientnet_v2_b0", or a function
-        ``network(input_shape, n_outputs, **network_options)`` that returns a model of logits, without a final
-        activation. It is checked before training.
+        "mlp", "embedding_bag" for encoded text, "cnn", a network of `keras.applications` such as "resnet50" (see
+        `cascade.estimators.network_names`), or a function ``network(input_shape, n_outputs, **network_options)`` that
+        returns a model of logits, without a final activation. It is checked before training.
     network_options : dict, optional
         Options of the network, such as ``{"width": 32}`` or ``{"weights": "imagenet"}``.
     epochs : int, default=10
@@ -64,8 +65,8 @@ class KerasClassifier(LogOddsClassifier):
     patience : int, default=3
         Epochs without a better validation loss before training stops.
     loss : str or mapping, default="bce"
-        "bce", "weighted", "focal", "asymmetric", "logit_adjusted", "distribution_balanced" or "softmax", or a mapping
-        with the `kind` and options, such as ``{"kind": "weighted", "temper": 0.5}``; see
+        "bce", "weighted", "focal", "asymmetric", "logit_adjusted", "smoothed", "distribution_balanced" or "softmax", or
+        a mapping with the `kind` and options, such as ``{"kind": "weighted", "temper": 0.5}``; see
         `cascade.estimators.loss_options.DEFAULTS`. Predictions are corrected for the loss.
     top_k : int, optional
         Also report precision, recall and nDCG of the k labels ranked first, after each epoch.
@@ -81,6 +82,13 @@ class KerasClassifier(LogOddsClassifier):
         Networks that are trained from different initial weights and orders of the rows. Their mean logits are the
         prediction, which is better than that of one network, at `n_networks` times its cost [1]_. They are saved and
         exported as one network.
+    training : mapping, optional
+        Options of the optimisation: ``weight_decay``, ``warm_up``, ``averaging``, ``frozen_epochs`` and
+        ``unfrozen_rate``; see `cascade.estimators.neural.training_options.TrainingOptions`.
+    optimizer : callable, optional
+        Own optimizer: a function of the learning rate, a Keras schedule, that returns a Keras optimizer.
+    callbacks : callable, optional
+        Own callbacks: a function without parameters that returns a list of Keras callbacks for one training.
     warm_start : bool, default=False
         Let `fit` continue from the weights of the previous fit where rows and outputs have the same shape.
     random_state : int, optional
@@ -127,6 +135,9 @@ class KerasClassifier(LogOddsClassifier):
         sampling: SamplingOption | None = None,
         image_size: int | None = None,
         n_networks: int = 1,
+        training: Mapping[str, Any] | None = None,
+        optimizer: Callable[[Any], keras.optimizers.Optimizer] | None = None,
+        callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None,
         warm_start: bool = False,
         random_state: int | None = None,
     ) -> None:
@@ -142,6 +153,9 @@ class KerasClassifier(LogOddsClassifier):
         self.sampling = sampling
         self.image_size = image_size
         self.n_networks = n_networks
+        self.training = training
+        self.optimizer = optimizer
+        self.callbacks = callbacks
         self.warm_start = warm_start
         self.random_state = random_state
 
@@ -188,7 +202,8 @@ class KerasClassifier(LogOddsClassifier):
             seed = _member_seed(self.random_state or 0, number)
             batches, validating = self._batches(X, labels, weight, training, validation, seed)
             with seeded(seed):
-                if network is None:
+                is_continued = network is not None
+                if not is_continued:
                     network = self._build(X, labels.shape[1], training)
                     if trunk is not None:
                         copy_trunk(trunk.network_, network)
@@ -196,13 +211,11 @@ class KerasClassifier(LogOddsClassifier):
                     network,
                     batches,
                     validating if len(validation) else None,
-                    self._training_loss(weight),
-                    self.epochs,
-                    self.learning_rate,
-                    self.patience,
+                    self._plan(weight),
                     self._name(number),
-                    self._made_from(),
+                    seed,
                     self._metrics(labels.shape[1]),
+                    is_continued,
                 )
             networks.append(network)
         self.network_ = mean_network(networks)
@@ -283,6 +296,18 @@ class KerasClassifier(LogOddsClassifier):
         self.classes_ = self.target_form_.classes
         return self
 
+    def _plan(self, weight: NDArray[np.float32] | None) -> Plan:
+        return Plan(
+            self._training_loss(weight),
+            self.epochs,
+            self.learning_rate,
+            self._made_from(),
+            self.patience,
+            TrainingOptions.of(self.training),
+            self.optimizer,
+            self.callbacks,
+        )
+
     def _name(self, number: int) -> str:
         name = self.network if isinstance(self.network, str) else "network"
         return name if self.n_networks == 1 else f"{name} {number + 1}/{self.n_networks}"
@@ -320,9 +345,22 @@ class KerasClassifier(LogOddsClassifier):
         if not self.learning_rate > 0:
             raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
         check_validation_size(self.validation_size)
+        averaging = TrainingOptions.of(self.training).averaging
+        if averaging and self.validation_size not in (AUTO, 0):
+            raise ConfigError(
+                "`validation_size` must be 0 with `training.averaging`, since the validation loss is that of the last "
+                f"weights and not of their average. Received {self.validation_size}."
+            )
+        for name in ("optimizer", "callbacks"):
+            value = getattr(self, name)
+            if value is not None and not callable(value):
+                raise ConfigError(
+                    f"`{name}` must be a function, since each training needs its own {name}. Received {value!r}."
+                )
 
     def _split(self, labels: LabelMatrix, groups: ArrayLike | None) -> tuple[Rows, Rows]:
-        return split_validation(labels, groups, self.validation_size, self.random_state or 0)
+        size = 0 if TrainingOptions.of(self.training).averaging else self.validation_size
+        return split_validation(labels, groups, size, self.random_state or 0)
 
     def _training_loss(self, weight: NDArray[np.float32] | None) -> keras.losses.Loss:
         # `TiltedBatches` has one weight per row and label, which Keras' own cross-entropy does not take.

@@ -19,6 +19,7 @@ from cascade.estimators.losses import (
     FocalLoss,
     LogitAdjustedLoss,
     Loss,
+    SmoothedLoss,
     SoftmaxLoss,
     WeightedLoss,
 )
@@ -122,6 +123,11 @@ def _distribution_balanced(loss: DistributionBalancedLoss, y: Any, z: Any) -> An
     return weight * (y * ops.softplus(-u) + (1 - y) * ops.softplus(loss.tolerance * u) / loss.tolerance)
 
 
+def _smoothed(loss: SmoothedLoss, y: Any, z: Any) -> Any:
+    target = y * (1 - loss.smoothing) + loss.smoothing / 2
+    return target * ops.softplus(-z) + (1 - target) * ops.softplus(z)
+
+
 def _softmax(loss: SoftmaxLoss, y: Any, z: Any) -> Any:
     # An empty row has no targets, so its loss is 0 instead of 0 / 0.
     share = y / ops.maximum(ops.sum(y, axis=-1, keepdims=True), 1)
@@ -133,6 +139,7 @@ FORMULAS: dict[type[Any], Any] = {
     FocalLoss: _focal,
     AsymmetricLoss: _asymmetric,
     LogitAdjustedLoss: _logit_adjusted,
+    SmoothedLoss: _smoothed,
     DistributionBalancedLoss: _distribution_balanced,
     SoftmaxLoss: _softmax,
 }

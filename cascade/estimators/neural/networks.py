@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 from keras import layers
 
 from cascade.errors import ConfigError
+from cascade.estimators.network_names import APPLICATIONS, NAMES
+from cascade.estimators.neural.applications import application, without_weights
 from cascade.estimators.neural.augmentation import augmentation
 from cascade.estimators.neural.standardisation import standardised
 
@@ -17,6 +20,8 @@ Builder = Callable[..., keras.Model]
 
 HEAD = "head"
 EXIT = "exit"
+HEADS = (HEAD, EXIT)
+"""Names of the layers that give outputs."""
 EXIT_WIDTHS = (2 / 3, 4 / 3)
 """Widths of an exit's own convolutions, as shares of the network's."""
 
@@ -102,41 +107,17 @@ def _mean_and_maximum(x: Any) -> Any:
     return layers.Concatenate()([layers.GlobalAveragePooling2D()(x), layers.GlobalMaxPooling2D()(x)])
 
 
-def mobilenet_v3_small(input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None) -> keras.Model:
-    """Build MobileNetV3Small of keras.applications with its preprocessing inside."""
-    return _application(keras.applications.MobileNetV3Small, input_shape, n_outputs, dtype, weights)
-
-
-def efficientnet_v2_b0(input_shape: Shape, n_outputs: int, dtype: str, weights: str | None = None) -> keras.Model:
-    """Build EfficientNetV2B0 of keras.applications with its preprocessing inside."""
-    return _application(keras.applications.EfficientNetV2B0, input_shape, n_outputs, dtype, weights)
-
-
-def _application(
-    application: Callable[..., keras.Model], input_shape: Shape, n_outputs: int, dtype: str, weights: str | None
-) -> keras.Model:
-    """Build a trunk of three channels and a head; `weights` as in keras.applications."""
-    height, width, channels = input_shape
-    if channels not in (1, 3):
-        raise ConfigError(f"networks of keras.applications take 1 or 3 channels. Received {channels}.")
-    inputs = keras.Input(input_shape, dtype=dtype)
-    # Rescaling by 1 casts uint8 to the type in which the network computes.
-    x = layers.Rescaling(1.0)(inputs)
-    # Grey images are repeated, since pretrained weights are for three channels.
-    if channels == 1:
-        x = layers.Concatenate()([x, x, x])
-    trunk = application(
-        include_top=False, weights=weights, input_shape=(height, width, 3), pooling="avg", include_preprocessing=True
-    )
-    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(trunk(x)))
+def of_applications(name: str, input_shape: Shape, n_outputs: int, dtype: str, **options: Any) -> keras.Model:
+    """Build a network of keras.applications and a head; see `application` for the options."""
+    inputs, features = application(name, input_shape, dtype, **options)
+    return keras.Model(inputs, layers.Dense(n_outputs, name=HEAD)(features))
 
 
 NETWORKS: dict[str, Builder] = {
     "mlp": mlp,
     "embedding_bag": embedding_bag,
     "cnn": cnn,
-    "mobilenet_v3_small": mobilenet_v3_small,
-    "efficientnet_v2_b0": efficientnet_v2_b0,
+    **{name: partial(of_applications, name) for name in APPLICATIONS},
 }
 OF_VECTORS = ("mlp", "embedding_bag")
 WITH_EXIT: dict[str, Builder] = {"cnn": cnn_with_exit}
@@ -146,15 +127,15 @@ WITH_EXIT: dict[str, Builder] = {"cnn": cnn_with_exit}
 def build_network(network: str, input_shape: Shape, n_outputs: int, dtype: str, options: dict[str, Any]) -> keras.Model:
     """Build a network by name; those of users are built in `cascade.estimators.neural.own_network`."""
     if network not in NETWORKS:
-        raise ConfigError(f"`network` must be a function or one of {sorted(NETWORKS)}. Received {network!r}.")
+        raise ConfigError(f"`network` must be a function or one of {', '.join(NAMES)}. Received {network!r}.")
     takes_vectors = network in OF_VECTORS
     if len(input_shape) != (1 if takes_vectors else 3):
         rows = "vectors" if takes_vectors else "images of height, width and channels"
         raise ConfigError(f"`network` {network!r} takes {rows}. Received rows of shape {input_shape}.")
     try:
         return NETWORKS[network](input_shape, n_outputs, dtype, **options)
-    except (TypeError, ValueError) as error:
-        # The message of the call names the unknown option, that of Keras the invalid value.
+    except (TypeError, ValueError, OSError) as error:
+        # The message of the call names the unknown option, that of Keras the invalid value or the damaged file.
         reason = str(error).splitlines()[0].rstrip(".")
         raise ConfigError(f"`network_options` do not suit network {network!r}: {reason}.") from error
 
@@ -185,7 +166,7 @@ def with_outputs(network: keras.Model, columns: slice, name: str, options: dict[
     """Return a network of some outputs of another one, which was built by `name` and `options`, with its weights."""
     kernel, bias = (weights[..., columns] for weights in network.layers[-1].get_weights())
     inputs = network.inputs[0]
-    part = build_network(name, tuple(inputs.shape[1:]), len(bias), str(inputs.dtype), options)
+    part = build_network(name, tuple(inputs.shape[1:]), len(bias), str(inputs.dtype), without_weights(options))
     copy_trunk(network, part)
     part.layers[-1].set_weights([kernel, bias])
     return part

@@ -1,11 +1,12 @@
-"""Train one network: seeded, resumable, with early stopping, and an error if a number is not finite."""
+"""Train one network: in phases, seeded, resumable, with early stopping, and an error if a number is not finite."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import keras
@@ -13,10 +14,14 @@ import numpy as np
 
 from cascade.errors import DataError, ModelRefusedError
 from cascade.estimators.neural.batches import IndexedBatches
+from cascade.estimators.neural.networks import HEADS
 from cascade.estimators.neural.stored_training import StoredTraining, training_key
+from cascade.estimators.neural.training_options import TrainingOptions
 from cascade.estimators.resumption import stored_trainings
 
 logger = logging.getLogger("cascade.training")
+
+PLAIN = TrainingOptions()
 
 
 @contextmanager
@@ -45,56 +50,180 @@ class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
         logger.info("%s: epoch %d/%d, %s", self.name, epoch + 1, self.params["epochs"], shown)
 
 
+@dataclass(frozen=True)
+class Phase:
+    """Some epochs of a training.
+
+    Attributes
+    ----------
+    first : int
+        Epochs before it, which determine the order of its rows.
+    epochs : int
+    learning_rate : float
+    is_frozen : bool
+        Whether only the head is trained.
+    """
+
+    first: int
+    epochs: int
+    learning_rate: float
+    is_frozen: bool
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is minimised, and how.
+
+    Attributes
+    ----------
+    loss : keras.losses.Loss
+        Of the logits.
+    epochs : int
+    learning_rate : float
+    made_from : str
+        What the network computes with its weights, and the numbers of the loss: it tells a training from others with
+        the same weights and batches.
+    patience : int
+        Epochs without a better validation loss before the training stops.
+    options : TrainingOptions
+    optimizer : callable or None
+        Makes a user's own optimizer from a learning rate.
+    callbacks : callable or None
+        Returns a user's own callbacks.
+    """
+
+    loss: keras.losses.Loss
+    epochs: int
+    learning_rate: float
+    made_from: str
+    patience: int = 1
+    options: TrainingOptions = PLAIN
+    optimizer: Callable[[Any], keras.optimizers.Optimizer] | None = None
+    callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
+
+    def phases(self, is_continued: bool) -> list[Phase]:
+        """Return the phases of a training; one that continues with a trained network has no frozen epochs."""
+        frozen = self.options.frozen_epochs
+        rate = self.learning_rate * (self.options.unfrozen_rate if frozen else 1.0)
+        first = 0 if is_continued else frozen
+        whole = Phase(first, self.epochs, rate, is_frozen=False)
+        return [Phase(0, first, self.learning_rate, is_frozen=True), whole] if first else [whole]
+
+    def described(self) -> list[Any]:
+        """Return what identifies the plan as plain data."""
+        own = [None if one is None else getattr(one, "__qualname__", "own") for one in (self.optimizer, self.callbacks)]
+        return [self.made_from, type(self.loss).__name__, self.patience, asdict(self.options), own]
+
+
 def train_network(
     network: keras.Model,
     batches: IndexedBatches,
     validation: IndexedBatches | None,
-    loss: keras.losses.Loss,
-    epochs: int,
-    learning_rate: float,
-    patience: int,
+    plan: Plan,
     name: str,
-    made_from: str,
+    seed: int,
     metrics: Sequence[keras.metrics.Metric] = (),
+    is_continued: bool = False,
 ) -> None:
-    """Minimise a loss of the logits, with a learning rate that falls to zero along a cosine.
+    """Minimise the loss of a plan; `name` is shown in the log.
 
-    `name` is shown in the log. `made_from` tells this training from others with the same weights and batches: what the
-    network computes with its weights, and the numbers of the loss.
+    `is_continued` says that the network was trained before.
     """
-    steps = epochs * len(batches)
-    network.compile(
-        optimizer=keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(learning_rate, steps)),
-        loss=loss,
-        metrics=list(metrics),
-        jit_compile=False,
-    )
-    # A step that creates variables is traced twice, and a trace takes longer than training a small network.
-    network.optimizer.build(network.trainable_variables)
-    callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
-    stop = None
-    if validation is not None:
-        stop = keras.callbacks.EarlyStopping("val_loss", patience=patience, restore_best_weights=True)
-        callbacks.append(stop)
-    options = [made_from, epochs, learning_rate, patience, type(loss).__name__]
-    stored = _stored(network, batches, validation, stop, options)
+    for number, phase in enumerate(plan.phases(is_continued)):
+        # Seeded again for each phase: in a later start, phases that had been finished draw no numbers.
+        with seeded(_phase_seed(seed, number)) if number else nullcontext():
+            if batches.epoch != phase.first:
+                batches.go_to(phase.first)
+            _train_phase(network, batches, None if phase.is_frozen else validation, plan, phase, name, metrics)
+
+
+def _phase_seed(seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([seed, number, 1]).generate_state(1)[0])
+
+
+def _train_phase(
+    network: keras.Model,
+    batches: IndexedBatches,
+    validation: IndexedBatches | None,
+    plan: Plan,
+    phase: Phase,
+    name: str,
+    metrics: Sequence[keras.metrics.Metric],
+) -> None:
+    if phase.is_frozen:
+        name = f"{name}, head alone"
+    with _frozen(network) if phase.is_frozen else nullcontext():
+        rate = plan.options.schedule(phase.learning_rate, phase.epochs, len(batches))
+        network.compile(
+            optimizer=plan.options.optimizer(rate) if plan.optimizer is None else plan.optimizer(rate),
+            loss=plan.loss,
+            metrics=list(metrics),
+            jit_compile=False,
+        )
+        # A step that creates variables is traced twice, and a trace takes longer than training a small network.
+        network.optimizer.build(network.trainable_variables)
+        callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
+        if plan.callbacks is not None:
+            callbacks += plan.callbacks()
+        stop = None
+        if validation is not None:
+            stop = keras.callbacks.EarlyStopping("val_loss", patience=plan.patience, restore_best_weights=True)
+            callbacks.append(stop)
+        stored = _stored(network, batches, validation, stop, [*plan.described(), asdict(phase)])
+        _train_from(network, batches, validation, callbacks, phase, stored, name)
+    # Inference needs neither optimiser nor loss. The optimiser's moments would triple the saved file, and a loss of
+    # this package would be code to load.
+    network.optimizer, network.compiled = None, False
+
+
+def _train_from(
+    network: keras.Model,
+    batches: IndexedBatches,
+    validation: IndexedBatches | None,
+    callbacks: list[Any],
+    phase: Phase,
+    stored: StoredTraining | None,
+    name: str,
+) -> None:
+    """Train the epochs of a phase that are not stored."""
     if stored is None:
-        _fit(network, batches, validation, callbacks, 0, epochs)
+        _fit(network, batches, validation, callbacks, 0, phase.epochs)
     elif stored.is_finished:
         logger.info("%s: was trained before this start", name)
         stored.restore(network)
     else:
         if stored.epoch:
-            logger.info("%s: goes on after epoch %d/%d", name, stored.epoch, epochs)
-            batches.go_to(stored.epoch)
-        last = stored.epoch if stored.needs_no_epoch else epochs
+            logger.info("%s: goes on after epoch %d/%d", name, stored.epoch, phase.epochs)
+            batches.go_to(phase.first + stored.epoch)
+        last = stored.epoch if stored.needs_no_epoch else phase.epochs
         _fit(network, batches, validation, [*callbacks, stored], stored.epoch, last)
     check_finite(network)
     if stored is not None and not stored.is_finished:
         stored.finish(network)
-    # Inference needs neither optimiser nor loss. The optimiser's moments would triple the saved file, and a loss of
-    # this package would be code to load.
-    network.optimizer, network.compiled = None, False
+
+
+@contextmanager
+def _frozen(network: keras.Model) -> Iterator[None]:
+    """Train only the head in the block."""
+    layers = list(_layers(network))
+    flags = [layer.trainable for layer in layers]
+    heads = [layer for layer in layers if layer.name in HEADS] or [layer for layer in layers if layer.weights][-1:]
+    for layer in layers:
+        layer.trainable = any(layer is head for head in heads)
+    try:
+        yield
+    finally:
+        for layer, flag in zip(layers, flags, strict=True):
+            layer.trainable = flag
+
+
+def _layers(network: keras.Model) -> Iterator[keras.Layer]:
+    """Yield the layers of a network without those that consist of layers themselves."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _layers(layer)
+        else:
+            yield layer
 
 
 def _stored(

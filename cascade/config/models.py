@@ -1,0 +1,190 @@
+"""Models of a config: networks, classifiers of scikit-learn, and what a gate may be besides."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from cascade.config.base import ConfigModel, refused_as_value
+from cascade.estimators.early_stopping import check_validation_size
+from cascade.estimators.encoding.encoder import CategoryOption, TextOption
+from cascade.estimators.loss_options import check_loss
+from cascade.estimators.network_names import NAMES
+
+FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""A function of a module, whose code is imported when a network is built."""
+
+
+def _known_loss(loss: Any) -> Any:
+    return refused_as_value(check_loss, loss)
+
+
+def _known_sampling(sampling: Any) -> Any:
+    if sampling is None:
+        return None
+    # Imported late: samplers import scikit-learn, which a config without them does not need.
+    from cascade.estimators.sampling import check_sampling
+
+    return refused_as_value(check_sampling, sampling)
+
+
+def _known_validation_size(size: Any) -> Any:
+    return refused_as_value(check_validation_size, size)
+
+
+def _known_network(network: str) -> str:
+    # A function is imported when the network is built: reading a config imports nothing.
+    if network not in NAMES and not FUNCTION.fullmatch(network):
+        raise ValueError(f"must be one of {', '.join(NAMES)}, or a function as module:function")
+    return network
+
+
+class EncoderConfig(ConfigModel):
+    """How columns of text and categories become numbers, where a table has any."""
+
+    text: TextOption = "tfidf"
+    categories: CategoryOption | None = None
+
+
+class TrainingConfig(ConfigModel):
+    """How a network is optimised; see `cascade.estimators.neural.training_options`."""
+
+    weight_decay: float = Field(default=0.0, ge=0)
+    warm_up: float = Field(default=0.0, ge=0)
+    averaging: float = Field(default=0.0, ge=0, lt=1)
+    frozen_epochs: int = Field(default=0, ge=0)
+    unfrozen_rate: float = Field(default=0.1, gt=0)
+
+
+class KerasModel(ConfigModel):
+    """A Keras network."""
+
+    kind: Literal["keras"] = "keras"
+    network: Annotated[str, AfterValidator(_known_network)] | None = None
+    network_options: dict[str, Any] | None = None
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=128, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    validation_size: Annotated[Any, AfterValidator(_known_validation_size)] = "auto"
+    patience: int = Field(default=3, ge=1)
+    loss: Annotated[Any, AfterValidator(_known_loss)] = "bce"
+    top_k: int | None = Field(default=None, ge=1)
+    sampling: Annotated[Any, AfterValidator(_known_sampling)] = None
+    image_size: int | None = Field(default=None, ge=1)
+    n_networks: int = Field(default=1, ge=1)
+    training: TrainingConfig | None = None
+    encoder: EncoderConfig | None = None
+
+
+class AutoModel(ConfigModel):
+    """The default model for the kind of rows; see `cascade.estimators.defaults`."""
+
+    kind: Literal["auto"] = "auto"
+
+
+SklearnKind = Literal[
+    "logistic_regression",
+    "scaled_logistic_regression",
+    "sgd",
+    "linear_svc",
+    "gaussian_nb",
+    "bernoulli_nb",
+    "multinomial_nb",
+    "complement_nb",
+    "linear_discriminant_analysis",
+    "decision_tree",
+    "random_forest",
+    "extra_trees",
+    "hist_gradient_boosting",
+    "ada_boost",
+    "mlp",
+]
+KINDS = ("keras", *get_args(SklearnKind))
+UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
+
+
+class SklearnModel(ConfigModel):
+    """A scikit-learn classifier and the options of its constructor."""
+
+    kind: SklearnKind
+    options: dict[str, Any] = {}
+    encoder: EncoderConfig | None = None
+
+
+def _family(model: Any) -> str:
+    """Return the tag of the model that a part of a config describes; without `kind` it is a network."""
+    # pydantic calls this with the mapping of a file, or with an instance if the config is made in Python.
+    kind = model.get("kind", "keras") if isinstance(model, dict) else getattr(model, "kind", "keras")
+    return kind if kind in ("keras", "auto") else "sklearn" if kind in KINDS else "unknown"
+
+
+# A discriminator instead of a plain union: with the latter, one wrong key gives the errors of both classes.
+Model = Annotated[
+    Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")],
+    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=UNKNOWN_KIND),
+]
+
+
+StageModel = Annotated[
+    Annotated[KerasModel, Tag("keras")] | Annotated[SklearnModel, Tag("sklearn")] | Annotated[AutoModel, Tag("auto")],
+    Discriminator(_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto"),
+]
+
+
+Targets = Literal["auto", "any", "labels"]
+
+
+class KerasGate(KerasModel):
+    """A network as gate, with one output or one per label too."""
+
+    targets: Targets = "auto"
+
+
+class SklearnGate(SklearnModel):
+    """A scikit-learn classifier as gate."""
+
+    targets: Targets = "auto"
+
+
+class AutoGate(AutoModel):
+    """The default gate for the kind of rows."""
+
+    targets: Targets = "auto"
+
+
+class ExitGate(ConfigModel):
+    """An exit of the labeler's network as gate, trained together with it."""
+
+    kind: Literal["exit"] = "exit"
+    targets: Targets = "auto"
+
+
+class NoGate(ConfigModel):
+    """No gate: a flat model, in which the labeler predicts all labels of every row."""
+
+    kind: Literal["none"] = "none"
+
+
+def _gate_family(gate: Any) -> str:
+    kind = gate.get("kind") if isinstance(gate, dict) else getattr(gate, "kind", None)
+    return kind if kind in ("exit", "none") else _family(gate)
+
+
+Gate = Annotated[
+    Annotated[KerasGate, Tag("keras")]
+    | Annotated[SklearnGate, Tag("sklearn")]
+    | Annotated[AutoGate, Tag("auto")]
+    | Annotated[ExitGate, Tag("exit")]
+    | Annotated[NoGate, Tag("none")],
+    Discriminator(
+        _gate_family, custom_error_type="unknown_kind", custom_error_message=f"{UNKNOWN_KIND}, auto, exit, none"
+    ),
+]
+
+
+def refuse_sampling(model: Any) -> None:
+    """Refuse a model that samples rows by their labels where it has one label."""
+    if getattr(model, "sampling", None) is not None:
+        raise ValueError("must have no `sampling`: it needs several labels; set it in a labeler of `multilabel`")
