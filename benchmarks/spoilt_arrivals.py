@@ -86,7 +86,8 @@ def champion_of(data: Dataset) -> Champion:
     cascade = CascadeClassifier(base, BalancedBinaryRelevance(base), label_names=data.label_names)
     model = cascade.fit(data.X[~held], data.Y[~held], groups=groups)
     predictor: CascadePredictor = model.predictor_
-    return Champion(predictor, record_of(data, held, predictor.predict_proba(data.X[held])), data)
+    proba = predictor.predict_proba(data.X[held])
+    return Champion(predictor, record_of(data, held, proba, unseen=predictor.agreement), data)
 
 
 def label_copied(data: Dataset, rng: np.random.Generator) -> Dataset:

@@ -21,6 +21,7 @@ from cascade.data.sample_weight import check_weight
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
 from cascade.data.targets import read_known_target
+from cascade.drift.agreement import agreement
 from cascade.drift.making import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators.base import MultilabelClassifier
@@ -272,6 +273,7 @@ class CascadeClassifier(MultilabelClassifier):
             fitted = fit_crossed(stages, examples, rule_options, recipe.calibration_folds)
         self.gate_, self.labeler_ = fitted.gate, fitted.labeler
         self.gate_threshold_, self.certificate_ = fitted.gate_threshold, fitted.certificate
+        held, proba = fitted.held, fitted.rules.predict(fitted.scores).proba
         # Recorded at once, as only here both the data and the scores of rows that no model was fitted on exist.
         provenance = {
             "data": fingerprint(X, labels, examples.groups),
@@ -280,6 +282,7 @@ class CascadeClassifier(MultilabelClassifier):
             "recipe": recipe.to_json() | {"negative_pool": rule_options.negative_pool},
             "profile": training_profile(examples, fitted).to_json(),
             "stability": fitted.stability.to_json(),
+            "agreement": [each.to_json() for each in agreement(held.labels, proba, held.group)],
         }
         if (costs := fitted.gate_costs) is not None:
             provenance["gate_costs"] = costs.to_json()

@@ -27,6 +27,7 @@ from cascade.utils.types import Floats, StageProgress
 
 if TYPE_CHECKING:
     from cascade.drift.adaptation import Adapted
+    from cascade.drift.agreement import LabelAgreement
     from cascade.drift.profile import TrainingProfile
     from cascade.store.int8_rows import Int8Rows
 
@@ -98,6 +99,14 @@ class CascadePredictor:
 
         body = self.provenance.get("profile")
         return None if body is None else TrainingProfile.from_json(body)
+
+    @property
+    def agreement(self) -> tuple[LabelAgreement, ...] | None:
+        """Agreement with each label on rows that no model was fitted on; None in a model of an earlier version."""
+        from cascade.drift.agreement import LabelAgreement
+
+        body = self.provenance.get("agreement")
+        return None if body is None else tuple(LabelAgreement.from_json(each) for each in body)
 
     @property
     def stability(self) -> Stability | None:

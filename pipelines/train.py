@@ -62,7 +62,7 @@ def _trained(config: RunConfig, data: Dataset, models: Path, started: float) -> 
                 report["flat"] = against_flat(config, data, (training, testing), predictor, timed, model)
                 report["verdict"] = verdict(report)
             # Report, record and page are all made from one scoring of the held-out rows.
-            record = record_text(data, testing, predictor.decide(timed.scores).proba)
+            record = record_text(predictor, data, testing, predictor.decide(timed.scores).proba)
             html = run_page(config, training_data(predictor, data, testing, timed.scores, report), folder)
             texts = {RECORD: record, PAGE: html}
             publish(config, lambda place: shutil.copytree(model, place), report, text(report), folder, texts=texts)

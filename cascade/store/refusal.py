@@ -85,6 +85,11 @@ def check_provenance(provenance: Any, path: Path) -> dict[str, Any]:
         TrainingProfile.from_json(provenance["profile"])
     if "stability" in provenance:
         Stability.from_json(provenance["stability"])
+    if "agreement" in provenance:
+        from cascade.drift.agreement import LabelAgreement
+
+        for each in provenance["agreement"]:
+            LabelAgreement.from_json(each)
     if "gate_costs" in provenance:
         GateCosts.from_json(provenance["gate_costs"])
     return provenance

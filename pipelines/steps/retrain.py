@@ -211,7 +211,7 @@ def publish_step(job: Retraining, model: Path, evaluated: Path, decision: Promot
         facts = training_data(predictor, job.data, job.testing, timed.scores, report, decision.to_json())
         report |= {"decision": decision.to_json(), "findings": job.findings, "drift": job.drift}
         proba = read_candidate(evaluated / CHALLENGER).outcome.proba
-        record = versions.record_text(job.data, job.testing, proba, job.hashes)
+        record = versions.record_text(predictor, job.data, job.testing, proba, job.hashes)
         texts = {
             versions.RECORD: record,
             DECISION: json.dumps(decision.to_json(), indent=2),

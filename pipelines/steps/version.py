@@ -17,6 +17,7 @@ import yaml
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import CascadeError
+from cascade.predictor import CascadePredictor
 from cascade.reports.html import page
 from cascade.reports.model_card import model_card
 from cascade.retraining.memory.record import TrainingRecord, record_of
@@ -47,11 +48,13 @@ def record_in(folder: Path) -> TrainingRecord | None:
     return TrainingRecord.from_json(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
-def record_text(data: Dataset, testing: Any, proba: Any, hashes: RowHashes | None = None) -> str:
+def record_text(
+    predictor: CascadePredictor, data: Dataset, testing: Any, proba: Any, hashes: RowHashes | None = None
+) -> str:
     """Return the record of a model's data as JSON, for a later challenger; `proba` is of the rows `testing`."""
     held = np.zeros(len(data), dtype=bool)
     held[testing] = True
-    return json.dumps(record_of(data, held, proba, hashes).to_json())
+    return json.dumps(record_of(data, held, proba, hashes, predictor.agreement).to_json())
 
 
 def saving(config: RunConfig, predictor: Any) -> Callable[[Path], None]:

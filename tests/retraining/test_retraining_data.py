@@ -17,10 +17,10 @@ from cascade.data.readers.dataset import Dataset
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.rows import BLOCK
 from cascade.datasets.known_truth import LABEL_NAMES, draw
+from cascade.drift.agreement import Estimate, agreement
 from cascade.errors import DataError, ModelRefusedError
 from cascade.retraining.checks.finding import DataFinding
 from cascade.retraining.checks.validation import new_rows, validate_data
-from cascade.retraining.memory.agreement_figures import Estimate, agreement
 from cascade.retraining.memory.arrivals import FEWEST_GROUPS, Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord, record_of

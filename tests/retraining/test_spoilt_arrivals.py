@@ -92,6 +92,31 @@ def test_a_spoilt_arrival_is_refused_or_left_to_a_person(kind: str, champion: Ch
     assert answered in ("refuse", "ask"), codes
 
 
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_a_quarter_of_lost_annotations_is_found_in_every_draw(seed: int, champion: Champion) -> None:
+    lost = TABLES["a quarter of one label's annotations lost"]
+    assert answer(champion, lost(table(seed), np.random.default_rng(seed)))[0] in ("refuse", "ask")
+
+
+def test_calibration_rows_make_the_former_figures_more_precise(champion: Champion) -> None:
+    """The figures of both kinds of rows, put together from all their rows at once."""
+    record, unseen = champion.record, champion.model.agreement
+    assert unseen is not None
+    for pooled, apart in zip(record.agreement, unseen, strict=True):
+        for figure in ("confirmed", "counted"):
+            one, other = getattr(pooled, figure), getattr(apart, figure)
+            if other is None:
+                # Too few confident rows of a rare label.
+                assert figure == "confirmed"
+                continue
+            # Four times as many calibration rows as held-out ones determine most of the result.
+            assert other.low <= one.value <= other.high
+            # Equal where the held-out rows have too few of a rare label.
+            assert np.log(one.high / one.low) <= np.log(other.high / other.low)
+            # Calibrated probabilities add up to the labels.
+            assert other.value == pytest.approx(1.0, abs=0.1)
+
+
 def test_inverted_images_of_a_quarter_of_the_patients_are_stopped(pictures: tuple[Pictures, Champion]) -> None:
     drawn, seen = pictures
     assert answer(seen, drawn(1)) == ("pass", [])

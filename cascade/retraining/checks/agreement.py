@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
+from cascade.drift.agreement import Z95, Estimate, agreement
 from cascade.retraining.checks.finding import CheckVerdict, DataFinding
-from cascade.retraining.memory.agreement_figures import Z95, Estimate, agreement
 from cascade.retraining.memory.class_means import Counted, count_positives
 from cascade.retraining.memory.record import TrainingRecord
 from cascade.utils.types import Rows
@@ -29,8 +29,8 @@ LIMITS_OF_QUESTIONS = {"found": 0.9, "confirmed": 0.95}
 interval must be below, and it is wider than that of a refusal, since many figures are compared."""
 COUNTS_OF_QUESTIONS = (0.95, 1.05)
 """The same for the number of labels over the number that the champion predicts, in both directions."""
-Z_QUESTIONS = 2.8
-"""Standard errors on each side of these intervals: one of 400 is beyond by chance, on one side."""
+Z_QUESTIONS = 3.0
+"""Standard errors on each side of these intervals: one of 740 is beyond by chance, on one side."""
 
 
 def check_agreement(

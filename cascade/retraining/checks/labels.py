@@ -10,10 +10,10 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
+from cascade.drift.agreement import Estimate
 from cascade.lint.lint import lint
 from cascade.retraining.checks.finding import CheckVerdict, DataFinding
 from cascade.retraining.checks.limits import Limits
-from cascade.retraining.memory.agreement_figures import Estimate
 from cascade.retraining.memory.record import TrainingRecord, prevalence_of
 from cascade.retraining.memory.row_hashes import RowHashes, labelled
 

@@ -18,7 +18,7 @@ class Limits:
         promotion. The whole interval of the factor must be beyond.
     agreement : float
         Smallest share of the champion's former agreement with the labels, see
-        `cascade.retraining.memory.agreement_figures`. Data is refused if the whole interval is below.
+        `cascade.drift.agreement`. Data is refused if the whole interval is below.
     constant_rows : float
         Share of the images that may have one grey value only.
     """

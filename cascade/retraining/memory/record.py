@@ -14,9 +14,9 @@ from cascade.data.labels import Labels
 from cascade.data.readers.dataset import Dataset
 from cascade.data.signature import InputSignature
 from cascade.data.splits import group_numbers
+from cascade.drift.agreement import Estimate, LabelAgreement, agreement
 from cascade.errors import DataError, ModelRefusedError
 from cascade.metrics.intervals import clustered_interval
-from cascade.retraining.memory.agreement_figures import Estimate, LabelAgreement, agreement
 from cascade.retraining.memory.class_means import ClassMeans, class_means
 from cascade.retraining.memory.feature_figures import FeatureFigures, Sample, feature_figures
 from cascade.retraining.memory.row_hashes import RowHashes, Seen, labelled
@@ -153,7 +153,13 @@ class TrainingRecord:
             raise ModelRefusedError(f"the training record lacks a part or has an invalid one: {error}.") from error
 
 
-def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: RowHashes | None = None) -> TrainingRecord:
+def record_of(
+    data: Dataset,
+    held: Mask,
+    proba: NDArray[np.float64],
+    hashes: RowHashes | None = None,
+    unseen: Sequence[LabelAgreement] | None = None,
+) -> TrainingRecord:
     """Make the record of a model that was just trained.
 
     Parameters
@@ -166,6 +172,9 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
         The model's probabilities of the held-out rows.
     hashes : RowHashes, optional
         Of the data, if they were computed before.
+    unseen : sequence of LabelAgreement, length L, optional
+        Agreement on training rows that no model had seen when it scored them. These are several times as many, so that
+        smaller changes are found.
     """
     if data.Y is None:
         raise DataError("`data` must have labels to be recorded as training data. Received none.")
@@ -173,6 +182,9 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
     assert testing.Y is not None
     hashes = RowHashes(data) if hashes is None else hashes
     group = group_numbers(testing.groups, len(testing))
+    agreed = agreement(testing.labels, proba, group)
+    if unseen is not None:
+        agreed = tuple(one.pooled(other) for one, other in zip(agreed, unseen, strict=True))
     # Prevalence on all rows, for the narrowest interval; agreement only where the model was not fitted.
     return TrainingRecord(
         data.label_names,
@@ -181,7 +193,7 @@ def record_of(data: Dataset, held: Mask, proba: NDArray[np.float64], hashes: Row
         signature_of(data),
         None if data.pixels is None else data.pixels.to_json(),
         prevalence_of(data.labels, group_numbers(data.groups, len(data))),
-        agreement(testing.labels, proba, group),
+        agreed,
         Side.of(hashes, ~held),
         Side.of(hashes, held),
         Seen.of(hashes.keys),

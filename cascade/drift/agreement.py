@@ -61,6 +61,23 @@ class Estimate:
         high = middle + np.hypot(top[2] - top[1], base[1] - base[0])
         return Estimate(*np.exp([middle, low, high]).tolist())
 
+    def pooled(self, other: Estimate) -> Estimate:
+        """Return the mean of two estimates of one share from independent rows, each weighted by its precision.
+
+        Examples
+        --------
+        >>> round(Estimate(1.0, 0.8, 1.25).pooled(Estimate(1.0, 0.9, 1.11)).low, 2)
+        0.91
+        """
+        logs = [np.log(np.maximum([one.low, one.value, one.high], 1e-9)) for one in (self, other)]
+        precision = np.array([1 / max((each[2] - each[0]) ** 2, 1e-12) for each in logs])
+        middle = float(precision @ [each[1] for each in logs] / precision.sum())
+        # The variance of the mean; each side in the proportion of the more precise estimate.
+        narrower = logs[int(np.argmax(precision))]
+        factor = 1 / np.sqrt(precision.sum() / precision.max())
+        low, high = (float(middle + factor * (end - narrower[1])) for end in (narrower[0], narrower[2]))
+        return Estimate(*np.exp([middle, low, high]).tolist())
+
     def widened(self, z: float) -> Estimate:
         """Return the interval of `z` standard errors on each side instead of 1.96, on the scale of logs."""
         low, middle, high = np.log(np.maximum([self.low, self.value, self.high], 1e-9)).tolist()
@@ -77,6 +94,15 @@ class LabelAgreement:
     confirmed: Estimate | None
     counted: Estimate | None = None
 
+    def pooled(self, other: LabelAgreement) -> LabelAgreement:
+        """Return figures that also count other rows, whose scores are of models like this one.
+
+        `found` is left as it is: it measures how well a model separates, and that of a fold separates less.
+        """
+        return LabelAgreement(
+            self.found, _pooled(self.confirmed, other.confirmed), _pooled(self.counted, other.counted)
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data, from which `from_json` makes an equal object."""
         return asdict(self)
@@ -87,6 +113,10 @@ class LabelAgreement:
         # Records of earlier releases have no `counted`.
         figures = (body["found"], body["confirmed"], body.get("counted"))
         return cls(*(None if figure is None else Estimate(**figure) for figure in figures))
+
+
+def _pooled(one: Estimate | None, other: Estimate | None) -> Estimate | None:
+    return one or other if one is None or other is None else one.pooled(other)
 
 
 def agreement(labels: Labels | LabelMatrix, proba: Floats, group: NDArray[np.intp]) -> tuple[LabelAgreement, ...]:
