@@ -145,8 +145,11 @@ def test_pictures_and_links_exist(page: str) -> None:
             assert fragment in anchors(linked), f"{page}: {linked} has no heading #{fragment}"
 
 
-def test_the_readme_has_pictures() -> None:
-    assert re.findall(r"!\[[^\]]+\]\(docs/pictures/\w+\.png\)", TEXT["README.md"])
+def test_the_readme_has_a_picture_for_light_and_dark_pages() -> None:
+    pictures = re.findall(r"(?:src|srcset)=\"([^\"]+)\"", TEXT["README.md"])
+    assert len(pictures) == 2
+    assert all((ROOT / picture).exists() for picture in pictures)
+    assert re.search(r"<img alt=\"[^\"]+\"", TEXT["README.md"])
 
 
 def test_the_readme_is_short() -> None:

@@ -42,7 +42,7 @@ def computed_by(estimator: Any) -> str | None:
     bags = bags_of(estimator)
     if bags:
         return "; ".join(sorted({str(computed_by(bag)) for bag in bags}))
-    if hasattr(estimator, "steps") and hasattr(estimator.steps[-1][1], "network_"):
+    if hasattr(estimator, "steps"):
         return computed_by(estimator.steps[-1][1])
     if hasattr(estimator, "runtime"):
         precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
