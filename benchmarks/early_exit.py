@@ -151,7 +151,7 @@ def run(data: Dataset, seed: int) -> None:
     rows = Rows(
         [data.Y[part][:, columns] for part in parts], group_numbers(data.groups[parts[0]], len(parts[0])), recall
     )
-    options = config.labeler.model.model_dump(exclude={"kind"})
+    options = config.labeler.model.parameters()
 
     def scores(**changes: Any) -> tuple[KerasClassifier, list[np.ndarray]]:
         n_outputs = 2 * n if changes.get("network") is with_exit else n

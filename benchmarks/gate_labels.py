@@ -38,7 +38,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 def gate_scores(data: Dataset, fitting: np.ndarray, parts: list[np.ndarray], columns: list[int], seed: int) -> list:
     """Return the calibrated log-odds of a gate with these targets; the first part calibrates."""
-    options = load_config(CONFIG).gate.model_dump(exclude={"kind", "targets"})
+    options = load_config(CONFIG).gate.parameters()
     y = data.Y[fitting][:, columns]
     gate = KerasClassifier(**options, random_state=seed).fit(data.X[fitting], y[:, 0] if len(columns) == 1 else y)
     z = [gate_log_odds(gate, data.X, part, len(columns)) for part in parts]

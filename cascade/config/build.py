@@ -162,7 +162,7 @@ def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) ->
     # Keras is an optional extra, which a config without a network must not require.
     from cascade.estimators.neural import KerasClassifier
 
-    options = model.model_dump(exclude={"kind", "targets", "encoder"})
+    options = model.parameters()
     name = network_name(model, data)
     network = KerasClassifier(**{**options, "network": name if name in NAMES else _function(name)})
     if kinds is not None and _needs_encoder(kinds):

@@ -77,6 +77,10 @@ class KerasModel(ConfigModel):
     training: TrainingConfig | None = None
     encoder: EncoderConfig | None = None
 
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the `KerasClassifier`."""
+        return self.model_dump(exclude={"kind", "targets", "encoder"})
+
 
 class AutoModel(ConfigModel):
     """The default model for the kind of rows; see `cascade.estimators.defaults`."""
