@@ -18,7 +18,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import CascadeClassifier, CascadePredictor
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError, ModelRefusedError
-from cascade.rules.probability.stack import fit_stack, noisy_or
+from cascade.rules.probability.stack import fit_rejected_stack, fit_stack, noisy_or
 from cascade.store.manifest import NAME
 from tests.conftest import KnownTruth
 from tests.store.test_store import forge
@@ -33,6 +33,25 @@ def test_two_independent_measurements_add_up() -> None:
     stack = fit_stack(z[0] + logit(0.1), [z[1]], LabelMatrix(truth.astype(np.uint8)), np.ones(len(truth)))
     assert stack.weights[0, 0] == pytest.approx(1, abs=0.02)
     assert stack.intercept[0] == pytest.approx(0, abs=0.03)
+
+
+@given(seed=st.integers(0, 5000), rows=st.integers(2, 60))
+def test_a_few_rejected_rows_without_a_positive_keep_their_base(seed: int, rows: int) -> None:
+    rng = np.random.default_rng(seed)
+    base, feature = rng.normal(-8, 1, (rows, 5)), rng.normal(0, 2, (rows, 5))
+    stack = fit_rejected_stack(base, feature, LabelMatrix(np.zeros((rows, 5), np.uint8)), np.ones(rows))
+    # Without a positive the rows say only that their probabilities are small, which they are.
+    np.testing.assert_allclose(stack(base, [feature]), base, atol=0.3)
+
+
+def test_the_weight_of_rejected_rows_is_found_where_there_are_positives() -> None:
+    rng = np.random.default_rng(2)
+    base, feature = rng.normal(-4, 1, (40_000, 5)), rng.normal(size=(40_000, 5))
+    Y = (rng.random(base.shape) < expit(base + 0.6 * feature)).astype(np.uint8)
+    stack = fit_rejected_stack(base, feature, LabelMatrix(Y), np.ones(len(Y)))
+    np.testing.assert_allclose(stack.weights, 0.6, atol=0.03)
+    # Each intercept has the sum of its own label, but for the prior.
+    np.testing.assert_allclose(stack.intercept, 0.0, atol=0.06)
 
 
 def test_it_agrees_with_ridge_regression() -> None:

@@ -20,8 +20,9 @@ MERGE_OPTIONS = ("stacked", "pool")
 WEIGHT_SPREAD = 0.5
 """Standard deviation of the normal prior of each weight around 0, so that a few positives cannot move the merge."""
 
-INTERCEPT_SPREAD = 0.3
-"""The same for the intercepts of rejected rows: their base has the right sum on the rows that they are fitted on."""
+REJECTED_SPREAD = 0.3
+"""The same for the weight and the intercepts of rejected rows, which have few positives, and whose base has the right
+sum on the rows that they are fitted on."""
 
 
 def check_merge(merge: str) -> str:
@@ -165,15 +166,13 @@ def fit_rejected_stack(base: Floats, feature: Floats, labels: LabelMatrix, weigh
     -----
     `benchmarks/gate_labels.py` compares this with the base alone.
     """
-    counted = labels.weight_of_entries(weight)
-    positive = (counted * labels.values).sum(axis=0)
-    target = np.where(labels.values, (positive + 1) / (positive + 2), 1 / (counted.sum(axis=0) - positive + 2))
-    spread = np.append(WEIGHT_SPREAD, np.full(base.shape[1], INTERCEPT_SPREAD))
+    # Not Platt's targets: one part in the number of rows is many times the probability of a rejected row.
+    counted, target = labels.weight_of_entries(weight), labels.values.astype(np.float64)
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         score = base + parameters[0] * feature + parameters[1:]
         excess = counted * (expit(score) - target)
-        pull = parameters / spread**2
+        pull = parameters / REJECTED_SPREAD**2
         value = (counted * (softplus(score) - target * score)).sum() + 0.5 * pull @ parameters
         return float(value), np.append((excess * feature).sum(), excess.sum(axis=0)) + pull
 
