@@ -17,6 +17,7 @@ from cascade.retraining.memory.record import TrainingRecord
 from cascade.retraining.memory.row_hashes import RowHashes
 from cascade.store.int8_rows import Int8Rows
 from cascade.store.manifest import read_manifest
+from cascade.store.parts import ENCODED
 
 from .steps.locate import find_model, is_many_labels
 from .steps.reading import read_labelled
@@ -53,7 +54,9 @@ def run(model: Path, out: Path, runtimes: tuple[str, ...] | None, int8: Path | N
     if not chosen:
         raise ConfigError("no runtime is installed; `pip install cascade-multilabel[keras,litert,onnx]` installs both.")
     if not list(_networks(read_manifest(folder))):
-        raise ConfigError(f"`{folder}` has no network to export; scikit-learn models need no export.")
+        raise ConfigError(
+            f"`{folder}` has no network to export; scikit-learn models and networks behind an encoder need no export."
+        )
     if many_labels and int8 is not None:
         raise ConfigError("`--int8` needs a cascade; the network of the many-label model is exported in float32.")
     # Loaded with Keras, since a network that was exported before cannot be converted again.
@@ -115,6 +118,9 @@ def _networks(body: Any) -> Iterator[dict[str, Any]]:
     """Yield the description of every network in a manifest, at any depth."""
     # Gate and labeler may contain networks themselves, such as bags of balanced models.
     if isinstance(body, dict):
+        # A network behind an encoder runs in Keras alone: exports take rows as they are.
+        if body.get("kind") == ENCODED:
+            return
         if body.get("kind") == "keras":
             yield body
         for value in body.values():

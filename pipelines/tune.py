@@ -13,6 +13,7 @@ import yaml
 
 from cascade.classifier import CascadeClassifier
 from cascade.config.build import build_cascade, with_defaults
+from cascade.config.functions import function_sources
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.data.any_label import find_any_label
@@ -142,7 +143,7 @@ def _search(
     code = [code_version(), versions()]
     searched = [space.candidates, space.refinements, space.recipes, space.preview]
     name = key_of(rows, code, key_content(config), options.metric, searched)
-    parts = Parts(home / PARTS / key_of(rows, code))
+    parts = Parts(home / PARTS / key_of(rows, code, function_sources(config)))
     unlimited = options.trials is None and options.minutes is None
     budget = DEFAULT_BUDGET if unlimited else Budget(options.trials, options.minutes)
     with ledger.opened(home, name, space, maximise) as trials_of:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +9,7 @@ import numpy as np
 from sklearn.utils import get_tags
 
 from cascade.classifier import CascadeClassifier
+from cascade.config.functions import import_function
 from cascade.config.models import (
     AutoGate,
     AutoModel,
@@ -164,26 +162,12 @@ def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) ->
 
     options = model.parameters()
     name = network_name(model, data)
-    network = KerasClassifier(**{**options, "network": name if name in NAMES else _function(name)})
+    network = KerasClassifier(**{**options, "network": name if name in NAMES else import_function(name)})
     if kinds is not None and _needs_encoder(kinds):
         return _encoded(network, model, kinds)
     _refuse_encoder(model)
     _refuse_missing(data, "a network")
     return network
-
-
-def _function(name: str) -> Any:
-    """Import a network function that a config names as module:function, also from the working folder."""
-    module, _, function = name.partition(":")
-    folder = os.getcwd()
-    # As `python -m` does; the `cascade` command itself has the folder of its script in the path.
-    sys.path.insert(0, folder)
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"`network` must be a function that can be imported, {name!r} cannot: {error}.") from error
-    finally:
-        sys.path.remove(folder)
 
 
 def _encoded(estimator: Any, model: KerasModel | SklearnModel, kinds: dict[str, Kind]) -> Any:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.labels import Labels
 from cascade.metrics.bootstrap import ratio_interval
+from cascade.utils.checks import is_number
 from cascade.utils.types import Floats
 
 CONFIDENT = 0.5
@@ -39,6 +40,19 @@ class Estimate:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Estimate:
+        """Make an estimate from plain data.
+
+        Raises
+        ------
+        ValueError
+            If it is not three numbers, the middle one the value.
+        """
+        if set(body) != {"value", "low", "high"} or not all(is_number(end) and end >= 0 for end in body.values()):
+            raise ValueError(f"an estimate must have a value and the ends of its interval. Received {body!r}.")
+        return cls(**body)
 
     def over(self, other: Estimate) -> Estimate:
         """Return the quotient of two shares of independent rows.
@@ -112,7 +126,7 @@ class LabelAgreement:
         """Make an object from the result of `to_json`."""
         # Records of earlier releases have no `counted`.
         figures = (body["found"], body["confirmed"], body.get("counted"))
-        return cls(*(None if figure is None else Estimate(**figure) for figure in figures))
+        return cls(*(None if figure is None else Estimate.from_json(figure) for figure in figures))
 
 
 def _pooled(one: Estimate | None, other: Estimate | None) -> Estimate | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +16,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import subset
-from cascade.errors import ConfigError
+from cascade.errors import ConfigError, DataError
 from cascade.estimators.forking import check_process
 from cascade.utils.types import Mask, ProbabilityEstimator, Rows
 
@@ -117,17 +119,31 @@ def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> ProbabilityEstimat
     """Fit with those of `extra` (groups, sample_weight, trunk) that are given and that `fit` takes."""
     check_process(estimator)
     # A pipeline takes parameters of its last step, the classifier, under that step's name.
-    last, prefix = (
-        (estimator.steps[-1][1], f"{estimator.steps[-1][0]}__") if _is_pipeline(estimator) else (estimator, "")
-    )
+    is_pipeline = _is_pipeline(estimator) and not getattr(estimator, "passes_rows_on", False)
+    last, prefix = (estimator.steps[-1][1], f"{estimator.steps[-1][0]}__") if is_pipeline else (estimator, "")
     # Groups and trunk only help. Weights change what is estimated, so they must not be dropped silently.
     known = {name: value for name, value in extra.items() if value is not None and has_fit_parameter(last, name)}
     if extra.get("sample_weight") is not None and "sample_weight" not in known:
         raise ConfigError(f"`sample_weight` was given, but {type(last).__name__}.fit does not take it.")
     if _bins_features(estimator):
         X = _with_empty_columns_filled(X)
-    fitted: ProbabilityEstimator = estimator.fit(X, y, **{prefix + name: value for name, value in known.items()})
+    with readable_errors():
+        fitted: ProbabilityEstimator = estimator.fit(X, y, **{prefix + name: value for name, value in known.items()})
     return fitted
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Turn the error of scikit-learn for texts without a word into one that says what to do."""
+    try:
+        yield
+    except ValueError as error:
+        if "empty vocabulary" not in str(error):
+            raise
+        raise DataError(
+            "a text column must hold words of two letters or more; it holds none on the rows of a fit. Leave it out, "
+            "for instance by `data.drop`."
+        ) from error
 
 
 def _bins_features(estimator: Any) -> bool:

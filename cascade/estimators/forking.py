@@ -36,13 +36,13 @@ def check_process(estimator: Any) -> None:
 
 def _kind(estimator: Any) -> str | None:
     """Return what a model computes with if that starts threads: networks or boosted trees."""
-    last = _last(estimator)
+    last = innermost(estimator)
     if makes_batches(last):
         return "networks"
     return "boosted trees" if type(last).__name__.startswith(BOOSTED) else None
 
 
-def _last(estimator: Any) -> Any:
+def innermost(estimator: Any) -> Any:
     """Return the model inside of pipelines, bags and models per label."""
     while True:
         if hasattr(estimator, "steps"):

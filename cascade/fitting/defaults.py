@@ -9,7 +9,8 @@ import numpy as np
 
 from cascade.data.rows import makes_batches
 from cascade.errors import ConfigError
-from cascade.fitting.stages import has_encoder, is_exit
+from cascade.estimators.forking import innermost
+from cascade.fitting.stages import is_exit
 
 AUTO = "auto"
 HELD_OUT_SIZE = 0.2
@@ -105,7 +106,7 @@ class RecipeOptions:
             pool = "gated" if n_groups >= POOL_FOLDS + 2 else "positives"
             pool = "all" if is_exit(gate) else pool
         if isinstance(folds, str):
-            networks = any(makes_batches(model) or has_encoder(model) for model in (gate, labeler))
+            networks = any(makes_batches(innermost(model)) for model in (gate, labeler))
             fits = shape[0] * max(shape[1], MOST_FOLDED_LABELS)
             cheap = not networks and fits <= MOST_FOLDED_ROWS * MOST_FOLDED_LABELS
             folds = FOLDS if cheap and self.calibration_size is None and n_groups > FOLDS else None

@@ -13,7 +13,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import take
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.fit_on_rows import fit_labels
+from cascade.estimators.fit_on_rows import as_target, fit_labels
 from cascade.fitting.stages import Stages, has_encoder
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels
@@ -80,13 +80,22 @@ def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix, rows:
 
 
 def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, rows: Rows | None) -> Any:
-    few, target = _few(target)
+    """Rehearse a network behind an encoder; return what of it is not known to be saved."""
+    encoder, (name, network) = pipeline[:-1], pipeline.steps[-1]
+    few, known = _few(target)
+    if not isinstance(network.network, str):
+        # A user's network may take one width only, which depends on all rows.
+        few, known = np.arange(len(target)), target
     try:
-        encoded = pipeline[:-1].fit_transform(take(X, few if rows is None else rows[few]), target.values)
+        encoded = encoder.fit_transform(take(X, few if rows is None else rows[few]), as_target(encoder, known.values))
     except Exception:
         # As in `rehearse_model`.
         return None
-    return pipeline.steps[-1][1].rehearse(encoded, target)
+    # All labels, since options may have one number per label; of the rows only the first two are looked at.
+    built = network.rehearse(encoded, target)
+    if built is not None:
+        return type(pipeline)([*encoder.steps, (name, built)])
+    return None if all(type(part).__module__.startswith(PROVEN) for part in _parts(encoder)) else encoder
 
 
 def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, Rows, LabelMatrix]]:

@@ -14,7 +14,14 @@ from sklearn.utils import get_tags
 
 from cascade.data.rows import makes_batches, take
 from cascade.errors import ConfigError
-from cascade.estimators.fit_on_rows import check_takes_missing, fit_labels, fresh, takes_missing
+from cascade.estimators.fit_on_rows import (
+    as_target,
+    check_takes_missing,
+    fit_labels,
+    fresh,
+    readable_errors,
+    takes_missing,
+)
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan
 from cascade.utils.types import Rows
@@ -76,6 +83,8 @@ class Stages:
                 f"`{option}` must have its default with `gate='exit'`, where gate and labeler are trained as one "
                 f"network on all rows. Received {value!r}."
             )
+        if self.share_trunk:
+            _check_trunk(self.gate, self.labeler)
         n_labels = len(plan.learned)
         n_outputs = 1 + len(self.gate_labels(plan, missing))
         stages = (
@@ -143,7 +152,7 @@ class Stages:
         labeler = fresh(self.labeler, [self.random_state, 1, *fold])
         if has_encoder(labeler):
             return self._fit_encoded(labeler, examples, rows, pool, plan, gate, fold)
-        trunk = self._trunk(gate, labeler) if self.share_trunk else None
+        trunk = gate if self.share_trunk else None
 
         def fit(part: Rows, phase: str = "") -> Any:
             logger.info("labeler%s%s: %d rows, %d labels", _named(fold), phase, len(part), len(plan.learned))
@@ -179,11 +188,14 @@ class Stages:
     ) -> Any:
         """Fit a network behind an encoder: the encoder on all fitting rows, then the network on what it makes."""
         encoder, (name, network) = labeler[:-1], labeler.steps[-1]
-        encoder.fit(take(examples.X, rows), examples.labels.part(rows, plan.learned).values)
-        encoded = replace(examples, X=encoder.transform(examples.X))
+        # As in a pipeline: some encoders learn from the labels, and give a row of `fit_transform` numbers that do not
+        # depend on its own labels.
+        encoded = examples.part(fit_encoder(encoder, examples, rows, plan.learned), rows)
+        place = np.zeros(len(examples.labels), np.intp)
+        place[rows] = np.arange(len(rows))
         # Stages of this class, since others may share fits by keys that do not name the encoder.
         stages = Stages(self.gate, network, self.share_trunk, self.random_state, self.pretrain, self.gate_targets)
-        fitted = stages.fit_labeler(encoded, rows, pool, plan, gate, fold)
+        fitted = stages.fit_labeler(encoded, place[rows], place[pool], plan, gate, fold)
         return type(labeler)([*encoder.steps, (name, fitted)])
 
     def pretrained(
@@ -210,12 +222,6 @@ class Stages:
         )
         return fit().set_params(**given)
 
-    def _trunk(self, gate: Any, labeler: Any) -> Any:
-        if not (makes_batches(gate) and makes_batches(labeler)):
-            kinds = f"{type(gate).__name__} and {type(labeler).__name__}"
-            raise ConfigError(f"`share_trunk` needs Keras networks as gate and labeler. Received {kinds}.")
-        return gate
-
 
 def is_exit(gate: Any) -> bool:
     """Return whether a gate, fitted or not, is an exit of the labeler's network; "exit" is one by its name."""
@@ -230,6 +236,26 @@ def take_fit(model: Any, fitted: Any) -> None:
 def has_encoder(estimator: Any) -> bool:
     """Return whether an estimator is a network behind transformers."""
     return hasattr(estimator, "steps") and len(estimator.steps) > 1 and makes_batches(estimator.steps[-1][1])
+
+
+def fit_encoder(encoder: Any, examples: TrainingSet, rows: Rows, columns: Rows) -> Any:
+    """Fit the transformers before a network on some rows and their labels `columns`; return what they make of them."""
+    labels = examples.labels.part(rows, columns)
+    y = as_target(encoder, labels.values if labels.known is None else labels.masked())
+    with readable_errors():
+        return encoder.fit_transform(take(examples.X, rows), y)
+
+
+def _check_trunk(gate: Any, labeler: Any) -> None:
+    """Refuse a trunk that both models cannot share."""
+    if labeler is not None and not (makes_batches(gate) and makes_batches(labeler)):
+        kinds = [
+            "a network behind an encoder" if has_encoder(model) else type(model).__name__ for model in (gate, labeler)
+        ]
+        raise ConfigError(
+            f"`share_trunk` needs Keras networks as gate and labeler, which see the same rows. Received {kinds[0]} and "
+            f"{kinds[1]}."
+        )
 
 
 def _takes_labels(estimator: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,11 @@ class TrainingSet:
     def known(self) -> Known:
         """Which labels are known, bool of shape (n, L); None where all are."""
         return self.labels.known
+
+    def part(self, X: Any, rows: Rows) -> TrainingSet:
+        """Return the rows `rows`, whose features are `X`."""
+        groups, weight = (None if values is None else values[rows] for values in (self.groups, self.weight))
+        return replace(self, X=X, labels=self.labels.part(rows), groups=groups, weight=weight)
 
     def extra(self, rows: Rows) -> dict[str, Any]:
         """Return groups and weights of `rows` as arguments of `fit`; None where there are none."""

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from cascade.errors import ConfigError
+from cascade.estimators.forking import innermost
 from cascade.predictor import CascadePredictor
 from cascade.rules.probability.calibration import AnyCalibration, IsotonicCalibration
 from cascade.rules.probability.merge import FLAT
@@ -64,7 +65,9 @@ class GraphCascade(tf.Module):  # type: ignore[misc]
             _check_size(self.row_shape, estimator.image_size)
             return lambda rows: corrected(estimator, estimator.network_(_resized(rows, estimator), training=False))
         if not hasattr(estimator, "estimators_") or not hasattr(estimator, "prior_shift_"):
-            raise ConfigError(f"one graph needs a network as {role}. Received {type(estimator).__name__}.")
+            kind = type(estimator).__name__
+            received = "a network behind an encoder" if hasattr(innermost(estimator), "network_") else kind
+            raise ConfigError(f"one graph needs a network as {role}. Received {received}.")
         bags = [[self._part(bag, role) for bag in label] for label in estimator.estimators_]
         constant = log_odds(estimator.share_)
         return lambda rows: (

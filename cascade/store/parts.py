@@ -13,6 +13,7 @@ import numpy as np
 
 from cascade.data.targets import TargetForm
 from cascade.errors import ConfigError, ModelRefusedError, RuntimeUnavailableError
+from cascade.estimators.forking import innermost
 from cascade.estimators.losses import FURTHEST
 from cascade.estimators.runtime.exported import ExportedNetwork
 from cascade.estimators.runtime.runtimes import AUTO, KERAS
@@ -45,6 +46,8 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
     # Balanced models first: they contain other estimators, each of which becomes a separate file.
     if hasattr(estimator, "prior_shift_"):
         return _save_balanced(estimator, folder, name, exporter)
+    # Of a search, what it found: its candidates and scores are not needed for predictions.
+    estimator = getattr(estimator, "best_estimator_", estimator)
     if isinstance(estimator, ExportedNetwork):
         raise ConfigError("a model in an exported runtime cannot be saved; load it with `runtime='keras'`.")
     if hasattr(estimator, "network_"):
@@ -53,16 +56,28 @@ def save_part(estimator: Any, folder: Path, name: str, exporter: Exporter | None
 
         spec = {"kind": "keras", **save_network(estimator, folder / f"{name}.keras")}
         return spec if exporter is None else {**spec, "exports": exporter.export(estimator, folder, name)}
-    if hasattr(estimator, "steps") and hasattr(estimator.steps[-1][1], "network_"):
-        # Exports take the rows of a batch job as they are, and these have to be encoded first.
-        steps = {"encoder": estimator[:-1], "network": estimator.steps[-1][1]}
-        return {"kind": ENCODED, **{key: save_part(step, folder, f"{name}_{key}") for key, step in steps.items()}}
+    if hasattr(innermost(estimator), "network_") and hasattr(estimator, "steps"):
+        return _save_encoded(estimator, folder, name, exporter)
     from cascade.store.skops.file import save_skops
 
-    # Of a search, what it found: its candidates and scores are not needed for predictions.
-    estimator = getattr(estimator, "best_estimator_", estimator)
     save_skops(estimator, folder / f"{name}.skops", name)
     return {"kind": "skops", "file": f"{name}.skops"}
+
+
+def _save_encoded(pipeline: Any, folder: Path, name: str, exporter: Exporter | None) -> Spec:
+    """Write a network behind transformers, also where pipelines are inside of pipelines."""
+    from sklearn.pipeline import make_pipeline
+
+    encoders, last = [], pipeline
+    while hasattr(last, "steps"):
+        if len(last.steps) > 1:
+            encoders.append(last[:-1])
+        last = getattr(last.steps[-1][1], "best_estimator_", last.steps[-1][1])
+    if not encoders:
+        return save_part(last, folder, name, exporter)
+    # Exports take the rows of a batch job as they are, and these have to be encoded first.
+    steps = {"encoder": make_pipeline(*encoders), "network": last}
+    return {"kind": ENCODED, **{key: save_part(step, folder, f"{name}_{key}") for key, step in steps.items()}}
 
 
 def try_saving(estimator: Any, name: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from cascade.config.functions import function_sources
 from cascade.config.schema import LabelListConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.data.column_kinds import Kind
@@ -170,10 +171,13 @@ def cached(config: RunConfig, data: Dataset, models: Path) -> Dataset:
 
 
 def key_content(config: RunConfig) -> dict[str, Any]:
-    """Return the content of a config that results depend on: all but where decoded pixels are kept."""
+    """Return the content of a config that results depend on: all but where decoded pixels are kept.
+
+    Of functions that it names, it has the code of their modules too.
+    """
     content = config.model_dump(mode="json")
     del content["data"]["cache"]
-    return content
+    return {**content, "functions": function_sources(config)}
 
 
 def _listed(names: tuple[str, ...]) -> str:

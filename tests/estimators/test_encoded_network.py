@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler, TargetEncoder
 
 pytest.importorskip("keras")
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.comparison.shared_fit import SharedFit
 from cascade.config.build import build_model
 from cascade.config.models import KerasModel
 from cascade.data import Dataset
 from cascade.data.column_kinds import column_kinds
-from cascade.errors import ConfigError, ModelRefusedError, RuntimeUnavailableError
+from cascade.data.label_matrix import LabelMatrix
+from cascade.errors import ConfigError, DataError, ModelRefusedError, RuntimeUnavailableError
 from cascade.estimators.encoding.encoder import make_encoder
+from cascade.estimators.fit_on_rows import fit_with
+from cascade.fitting.stages import fit_encoder
+from cascade.fitting.training_set import TrainingSet
 from cascade.metrics import label_auroc
 from cascade.metrics.operations import operations_per_row
 from cascade.store.keras_file import save_network
 from cascade.store.manifest import NAME
+from cascade.store.parts import load_part, save_part
+from cascade.store.plain_file import ModelFiles
 from tests.estimators.test_encoding import table
 from tests.store.test_forged_parts import redo
 
@@ -93,14 +103,72 @@ def test_an_encoder_learns_from_the_fitting_rows_alone() -> None:
     seen: list[int] = []
 
     class Noted(TfidfVectorizer):
-        def fit(self, X: Any, y: Any = None) -> Any:
+        def fit_transform(self, X: Any, y: Any = None) -> Any:
             seen.append(len(X))
-            return super().fit(X, y)
+            return super().fit_transform(X, y)
 
     labeler = Pipeline([("words", Noted()), ("network", bag(epochs=1))])
     CascadeClassifier(make_pipeline(hashed(), LogisticRegression()), labeler, random_state=0).fit(X, Y)
-    # A fifth of the rows is held out for the rules.
-    assert seen == [1200]
+    # A few rows before the training, then four fifths: the rest is held out for the rules.
+    assert seen[0] < 20
+    assert seen[1:] == [1200]
+
+
+def test_an_encoder_that_learns_from_labels_does_not_show_a_row_its_own() -> None:
+    """scikit-learn's encoder of targets gives a row numbers from other rows, but only in `fit_transform`."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"site": rng.integers(0, 600, 1500).astype(str)})
+    y = (rng.random((1500, 1)) < 0.2).astype(np.uint8)
+    rows, column = np.arange(0, 1500, 2), np.array([0])
+    examples = TrainingSet(X, LabelMatrix(y), ("chance",), None, None, None)
+    encoder = TargetEncoder()
+    encoded = fit_encoder(encoder, examples, rows, column)
+    # A site is on one or two rows, so the mean over all of them shows the label; that of other rows does not.
+    assert label_auroc(y[rows], np.clip(encoder.transform(X.iloc[rows]), 0, 1)).max() > 0.9
+    assert label_auroc(y[rows], np.clip(encoded, 0, 1)).max() < 0.6
+
+
+def test_networks_of_more_labels_than_a_rehearsal_has() -> None:
+    X, _ = texts(400)
+    Y = (np.random.default_rng(0).random((400, 60)) < 0.05).astype(np.uint8)
+    weights = {"kind": "weighted", "weights": [[1.0, 2.0]] * 60}
+    labeler = make_pipeline(hashed(), bag(epochs=1, loss=weights))
+    model = CascadeClassifier(make_pipeline(hashed(), LogisticRegression()), labeler, calibration_folds=None)
+    with warnings.catch_warnings():
+        # Labels of a few rows are not ranked better than chance.
+        warnings.simplefilter("ignore")
+        assert model.fit(X, Y).predict(X).shape == Y.shape
+
+
+def test_pipelines_of_other_forms_are_saved(tmp_path: Path) -> None:
+    X, Y = texts(400)
+    one = Pipeline([("network", KerasClassifier("mlp", epochs=1, validation_size=0.0))])
+    table = hashed(2**5).transform(X).toarray()
+    nested = make_pipeline(hashed(2**5), make_pipeline(MaxAbsScaler(), bag(epochs=1)))
+    for number, (model, rows) in enumerate([(one, table), (nested, X)]):
+        model.fit(rows, Y)
+        spec = save_part(model, tmp_path, f"part{number}")
+        loaded = load_part(spec, ModelFiles(tmp_path))
+        np.testing.assert_array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+
+
+def test_an_encoder_that_cannot_be_saved_is_named_before_the_training(caplog: pytest.LogCaptureFixture) -> None:
+    X, Y = texts(400)
+    labeler = make_pipeline(FunctionTransformer(lambda rows: rows), hashed(), bag(epochs=1))
+    CascadeClassifier(make_pipeline(hashed(), LogisticRegression()), labeler).fit(X, Y)
+    assert "labeler: it can be fitted, but not saved" in caplog.text
+
+
+def test_a_shared_trunk_is_refused_before_the_training() -> None:
+    encoded = make_pipeline(hashed(), bag())
+    with pytest.raises(ConfigError, match="Received a network behind an encoder and a network behind an encoder"):
+        CascadeClassifier(encoded, encoded, share_trunk=True).fit(*texts(400))
+
+
+def test_a_column_without_a_word_is_refused_in_a_sentence() -> None:
+    Y = texts(400)[1]
+    with pytest.raises(DataError, match="must hold words of two letters or more"):
+        CascadeClassifier(make_pipeline(TfidfVectorizer(), bag()), make_pipeline(hashed(), bag())).fit([""] * 400, Y)
 
 
 def test_options_are_refused_before_the_gate_is_trained() -> None:
@@ -175,3 +243,10 @@ def test_mixed_columns_survive_saving(tmp_path: Path) -> None:
     ).fit(X, Y)
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(CascadePredictor.load(tmp_path / "model").predict_proba(X), model.predict_proba(X))
+
+
+def test_groups_reach_a_network_behind_an_encoder_in_a_comparison() -> None:
+    X, Y = texts(300)
+    model = SharedFit(make_pipeline(hashed(), bag(epochs=1)))
+    fit_with(model, X, Y, groups=np.arange(300) // 3, sample_weight=np.ones(300))
+    assert model.predict_proba(X).shape == Y.shape

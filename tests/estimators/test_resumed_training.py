@@ -78,7 +78,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_same_weights(
     make, X = MODELS[kind]
     undisturbed, trained = weights(make().fit(X, Y)), []
     # Two states per start, so that kills hit epochs as well as what follows the last of them.
-    while True:
+    for _ in range(40):
         with monkeypatch.context() as killing, resumable(tmp_path):
             epochs = epochs_of(killing, kill_after=2)
             try:

@@ -15,10 +15,13 @@ import keras
 from cascade import KerasClassifier
 from cascade.config.build import build_model
 from cascade.config.models import KerasModel
+from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
 from cascade.estimators.neural.training_options import TrainingOptions
 from cascade.estimators.resumption import resumable
+from cascade.utils.keys import key_of
+from cascade_pipelines.steps.run_data import key_content
 from tests.estimators.test_resumed_training import Killed, epochs_of, weights
 
 RNG = np.random.default_rng(0)
@@ -126,7 +129,7 @@ def test_a_killed_training_with_all_options_ends_with_the_same_weights(
 ) -> None:
     undisturbed = weights(mlp(OPTIONS).fit(X, Y))
     starts = 0
-    while True:
+    while starts < 20:
         starts += 1
         with monkeypatch.context() as killing, resumable(tmp_path):
             epochs_of(killing, kill_after=1)
@@ -147,9 +150,50 @@ def test_an_own_optimizer_gets_the_learning_rate() -> None:
     assert not np.array_equal(weights(model)[-2], weights(mlp(learning_rate=0.05).fit(X, Y))[-2])
 
 
+def test_trainings_of_other_networks_and_optimizers_are_not_shared(tmp_path: Path) -> None:
+    """A function that was edited, an optimizer of another kind, and rows that were encoded otherwise."""
+
+    def own(activation: str) -> Any:
+        def network(shape: tuple[int, ...], n_outputs: int) -> keras.Model:
+            inputs = keras.Input(shape)
+            return keras.Model(inputs, keras.layers.Dense(n_outputs)(keras.layers.Dense(4, activation)(inputs)))
+
+        return network
+
+    def momentum(value: float) -> Any:
+        return lambda rate: keras.optimizers.SGD(rate, momentum=value)
+
+    def fitted(network: Any, rows: np.ndarray = X, **options: Any) -> np.ndarray:
+        model = KerasClassifier(network, epochs=2, batch_size=64, validation_size=0.0, random_state=0, **options)
+        return model.fit(rows, Y).predict_log_odds(rows)
+
+    cases = [
+        (own("relu"), {}),
+        (own("tanh"), {}),
+        ("mlp", {"optimizer": momentum(0.0)}),
+        ("mlp", {"optimizer": momentum(0.9)}),
+        ("embedding_bag", {"rows": X}),
+        ("embedding_bag", {"rows": 3 * X}),
+    ]
+    alone = [fitted(network, **options) for network, options in cases]
+    with resumable(tmp_path):
+        for (network, options), expected in zip(cases, alone, strict=True):
+            # The second time it was trained before, and found again.
+            for _ in range(2):
+                np.testing.assert_array_equal(fitted(network, **options), expected)
+    assert len(list(tmp_path.rglob("*.npz"))) == len(cases) or len([*tmp_path.iterdir()]) == len(cases)
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [
+        ({"optimizer": lambda rate: None}, r"`optimizer` must return a Keras optimizer. Received NoneType"),
+        ({"optimizer": lambda: None}, r"`optimizer` must be a function of the learning rate"),
+        ({"callbacks": lambda: None}, r"`callbacks` must return a list of Keras callbacks"),
+        (
+            {"training": {"weight_decay": 0.1}, "optimizer": keras.optimizers.SGD},
+            r"`optimizer` must be left out with `weight_decay`",
+        ),
         ({"training": {"weight_decay": -1}}, r"`training.weight_decay` must be a number of 0 or more"),
         ({"training": {"averaging": 1.0}}, r"`training.averaging` must be a number of 0 or more, and less than 1"),
         ({"training": {"frozen_epochs": 1.5}}, r"`training.frozen_epochs` must be a whole number"),
@@ -180,8 +224,19 @@ def test_a_config_names_options_and_an_own_network(tmp_path: Path, monkeypatch: 
     model = build_model(part, data)
     assert model.training["weight_decay"] == 0.1
     assert model.fit(X, Y).network_.layers[1].units == 5
-    for name in ("own_networks:absent", "absent_module:wide"):
+    (tmp_path / "broken_networks.py").write_text("def wide(:\n")
+    with pytest.raises(ConfigError, match="`network` must be a function, and 'own_networks:keras' is none"):
+        build_model(KerasModel(network="own_networks:keras"), data)
+    for name in ("own_networks:absent", "absent_module:wide", "broken_networks:wide"):
         with pytest.raises(ConfigError, match=rf"`network` must be a function that can be imported, '{name}'"):
             build_model(KerasModel(network=name), data)
+    # A run begins again where the code of the function was edited.
+    config = RunConfig.model_validate(
+        {"name": "own", "data": {"path": "t.csv"}, "gate": {"network": "own_networks:wide"}}
+    )
+    before = key_of(key_content(config))
+    assert key_of(key_content(config)) == before
+    (tmp_path / "own_networks.py").write_text("wide = None\n")
+    assert key_of(key_content(config)) != before
     with pytest.raises(ValueError, match="must be one of mlp"):
         KerasModel(network="own_networks.wide")

@@ -25,6 +25,7 @@ from cascade.retraining.memory.arrivals import FEWEST_GROUPS, Arrivals
 from cascade.retraining.memory.held_out import held_out_rows
 from cascade.retraining.memory.record import TrainingRecord, record_of
 from cascade.retraining.memory.row_hashes import RowHashes, Seen, content_hashes, hashes_of
+from tests.estimators.test_encoding import table as mixed_table
 
 ROWS = 3000
 
@@ -239,6 +240,17 @@ def test_a_row_is_its_name_and_what_it_holds() -> None:
 def images(shape: tuple[int, ...] = (8, 8, 1), seed: int = 0) -> Dataset:
     pixels = np.random.default_rng(seed).integers(0, 255, size=(ROWS, *shape), dtype=np.uint8)
     return replace(batch(seed), X=pixels, pixels=PixelOptions.of("rsna", None))
+
+
+def test_a_table_of_text_alone_is_checked_against_the_champion() -> None:
+    X, Y = mixed_table(1200)
+    ids = np.array([f"row {row}" for row in range(1200)])
+    whole = Dataset(X[["comment"]], Y, ("a", "b"), ids, ids, kinds={"comment": "text"})
+    first = whole.part(np.arange(600))
+    held = np.arange(600) % 5 == 0
+    record = record_of(first, held, 0.9 * Y[:600][held] + 0.05)
+    findings = validate_data(whole, held_out_rows(whole, record, 0.2, 0), record)
+    assert not [finding for finding in findings if finding.answer in ("refuse", "ask")]
 
 
 def test_what_does_not_fit_the_champion_is_answered_by_name(record: TrainingRecord) -> None:

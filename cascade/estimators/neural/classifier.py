@@ -30,7 +30,7 @@ from cascade.estimators.neural.networks import (
     members,
     with_outputs,
 )
-from cascade.estimators.neural.own_network import build_own
+from cascade.estimators.neural.own_network import build_own, described_network
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
 from cascade.estimators.neural.training import Plan, seeded, train_network
@@ -211,7 +211,7 @@ class KerasClassifier(LogOddsClassifier):
                     network,
                     batches,
                     validating if len(validation) else None,
-                    self._plan(weight),
+                    self._plan(weight, network),
                     self._name(number),
                     seed,
                     self._metrics(labels.shape[1]),
@@ -296,12 +296,12 @@ class KerasClassifier(LogOddsClassifier):
         self.classes_ = self.target_form_.classes
         return self
 
-    def _plan(self, weight: NDArray[np.float32] | None) -> Plan:
+    def _plan(self, weight: NDArray[np.float32] | None, network: keras.Model) -> Plan:
         return Plan(
             self._training_loss(weight),
             self.epochs,
             self.learning_rate,
-            self._made_from(),
+            self._made_from(network),
             self.patience,
             TrainingOptions.of(self.training),
             self.optimizer,
@@ -312,11 +312,11 @@ class KerasClassifier(LogOddsClassifier):
         name = self.network if isinstance(self.network, str) else "network"
         return name if self.n_networks == 1 else f"{name} {number + 1}/{self.n_networks}"
 
-    def _made_from(self) -> str:
+    def _made_from(self, network: keras.Model) -> str:
         """Describe what, besides weights and rows, a network and its loss are made from."""
-        # A function by its name: its address would differ in each start, and the code is part of a run's key.
-        network = self.network if isinstance(self.network, str) else getattr(self.network, "__qualname__", "network")
-        return repr([network, self.network_options, loss_to_json(self.loss_), self.sampling])
+        # Of a function, what it has built: the same function may build another network once its code is edited.
+        what = self.network if isinstance(self.network, str) else described_network(network)
+        return repr([what, self.network_options, loss_to_json(self.loss_), self.sampling])
 
     def _former(self, shape: tuple[int, ...], n_outputs: int) -> list[Any]:
         """Return the networks of the previous fit, to be trained further, or None for each that is to be built."""
@@ -345,7 +345,13 @@ class KerasClassifier(LogOddsClassifier):
         if not self.learning_rate > 0:
             raise ConfigError(f"`learning_rate` must be positive. Received {self.learning_rate}.")
         check_validation_size(self.validation_size)
-        averaging = TrainingOptions.of(self.training).averaging
+        options = TrainingOptions.of(self.training)
+        averaging = options.averaging
+        if self.optimizer is not None and (averaging or options.weight_decay):
+            raise ConfigError(
+                "`optimizer` must be left out with `weight_decay` or `averaging` of `training`, which are options of "
+                "the optimizer; give them to yours."
+            )
         if averaging and self.validation_size not in (AUTO, 0):
             raise ConfigError(
                 "`validation_size` must be 0 with `training.averaging`, since the validation loss is that of the last "

@@ -91,7 +91,7 @@ def exit_of(labeler: Any) -> ExitClassifier:
         If the labeler cannot have one.
     """
     if not getattr(labeler, "can_have_exit", False):
-        kind = type(labeler).__name__
+        kind = "a network behind an encoder" if hasattr(labeler, "steps") else type(labeler).__name__
         received = f"{kind} with the network {labeler.network!r}" if isinstance(labeler, KerasClassifier) else kind
         raise ConfigError(
             f"`gate` 'exit' needs a labeler that is one network among {sorted(WITH_EXIT)}, with the loss 'bce' and "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -60,6 +61,21 @@ def build_own(function: Callable[..., Any], rows: NDArray[Any], n_outputs: int, 
         )
     _refuse_bounded(network, rows, name)
     return network
+
+
+def described_network(network: keras.Model) -> str:
+    """Return the layers of a network and how they are connected, without the names that Keras numbers in a process."""
+    text: str = network.to_json()
+    for number, name in enumerate([network.name, *_names(network)]):
+        text = text.replace(json.dumps(name), json.dumps(f"#{number}"))
+    return text
+
+
+def _names(network: keras.Model) -> Iterator[str]:
+    for layer in network.layers:
+        yield layer.name
+        if isinstance(layer, keras.Model):
+            yield from _names(layer)
 
 
 def _refuse_bounded(network: keras.Model, rows: NDArray[Any], name: str) -> None:

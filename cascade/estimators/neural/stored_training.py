@@ -132,7 +132,8 @@ class StoredTraining(keras.callbacks.Callback):  # type: ignore[misc]
 def training_key(network: keras.Model, *batches: IndexedBatches | None, options: list[Any]) -> str:
     """Return a key of what a training depends on: network, numbers of rows, labels and options.
 
-    The features of a run are the same for all of its trainings, except for sparse ones, which encoders make.
+    The features of a run are the same for all of its trainings, except for tables, which encoders may make. Only these
+    are read, since images may be files.
 
     Parameters
     ----------
@@ -166,10 +167,10 @@ def _viewed(X: Any) -> list[Rows]:
 
 
 def _source(X: Any) -> Any:
-    """Return the matrix that views select from if it is sparse."""
+    """Return the matrix that views select from, if it is one in memory."""
     while isinstance(X, RowView):
         X = X.X
-    return X if sparse.issparse(X) else None
+    return X if sparse.issparse(X) or (isinstance(X, np.ndarray) and X.ndim == 2) else None
 
 
 def _update(digest: Any, part: Any) -> None:

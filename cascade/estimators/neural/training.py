@@ -12,7 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from cascade.errors import DataError, ModelRefusedError
+from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.estimators.neural.networks import HEADS
 from cascade.estimators.neural.stored_training import StoredTraining, training_key
@@ -111,8 +111,40 @@ class Plan:
 
     def described(self) -> list[Any]:
         """Return what identifies the plan as plain data."""
-        own = [None if one is None else getattr(one, "__qualname__", "own") for one in (self.optimizer, self.callbacks)]
-        return [self.made_from, type(self.loss).__name__, self.patience, asdict(self.options), own]
+        return [self.made_from, type(self.loss).__name__, self.patience, asdict(self.options)]
+
+    def optimizer_for(self, rate: Any) -> keras.optimizers.Optimizer:
+        """Return the optimizer with a learning rate.
+
+        Raises
+        ------
+        ConfigError
+            If the user's function makes none.
+        """
+        return self.options.optimizer(rate) if self.optimizer is None else _own(self.optimizer, rate)
+
+    def own_callbacks(self) -> list[keras.callbacks.Callback]:
+        """Return the user's callbacks for one training.
+
+        Raises
+        ------
+        ConfigError
+            If the user's function makes none.
+        """
+        found = [] if self.callbacks is None else self.callbacks()
+        if not isinstance(found, (list, tuple)) or not all(isinstance(one, keras.callbacks.Callback) for one in found):
+            raise ConfigError(f"`callbacks` must return a list of Keras callbacks. Received {found!r}.")
+        return list(found)
+
+
+def _own(function: Callable[[Any], Any], rate: Any) -> keras.optimizers.Optimizer:
+    try:
+        found = function(rate)
+    except TypeError as error:
+        raise ConfigError(f"`optimizer` must be a function of the learning rate: {error}.") from error
+    if not isinstance(found, keras.optimizers.Optimizer):
+        raise ConfigError(f"`optimizer` must return a Keras optimizer. Received {type(found).__name__}.")
+    return found
 
 
 def train_network(
@@ -155,7 +187,7 @@ def _train_phase(
     with _frozen(network) if phase.is_frozen else nullcontext():
         rate = plan.options.schedule(phase.learning_rate, phase.epochs, len(batches))
         network.compile(
-            optimizer=plan.options.optimizer(rate) if plan.optimizer is None else plan.optimizer(rate),
+            optimizer=plan.optimizer_for(rate),
             loss=plan.loss,
             metrics=list(metrics),
             jit_compile=False,
@@ -163,13 +195,16 @@ def _train_phase(
         # A step that creates variables is traced twice, and a trace takes longer than training a small network.
         network.optimizer.build(network.trainable_variables)
         callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
-        if plan.callbacks is not None:
-            callbacks += plan.callbacks()
+        callbacks += plan.own_callbacks()
         stop = None
         if validation is not None:
             stop = keras.callbacks.EarlyStopping("val_loss", patience=plan.patience, restore_best_weights=True)
             callbacks.append(stop)
-        stored = _stored(network, batches, validation, stop, [*plan.described(), asdict(phase)])
+        # What callbacks of a user do, and what they remember, is not known, so such a training begins again.
+        # Keras numbers the names of optimizers within a process.
+        optimizer = {key: value for key, value in network.optimizer.get_config().items() if key != "name"}
+        described = [*plan.described(), asdict(phase), repr(optimizer)]
+        stored = None if plan.callbacks else _stored(network, batches, validation, stop, described)
         _train_from(network, batches, validation, callbacks, phase, stored, name)
     # Inference needs neither optimiser nor loss. The optimiser's moments would triple the saved file, and a loss of
     # this package would be code to load.

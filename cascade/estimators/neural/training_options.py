@@ -77,7 +77,7 @@ class TrainingOptions:
             ("weight_decay", "a number of 0 or more", lambda value: value >= 0),
             ("warm_up", "a number of epochs of 0 or more", lambda value: value >= 0),
             ("averaging", "a number of 0 or more, and less than 1", lambda value: 0 <= value < 1),
-            ("frozen_epochs", "a whole number of 0 or more", lambda value: value >= 0 and value == int(value)),
+            ("frozen_epochs", "a whole number of 0 or more", lambda value: isinstance(value, int) and value >= 0),
             ("unfrozen_rate", "a positive number", lambda value: value > 0),
         ]
         for name, rule, holds in rules:

@@ -124,6 +124,9 @@ def _repeated(sample: Sample, before: FeatureFigures) -> Iterator[DataFinding]:
 
 
 def _ranked(sample: Sample, before: FeatureFigures, label_names: tuple[str, ...]) -> Iterator[DataFinding]:
+    if not before.names:
+        # A table of text alone has no feature that could rank a label.
+        return
     groups = np.array([len(np.unique(sample.group[sample.labels[:, k]])) for k in range(len(label_names))], float)
     former_groups = np.array(before.positive_groups, float)
     judged = (groups >= FEWEST_GROUPS) & (former_groups >= FEWEST_GROUPS)
