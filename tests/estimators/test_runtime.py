@@ -25,7 +25,8 @@ from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.batch.outputs.predictions import CascadeTables
 from cascade.data.rows import RowView
 from cascade.errors import ConfigError, DataError, ModelRefusedError
-from cascade.estimators.neural.networks import NETWORKS, build_network
+from cascade.estimators.network_names import OWN
+from cascade.estimators.neural.networks import build_network
 from cascade.estimators.runtime.convert import convert
 from cascade.estimators.runtime.exported import ExportedNetwork
 from cascade.estimators.runtime.measure import BATCH_SIZES, TOLERANCE, rehearsal_rows
@@ -37,7 +38,7 @@ from cascade.store.timing import AS_FAST, worth
 from tests.conftest import KnownTruth
 from tests.store.test_store import forge
 
-SHAPES = {"mlp": ((9,), "float32"), "cnn": ((40, 32, 1), "uint8")}
+SHAPES = {"mlp": ((9,), "float32"), "embedding_bag": ((9,), "float32"), "cnn": ((40, 32, 1), "uint8")}
 IMAGE = ((32, 32, 3), "uint8")
 
 
@@ -57,7 +58,7 @@ LARGE = ("efficientnet_v2_b0", "mobilenet_v3_small")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in sorted(NETWORKS)]
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else ()) for name in (*OWN, *LARGE)]
 )
 def test_every_shipped_network_answers_alike_in_every_runtime(name: str) -> None:
     network = network_with_lived_in_weights(name)

@@ -117,9 +117,9 @@ def test_early_stopping_is_given_rows_that_training_has_not_each_once(monkeypatc
     monkeypatch.setattr("cascade.estimators.neural.classifier.train_network", lambda *given: taken.extend(given))
     X, Y, _ = drawn(600, 0)
     model = KerasClassifier("mlp", **SMALL, sampling="rare", validation_size=0.1).fit(X, Y, groups=np.arange(600) // 3)
-    _, training, validation, loss, *_ = taken
+    _, training, validation, plan, *_ = taken
     assert isinstance(validation, TiltedBatches)
-    assert isinstance(loss, LogitLoss)
+    assert isinstance(plan.loss, LogitLoss)
     assert sorted([*training.rows, *validation.order]) == list(range(600))
     ratios = validation.ratios.astype(float)
     np.testing.assert_allclose(np.log(ratios[:, 0] / ratios[:, 1]), model.sampling_shift_, atol=1e-6)

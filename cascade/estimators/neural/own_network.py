@@ -65,7 +65,11 @@ def build_own(function: Callable[..., Any], rows: NDArray[Any], n_outputs: int, 
 
 def described_network(network: keras.Model) -> str:
     """Return the layers of a network and how they are connected, without the names that Keras numbers in a process."""
-    text: str = network.to_json()
+    try:
+        text: str = network.to_json()
+    except NotImplementedError:
+        # A layer of the user's own that does not say what it is made from; such a network cannot be saved either.
+        return repr([(type(layer).__module__, type(layer).__qualname__) for layer in network.layers])
     for number, name in enumerate([network.name, *_names(network)]):
         text = text.replace(json.dumps(name), json.dumps(f"#{number}"))
     return text
