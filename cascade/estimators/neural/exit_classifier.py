@@ -7,7 +7,7 @@ from typing import Any, Self
 import keras
 from numpy.typing import ArrayLike
 
-from cascade.data.rows import as_dense, take
+from cascade.data.rows import as_dense, makes_batches, take
 from cascade.errors import ConfigError
 from cascade.estimators.neural.classifier import TRIED_ROWS, KerasClassifier
 from cascade.estimators.neural.networks import EXIT, HEAD, WITH_EXIT, mean_network, until
@@ -91,7 +91,8 @@ def exit_of(labeler: Any) -> ExitClassifier:
         If the labeler cannot have one.
     """
     if not getattr(labeler, "can_have_exit", False):
-        kind = "a network behind an encoder" if hasattr(labeler, "steps") else type(labeler).__name__
+        is_encoded = hasattr(labeler, "steps") and makes_batches(labeler.steps[-1][1])
+        kind = "a network behind an encoder" if is_encoded else type(labeler).__name__
         received = f"{kind} with the network {labeler.network!r}" if isinstance(labeler, KerasClassifier) else kind
         raise ConfigError(
             f"`gate` 'exit' needs a labeler that is one network among {sorted(WITH_EXIT)}, with the loss 'bce' and "
