@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cascade.config.models import KerasModel
 from cascade.config.schema import RunConfig
 from cascade.errors import ConfigError
 from cascade.estimators.network_names import NAMES
@@ -43,9 +42,8 @@ def import_function(name: str) -> Callable[..., Any]:
 
 def function_sources(config: RunConfig) -> dict[str, str | None]:
     """Return the digest of the module of each function that a config names, by the function's name."""
-    parts = [config.gate, config.labeler.model] if config.flat is None else [config.flat.model]
-    networks = [part.network for part in parts if isinstance(part, KerasModel)]
-    return {name: _source(name.partition(":")[0]) for name in networks if name is not None and name not in NAMES}
+    names = [model.network for model in config.networks()]
+    return {name: _source(name.partition(":")[0]) for name in names if name is not None and name not in NAMES}
 
 
 def _source(module: str) -> str | None:

@@ -228,10 +228,14 @@ class RunConfig(ConfigModel):
             raise ValueError(f"must be 'auto' or a list of {', '.join(RUNTIMES)}; {invalid[0]!r} is not known")
         return value
 
+    def networks(self) -> list[KerasModel]:
+        """Return the models that are networks."""
+        models = [self.gate, self.labeler.model] if self.flat is None else [self.flat.model]
+        return [model for model in models if isinstance(model, KerasModel)]
+
     def image_sizes(self) -> list[int]:
         """Return the sizes of images that the models take, where they differ from that of the data."""
-        models = [self.gate, self.labeler.model] if self.flat is None else [self.flat.model]
-        return [model.image_size for model in models if isinstance(model, KerasModel) and model.image_size is not None]
+        return [model.image_size for model in self.networks() if model.image_size is not None]
 
     def exported_to(self) -> tuple[str, ...]:
         """Return the runtimes that networks are exported to: those of the config, or all that are installed."""

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from cascade.config.models import KerasModel
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.data.readers.cache.cached_files import without_cache
@@ -43,8 +42,7 @@ def resumed(config: RunConfig, data: Dataset, models: Path, fresh: bool) -> Iter
     fresh : bool
         Whether to begin again in any case.
     """
-    parts = [config.gate, config.labeler.model] if config.flat is None else [config.flat.model]
-    if not any(isinstance(part, KerasModel) for part in parts):
+    if not config.networks():
         # Other estimators keep no states, and hashing the rows would be in vain.
         yield
         return
