@@ -22,7 +22,7 @@ PRODUCTS = ("LogisticRegression", "MLPClassifier")
 they are sparse: these add up row by row."""
 BY_ROW = ("DecisionTree", "ExtraTree", "RandomForest", "HistGradientBoosting")
 """Beginnings of the names of kinds that compute every row alone, so that their blocks need no padding."""
-WORDS = ("TfidfVectorizer", "CountVectorizer", "HashingVectorizer", "TfidfTransformer")
+WORDS = ("WordCounts", "TfidfVectorizer", "CountVectorizer", "HashingVectorizer", "TfidfTransformer")
 """Steps that compute every text alone and give sparse rows."""
 STEPS = (
     *("StandardScaler", "MaxAbsScaler", "MinMaxScaler", "RobustScaler", "SimpleImputer"),

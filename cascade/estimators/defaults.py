@@ -14,7 +14,7 @@ from scipy import sparse
 from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.data.rows import makes_batches, n_rows, not_finite
 from cascade.errors import DataError
-from cascade.estimators.encoding.encoder import VOCABULARY, make_encoder
+from cascade.estimators.encoding.encoder import make_encoder, weighted_words
 from cascade.estimators.validation import is_text
 
 RowKind = Literal["images", "sparse", "table", "mixed", "text"]
@@ -259,11 +259,10 @@ def per_label(estimator: Any) -> Any:
 
 
 def _text_model(role: Role) -> Any:
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    model = make_pipeline(TfidfVectorizer(**VOCABULARY), LogisticRegression(**{**LINEAR, "C": TEXT_C}))
+    model = make_pipeline(*weighted_words(), LogisticRegression(**{**LINEAR, "C": TEXT_C}))
     return per_label(model) if role == "labeler" else model
 
 

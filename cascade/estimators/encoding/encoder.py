@@ -11,7 +11,6 @@ from cascade.errors import ConfigError
 TextOption = Literal["tfidf", "characters", "hashing"]
 CategoryOption = Literal["onehot", "ordinal"]
 
-VOCABULARY: dict[str, Any] = {"sublinear_tf": True, "ngram_range": (1, 2), "max_features": 60_000}
 CHARACTERS: dict[str, Any] = {
     "analyzer": "char_wb",
     "sublinear_tf": True,
@@ -124,8 +123,18 @@ def _text(option: TextOption, dense: bool) -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
     from sklearn.pipeline import make_pipeline
 
-    if option == "hashing":
-        words: Any = HashingVectorizer(**HASHING)
+    if option == "tfidf":
+        words = weighted_words()
     else:
-        words = TfidfVectorizer(**(VOCABULARY if option == "tfidf" else CHARACTERS))
-    return make_pipeline(words, TruncatedSVD(TOPICS, random_state=0)) if dense else words
+        words = [TfidfVectorizer(**CHARACTERS) if option == "characters" else HashingVectorizer(**HASHING)]
+    topics = [TruncatedSVD(TOPICS, random_state=0)] if dense else []
+    return make_pipeline(*words, *topics)
+
+
+def weighted_words() -> list[Any]:
+    """Return the steps from texts to frequent words and pairs of words, weighted by how few texts have them."""
+    from sklearn.feature_extraction.text import TfidfTransformer
+
+    from cascade.estimators.encoding.words import WordCounts
+
+    return [WordCounts(), TfidfTransformer(sublinear_tf=True)]

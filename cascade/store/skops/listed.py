@@ -25,6 +25,7 @@ from cascade.store.skops.checks import (
 )
 from cascade.store.skops.members import (
     are_members,
+    has_terms,
     has_two_classes,
     is_balanced_bag,
     is_binned,
@@ -132,6 +133,7 @@ LINEAR_MODEL = Listed(
 
 LISTED: dict[str, Listed] = {
     "cascade.estimators.encoding.dates.DateParts": Listed({"latest_": dense("dates", low=-1e12, high=1e12)}),
+    "cascade.estimators.encoding.words.WordCounts": Listed({"terms_": text}, rule=has_terms),
     "sklearn.linear_model._logistic.LogisticRegression": LINEAR_MODEL,
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": LINEAR_MODEL,

@@ -21,6 +21,7 @@ MOST_COLUMNS = 2**16
 """Columns that polynomial features may make. A block of rows with more of them, which are dense, takes gigabytes."""
 MOST_DEGREE = 16
 LONGEST_NGRAM = 20
+TERM = re.compile(r"\w\w+( \w\w+)?")
 PARTS = ("TreePredictor", "_CalibratedClassifier", "_SigmoidCalibration")
 """Listed classes that are no estimators."""
 
@@ -344,6 +345,12 @@ def is_vectorizer(estimator: Any, sizes: Sizes) -> bool:
         and estimator.ngram_range[1] <= LONGEST_NGRAM
         and is_quick_pattern(estimator.token_pattern)
     )
+
+
+def has_terms(estimator: Any, sizes: Sizes) -> bool:
+    """Check that terms are different words, and pairs of words."""
+    terms = estimator.terms_.split("\n")
+    return len(set(terms)) == len(terms) and all(TERM.fullmatch(term) for term in terms)
 
 
 def _plain(value: Any) -> Any:

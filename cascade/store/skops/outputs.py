@@ -150,6 +150,8 @@ def _members(estimator: Any) -> list[Any]:
 
 def _made(estimator: Any, columns: int | None) -> int | None:
     """Return how many columns a transformer makes, where that follows from its attributes."""
+    if hasattr(estimator, "terms_"):
+        return int(estimator.terms_.count("\n")) + 1
     if hasattr(estimator, "vocabulary_"):
         return len(estimator.vocabulary_)
     if hasattr(estimator, "components_"):
