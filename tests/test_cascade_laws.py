@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
-from cascade import BalancedBinaryRelevance, CascadeClassifier
+from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
 from cascade.data.splits import grouped_holdout
 from cascade.errors import ConfigError, DataError
 from cascade.fitting.fit_rules import fit_rules
@@ -268,10 +269,13 @@ def test_a_label_that_never_and_one_that_always_occurs() -> None:
     assert model.predict_proba(X)[:, 1].max() < 0.01
 
 
-def test_one_label_and_one_column() -> None:
+def test_one_label_and_one_column(tmp_path: Path) -> None:
     X = np.random.default_rng(0).normal(size=(1000, 2))
     model = CascadeClassifier(LogisticRegression(), LABELERS["balanced"]).fit(X, (X[:, :1] > 1).astype(int))
     assert (model.predict(X).shape, model.any_label_) == ((1000, 1), "label_0")
+    model.save(tmp_path / "model")
+    loaded = CascadePredictor.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -231,7 +231,7 @@ def _rules_from_json(body: dict[str, Any]) -> Rules:
             learned,
             _floats(plan["share"]),
             # Reshaped, since an empty list has lost the number of columns.
-            np.array(plan["seen"], dtype=np.uint8).reshape(-1, len(learned)),
+            np.array(plan["seen"], dtype=np.uint8).reshape(len(plan["seen"]), len(learned)),
             np.array(plan["seen_count"], dtype=np.int64),
         ),
         negative_pool=FLAT if body["negative_pool"] == FLAT else check_pool(body["negative_pool"]),
