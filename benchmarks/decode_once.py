@@ -79,7 +79,7 @@ def measured(folder: Path, n: int, size: int | None, gate_size: int, cached: boo
         return decode_at(self, path, sizes)
 
     ImageFiles.decode_at = counted  # type: ignore[method-assign]
-    files: Any = ImageFiles(sorted((folder / "jpeg").iterdir())[:n], image_size=size)
+    files: Any = ImageFiles(sorted((folder / "jpeg").iterdir())[:n], frame=size)
     if not cached:
         return {"decode": seconds(files), "decode gate": seconds(at_size(files, gate_size)), "MB": peak()}
     files = with_cache(files, PixelCache(folder / f"cache-{size}-{n}"), folder / "jpeg", [gate_size])

@@ -27,7 +27,7 @@ from cascade.datasets.phantom.patients import Patient
 from cascade.datasets.phantom.render import render_patient
 
 SIDE = 512
-OPTIONS = PixelOptions(image_size=128)
+OPTIONS = PixelOptions.of(image_size=128)
 PACKED = {"RLE": RLELossless, "JPEG 2000": JPEG2000Lossless}
 
 

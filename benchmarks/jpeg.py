@@ -133,7 +133,7 @@ def compared(data: Dataset, colours: str, options: argparse.Namespace) -> list[d
         flat = flat_network(shown, work)
         paths = written(images[TRAINED_ROWS:], work, options.progressive)
         for threads in sorted({1, usable_cores()}):
-            files = ImageFiles(paths, image_size=SIZE)
+            files = ImageFiles(paths, frame=SIZE)
             found.append(measured(files, path, flat, work, threads))
             os.sched_setaffinity(0, cores)
             print(text(colours, found[-1]), flush=True)

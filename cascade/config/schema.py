@@ -26,6 +26,7 @@ from cascade.config.models import (
     refuse_sampling,
 )
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
+from cascade.data.images.frame import Fit, Frame
 from cascade.estimators.runtime.runtimes import AUTO, RUNTIMES, exporting_runtimes
 from cascade.fitting.defaults import check_folds
 from cascade.many_labels.options import check_decoder
@@ -39,6 +40,11 @@ def _known_windows(windows: Any) -> Any:
 
     refused_as_value(check_windows, windows)
     return windows
+
+
+def _known_size(image_size: Any) -> Any:
+    refused_as_value(Frame.of, image_size)
+    return image_size
 
 
 class LabelListConfig(ConfigModel):
@@ -83,7 +89,8 @@ class DataConfig(ConfigModel):
     any_label: str | None = "auto"
     none_label: str | None = "auto"
     windows: Annotated[Any, AfterValidator(_known_windows)] = "auto"
-    image_size: int | None = Field(default=None, ge=1)
+    image_size: Annotated[Any, AfterValidator(_known_size)] = None
+    image_fit: Fit = "letterbox"
     leave_out_bad_files: bool = False
     cache: str = Field(default="auto", min_length=1)
     test_size: float = Field(default=0.2, gt=0, lt=1)

@@ -71,7 +71,7 @@ def roles_of(config: RunConfig) -> Roles:
         drop=frozenset(part.drop),
         features=None if part.features is None else tuple(part.features),
         format=TableFormat(part.csv.separator, part.csv.encoding, part.csv.decimal, tuple(part.csv.missing)),
-        pixels=PixelOptions.of(part.windows, part.image_size, part.grey_bits),
+        pixels=PixelOptions.of(part.windows, part.image_size, part.grey_bits, part.image_fit),
         leave_out_bad_files=part.leave_out_bad_files,
     )
 

@@ -269,7 +269,7 @@ def test_images_of_any_size_are_averaged_down(mode: str, size: int, tmp_path: Pa
     image.save(tmp_path / "a.png")
     image.save(tmp_path / "b.jpg", quality=98)
     image.resize((512, 512)).save(tmp_path / "c.jpg", quality=98)
-    data = read_data(tmp_path, Roles(pixels=PixelOptions(image_size=size)), labelled=False)
+    data = read_data(tmp_path, Roles(pixels=PixelOptions.of(image_size=size)), labelled=False)
     png, jpeg, larger = data.X[np.arange(3)].astype(float)
     assert png.shape == (size, size, len(mode))
     if 256 % size == 0:
@@ -346,7 +346,7 @@ def test_images_that_are_passed_over_are_told(tmp_path: Path, caplog: pytest.Log
 def test_images_that_are_not_square_are_made_so_and_small_ones_refused(tmp_path: Path) -> None:
     Image.fromarray(photograph(400, 200)).save(tmp_path / "a.jpg", quality=98)
     Image.fromarray(photograph(40, 40)).save(tmp_path / "b.jpg")
-    images = ImageFiles([tmp_path / "a.jpg", tmp_path / "b.jpg"], image_size=100)
+    images = ImageFiles([tmp_path / "a.jpg", tmp_path / "b.jpg"], frame=100)
     tall, small = images.attempts(np.arange(2))
     assert not tall[:, :25].any()
     assert not tall[:, 75:].any()
@@ -363,7 +363,7 @@ def test_a_jpeg_is_decoded_at_a_reduced_scale(
     decoded = []
     convert = Image.Image.convert
     monkeypatch.setattr(Image.Image, "convert", lambda self, mode: decoded.append(self.size) or convert(self, mode))
-    assert ImageFiles([tmp_path / "a.jpg"], image_size=size)[np.arange(1)].shape == (1, size, size, 3)
+    assert ImageFiles([tmp_path / "a.jpg"], frame=size)[np.arange(1)].shape == (1, size, size, 3)
     assert decoded == [(scaled, scaled)]
 
 
@@ -373,12 +373,12 @@ def test_odd_sides_do_not_shift_what_a_jpeg_shows(side: int, size: int, tmp_path
     image = Image.fromarray(np.rint(stripes[:, None] + np.zeros(side)).astype(np.uint8))
     image.save(tmp_path / "a.png")
     image.save(tmp_path / "b.jpg", quality=98)
-    png, jpeg = ImageFiles([tmp_path / "a.png", tmp_path / "b.jpg"], image_size=size)[np.arange(2)].astype(float)
+    png, jpeg = ImageFiles([tmp_path / "a.png", tmp_path / "b.jpg"], frame=size)[np.arange(2)].astype(float)
     assert np.ptp(png) > 100
     np.testing.assert_allclose(jpeg, png, atol=6)
 
 
 def test_a_thin_image_is_not_blown_up_to_a_square(tmp_path: Path) -> None:
     Image.new("L", (2**16, 4)).save(tmp_path / "thin.png")
-    (found,) = ImageFiles([tmp_path / "thin.png"], (32, 32, 1), image_size=32).attempts(np.arange(1))
+    (found,) = ImageFiles([tmp_path / "thin.png"], (32, 32, 1), frame=32).attempts(np.arange(1))
     assert "too long to be made square" in str(found)

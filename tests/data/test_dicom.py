@@ -25,6 +25,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: E402
 from cascade.config.yaml_file import load_config  # noqa: E402
 from cascade.data import read_data  # noqa: E402
 from cascade.data.images.averaging import shrink  # noqa: E402
+from cascade.data.images.frame import Frame  # noqa: E402
 from cascade.data.readers.dicom import header as dicom_header  # noqa: E402
 from cascade.data.readers.dicom.codestream import declared_size  # noqa: E402
 from cascade.data.readers.dicom.slices import DicomFiles  # noqa: E402
@@ -113,10 +114,10 @@ def test_odd_windows_are_refused(windows: object) -> None:
 def test_slices_shrink_to_the_mean_of_areas_and_are_made_square() -> None:
     blocks = np.random.default_rng(0).integers(0, 256, (4, 6, 2)).astype(np.uint8)
     image = blocks.repeat(8, axis=0).repeat(8, axis=1)
-    small = shrink(image, 6)
+    small = shrink(image, Frame(6, 6))
     np.testing.assert_array_equal(small[1:5], blocks)
     assert not small[[0, 5]].any()
-    np.testing.assert_array_equal(shrink(np.uint8([[[10], [20]], [[30], [41]]]), 1), [[[25]]])
+    np.testing.assert_array_equal(shrink(np.uint8([[[10], [20]], [[30], [41]]]), Frame(1, 1)), [[[25]]])
 
 
 def test_a_ct_slice_becomes_its_windows() -> None:
@@ -310,9 +311,9 @@ def test_pixels_of_another_size_need_an_image_size(change: Callable[..., Path]) 
     slices = DicomFiles([shipped("CT_small.dcm"), small])
     with pytest.raises(DataError, match=r"small\.dcm` must be 128x128 pixels like the others, or `image_size` set"):
         slices[np.array([1])]
-    assert DicomFiles(slices.paths, PixelOptions(image_size=64))[np.arange(2)].shape == (2, 64, 64, 3)
+    assert DicomFiles(slices.paths, PixelOptions.of(image_size=64))[np.arange(2)].shape == (2, 64, 64, 3)
     with pytest.raises(DataError, match=r"must not be smaller than `image_size` \(256\). Received 128x128"):
-        list(DicomFiles(slices.paths, PixelOptions(image_size=256)).look_at_all())
+        list(DicomFiles(slices.paths, PixelOptions.of(image_size=256)).look_at_all())
 
 
 def test_without_pydicom_one_sentence_names_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,7 +413,7 @@ def test_the_config_of_the_challenge_trains_predicts_and_submits(folder: Path, t
 def test_options_of_slices_are_kept_as_json() -> None:
     options = PixelOptions.of([[35, 60], [1, 2.5]], 64)
     assert PixelOptions.of(**options.to_json()) == options
-    assert replace(options, image_size=None).to_json() == {"windows": [[35.0, 60.0], [1.0, 2.5]], "image_size": None}
+    assert replace(options, frame=None).to_json() == {"windows": [[35.0, 60.0], [1.0, 2.5]], "image_size": None}
     with pytest.raises(ConfigError, match="`image_size` must be a number of pixels"):
         PixelOptions.of(image_size=0)
 

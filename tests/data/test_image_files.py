@@ -94,7 +94,7 @@ def test_images_are_turned_upright(ending: str, orientation: int, tmp_path: Path
     np.testing.assert_array_equal(rows_of(path)[0], scene())
     upright.save(tmp_path / "upright.png")
     for size in (8, 10):
-        np.testing.assert_array_equal(*rows_of(path, tmp_path / "upright.png", image_size=size))
+        np.testing.assert_array_equal(*rows_of(path, tmp_path / "upright.png", frame=size))
 
 
 @pytest.mark.parametrize("orientation", ALL)
@@ -104,7 +104,7 @@ def test_a_jpeg_at_a_reduced_scale_is_turned_upright(orientation: int, side: int
     stored_as(upright, orientation).save(tmp_path / "a.jpg", exif=exif_of(orientation), quality=98, subsampling=0)
     upright.save(tmp_path / "upright.png")
     for size in (None, 32, 50):
-        jpeg, png = rows_of(tmp_path / "a.jpg", tmp_path / "upright.png", image_size=size).astype(int)
+        jpeg, png = rows_of(tmp_path / "a.jpg", tmp_path / "upright.png", frame=size).astype(int)
         np.testing.assert_allclose(jpeg, png, atol=8)
 
 

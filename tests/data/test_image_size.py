@@ -21,6 +21,7 @@ from cascade.batch.inputs.opening import open_input
 from cascade.batch.outputs.predictions import CascadeTables
 from cascade.batch.runner import Settings, run_job
 from cascade.data.images.averaging import averaged, shrink
+from cascade.data.images.frame import Frame
 from cascade.data.images.size import at_size, check_image_size
 from cascade.data.readers.image import image_file
 from cascade.data.readers.image.images import ImageFiles
@@ -92,7 +93,7 @@ def test_means_of_areas_are_rounded_means(images: np.ndarray, factor: int) -> No
     found = averaged(images, size)
     assert found.dtype == np.uint8
     assert (np.abs(found - exact) <= 0.5 + 1e-9).all()
-    one_by_one = np.stack([shrink(image, size) for image in images])
+    one_by_one = np.stack([shrink(image, Frame(size, size)) for image in images])
     assert np.abs(found.astype(int) - one_by_one).max() <= 1
 
 
@@ -102,7 +103,7 @@ def test_other_sizes_are_averaged_image_by_image(shape: tuple[int, ...]) -> None
     found = averaged(images, SMALL)
     assert found.shape == (shape[0], SMALL, SMALL, shape[3])
     for ours, image in zip(found, images, strict=True):
-        np.testing.assert_array_equal(ours, shrink(image, SMALL))
+        np.testing.assert_array_equal(ours, shrink(image, Frame(SMALL, SMALL)))
 
 
 def test_the_same_size_is_the_same_rows_and_others_are_refused() -> None:

@@ -61,7 +61,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 
 def files_in(folder: Path) -> ImageFiles:
-    return ImageFiles(sorted(folder.iterdir()), image_size=SIZE)
+    return ImageFiles(sorted(folder.iterdir()), frame=SIZE)
 
 
 def opened(folder: Path) -> CachedFiles:
@@ -169,7 +169,7 @@ def test_images_in_a_table_are_known_by_row_and_content(folder: Path, decoded: C
 
     def cells(changed: int | None = None) -> ImageFiles:
         rows = [contents[0] if row == changed else content for row, content in enumerate(contents)]
-        return ImageFiles([StoredImage(table, row, content) for row, content in enumerate(rows)], image_size=SIZE)
+        return ImageFiles([StoredImage(table, row, content) for row, content in enumerate(rows)], frame=SIZE)
 
     for changed in (None, None, 4):
         cached = with_cache(cells(changed), PixelCache(folder.parent / "cache"), table, [SMALL])

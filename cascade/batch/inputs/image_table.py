@@ -77,7 +77,7 @@ class ImageTableInput:
         X, n_decoded = np.empty((size, *self.row_shape), np.uint8), 0
         reasons: list[str | None] = []
         while batch := list(islice(images, AHEAD)):
-            files = ImageFiles(batch, self.row_shape, self.pixels.image_size, self.pixels.grey_bits)
+            files = ImageFiles(batch, self.row_shape, self.pixels.frame, self.pixels.grey_bits)
             for row in files.attempts(np.arange(len(batch))):
                 why = None if given is None else given[len(reasons)]
                 if isinstance(row, DataError):

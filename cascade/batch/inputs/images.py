@@ -191,9 +191,7 @@ def read_images(folder: Path, roles: Roles, signature: InputSignature, gate_size
         return _read_listed(folder, roles, signature, gate_size)
     files = unlisted_images(folder, roles)
     names = Names(folder, files, confined=False)
-    images = ImageFiles(
-        names, image_shape(folder, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits
-    )
+    images = ImageFiles(names, image_shape(folder, signature.row_shape), roles.pixels.frame, roles.pixels.grey_bits)
     return DecodedInput(images, names.text(), None, folder, files, gate_size)
 
 
@@ -201,7 +199,7 @@ def list_images(path: Path, roles: Roles, signature: InputSignature, gate_size: 
     """Open an image, or those that a text file names, one per line, relative to the folder of the file."""
     files = named_images(path, roles)
     names = Names(path.parent, files, confined=False)
-    images = ImageFiles(names, image_shape(path, signature.row_shape), roles.pixels.image_size, roles.pixels.grey_bits)
+    images = ImageFiles(names, image_shape(path, signature.row_shape), roles.pixels.frame, roles.pixels.grey_bits)
     return DecodedInput(images, names.text(), None, path.parent, list(dict.fromkeys([path.name, *files])), gate_size)
 
 
@@ -220,7 +218,7 @@ def _read_listed(folder: Path, roles: Roles, signature: InputSignature, gate_siz
     images = ImageFiles(
         Names(folder, files, confined=True),
         image_shape(folder, signature.row_shape),
-        roles.pixels.image_size,
+        roles.pixels.frame,
         roles.pixels.grey_bits,
     )
     groups = None if group is None else (group, _text(table[group]))

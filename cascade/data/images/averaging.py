@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Box = tuple[float, float, float, float]
-"""Left, upper, right and lower end of a part of an image."""
+from cascade.data.images.frame import Box, Frame
 
 LARGEST_AREA = 256
 """Largest number of pixels per area whose sum fits in 16 bits."""
@@ -23,33 +22,39 @@ def reduced_side(side: int, size: int) -> int:
     return size if side in (2 * size, 4 * size, 8 * size) else 2 * size
 
 
-def shrunk(image: Image.Image, size: int, box: Box | None = None) -> Image.Image:
-    """Average areas down to `size` x `size`, with black borders if the image is not square.
+def shrunk(image: Image.Image, frame: Frame, box: Box | None = None) -> Image.Image:
+    """Average areas down to a frame, with black borders around what is smaller.
 
     `box` is the part of `image` to use; default all of it.
     """
-    left, upper, right, lower = box or (0, 0, *image.size)
-    width, height = right - left, lower - upper
-    share = size / max(width, height)
-    # The shorter side of a very long image may round to 0.
-    inner = max(1, round(width * share)), max(1, round(height * share))
-    factor = image.width // inner[0]
-    if box is None and image.size == (inner[0] * factor, inner[1] * factor):
+    part, inner = frame.place(box or (0, 0, *image.size))
+    areas = None if box else _whole_areas(part, inner)
+    if areas is not None:
         # Plain means suffice for whole factors; areas that cut pixels need a filter with soft edges against aliasing.
-        image = image.reduce(factor)
-    elif inner != image.size or box is not None:
-        image = image.resize(inner, Image.Resampling.HAMMING, (left, upper, right, lower))
-    if inner == (size, size):
+        image = image.reduce(*areas)
+    elif inner != image.size or part != (0, 0, *image.size):
+        image = image.resize(inner, Image.Resampling.HAMMING, part)
+    height, width = frame.shape
+    if inner == (width, height):
         return image
-    square = Image.new(image.mode, (size, size))
-    square.paste(image, ((size - inner[0]) // 2, (size - inner[1]) // 2))
-    return square
+    filled = Image.new(image.mode, (width, height))
+    filled.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+    return filled
 
 
-def shrink(channels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+def _whole_areas(part: Box, inner: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int]] | None:
+    """Return how many pixels become one, across and down, and of which part, where all are whole numbers."""
+    left, upper, right, lower = part
+    factors = int(right - left) // inner[0], int(lower - upper) // inner[1]
+    shown = left + factors[0] * inner[0], upper + factors[1] * inner[1]
+    is_whole = left == int(left) and upper == int(upper) and shown == (right, lower) and min(factors) > 0
+    return (factors, (int(left), int(upper), int(right), int(lower))) if is_whole else None
+
+
+def shrink(channels: NDArray[np.uint8], frame: Frame) -> NDArray[np.uint8]:
     """Apply `shrunk` to each channel of an array (height, width, channels)."""
     # One channel at a time, since Pillow has no mode for most numbers of channels.
-    planes = [np.asarray(shrunk(Image.fromarray(channels[..., k]), size)) for k in range(channels.shape[2])]
+    planes = [np.asarray(shrunk(Image.fromarray(channels[..., k]), frame)) for k in range(channels.shape[2])]
     return np.stack(planes, axis=-1)
 
 
@@ -62,7 +67,8 @@ def averaged(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     height, width = images.shape[1:3]
     factor = width // size
     if height != width or factor * size != width or factor**2 > LARGEST_AREA:
-        return np.stack([shrink(image, size) for image in images]) if len(images) else _empty(images, size)
+        frame = Frame(size, size)
+        return np.stack([shrink(image, frame) for image in images]) if len(images) else _empty(images, size)
     reduced = np.empty((len(images), size, size, images.shape[3]), np.uint8)
     for start in range(0, len(images), AT_A_TIME):
         reduced[start : start + AT_A_TIME] = _means(images[start : start + AT_A_TIME], size, factor)

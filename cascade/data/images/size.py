@@ -10,6 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.images.frame import is_side
 from cascade.data.rows import RowSource, RowView, is_in_memory, take
 from cascade.errors import ConfigError, DataError
 from cascade.utils.types import Rows
@@ -48,10 +49,10 @@ class Averaged(RowSource):
 
 def check_image_size(size: Any) -> int | None:
     """Return `size` if it is None or a number of pixels; raise otherwise."""
-    # YAML's true and false are integers for Python.
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
+    if size is not None and not is_side(size):
         raise ConfigError(f"`image_size` must be a number of pixels, 1 or more. Received {size!r}.")
-    return size
+    checked: int | None = size
+    return checked
 
 
 def at_size(X: Any, size: int | None) -> Any:

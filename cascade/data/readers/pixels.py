@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.images.size import check_image_size
-from cascade.errors import ConfigError
+from cascade.data.images.frame import Fit, Frame
+from cascade.errors import ConfigError, DataError
 
 Windows = tuple[tuple[float, float], ...]
 
@@ -24,6 +24,7 @@ https://github.com/darraghdog/rsna (`apply_window_policy` in `scripts/prepare_me
 AUTO = "auto"
 FILE = "file"
 """One channel, as the file itself is to be displayed: by its lookup table, its first window or its range of values."""
+LETTERBOX: Fit = "letterbox"
 HOUNSFIELD = "CT"
 """The modality whose units are Hounsfield units."""
 
@@ -39,28 +40,30 @@ class PixelOptions:
     windows : tuple of (centre, width), "file" or "auto"
         Of a slice, one channel each; `file` is one channel, as the file itself is to be displayed; `auto` is the preset
         `rsna` where all slices are CT, and `file` otherwise.
-    image_size : int, or None
-        Height and width after area averaging; None keeps the size that the file has.
+    frame : Frame, or None
+        Size after area averaging, and how images fit into it; None keeps the size that the file has.
     grey_bits : int, or None
         Bits of the greatest value in images of 16 bits, which becomes white; None finds it out, or is 16.
     """
 
     windows: Windows | str = AUTO
-    image_size: int | None = None
+    frame: Frame | None = None
     grey_bits: int | None = None
 
     @classmethod
-    def of(cls, windows: Any = AUTO, image_size: Any = None, grey_bits: Any = None) -> PixelOptions:
+    def of(
+        cls, windows: Any = AUTO, image_size: Any = None, grey_bits: Any = None, image_fit: Any = LETTERBOX
+    ) -> PixelOptions:
         """Check the options, as a config or a saved model gives them."""
         if grey_bits is not None and grey_bits not in range(8, 17):
             raise ConfigError(f"`grey_bits` must be a whole number from 8 to 16. Received {grey_bits!r}.")
-        return cls(check_windows(windows), check_image_size(image_size), grey_bits)
+        return cls(check_windows(windows), Frame.of(image_size, image_fit), grey_bits)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists and numbers, from which `of` restores the same options."""
         windows = self.windows if isinstance(self.windows, str) else [list(window) for window in self.windows]
         bits = {} if self.grey_bits is None else {"grey_bits": self.grey_bits}
-        return {"windows": windows, "image_size": self.image_size, **bits}
+        return {"windows": windows, **frame_json(self.frame), **bits}
 
     def of_modalities(self, modalities: Collection[str]) -> PixelOptions:
         """Return the options with the windows that `auto` means for slices of these modalities."""
@@ -76,6 +79,22 @@ class PixelOptions:
     def n_channels(self) -> int:
         """Number of channels of a slice; `auto` must have been resolved."""
         return 1 if self.windows == FILE else len(self.windows)
+
+
+def frame_json(frame: Frame | None) -> dict[str, Any]:
+    """Return the options of a frame; those of a letterbox have always been the size alone."""
+    if frame is None:
+        return {"image_size": None}
+    return {"image_size": frame.image_size} | ({} if frame.fit == LETTERBOX else {"image_fit": frame.fit})
+
+
+def check_fits(name: Any, size: tuple[int, int], frame: Frame, most_pixels: int) -> None:
+    """Raise a `DataError` if an image of a width and height is too long to be filled up, or too small for a frame."""
+    received = f"{size[0]}x{size[1]}"
+    if frame.fit == LETTERBOX and max(size) ** 2 > most_pixels:
+        raise DataError(f"`{name}` is {received} pixels, too long to be made square.")
+    if frame.must_enlarge(*size):
+        raise DataError(f"`{name}` must not be smaller than `image_size` ({frame.image_size}). Received {received}.")
 
 
 def check_windows(windows: Any) -> Windows | str:

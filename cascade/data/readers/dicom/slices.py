@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.images.averaging import shrink
+from cascade.data.images.frame import Frame
 from cascade.data.readers.dicom.codestream import declared_size, run_length_size
 from cascade.data.readers.dicom.display import displayed
 from cascade.data.readers.dicom.header import (
@@ -27,7 +28,7 @@ from cascade.data.readers.dicom.header import (
     require_pydicom,
 )
 from cascade.data.readers.files import PixelFiles, attempts_at, blaming, without_bad_files
-from cascade.data.readers.pixels import AUTO, FILE, HOUNSFIELD, PRESETS, PixelOptions, apply_windows
+from cascade.data.readers.pixels import AUTO, FILE, HOUNSFIELD, PRESETS, PixelOptions, apply_windows, check_fits
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
@@ -45,12 +46,12 @@ class DicomFiles(PixelFiles[Path]):
     """Slices as uint8 of shape (n, height, width, windows); nothing is kept in memory.
 
     Stored values become units, Hounsfield units of a CT, and each window becomes a channel of grey values. MONOCHROME1
-    is inverted, as for display, padding becomes black, and areas are averaged down to `image_size`.
+    is inverted, as for display, padding becomes black, and areas are averaged down to the frame.
 
     Parameters
     ----------
     paths : sequence of path
-        Without `image_size`, all must have the size of the first one.
+        Without a frame, all must have the size of the first one.
     options : PixelOptions, optional
     row_shape : tuple of int, optional
         Height, width and windows of the rows; if not given, the options or the first slice decide.
@@ -69,7 +70,7 @@ class DicomFiles(PixelFiles[Path]):
         require_pydicom()
         super().__init__(paths)
         options = options or PixelOptions()
-        height = width = options.image_size
+        height, width = (None, None) if options.frame is None else options.frame.shape
         if row_shape is not None:
             # A model of arrays stores no windows; its slices are read as those of a CT.
             options, (height, width) = options.of_modalities(()), row_shape[:2]
@@ -100,9 +101,8 @@ class DicomFiles(PixelFiles[Path]):
         modalities = Counter(header.modality or "none" for header in good)
         options = options.of_modalities(modalities)
         if row_shape is None:
-            side = options.image_size
             common = Counter((header.rows, header.columns) for header in good).most_common(1)[0][0]
-            row_shape = (*((side, side) if side else common), options.n_channels)
+            row_shape = (*(options.frame.shape if options.frame else common), options.n_channels)
         slices = cls(paths, options, row_shape)
         results = [slices._fit(*pair) for pair in zip(paths, headers, strict=True)]
         rows = without_bad_files(results, leave_out)
@@ -112,7 +112,8 @@ class DicomFiles(PixelFiles[Path]):
 
     def at_size(self, size: int) -> DicomFiles:
         """Return the same slices averaged down to another size; each is still decoded in full."""
-        return DicomFiles(self.paths, replace(self.options, image_size=size), (size, size, self.shape[3]))
+        frame = self._frame(size)
+        return DicomFiles(self.paths, replace(self.options, frame=frame), (size, size, self.shape[3]))
 
     def look(self, path: Path) -> Header:
         """Read and check the header; raise if the slice is too small, or differs in size from the first one."""
@@ -127,8 +128,13 @@ class DicomFiles(PixelFiles[Path]):
     def decode_at(self, path: Path, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
         """Check the file, then decode, rescale and window it once, and average it down to each size."""
         channels = self.channels(path)[0]
-        sides = [self.options.image_size if size is None else size for size in sizes]
-        return [channels if side is None else shrink(channels, side) for side in sides]
+        frames = [self.options.frame if size is None else self._frame(size) for size in sizes]
+        return [channels if frame is None else shrink(channels, frame) for frame in frames]
+
+    def _frame(self, size: int) -> Frame:
+        """Return the frame of a network with smaller images."""
+        height, width = self.shape[1:3]
+        return (self.options.frame or Frame(width, height)).at(size)
 
     def channels(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return a slice in its own size, shape (height, width, windows), and which of its pixels are no padding."""
@@ -156,16 +162,14 @@ class DicomFiles(PixelFiles[Path]):
         return header
 
     def _check_size(self, path: Path, header: Header) -> None:
-        received, side = f"{header.columns}x{header.rows}", self.options.image_size
-        if side is None and (header.rows, header.columns) != self.shape[1:3]:
+        received, frame = f"{header.columns}x{header.rows}", self.options.frame
+        if frame is None and (header.rows, header.columns) != self.shape[1:3]:
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(
                 f"`{path}` must be {wanted} pixels like the others, or `image_size` set. Received {received}."
             )
-        if side is not None and max(header.rows, header.columns) ** 2 > MOST_PIXELS:
-            raise DataError(f"`{path}` is {received} pixels, too long to be made square.")
-        if side is not None and max(header.rows, header.columns) < side:
-            raise DataError(f"`{path}` must not be smaller than `image_size` ({side}). Received {received}.")
+        if frame is not None:
+            check_fits(path, (header.columns, header.rows), frame, MOST_PIXELS)
 
     def _pixels(self, path: Path) -> tuple[Header, NDArray[Any]]:
         import pydicom

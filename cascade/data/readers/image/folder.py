@@ -121,8 +121,8 @@ def open_images(
     """Open images as rows of a shape, or of the one that they have in common."""
     pixels = roles.pixels
     if row_shape is None:
-        return ImageFiles.survey(paths, pixels.image_size, roles.leave_out_bad_files, pixels.grey_bits)
-    images = ImageFiles(paths, row_shape, pixels.image_size, pixels.grey_bits)
+        return ImageFiles.survey(paths, pixels.frame, roles.leave_out_bad_files, pixels.grey_bits)
+    images = ImageFiles(paths, row_shape, pixels.frame, pixels.grey_bits)
     rows = np.arange(len(paths))
     if check:
         rows = without_bad_files(list(images.headers(rows)), roles.leave_out_bad_files)

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from cascade.data.images.averaging import Box, reduced_side, shrunk
+from cascade.data.images.averaging import reduced_side, shrunk
+from cascade.data.images.frame import Box, Frame
 from cascade.data.readers.files import blaming
 from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.regular import check_regular
@@ -86,6 +87,11 @@ class ImageHeader:
     transparent: bool
     turn: Transpose | None
     deep: bool = False
+
+    @property
+    def sideways(self) -> bool:
+        """Whether the file stores the image with width and height exchanged."""
+        return self.turn in [TURNS[orientation] for orientation in SIDEWAYS]
 
 
 @contextmanager
@@ -193,7 +199,7 @@ def pixels_of(
     image: Image.Image,
     header: ImageHeader,
     colour: bool,
-    image_size: int | None,
+    frame: Frame | None,
     grey_bits: int = 16,
     shown: Shown | None = None,
 ) -> NDArray[np.uint8]:
@@ -205,14 +211,14 @@ def pixels_of(
     shown = {} if shown is None else shown
     mode = "RGB" if colour else "L"
     with blaming(path, "cannot be decoded as an image", _cause):
-        box = None if image_size is None else _drafted(image, mode, image_size)
+        box = None if frame is None else _drafted(image, mode, frame.seen(header.sideways))
         size, scale = image.size, (image.size, image.mode)
         if scale not in shown:
             shown[scale] = _upright(image, header, mode, grey_bits)
         upright = shown[scale]
         if box is not None and header.turn is not None:
             box = _turned(box, size, header.turn)
-        return np.asarray(upright if image_size is None else shrunk(upright, image_size, box), dtype=np.uint8)
+        return np.asarray(upright if frame is None else shrunk(upright, frame, box), dtype=np.uint8)
 
 
 def _of_8_bits(image: Image.Image, grey_bits: int) -> Image.Image:
@@ -220,19 +226,20 @@ def _of_8_bits(image: Image.Image, grey_bits: int) -> Image.Image:
     return Image.fromarray(np.rint(np.minimum(values, 255)).astype(np.uint8))
 
 
-def codec_size(path: ImageSource, colour: bool, image_size: int | None) -> Size:
-    """Return the width and height at which the codec decodes a file for a size."""
+def codec_size(path: ImageSource, colour: bool, frame: Frame | None) -> Size:
+    """Return the width and height at which the codec decodes a file for a frame."""
     with opened(path) as image:
-        check_header(path, image)
-        if image_size is not None:
-            _drafted(image, "RGB" if colour else "L", image_size)
+        header = check_header(path, image)
+        if frame is not None:
+            _drafted(image, "RGB" if colour else "L", frame.seen(header.sideways))
         return image.size
 
 
-def _drafted(image: Image.Image, mode: str, image_size: int) -> Box | None:
+def _drafted(image: Image.Image, mode: str, frame: Frame) -> Box | None:
     """Set the scale at which the codec decodes an image; return where the image is in what it decodes."""
     width, height = image.size
-    share = reduced_side(max(width, height), image_size) / max(width, height)
+    side, size = frame.needed(width, height)
+    share = reduced_side(side, size) / side
     # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
     drafted = image.draft(mode, (math.ceil(width * share), math.ceil(height * share)))
     # The codec decodes whole blocks, which may reach beyond the image: the box is the image inside.

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cascade.data.images.frame import Frame
 from cascade.data.readers.files import PixelFiles, attempts_at, without_bad_files
 from cascade.data.readers.image.image_file import (
     MOST_PIXELS,
@@ -25,6 +26,7 @@ from cascade.data.readers.image.image_file import (
     pixels_of,
 )
 from cascade.data.readers.image.stored import ImageSource
+from cascade.data.readers.pixels import check_fits, frame_json
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
@@ -65,9 +67,9 @@ class ImageFiles(PixelFiles[ImageSource]):
     row_shape : tuple of int, optional
         Height, width and channels (grey 1, colour 3). If not given, all headers are read: images are grey if all are,
         and have the size of most.
-    image_size : int, optional
-        Height and width that larger images are averaged down to. The codec then decodes a JPEG at the smallest scale
-        that has at least this many pixels.
+    frame : Frame, or int for a square, optional
+        Size that larger images are averaged down to. The codec then decodes a JPEG at the smallest scale that has at
+        least this many pixels.
     grey_bits : int, default=16
         Bits of the greatest value of grey of 16 bits, which becomes 255: 12 for many X-rays.
     """
@@ -76,20 +78,20 @@ class ImageFiles(PixelFiles[ImageSource]):
         self,
         paths: Sequence[ImageSource],
         row_shape: tuple[int, ...] | None = None,
-        image_size: int | None = None,
+        frame: Frame | int | None = None,
         grey_bits: int | None = None,
     ) -> None:
         super().__init__(paths)
-        self.image_size = image_size
+        self.frame = Frame(frame, frame) if isinstance(frame, int) else frame
         self.grey_bits = MOST_BITS if grey_bits is None else grey_bits
         if row_shape is None:
-            row_shape = _shape_of([_header(path) for path in paths], image_size)
+            row_shape = _shape_of([_header(path) for path in paths], self.frame)
         self.colour = row_shape[2] == 3
         self.shape = (len(paths), *row_shape)
 
     @classmethod
     def survey(
-        cls, paths: Sequence[ImageSource], image_size: int | None, leave_out: bool, grey_bits: int | None = None
+        cls, paths: Sequence[ImageSource], frame: Frame | None, leave_out: bool, grey_bits: int | None = None
     ) -> tuple[ImageFiles, Rows]:
         """Read all headers, and return the images that fit each other with their places among `paths`.
 
@@ -107,14 +109,14 @@ class ImageFiles(PixelFiles[ImageSource]):
             without_bad_files(headers, leave_out)
         deep = [path for path, header in zip(paths, headers, strict=True) if getattr(header, "deep", False)]
         bits = grey_bits or (_bits_of(deep) if deep else None)
-        images = cls(paths, _shape_of(good, image_size), image_size, bits)
+        images = cls(paths, _shape_of(good, frame), frame, bits)
         rows = without_bad_files([images._fit(*pair) for pair in zip(paths, headers, strict=True)], leave_out)
         _describe(images, good)
         return images.only(rows), rows
 
     def at_size(self, size: int) -> ImageFiles:
         """Return the same images at another size; the codec reduces them as far as it can."""
-        return ImageFiles(self.paths, (size, size, self.shape[3]), size, self.grey_bits)
+        return ImageFiles(self.paths, (size, size, self.shape[3]), self._frame(size), self.grey_bits)
 
     def look(self, path: ImageSource) -> ImageHeader:
         """Read the header and raise for an image of another size."""
@@ -124,12 +126,12 @@ class ImageFiles(PixelFiles[ImageSource]):
 
     def pixel_rule(self) -> dict[str, Any]:
         """Return the options of pixels."""
-        return {"files": "images", "image_size": self.image_size, "grey_bits": self.grey_bits}
+        return {"files": "images", **frame_json(self.frame), "grey_bits": self.grey_bits}
 
     def decode_at(self, path: ImageSource, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
         """Check the header, then decode once for all sizes at which the codec decodes at the same scale."""
         shown: Shown = {}
-        return [self._decode(path, self.image_size if size is None else size, shown) for size in sizes]
+        return [self._decode(path, self._frame(size), shown) for size in sizes]
 
     def decodes_faster_at(self, size: int) -> bool:
         """Return whether the codec decodes most files at another scale for this size, as it can for JPEG."""
@@ -139,16 +141,21 @@ class ImageFiles(PixelFiles[ImageSource]):
 
     def _scales(self, path: ImageSource, size: int) -> tuple[Size, Size]:
         """Return the sizes at which the codec decodes a file, for these rows and for another size of them."""
-        own, other = (codec_size(path, self.colour, side) for side in (self.image_size, size))
+        own, other = (codec_size(path, self.colour, frame) for frame in (self.frame, self._frame(size)))
         return own, other
 
-    def _decode(self, path: ImageSource, side: int | None, shown: Shown) -> NDArray[np.uint8]:
+    def _frame(self, size: int | None) -> Frame | None:
+        """Return the frame of these rows, or of a network with smaller images."""
+        height, width = self.shape[1:3]
+        return self.frame if size is None else (self.frame or Frame(width, height)).at(size)
+
+    def _decode(self, path: ImageSource, frame: Frame | None, shown: Shown) -> NDArray[np.uint8]:
         # Opened for each size, since the codec's scale is set before the pixels are decoded, and only once.
         with opened(path) as image:
             header = check_header(path, image)
             self._check_size(path, header.size)
-            pixels = pixels_of(path, image, header, self.colour, side, self.grey_bits, shown)
-        height, width = self.shape[1:3] if side is None else (side, side)
+            pixels = pixels_of(path, image, header, self.colour, frame, self.grey_bits, shown)
+        height, width = self.shape[1:3] if frame is None else frame.shape
         return pixels.reshape(height, width, self.shape[3])
 
     def _fit(self, path: ImageSource, header: ImageHeader | DataError) -> ImageHeader | DataError:
@@ -160,13 +167,8 @@ class ImageFiles(PixelFiles[ImageSource]):
         return header
 
     def _check_size(self, path: ImageSource, size: tuple[int, int]) -> None:
-        if self.image_size is not None:
-            if max(size) ** 2 > MOST_PIXELS:
-                raise DataError(f"`{path}` is {size[0]}x{size[1]} pixels, too long to be made square.")
-            if max(size) < self.image_size:
-                raise DataError(
-                    f"`{path}` must not be smaller than `image_size` ({self.image_size}). Received {size[0]}x{size[1]}."
-                )
+        if self.frame is not None:
+            check_fits(path, size, self.frame, MOST_PIXELS)
         elif size != (self.shape[2], self.shape[1]):
             wanted = f"{self.shape[2]}x{self.shape[1]}"
             raise DataError(f"`{path}` must be {wanted} pixels like the others. Received {size[0]}x{size[1]}.")
@@ -177,10 +179,11 @@ def _header(path: ImageSource) -> ImageHeader:
         return check_header(path, image)
 
 
-def _shape_of(headers: list[ImageHeader], image_size: int | None) -> tuple[int, int, int]:
+def _shape_of(headers: list[ImageHeader], frame: Frame | None) -> tuple[int, int, int]:
     """Return the row shape that images have in common: their most frequent size, and colour if any has colour."""
     width, height = Counter(header.size for header in headers).most_common(1)[0][0]
-    return image_size or height, image_size or width, 3 if any(header.colour for header in headers) else 1
+    height, width = (height, width) if frame is None else frame.shape
+    return height, width, 3 if any(header.colour for header in headers) else 1
 
 
 def _bits_of(paths: list[ImageSource]) -> int:
