@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +46,6 @@ def fitted(truth: KnownTruth, **options: Any) -> CascadeClassifier:
     return CascadeClassifier(**chosen).fit(truth.X[:6000].astype(np.float32), Y)
 
 
-@pytest.fixture(scope="module")
-def plain(truth: KnownTruth) -> Any:
-    return fitted(truth).predictor_
-
-
 def assert_alike(answer: dict[str, Any], predictor: Any, X: np.ndarray) -> None:
     """Equal but for rows and bits at a threshold, or where two labels are level for the bit that `any` sets."""
     wanted = predictor.examine(X)
@@ -72,17 +69,26 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "any decides": {"coherence": "any", "calibration": "beta"},
     "labels decide": {"coherence": "labels", "calibration": "isotonic", "negative_pool": "all"},
     "gated": {"negative_pool": "gated", "calibration": "none", "rejected": "zero"},
-    "no any": {"any_label": None},
+    "no any": {"any_label": None, "gate_targets": "any"},
     "no gate": {"gate": "none"},
-    "gate of any": {"gate_targets": "any"},
     "balanced": {"labeler": BalancedBinaryRelevance(KerasClassifier("mlp", epochs=1), n_bags=2)},
 }
 
 
-@pytest.fixture(scope="module", params=sorted(OPTIONS))
-def predictor(request: pytest.FixtureRequest, truth: KnownTruth, plain: Any) -> Any:
-    options = OPTIONS[request.param]
-    return fitted(truth, **options).predictor_ if options else plain
+@pytest.fixture(scope="module")
+def predictor_of(truth: KnownTruth) -> Callable[[str], Any]:
+    """Return a predictor by the name of its options, each fitted once."""
+    return cache(lambda name: fitted(truth, **OPTIONS[name]).predictor_)
+
+
+@pytest.fixture(scope="module")
+def plain(predictor_of: Callable[[str], Any]) -> Any:
+    return predictor_of("as it comes")
+
+
+@pytest.fixture(params=sorted(OPTIONS))
+def predictor(request: pytest.FixtureRequest, predictor_of: Callable[[str], Any]) -> Any:
+    return predictor_of(request.param)
 
 
 def test_the_graph_of_any_cascade_says_what_it_says(predictor: Any, truth: KnownTruth, tmp_path: Path) -> None:
@@ -110,9 +116,11 @@ def assert_alike_whatever_passes(examine: Any, predictor: Any, X: np.ndarray) ->
             assert_alike(examine(rows), predictor, rows)
 
 
-def test_openvino_reads_what_is_written_for_it(truth: KnownTruth, tmp_path: Path) -> None:
+def test_openvino_reads_what_is_written_for_it(
+    predictor_of: Callable[[str], Any], truth: KnownTruth, tmp_path: Path
+) -> None:
     openvino = pytest.importorskip("openvino")
-    predictor = fitted(truth, coherence="any", calibration="beta").predictor_
+    predictor = predictor_of("any decides")
     assert write_graph(predictor, tmp_path / "served", "openvino") < TOLERANCE
     compiled = openvino.Core().compile_model(tmp_path / "served" / IR_NAME, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert sorted(path.suffix for path in (tmp_path / "served").iterdir()) == [".bin", ".xml"]
