@@ -25,9 +25,9 @@ from cascade.config.models import (
 from cascade.config.schema import ManyLabelsConfig, RunConfig
 from cascade.data import Dataset
 from cascade.data.column_kinds import Kind, column_kinds, is_mixed
-from cascade.errors import ConfigError
+from cascade.errors import ConfigError, MissingExtraError
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.defaults import Role, default_model, encoded, per_label, sklearn_estimator
+from cascade.estimators.defaults import Role, default_model, encoded, named_classifier, per_label
 from cascade.estimators.network_names import NAMES
 from cascade.many_labels.classifier import ManyLabelClassifier
 
@@ -127,7 +127,9 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
     if len(data.X.shape) > 2:
         raise ConfigError(f"{model.kind} takes vectors, and the data has images; use `kind: keras`.")
     try:
-        estimator = sklearn_estimator(model.kind, model.options)
+        estimator = named_classifier(model.kind, model.options)
+    except MissingExtraError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
     if kinds is not None:

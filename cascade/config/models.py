@@ -1,4 +1,4 @@
-"""Models of a config: networks, classifiers of scikit-learn, and what a gate may be besides."""
+"""Models of a config: networks, classifiers of scikit-learn and boosted trees, and what a gate may be besides."""
 
 from __future__ import annotations
 
@@ -105,14 +105,15 @@ SklearnKind = Literal[
     "ada_boost",
     "mlp",
 ]
-KINDS = ("keras", *get_args(SklearnKind))
+BoostingKind = Literal["lightgbm", "xgboost"]
+KINDS = ("keras", *get_args(SklearnKind), *get_args(BoostingKind))
 UNKNOWN_KIND = f"must have a `kind` among {', '.join(KINDS)}"
 
 
 class SklearnModel(ConfigModel):
-    """A scikit-learn classifier and the options of its constructor."""
+    """A classifier of scikit-learn, LightGBM or XGBoost, and the options of its constructor."""
 
-    kind: SklearnKind
+    kind: SklearnKind | BoostingKind
     options: dict[str, Any] = {}
     encoder: EncoderConfig | None = None
 

@@ -20,7 +20,7 @@ WIDEST = 64
 PRODUCTS = ("LogisticRegression", "MLPClassifier")
 """Kinds that are cheap on `LARGE` rows even where one is requested. A product depends on the number of rows, unless
 they are sparse: these add up row by row."""
-BY_ROW = ("DecisionTree", "ExtraTree", "RandomForest", "HistGradientBoosting")
+BY_ROW = ("DecisionTree", "ExtraTree", "RandomForest", "HistGradientBoosting", "BoostedTrees")
 """Beginnings of the names of kinds that compute every row alone, so that their blocks need no padding."""
 WORDS = ("WordCounts", "TfidfVectorizer", "CountVectorizer", "HashingVectorizer", "TfidfTransformer")
 """Steps that compute every text alone and give sparse rows."""

@@ -14,6 +14,7 @@ from scipy import sparse
 from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.data.rows import makes_batches, n_rows, not_finite
 from cascade.errors import DataError
+from cascade.estimators.boosting.kinds import BOOSTERS, boosting_classifier
 from cascade.estimators.encoding.encoder import make_encoder, weighted_words
 from cascade.estimators.validation import is_text
 
@@ -51,7 +52,7 @@ SMALLEST_GATE_IMAGE = 32
 about a ninth of the labeler's arithmetic; a gate as large as the labeler would cost more than it saves."""
 DENSE = (
     *("decision_tree", "random_forest", "extra_trees", "hist_gradient_boosting", "ada_boost", "gaussian_nb"),
-    "linear_discriminant_analysis",
+    *("linear_discriminant_analysis", *BOOSTERS),
 )
 """Models that take dense rows of any scale; an encoder in front of others gives sparse rows of one scale."""
 
@@ -200,6 +201,17 @@ CLASSIFIERS = {
 }
 """Classifiers of scikit-learn that a config can name: those that a model folder can hold. A table instead of an import
 by name, since a config from elsewhere must not choose what is imported."""
+
+
+def named_classifier(kind: str, options: Mapping[str, Any]) -> Any:
+    """Return an unfitted classifier of scikit-learn, LightGBM or XGBoost by its name in configs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it has no such options, or they have invalid values.
+    """
+    return boosting_classifier(kind, options) if kind in BOOSTERS else sklearn_estimator(kind, options)
 
 
 def sklearn_estimator(kind: str, options: Mapping[str, Any]) -> Any:

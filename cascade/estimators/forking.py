@@ -8,7 +8,7 @@ from typing import Any
 from cascade.data.rows import makes_batches
 from cascade.errors import CascadeError
 
-BOOSTED = ("HistGradientBoosting", "LGBM", "XGB", "CatBoost")
+BOOSTED = ("HistGradientBoosting", "BoostedTrees", "LGBM", "XGB", "CatBoost")
 """Beginnings of the names of boosted trees, which compute in threads of OpenMP."""
 
 _used: dict[str, int] = {}

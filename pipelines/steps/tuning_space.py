@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from cascade.config.build import build_model, network_name
 from cascade.config.models import AutoModel, ExitGate, KerasModel, Model, NoGate
@@ -35,8 +35,25 @@ NO_GATE: Values = {"cascade.gate_policy": None, "flat_baseline": False, "labeler
 """Values of a flat model: what needs a gate is left out, and of the strategies it has the better one."""
 SEVERAL_OUTPUTS = ("keras", "random_forest")
 """Kinds of gates that can learn several outputs."""
-ROUNDS, RATE, LEAVES, TREES, PENALTY = 100, 0.1, 31, 100, 1.0
-"""scikit-learn's `max_iter`, `learning_rate` and `max_leaf_nodes` of boosting, `n_estimators` of forests, and `C`."""
+ROUNDS, LEAVES, TREES, PENALTY = 100, 31, 100, 1.0
+"""The libraries' rounds and leaves of boosting, scikit-learn's `n_estimators` of forests, and `C`."""
+
+
+class Boosting(NamedTuple):
+    """How a library of boosted trees names its rounds and the size of a tree, with sizes and its learning rate."""
+
+    rounds: str
+    size: str
+    sizes: tuple[int, int, int]
+    rate: float
+
+
+BOOSTING = {
+    "hist_gradient_boosting": Boosting("max_iter", "max_leaf_nodes", (15, 7, LEAVES), 0.1),
+    "lightgbm": Boosting("n_estimators", "num_leaves", (15, 7, LEAVES), 0.1),
+    "xgboost": Boosting("n_estimators", "max_depth", (4, 3, 6), 0.3),
+}
+"""By kind; the last size is the library's own."""
 
 
 def space_of(config: RunConfig, data: Dataset) -> Space:
@@ -73,10 +90,10 @@ def _labeler(model: Model, data: Dataset) -> Candidates:
         epochs = _whole(model.epochs, LABELER_EPOCHS)
         sizes = {} if width is None else {"network_options.width": _whole(width, (1, 2 / 3, 1.5))}
         return {**sizes, "learning_rate": rates, "epochs": epochs}
-    if model.kind == "hist_gradient_boosting":
-        rate = model.options.get("learning_rate", RATE)
-        rounds = _whole(model.options.get("max_iter", ROUNDS), (1, 0.5, 2))
-        return {"options.max_iter": rounds, "options.learning_rate": (rate, rate / 2)}
+    if (boosting := BOOSTING.get(model.kind)) is not None:
+        rate = model.options.get("learning_rate", boosting.rate)
+        rounds = _whole(model.options.get(boosting.rounds, ROUNDS), (1, 0.5, 2))
+        return {f"options.{boosting.rounds}": rounds, "options.learning_rate": (rate, rate / 2)}
     if model.kind == "random_forest":
         return {"options.n_estimators": _whole(model.options.get("n_estimators", TREES), (1, 0.5, 2))}
     penalty = model.options.get("C", PENALTY)
@@ -93,10 +110,10 @@ def _gate(gate: Model, labeler: Model, data: Dataset) -> dict[str, tuple[Any, tu
             images["network_options.last_stride"] = (gate.network_options or {}).get("last_stride", 1), LAST_STRIDES
         return {**sizes, **images, "epochs": (gate.epochs, _whole(gate.epochs, GATE_EPOCHS))}
     options = gate.options
-    if gate.kind == "hist_gradient_boosting":
-        rounds, leaves = options.get("max_iter", ROUNDS), options.get("max_leaf_nodes", LEAVES)
+    if (boosting := BOOSTING.get(gate.kind)) is not None:
+        rounds, size = options.get(boosting.rounds, ROUNDS), options.get(boosting.size, boosting.sizes[-1])
         fewer = _whole(rounds, (0.25, 0.1, 1))
-        return {"options.max_iter": (rounds, fewer), "options.max_leaf_nodes": (leaves, (15, 7, LEAVES))}
+        return {f"options.{boosting.rounds}": (rounds, fewer), f"options.{boosting.size}": (size, boosting.sizes)}
     if gate.kind == "random_forest":
         trees = options.get("n_estimators", TREES)
         depths = (8, 4, None)
@@ -123,8 +140,9 @@ def _other_gates(gate: Model, data: Dataset) -> list[Values]:
         sizes = _resolutions(data)[1:2] if len(data.X.shape) == 4 else ()
         smaller: list[Values] = [{**whole, "image_size": size} for size in sizes]
         return [longer, *([{**longer, **whole}] if whole else []), *smaller]
-    if gate.kind == "hist_gradient_boosting":
-        return [{"options.max_iter": gate.options.get("max_iter", ROUNDS), "options.max_leaf_nodes": LEAVES}]
+    if (boosting := BOOSTING.get(gate.kind)) is not None:
+        rounds = gate.options.get(boosting.rounds, ROUNDS)
+        return [{f"options.{boosting.rounds}": rounds, f"options.{boosting.size}": boosting.sizes[-1]}]
     if gate.kind == "random_forest":
         return [{"options.n_estimators": gate.options.get("n_estimators", TREES), "options.max_depth": None}]
     return []

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from cascade.errors import ModelRefusedError
+from cascade.estimators.boosting.convert import with_plain_trees
 from cascade.store.skops.decoder import Decoder
 from cascade.store.skops.make import Maker, is_listed
 
 
 def save_skops(estimator: Any, path: Path, name: str) -> None:
-    """Write `estimator`; refuse it by name if it could not be loaded again.
+    """Write `estimator`, trees of other libraries as plain arrays; refuse it by name if it could not be loaded again.
 
     Raises
     ------
@@ -21,7 +22,9 @@ def save_skops(estimator: Any, path: Path, name: str) -> None:
     import skops.io
 
     try:
-        content = skops.io.dumps(estimator)
+        content = skops.io.dumps(with_plain_trees(estimator))
+    except ModelRefusedError as error:
+        raise ModelRefusedError(f"`{name}` cannot be saved: {error}") from error
     # skops raises errors of many types for what it cannot write.
     except Exception as error:
         kind = type(estimator).__name__

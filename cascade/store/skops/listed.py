@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cascade.estimators.boosting.trees import LEAF, LIBRARIES
+from cascade.store.skops.boosted import are_boosted_trees
 from cascade.store.skops.checks import (
     Check,
     Sizes,
@@ -51,6 +54,7 @@ from cascade.store.skops.members import (
 F, C, K = "features", "classes", "outputs"
 TINY = 1e-300
 """Smallest divisor, so that no quotient of a finite number is infinite."""
+FINITE = sys.float_info.max
 
 Rule = Callable[[Any, Sizes], bool]
 
@@ -134,6 +138,25 @@ LINEAR_MODEL = Listed(
 LISTED: dict[str, Listed] = {
     "cascade.estimators.encoding.dates.DateParts": Listed({"latest_": dense("dates", low=-1e12, high=1e12)}),
     "cascade.estimators.encoding.words.WordCounts": Listed({"terms_": text}, rule=has_terms),
+    "cascade.estimators.boosting.trees.BoostedTrees": Listed(
+        WIDTH
+        | {
+            "classes_": classes,
+            "library_": one_of(*LIBRARIES),
+            "offset_": number(),
+            "slope_": number(low=TINY),
+            "has_decision_": one_of(True, False),
+            "start_": integers("trees"),
+            "feature_": integers("nodes", high=F),
+            # LightGBM writes the largest threshold as 1e300.
+            "threshold_": dense("nodes", low=-FINITE, high=FINITE),
+            "missing_left_": integers("nodes", high=2),
+            "left_": integers("nodes", low=LEAF),
+            "right_": integers("nodes", low=LEAF),
+            "value_": dense("nodes"),
+        },
+        rule=are_boosted_trees,
+    ),
     "sklearn.linear_model._logistic.LogisticRegression": LINEAR_MODEL,
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": LINEAR_MODEL,

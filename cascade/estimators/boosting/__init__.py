@@ -1,0 +1,1 @@
+"""How are boosted trees of LightGBM and XGBoost made, kept and computed?"""
