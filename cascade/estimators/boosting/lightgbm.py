@@ -15,6 +15,8 @@ MISSING_SHIFT, NONE, ZERO = 2, 0, 1
 """The bits above those say what is missing: nothing, zeros or NaN."""
 TINY = float(np.float32(1e-35))
 """LightGBM reads numbers up to this size as 0."""
+NOT_LINEAR = "trees of LGBMClassifier must not be linear in their leaves; leave `linear_tree` out."
+NOT_ZERO = "LGBMClassifier must not take zeros for missing; leave `zero_as_missing` out."
 
 
 def trees_of_lightgbm(classifier: Any) -> BoostedTrees:
@@ -25,7 +27,12 @@ def trees_of_lightgbm(classifier: Any) -> BoostedTrees:
     ModelRefusedError
         If it has another objective, linear leaves, splits by category, or takes zeros for missing.
     """
-    header, *bodies = _sections(classifier.booster_.model_to_string())
+    text = classifier.booster_.model_to_string()
+    # Also where a rehearsal on few rows has given no split to see it by.
+    for option, refusal in (("linear_tree", NOT_LINEAR), ("zero_as_missing", NOT_ZERO)):
+        if f"[{option}: 1]" in text:
+            raise ModelRefusedError(refusal)
+    header, *bodies = _sections(text)
     name, *options = header.get("objective", "").split()
     if name != "binary":
         raise ModelRefusedError(f"the objective of LGBMClassifier must be `binary`. Received {name or 'none'!r}.")
@@ -56,7 +63,7 @@ def _sections(text: str) -> list[dict[str, str]]:
 
 def _tree(body: dict[str, str], factor: float) -> Tree:
     if body.get("is_linear", "0") != "0":
-        raise ModelRefusedError("trees of LGBMClassifier must not be linear in their leaves; leave `linear_tree` out.")
+        raise ModelRefusedError(NOT_LINEAR)
     n_leaves = int(body["num_leaves"])
     inner = n_leaves - 1
     kinds = _numbers(body, "decision_type", inner, np.int64)
@@ -91,7 +98,7 @@ def _check_splits(kinds: Any) -> None:
             "`categorical_feature` out."
         )
     if (kinds >> MISSING_SHIFT == ZERO).any():
-        raise ModelRefusedError("LGBMClassifier must not take zeros for missing; leave `zero_as_missing` out.")
+        raise ModelRefusedError(NOT_ZERO)
 
 
 def _numbers(body: dict[str, str], key: str, count: int, dtype: Any) -> Any:
