@@ -32,6 +32,14 @@ def operations_per_row(model: Any) -> float:
         return float(sum(tree.get_max_depth() for stage in model._predictors for tree in stage))
     if hasattr(model, "tree_"):
         return float(model.tree_.max_depth)
+    if hasattr(model, "longest_paths"):
+        return float(model.longest_paths().sum())
+    if hasattr(model, "booster_"):  # LightGBM
+        depths = model.booster_.trees_to_dataframe().groupby("tree_index")["node_depth"].max()
+        return float((depths - 1).sum())
+    if hasattr(model, "get_booster"):  # XGBoost indents each node by its depth.
+        trees = [tree.splitlines() for tree in model.get_booster().get_dump()]
+        return float(sum(max(line.count("\t") for line in tree) for tree in trees))
     if hasattr(model, "steps"):
         return operations_per_row(model.steps[-1][1])
     # Fitted members before `estimator`: in a fitted ensemble that attribute is the unfitted template.

@@ -21,6 +21,7 @@ from cascade.estimators.boosting.convert import with_plain_trees
 from cascade.estimators.boosting.kinds import boosting_classifier
 from cascade.estimators.boosting.trees import BoostedTrees, Tree
 from cascade.estimators.defaults import per_label
+from cascade.metrics.operations import operations_per_row
 
 CLOSE = {"lightgbm": 1e-14, "xgboost": 1e-6}
 """XGBoost adds in 32 bits."""
@@ -107,6 +108,16 @@ def test_numbers_at_a_threshold_go_to_the_side_of_the_library(library: str) -> N
         tied = X[np.arange(len(values)) % len(X)].copy()
         tied[np.arange(len(values)), plain.feature_[inner]] = values
         check_equal(plain, fitted, tied)
+
+
+@pytest.mark.parametrize("library", CLOSE)
+def test_a_split_between_missing_and_all_other_numbers(library: str) -> None:
+    X = rows()
+    fitted = classifier(library).fit(X, np.isnan(X[:, 0]).astype(int))
+    plain = with_plain_trees(fitted)
+    X[:3, 0] = np.inf, -np.inf, np.finfo(np.float64).max
+    check_equal(plain, fitted, X)
+    assert np.isfinite(plain.threshold_).all()
 
 
 @pytest.mark.parametrize("library", CLOSE)
@@ -230,6 +241,18 @@ def test_a_named_classifier_keeps_its_options_and_can_be_cloned(library: str) ->
     made = clone(boosting_classifier(library, options))
     assert {name: made.get_params()[name] for name in options} == options
     assert get_tags(made).input_tags.allow_nan
+
+
+@pytest.mark.parametrize("library", CLOSE)
+def test_the_longest_paths_are_counted_alike_before_and_after(library: str) -> None:
+    X = rows()
+    options = {"max_depth": 3} if library == "xgboost" else {"num_leaves": 6}
+    fitted = classifier(library, **options).fit(X, labels(X))
+    plain = with_plain_trees(fitted)
+    depths = plain.longest_paths()
+    assert operations_per_row(fitted) == operations_per_row(plain) == depths.sum()
+    assert len(depths) == 12
+    assert 0 < depths.min() <= depths.max() <= (3 if library == "xgboost" else 5)
 
 
 def stump(column: int = 0) -> Tree:

@@ -14,9 +14,10 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
 
 from cascade import CascadeClassifier, CascadePredictor
-from cascade.config.models import SklearnKind
+from cascade.config.models import BoostingKind, SklearnKind
 from cascade.datasets.known_truth import draw
-from cascade.estimators.defaults import CLASSIFIERS, per_label, sklearn_estimator
+from cascade.estimators.boosting.kinds import BOOSTERS
+from cascade.estimators.defaults import CLASSIFIERS, named_classifier, per_label, sklearn_estimator
 from cascade.store.parts import load_part, save_part
 from cascade.store.plain_file import ModelFiles
 
@@ -35,6 +36,7 @@ X = np.exp(np.clip(DATA.X, -2, 2))
 
 def test_a_config_can_name_what_the_table_has() -> None:
     assert set(CLASSIFIERS) == set(get_args(SklearnKind))
+    assert set(BOOSTERS) == set(get_args(BoostingKind))
 
 
 @pytest.mark.parametrize("kind", CLASSIFIERS)
@@ -46,6 +48,19 @@ def test_each_kind_is_saved_and_loaded(kind: str, tmp_path: Path) -> None:
     proba = model.predictor_.predict_proba(X)
     model.predictor_.save(tmp_path / "model")
     np.testing.assert_array_equal(CascadePredictor.load(tmp_path / "model").predict_proba(X), proba)
+
+
+@pytest.mark.parametrize("kind", BOOSTERS)
+def test_boosted_trees_of_other_libraries_are_saved_and_loaded(kind: str, tmp_path: Path) -> None:
+    pytest.importorskip(kind)
+    one = named_classifier(kind, {"n_estimators": 3, "n_jobs": 1})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = CascadeClassifier(one, per_label(one), calibration_folds=None).fit(X, DATA.Y, groups=DATA.groups)
+        proba = model.predictor_.predict_proba(X)
+    model.predictor_.save(tmp_path / "model")
+    # They add in 32 bits, or in 64.
+    np.testing.assert_allclose(CascadePredictor.load(tmp_path / "model").predict_proba(X), proba, rtol=0, atol=1e-6)
 
 
 def test_options_are_checked_at_once() -> None:

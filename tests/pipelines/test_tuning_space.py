@@ -13,6 +13,7 @@ from cascade.config.models import ExitGate, NoGate
 from cascade.config.schema import PolicyConfig, RunConfig
 from cascade.data import Dataset, read_data
 from cascade.errors import ConfigError
+from cascade.estimators.boosting.kinds import BOOSTERS
 from cascade.tuning.trial import CASCADE, EXIT, FLAT, Setting
 from cascade_pipelines.steps.tuning_space import config_of, space_of
 
@@ -23,6 +24,8 @@ MODELS: dict[str, dict[str, Any]] = {
         "kind": "hist_gradient_boosting",
         "options": {"max_iter": 7, "max_leaf_nodes": 4, "learning_rate": 0.1},
     },
+    "lightgbm": {"kind": "lightgbm", "options": {"n_estimators": 7, "num_leaves": 4, "learning_rate": 0.1}},
+    "xgboost": {"kind": "xgboost", "options": {"n_estimators": 7, "max_depth": 2, "learning_rate": 0.3}},
     "mlp": {"kind": "keras", "network_options": {"width": 10, "depth": 1}, "epochs": 3},
     "cnn": {"kind": "keras", "network": "cnn", "network_options": {"width": 12, "flip": True}, "epochs": 3},
     "application": {"kind": "keras", "network": "mobilenet_v3_small", "epochs": 3},
@@ -32,6 +35,8 @@ IMAGES = ("cnn", "application")
 
 @pytest.fixture
 def rows(request: pytest.FixtureRequest, phantom_folder: Path, tmp_path: Path) -> Dataset:
+    if request.param in BOOSTERS:
+        pytest.importorskip(request.param)
     if request.param in IMAGES:
         return read_data(phantom_folder)
     rng = np.random.default_rng(0)

@@ -56,6 +56,7 @@ FORGED: dict[str, Change] = {
     "a negative child": in_array("left_", put_in(0, -2)),
     "a node that is its own child": in_array("left_", put_in(2, 2)),
     "a circle": in_array("left_", put_in(2, 0)),
+    "two parents of a node": in_array("right_", put_in(2, 3)),
     "a leaf with a right child": in_array("right_", put_in(1, 3)),
     "a node without a right child": in_array("right_", put_in(0, -1)),
     "a column outside": in_array("feature_", put_in(0, 2)),
@@ -95,7 +96,7 @@ FORGED: dict[str, Change] = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_forged_trees_are_refused_by_name(name: str) -> None:
-    with pytest.raises(ModelRefusedError, match="gate.skops"):
+    with pytest.raises(ModelRefusedError, match=r"gate\.skops"):
         load_skops(forged(two_trees(), FORGED[name]), "gate.skops")
 
 

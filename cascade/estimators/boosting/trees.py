@@ -25,6 +25,8 @@ Library = Literal["lightgbm", "xgboost"]
 LIBRARIES = get_args(Library)
 LEAF = -1
 """Left and right child of a leaf."""
+LARGEST = float(np.finfo(np.float64).max)
+"""In the place of an infinite threshold, by which LightGBM separates all numbers from missing ones."""
 ROWS = 4096
 """Rows that go through all trees before the next ones, so that they stay in the processor's cache."""
 BITSETS = np.empty((0, 8), dtype=X_BITSET_INNER_DTYPE)
@@ -148,7 +150,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             _joined(joined["feature"], np.int32),
             _joined(joined["missing_left"], np.uint8),
         )
-        model.threshold_, model.value_ = _joined(joined["threshold"], np.float64), _joined(joined["value"], np.float64)
+        model.threshold_ = np.minimum(_joined(joined["threshold"], np.float64), LARGEST)
+        model.value_ = _joined(joined["value"], np.float64)
         return model
 
     def fit(self, X: Any, y: Any) -> Self:
@@ -181,7 +184,7 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         positive = expit(self.slope_ * self._scores(X)).astype(np.float32 if self.library_ == "xgboost" else np.float64)
         return np.column_stack([1 - positive, positive])
 
-    @available_if(lambda model: getattr(model, "has_decision_", False))
+    @available_if(lambda model: getattr(model, "has_decision_", False))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> Floats:
         """Return the score of each row, float of shape (n,); see `predict_proba` for the rows and errors."""
         return self._scores(X)
@@ -189,6 +192,15 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: Any) -> NDArray[np.int64]:
         """Return the class of the larger probability; int of shape (n,)."""
         return self.classes_[(self.predict_proba(X)[:, 1] > 0.5).astype(np.intp)]
+
+    def longest_paths(self) -> NDArray[np.int64]:
+        """Return how many splits the longest path of each tree has; int of shape (trees,)."""
+        depth = np.zeros(len(self.left_), dtype=np.int64)
+        level = self.start_
+        while len(inner := level[self.left_[level] != LEAF]):
+            level = np.concatenate([self.left_[inner], self.right_[inner]])
+            depth[level] = depth[inner[0]] + 1
+        return np.maximum.reduceat(depth, self.start_) if len(depth) else depth
 
     def _scores(self, X: Any) -> Floats:
         check_is_fitted(self)
@@ -213,7 +225,9 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if sparse.issparse(chosen):
             chosen = self._filled(chosen)
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(chosen.astype(np.float32) if rounded else chosen, dtype=np.float64)
+            numbers = np.ascontiguousarray(chosen.astype(np.float32) if rounded else chosen, dtype=np.float64)
+        # Infinite numbers are numbers too; NaN stays.
+        return np.minimum(numbers, LARGEST)
 
     def _filled(self, rows: Any) -> Floats:
         rows.sum_duplicates()

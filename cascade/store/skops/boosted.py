@@ -24,7 +24,7 @@ ARRAYS = {
 
 
 def are_boosted_trees(model: Any, sizes: Sizes) -> bool:
-    """Check that the nodes of each tree point at later nodes of the same tree, so that every path ends in a leaf.
+    """Check that nodes point at later nodes of the same tree, each at its own, so that every path ends in a leaf.
 
     Bounds and finiteness of the numbers, and the columns of inner nodes, were checked attribute by attribute.
     """
@@ -44,7 +44,9 @@ def _end_in_leaves(left: NDArray[Any], right: NDArray[Any], bounds: NDArray[Any]
     is_leaf = left == LEAF
     inner = np.flatnonzero(~is_leaf)
     ends = np.repeat(bounds[1:], np.diff(bounds))[inner]
+    children = np.concatenate([left[inner], right[inner]])
     return bool(
         (right[is_leaf] == LEAF).all()
-        and all(((side[inner] > inner) & (side[inner] < ends)).all() for side in (left, right))
+        and ((children > np.tile(inner, 2)) & (children < np.tile(ends, 2))).all()
+        and len(np.unique(children)) == len(children)
     )

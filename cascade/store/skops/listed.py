@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from cascade.estimators.boosting.trees import LEAF, LIBRARIES
+from cascade.estimators.boosting.trees import LARGEST, LEAF, LIBRARIES
 from cascade.store.skops.boosted import are_boosted_trees
 from cascade.store.skops.checks import (
     Check,
@@ -54,7 +53,6 @@ from cascade.store.skops.members import (
 F, C, K = "features", "classes", "outputs"
 TINY = 1e-300
 """Smallest divisor, so that no quotient of a finite number is infinite."""
-FINITE = sys.float_info.max
 
 Rule = Callable[[Any, Sizes], bool]
 
@@ -148,8 +146,7 @@ LISTED: dict[str, Listed] = {
             "has_decision_": one_of(True, False),
             "start_": integers("trees"),
             "feature_": integers("nodes", high=F),
-            # LightGBM writes the largest threshold as 1e300.
-            "threshold_": dense("nodes", low=-FINITE, high=FINITE),
+            "threshold_": dense("nodes", low=-LARGEST, high=LARGEST),
             "missing_left_": integers("nodes", high=2),
             "left_": integers("nodes", low=LEAF),
             "right_": integers("nodes", low=LEAF),
