@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncode
 from sklearn.tree import DecisionTreeClassifier
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, ManyLabelClassifier
+from cascade.estimators.boosting.kinds import BOOSTERS, boosting_classifier
+from cascade.estimators.defaults import per_label
 
 ROWS, COLUMNS, LABELS = 1500, 4, 3
 LINEAR = LogisticRegression
@@ -81,6 +84,14 @@ CASCADES: dict[str, Callable[[], tuple[Any, Any]]] = {
     "bins": _pipeline(SimpleImputer(add_indicator=True), KBinsDiscretizer(3, encode="onehot")),
     "polynomial": _pipeline(PolynomialFeatures(2), FeatureUnion([("scaled", StandardScaler()), ("axes", PCA(2))])),
 }
+
+
+def _boosted(library: str) -> Callable[[], tuple[Any, Any]]:
+    options = {"n_estimators": 3, "max_depth": 3, "n_jobs": 1}
+    return lambda: (boosting_classifier(library, options), per_label(boosting_classifier(library, options)))
+
+
+CASCADES |= {library: _boosted(library) for library in BOOSTERS if find_spec(library) is not None}
 
 
 def rows_of(networks: bool) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler
 
 from cascade import BalancedBinaryRelevance, CascadeClassifier, CascadePredictor
-from cascade.errors import ModelRefusedError
+from cascade.errors import DataError, ModelRefusedError
 from cascade.estimators.boosting.kinds import boosting_classifier
 from cascade.estimators.boosting.trees import BoostedTrees, Tree
 from cascade.store.skops.file import load_skops, save_skops
@@ -144,17 +145,30 @@ def test_a_cascade_of_them_is_saved_and_loaded(library: str, name: str, truth: K
     X = truth.X[:2000].copy()
     X[::5, 0] = np.nan
     gate, labeler = models(library)[name]
-    # Of LightGBM, which gives names to the columns of arrays.
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="X does not have valid feature names")
-        model = CascadeClassifier(gate, labeler, calibration_folds=None)
-        model.fit(X, truth.Y[:2000]).save(tmp_path / "model")
-        wanted = model.predict_proba(X)
+    model = CascadeClassifier(gate, labeler, calibration_folds=None)
+    model.fit(X, truth.Y[:2000]).save(tmp_path / "model")
+    wanted = model.predict_proba(X)
     loaded = CascadePredictor.load(tmp_path / "model")
     np.testing.assert_allclose(loaded.predict_proba(X), wanted, rtol=0, atol=1e-6)
     # A model that was loaded can be saved again, without the library.
     loaded.save(tmp_path / "again")
     np.testing.assert_array_equal(CascadePredictor.load(tmp_path / "again").predict_proba(X), loaded.predict_proba(X))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_data_frames_are_predicted_with_their_names(library: str, truth: KnownTruth, tmp_path: Path) -> None:
+    pytest.importorskip(library)
+    X = pd.DataFrame(truth.X[:1500], columns=[f"reading {k}" for k in range(6)])
+    one = boosting_classifier(library, FEW)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found whitespace in feature_names")
+        model = CascadeClassifier(one, MultiOutputClassifier(one), calibration_folds=None)
+        model.fit(X, truth.Y[:1500]).save(tmp_path / "model")
+        wanted = model.predict_proba(X)
+    loaded = CascadePredictor.load(tmp_path / "model")
+    np.testing.assert_allclose(loaded.predict_proba(X), wanted, rtol=0, atol=1e-6)
+    with pytest.raises(DataError, match="reading"):
+        loaded.predict_proba(X[X.columns[::-1]])
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

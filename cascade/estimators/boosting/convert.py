@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
+
 from cascade.estimators.boosting.lightgbm import trees_of_lightgbm
 from cascade.estimators.boosting.trees import BoostedTrees
 from cascade.estimators.boosting.xgboost import trees_of_xgboost
@@ -37,6 +39,9 @@ def with_plain_trees(estimator: Any) -> Any:
         return estimator
     result = copy.copy(estimator)
     vars(result).update(replaced)
+    # A wrapper has taken these names from the classifier, which may have invented or changed them.
+    if getattr(replaced.get("feature_names_in_"), "dtype", np.dtype(object)).kind == "U":
+        del result.feature_names_in_
     return result
 
 

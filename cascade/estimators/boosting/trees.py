@@ -181,11 +181,12 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             If `X` has another number of features, or holds no numbers.
         """
-        positive = expit(self.slope_ * self._scores(X)).astype(np.float32 if self.library_ == "xgboost" else np.float64)
+        scores = self._scores(X)
+        positive = expit(scores.dtype.type(self.slope_) * scores)
         return np.column_stack([1 - positive, positive])
 
     @available_if(lambda model: getattr(model, "has_decision_", False))  # type: ignore[untyped-decorator]
-    def decision_function(self, X: Any) -> Floats:
+    def decision_function(self, X: Any) -> NDArray[np.floating[Any]]:
         """Return the score of each row, float of shape (n,); see `predict_proba` for the rows and errors."""
         return self._scores(X)
 
@@ -202,14 +203,15 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             depth[level] = depth[inner[0]] + 1
         return np.maximum.reduceat(depth, self.start_) if len(depth) else depth
 
-    def _scores(self, X: Any) -> Floats:
+    def _scores(self, X: Any) -> NDArray[np.floating[Any]]:
         check_is_fitted(self)
         X = check_array(X, accept_sparse="csr", ensure_all_finite=False)
         if X.shape[1] != self.n_features_in_:
             raise ValueError(f"X must have {self.n_features_in_} features, as in training. Received {X.shape[1]}.")
         columns, trees = self._compiled()
         order, threads = np.arange(len(columns), dtype=np.uint32), _openmp_effective_n_threads()
-        scores = np.full(X.shape[0], self.offset_)
+        # XGBoost adds in 32 bits, tree by tree.
+        scores = np.full(X.shape[0], self.offset_, dtype=np.float32 if self.library_ == "xgboost" else np.float64)
         for start in range(0, len(scores), ROWS):
             part = slice(start, start + ROWS)
             numbers = self._numbers(X[part], columns)
