@@ -146,10 +146,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         for name in ("left", "right"):
             own = _joined(joined[name], np.int64)
             setattr(model, f"{name}_", np.where(own == LEAF, LEAF, own + shift).astype(np.int32))
-        model.feature_, model.missing_left_ = (
-            _joined(joined["feature"], np.int32),
-            _joined(joined["missing_left"], np.uint8),
-        )
+        model.feature_ = _joined(joined["feature"], np.int32)
+        model.missing_left_ = _joined(joined["missing_left"], np.uint8)
         model.threshold_ = np.minimum(_joined(joined["threshold"], np.float64), LARGEST)
         model.value_ = _joined(joined["value"], np.float64)
         return model
