@@ -38,6 +38,8 @@ class DataLimitsConfig(ConfigModel):
     prevalence_asked: float = Field(default=Limits.prevalence_asked, ge=1)
     agreement: float = Field(default=Limits.agreement, ge=0, le=1)
     constant_rows: float = Field(default=Limits.constant_rows, ge=0, le=1)
+    unseen_told: float = Field(default=Limits.unseen_told, ge=0, le=1)
+    unseen_asked: float = Field(default=Limits.unseen_asked, ge=0, le=1)
 
     def limits(self) -> Limits:
         """Return the limits that the config describes."""

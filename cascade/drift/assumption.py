@@ -8,7 +8,7 @@ import numpy as np
 
 from cascade.drift.clusters import count_histogram
 from cascade.drift.compare import LEVEL, histogram_findings
-from cascade.drift.counts import FEATURE, GATE, PREVALENCE
+from cascade.drift.counts import GATE, OF_ROWS, PREVALENCE
 from cascade.drift.effects import DISTANCE, RATIO, share_ratio, smirnov_distance, smirnov_level, verdict_of
 from cascade.drift.expected import at_prevalence
 from cascade.drift.finding import DriftFinding
@@ -65,7 +65,8 @@ def feature_findings(profile: TrainingProfile, current: TrainingProfile, change:
     If only the prevalence changes by d, the distribution of a feature changes by d times the difference of its
     distributions in the two classes. No Kolmogorov-Smirnov distance is then above abs(d), whatever that difference is.
     """
-    pairs = [(each, current.histogram(FEATURE, each.name)) for each in profile.histograms if each.kind == FEATURE]
+    features = [each for each in profile.histograms if each.kind in OF_ROWS]
+    pairs = [(each, current.histogram(each.kind, each.name)) for each in features]
     level = LEVEL / max(len(pairs), 1)
     for trained, now in pairs:
         sides = [np.array(side.counts[:-1], dtype=np.float64) for side in (trained, now) if side is not None]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.drift.counts import Histogram, Share
+from cascade.drift.counts import CATEGORY, EMPTY_TEXT, FEATURE, NEW_CATEGORY, Histogram, Share
 from cascade.drift.effects import (
     DISTANCE,
     RATIO,
@@ -55,8 +55,9 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
 
     Notes
     -----
-    Histograms are compared by the population stability index and by the Kolmogorov-Smirnov distance in bins, shares
-    by their ratio with an interval. Thresholds apply to effects and do not depend on the number of quantities or rows.
+    Histograms are compared by the population stability index and, except those of categories, by the
+    Kolmogorov-Smirnov distance in bins. Shares, also those of new categories and of empty texts, are compared by
+    their ratio with an interval. Thresholds apply to effects and do not depend on the number of quantities or rows.
     The level of each test is `level` divided by the number of quantities.
 
     Examples
@@ -77,11 +78,30 @@ def compare_profiles(reference: TrainingProfile, current: TrainingProfile, level
         (each, histogram) for each in reference.histograms if (histogram := current.histogram(each.kind, each.name))
     ]
     # A histogram is tested twice, by index and by distance, so it counts as two.
+    derived = [tuple(cell_shares(side, reference) for side in pair) for pair in histograms]
+    shares += [pair for one, other in derived for pair in zip(one, other, strict=True)]
     level_of_each = level / max(1, len(shares) + 2 * len(histograms))
     findings = [*_rows(reference, current)]
     findings += [_share(*pair, level_of_each) for pair in shares]
     findings += [finding for pair in histograms for finding in histogram_findings(*pair, level_of_each)]
     return DriftReport(tuple(findings), _too_few(histograms, level_of_each))
+
+
+def cell_shares(histogram: Histogram, reference: TrainingProfile) -> list[Share]:
+    """Return the share of new categories of a histogram, or of empty texts; none for other histograms.
+
+    Both are cells of the histogram. As one cell among many they hardly move its index, however much they matter.
+    """
+    if histogram.kind == CATEGORY:
+        return [_cell_share(NEW_CATEGORY, histogram.name, histogram, -2)]
+    for each in reference.vocabularies:
+        if each.kind == "words" and (histogram.kind, histogram.name) == (FEATURE, each.quantity("words")):
+            return [_cell_share(EMPTY_TEXT, each.column, histogram, -1)]
+    return []
+
+
+def _cell_share(kind: str, name: str, histogram: Histogram, cell: int) -> Share:
+    return Share(kind, name, histogram.counts[cell], histogram.rows, min(histogram.effective, float(histogram.rows)))
 
 
 def _too_few(histograms: list[tuple[Histogram, Histogram]], level: float) -> str:
@@ -137,8 +157,8 @@ def histogram_findings(reference: Histogram, current: Histogram, level: float) -
         # Index and test use the same joined cells, so that sparse cells inflate neither.
         cells = joined_cells(trained, now, effective)
         yield _stability(current.what, *cells, homogeneity_level(*cells, effective) < level)
-    # Without the last cell: missing values have no place in the order that the distance is about.
-    if trained[:-1].sum() and now[:-1].sum():
+    # Without the last cell: missing values have no place in the order that the distance is about. Categories have none.
+    if reference.kind != CATEGORY and trained[:-1].sum() and now[:-1].sum():
         distance = smirnov_distance(trained[:-1], now[:-1])
         yield _distance(current.what, distance, smirnov_level(distance, effective) < level)
 

@@ -69,10 +69,13 @@ PAST_GATE, PAST_GATE_WITH, PAST_GATE_WITHOUT = (
     "share past the gate without a label",
 )
 GATE, GATE_WITH, GATE_WITHOUT = "gate score", "gate score with a label", "gate score without a label"
-FEATURE = "feature"
+FEATURE, CATEGORY = "feature", "category"
+NEW_CATEGORY, EMPTY_TEXT = "share of new categories of", "share of empty texts of"
 
 SHARES = (PREVALENCE, PREDICTED, PAST_GATE, PAST_GATE_WITH, PAST_GATE_WITHOUT)
-HISTOGRAMS = (GATE, GATE_WITH, GATE_WITHOUT, FEATURE)
+HISTOGRAMS = (GATE, GATE_WITH, GATE_WITHOUT, FEATURE, CATEGORY)
+OF_ROWS = (FEATURE, CATEGORY)
+"""Histograms of the rows themselves, which need no model."""
 
 
 def check_kind(value: Any, kinds: tuple[str, ...]) -> str:
@@ -122,7 +125,8 @@ class Histogram:
     name : str
         Name of the feature; empty for the gate's score.
     edges : tuple of float, rising, length m
-        A bin contains its lower edge. No value of the training data is outside of the edges.
+        A bin contains its lower edge. No value of the training data is outside of the edges. The bins of categories
+        are their numbers in the vocabulary, and the cell from the last edge on counts new ones.
     counts : tuple of int, length m + 2
         Counts below the first edge, between edges, from the last edge on, and of missing values.
     effective : float
@@ -185,6 +189,11 @@ def quantile_edges(values: Floats, bins: int = BINS) -> Floats:
     # Edges are values of the data, not interpolated, so that a repeated value starts a bin. Duplicates merge.
     inner = np.unique(np.quantile(finite, np.arange(bins) / bins, method="inverted_cdf"))
     return np.concatenate([[_outwards(inner[0], -1)], inner[1:], [_outwards(finite.max(), 1)]])
+
+
+def category_edges(n_categories: int) -> Floats:
+    """Return edges with one bin for the number of each category; new ones are counted from the last edge on."""
+    return np.arange(n_categories + 1, dtype=np.float64)
 
 
 def _outwards(value: float, sign: int) -> float:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from cascade.drift.counts import (
-    FEATURE,
     GATE,
     GATE_WITH,
     GATE_WITHOUT,
+    OF_ROWS,
     PAST_GATE,
     PAST_GATE_WITH,
     PAST_GATE_WITHOUT,
@@ -47,7 +47,7 @@ def at_prevalence(profile: TrainingProfile, prevalence: float) -> TrainingProfil
     scores = {each.kind: each for each in profile.histograms}
     share = _mixed_share(shares[PAST_GATE_WITH], shares[PAST_GATE_WITHOUT], prevalence)
     gate = _mixed_histogram(scores[GATE_WITH], scores[GATE_WITHOUT], prevalence)
-    features = tuple(each for each in profile.histograms if each.kind == FEATURE)
+    features = tuple(each for each in profile.histograms if each.kind in OF_ROWS)
     return replace(profile, shares=(share,), histograms=(gate, *features))
 
 

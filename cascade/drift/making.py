@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,7 +16,7 @@ from cascade.data.splits import group_numbers
 from cascade.data.targets import read_known_target
 from cascade.drift.clusters import count_histogram, count_share
 from cascade.drift.counts import (
-    FEATURE,
+    CATEGORY,
     GATE,
     GATE_WITH,
     GATE_WITHOUT,
@@ -27,10 +27,13 @@ from cascade.drift.counts import (
     PREVALENCE,
     Histogram,
     Share,
+    category_edges,
     quantile_edges,
 )
-from cascade.drift.measures import MOST_ROWS, measure
+from cascade.drift.measures import MOST_ROWS, quantities
 from cascade.drift.profile import GIVEN, HELD_OUT, OUT_OF_FOLD, TrainingProfile
+from cascade.drift.text.measures import Quantity, in_full, learn_vocabularies
+from cascade.drift.text.vocabulary import Vocabulary
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.types import Floats, Mask, Rows
@@ -160,31 +163,40 @@ def assemble(
     like: TrainingProfile | None = None,
 ) -> TrainingProfile:
     """Assemble a profile from counted labels and scored rows of kind `scored_on`; measure up to 10,000 rows of `X`."""
-    features = tuple(_feature_histograms(X, group, feature_names, like))
+    rows = spaced_rows(n_rows(X), MOST_ROWS)
+    learned = learn_vocabularies(X, rows, group) if like is None else in_full(like.vocabularies)
+    vocabularies = tuple(each.vocabulary for each in learned)
+    # Without groups, each row is a group.
+    number = rows if group is None else group[rows]
+    measured = quantities(X, rows, feature_names, learned)
+    features = tuple(_feature_histograms(measured, number, vocabularies, like))
     signature = InputSignature.of(X)
     n_groups = None if group is None else len(np.unique(group))
     description = n_rows(X), n_groups, signature.row_shape, signature.dtype
     if scored is None:
-        return TrainingProfile(*description, None, prevalences, features)
+        return TrainingProfile(*description, None, prevalences, features, vocabularies)
     reference = None if like is None else like.histogram(GATE)
     edges = None if reference is None else np.array(reference.edges)
     gates = tuple(scored.histograms(edges))
-    return TrainingProfile(*description, scored_on, (*prevalences, *scored.shares()), (*gates, *features))
+    shares = (*prevalences, *scored.shares())
+    return TrainingProfile(*description, scored_on, shares, (*gates, *features), vocabularies)
 
 
 def _feature_histograms(
-    X: Any, group: Rows | None, names: tuple[str, ...] | None, like: TrainingProfile | None
+    measured: Iterable[Quantity], group: Rows, vocabularies: tuple[Vocabulary, ...], like: TrainingProfile | None
 ) -> Iterator[Histogram]:
-    rows = spaced_rows(n_rows(X), MOST_ROWS)
-    measured = measure(X, rows, names)
-    # Without groups, each row is a group.
-    number = rows if group is None else group[rows]
-    for name, values in zip(measured.names, measured.values.T, strict=True):
+    for kind, name, values in measured:
         if like is None:
-            yield count_histogram(FEATURE, name, values, quantile_edges(values), number)
+            yield count_histogram(kind, name, values, _edges_of(kind, name, values, vocabularies), group)
         # A feature that the reference does not have cannot be compared, so it is left out.
-        elif (reference := like.histogram(FEATURE, name)) is not None:
-            yield count_histogram(FEATURE, name, values, np.array(reference.edges), number)
+        elif (reference := like.histogram(kind, name)) is not None:
+            yield count_histogram(kind, name, values, np.array(reference.edges), group)
+
+
+def _edges_of(kind: str, name: str, values: Floats, vocabularies: tuple[Vocabulary, ...]) -> Floats:
+    if kind != CATEGORY:
+        return quantile_edges(values)
+    return category_edges(next(len(each.hashes) for each in vocabularies if each.names_category(name)))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ import numpy as np
 from scipy import sparse
 
 from cascade.data.rows import spaced_rows, take
+from cascade.drift.counts import FEATURE
+from cascade.drift.text.measures import Learned, Quantity, measure_texts
+from cascade.drift.text.vocabulary import Vocabulary
 from cascade.utils.types import Floats, Rows
 
 MOST_ROWS = 10_000
@@ -28,6 +31,32 @@ class Measures(NamedTuple):
     values: Floats
 
 
+def quantities(X: Any, rows: Rows, names: tuple[str, ...] | None, learned: list[Learned]) -> Iterator[Quantity]:
+    """Measure some rows of `X`, and their columns of text and categories by vocabularies.
+
+    Parameters
+    ----------
+    X : rows of any container
+    rows : ndarray of int, shape (n,)
+    names : tuple of str or None
+        Column names of a table.
+    learned : list of Learned
+        Vocabularies; a column that has one is not measured as numbers.
+    """
+    texts = measure_texts(X, rows, learned)
+    yield from with_texts(measure(X, rows, names), texts, [each.vocabulary for each in learned])
+
+
+def with_texts(measured: Measures, texts: Iterable[Quantity], vocabularies: Iterable[Vocabulary]) -> Iterator[Quantity]:
+    """Yield the measures of columns without a vocabulary, then the quantities of those that have one."""
+    texts = list(texts)
+    taken = {each.name for each in texts} | {each.column for each in vocabularies}
+    for name, values in zip(measured.names, measured.values.T, strict=True):
+        if name not in taken:
+            yield Quantity(FEATURE, name, values)
+    yield from texts
+
+
 def measure(X: Any, rows: Rows, names: tuple[str, ...] | None = None) -> Measures:
     """Measure some rows of `X`.
 
@@ -42,7 +71,7 @@ def measure(X: Any, rows: Rows, names: tuple[str, ...] | None = None) -> Measure
     -------
     Measures
         Images have `brightness` and `contrast`, the mean and standard deviation of their pixels; texts have `length`;
-        tables have their columns, except columns of a data frame that are not numeric.
+        tables have their columns, dates in seconds since 1970, except columns of text of a data frame.
     """
     if hasattr(X, "columns"):
         frame = take(X, rows)
@@ -76,12 +105,20 @@ def _of_columns(columns: Iterable[tuple[str, Any]], n: int) -> Measures:
     for name, values in columns:
         # Tried rather than decided by dtype: numbers in a column of Python objects are measured too.
         try:
-            numeric[name] = np.asarray(values, dtype=np.float64)
+            numeric[name] = _column_numbers(values)
         except (TypeError, ValueError):
             continue
     names = tuple(numeric)
     chosen = [names[k] for k in spaced_rows(len(names), MOST_COLUMNS)]
     return Measures(tuple(chosen), np.column_stack([numeric[name] for name in chosen]) if chosen else np.empty((n, 0)))
+
+
+def _column_numbers(values: Any) -> Floats:
+    dates = np.asarray(values) if getattr(values.dtype, "tz", None) is None else values.to_numpy("datetime64[ns]")
+    if dates.dtype.kind != "M":
+        return np.asarray(values, dtype=np.float64)
+    # In seconds, whatever the column's unit. A missing date would otherwise be the smallest whole number.
+    return np.where(np.isnat(dates), np.nan, dates.astype("datetime64[ns]").astype(np.int64) / 1e9)
 
 
 def _of_list(batch: Any) -> Measures:

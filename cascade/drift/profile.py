@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cascade.drift.counts import FEATURE, Histogram, Share, check_count
+from cascade.drift.text.vocabulary import Vocabulary
 from cascade.errors import DataError
 
 MOST_ENTRIES = 10_000
@@ -34,6 +35,8 @@ class TrainingProfile:
         Prevalence of each label among rows where it is known, share past the gate, share predicted as each label.
     histograms : tuple of Histogram
         Histograms of the gate's log-odds, over all rows and by whether a row has a label, and of features.
+    vocabularies : tuple of Vocabulary
+        Hashed values of each column of categories, and hashed frequent words and scripts of each column of text.
     """
 
     rows: int
@@ -43,6 +46,7 @@ class TrainingProfile:
     scored: str | None
     shares: tuple[Share, ...]
     histograms: tuple[Histogram, ...]
+    vocabularies: tuple[Vocabulary, ...] = ()
 
     def share(self, kind: str, name: str = "") -> Share | None:
         """Return the share of a kind, and of a label if there is one per label; None if it is not kept."""
@@ -68,6 +72,7 @@ class TrainingProfile:
             "scored": self.scored,
             "shares": [each.to_json() for each in self.shares],
             "histograms": [each.to_json() for each in self.histograms],
+            "vocabularies": [each.to_json() for each in self.vocabularies],
         }
 
     @classmethod
@@ -93,7 +98,9 @@ class TrainingProfile:
         if scored is not None and scored not in SCORED:
             raise DataError(f"a profile's `scored` must be one of {list(SCORED)}. Received {scored!r}.")
         # A limit before anything is built: a profile can come from an untrusted model folder.
-        if len(body["shares"]) + len(body["histograms"]) > MOST_ENTRIES:
+        # Profiles of earlier releases have no vocabularies.
+        vocabularies = body.get("vocabularies", [])
+        if len(body["shares"]) + len(body["histograms"]) + len(vocabularies) > MOST_ENTRIES:
             raise DataError(f"a profile must have at most {MOST_ENTRIES} entries; it was not written by `to_json`.")
         return cls(
             rows=check_count(body["rows"]),
@@ -103,4 +110,5 @@ class TrainingProfile:
             scored=scored,
             shares=tuple(map(Share.from_json, body["shares"])),
             histograms=tuple(map(Histogram.from_json, body["histograms"])),
+            vocabularies=tuple(map(Vocabulary.from_json, vocabularies)),
         )

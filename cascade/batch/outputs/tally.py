@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.rows import n_rows, spaced_rows
-from cascade.drift.counts import FEATURE, GATE, PAST_GATE, PREDICTED, Histogram, Share, cells_of
-from cascade.drift.measures import measure
+from cascade.drift.counts import GATE, OF_ROWS, PAST_GATE, PREDICTED, Histogram, Share, cells_of
+from cascade.drift.measures import quantities
 from cascade.drift.profile import GIVEN, TrainingProfile
+from cascade.drift.text.measures import in_full
 from cascade.rules.rules import Prediction, Scores
 
 SAMPLED_ROWS = 512
@@ -79,7 +80,8 @@ class Tallying:
         self.profile, self.label_names, self.feature_names = profile, label_names, feature_names
         trained = () if profile is None else profile.histograms
         # The other histograms are of rows with and without a label, which new rows do not have.
-        self.histograms = tuple(each for each in trained if each.kind in (GATE, FEATURE))
+        self.histograms = tuple(each for each in trained if each.kind in (GATE, *OF_ROWS))
+        self.learned = [] if profile is None else in_full(profile.vocabularies)
         self.edges = [np.array(each.edges) for each in self.histograms]
 
     def count(self, X: Any, scores: Scores, prediction: Prediction) -> Tally:
@@ -95,8 +97,8 @@ class Tallying:
         if not self.histograms:
             return ()
         rows = spaced_rows(n_rows(X), SAMPLED_ROWS)
-        measured = measure(X, rows, self.feature_names)
-        values = {(FEATURE, name): column for name, column in zip(measured.names, measured.values.T, strict=True)}
+        measured = quantities(X, rows, self.feature_names, self.learned)
+        values = {(each.kind, each.name): each.values for each in measured}
         values[GATE, ""] = gate_z[rows]
         counted = zip(self.histograms, self.edges, strict=True)
         return tuple(_cells(values.get((each.kind, each.name)), edges) for each, edges in counted)

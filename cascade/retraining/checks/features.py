@@ -6,15 +6,13 @@ rows share, at single features that rank a label much better than before, and at
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cascade.drift.clusters import count_histogram
 from cascade.drift.compare import histogram_findings
-from cascade.drift.counts import FEATURE
+from cascade.drift.counts import Histogram
 from cascade.drift.finding import LARGE
-from cascade.drift.profile import TrainingProfile
 from cascade.metrics.intervals import clopper_pearson, clustered_share
 from cascade.retraining.checks.finding import DataFinding
 from cascade.retraining.memory.feature_figures import FeatureFigures, Sample, common_values, ranking
@@ -54,23 +52,18 @@ def check_features(sample: Sample, before: FeatureFigures, label_names: tuple[st
         yield from _ranked(sample, before, label_names)
 
 
-def check_drift(sample: Sample, profile: TrainingProfile) -> Iterator[DataFinding]:
-    """Find features whose distribution is far from that of the rows that the champion was trained on."""
-    names, values = sample.measures
-    pairs = [(column, profile.histogram(FEATURE, name)) for column, name in enumerate(names)]
+def check_drift(pairs: Sequence[tuple[Histogram, Histogram]]) -> Iterator[DataFinding]:
+    """Find features whose distribution is far from that of the rows that the champion was trained on.
+
+    Parameters
+    ----------
+    pairs : sequence of pair of Histogram
+        Of the champion's rows and of the new ones, in the same bins.
+    """
     # Index and distance are two tests of each feature.
     level = LEVEL / max(1, 2 * len(pairs))
-    found = [
-        finding
-        for column, reference in pairs
-        if reference is not None
-        for finding in histogram_findings(
-            reference,
-            count_histogram(FEATURE, reference.name, values[:, column], np.array(reference.edges), sample.group),
-            level,
-        )
-        if finding.verdict == LARGE
-    ]
+    findings = (finding for pair in pairs for finding in histogram_findings(*pair, level))
+    found = [finding for finding in findings if finding.verdict == LARGE]
     if found:
         sentence = f"{found[0].sentence}; was another device, unit or selection of rows the cause?"
         yield DataFinding("ask", "drift", sentence + _more(len({each.what for each in found}) - 1))

@@ -21,6 +21,9 @@ class Limits:
         `cascade.drift.agreement`. Data is refused if the whole interval is below.
     constant_rows : float
         Share of the images that may have one grey value only.
+    unseen_told, unseen_asked : float
+        Share of the rows, beyond the champion's, that may have a category or script which its data did not have, or
+        an empty text, before a warning and before a person must confirm the promotion.
     """
 
     fewest_rows: float = 0.6
@@ -28,3 +31,5 @@ class Limits:
     prevalence_asked: float = 2.0
     agreement: float = 0.75
     constant_rows: float = 0.0
+    unseen_told: float = 0.01
+    unseen_asked: float = 0.1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cascade.data.readers.dataset import Dataset
 from cascade.data.splits import group_numbers
+from cascade.drift.profile import TrainingProfile
 from cascade.errors import DataError
 from cascade.predictor import CascadePredictor
 from cascade.retraining.checks.agreement import check_agreement
@@ -27,6 +28,7 @@ from cascade.retraining.checks.limits import Limits
 from cascade.retraining.checks.overlap import check_overlap, check_split
 from cascade.retraining.checks.rows import check_rows
 from cascade.retraining.checks.schema import check_schema
+from cascade.retraining.checks.unseen import check_unseen, histogram_pairs
 from cascade.retraining.memory.arrivals import parts_by_arrival
 from cascade.retraining.memory.feature_figures import Sample
 from cascade.retraining.memory.record import TrainingRecord
@@ -102,7 +104,8 @@ def validate_data(
                 findings += _located(check_labels_against(new.part(rows), record, limits), new, rows)
                 groups = None if new.groups is None else hashes.groups[fresh[rows]]
                 findings += _located(check_groups(groups, record), new, rows)
-            findings += _changed_features(hashes, fresh, parts, record, champion)
+            profile = None if champion is None else champion.profile
+            findings += _changed_features(hashes, fresh, parts, record, profile, limits)
             # Last, since predicting all new rows takes the most time: not for data that is refused anyway.
             if champion is not None and parts and not _refused(findings):
                 findings += _disagreements(new, parts, champion, record, limits.agreement)
@@ -116,7 +119,12 @@ def new_rows(keys: Hashes, record: TrainingRecord) -> NDArray[np.bool_]:
 
 
 def _changed_features(
-    hashes: RowHashes, fresh: Rows, parts: list[Rows], record: TrainingRecord, champion: CascadePredictor | None
+    hashes: RowHashes,
+    fresh: Rows,
+    parts: list[Rows],
+    record: TrainingRecord,
+    profile: TrainingProfile | None,
+    limits: Limits,
 ) -> list[DataFinding]:
     new = hashes.data.part(fresh)
     findings: list[DataFinding] = []
@@ -125,8 +133,10 @@ def _changed_features(
         sample = Sample.of(hashes, fresh[rows])
         if record.features is not None and new.label_names == record.label_names:
             findings += _located(check_features(sample, record.features, new.label_names), new, rows)
-        if champion is not None and champion.profile is not None:
-            findings += _located(check_drift(sample, champion.profile), new, rows)
+        if profile is not None:
+            pairs = histogram_pairs(hashes, fresh[rows], profile)
+            findings += _located(check_unseen(pairs, profile, limits), new, rows)
+            findings += _located(check_drift(pairs), new, rows)
     return findings
 
 
