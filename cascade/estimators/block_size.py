@@ -26,7 +26,7 @@ WORDS = ("WordCounts", "TfidfVectorizer", "CountVectorizer", "HashingVectorizer"
 """Steps that compute every text alone and give sparse rows."""
 STEPS = (
     *("StandardScaler", "MaxAbsScaler", "MinMaxScaler", "RobustScaler", "SimpleImputer"),
-    *("OneHotEncoder", "OrdinalEncoder", "DateParts", *WORDS),
+    *("OneHotEncoder", "OrdinalEncoder", "TargetEncoder", "LabelTargetEncoder", "DateParts", *WORDS),
 )
 """Steps in front of a model that compute every row alone."""
 

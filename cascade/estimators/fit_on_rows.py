@@ -74,7 +74,8 @@ def fit_labels(estimator: Any, X: Any, rows: Rows, labels: LabelMatrix, **extra:
 def _fit_pipeline(pipeline: Any, X: Any, rows: Rows, labels: LabelMatrix, extra: dict[str, Any]) -> Any:
     # The transformers see every row, whatever is known of its labels; the models of the last step only some.
     rows_of_x = subset(X, rows, pipeline)
-    features = pipeline[:-1].fit_transform(rows_of_x) if len(pipeline.steps) > 1 else rows_of_x
+    encoder = pipeline[:-1]
+    features = encoder.fit_transform(rows_of_x, encoder_target(encoder, labels)) if len(encoder) else rows_of_x
     _fit_columns(pipeline.steps[-1][1], features, np.arange(len(rows)), labels, extra)
     return pipeline
 
@@ -113,6 +114,12 @@ def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
     """Return labels (n, L) in the form that an estimator takes: most of scikit-learn's want one column as a vector."""
     tags = get_tags(estimator).target_tags if hasattr(estimator, "__sklearn_tags__") else None
     return Y[:, 0] if Y.shape[1] == 1 and (tags is None or tags.single_output) else Y
+
+
+def encoder_target(encoder: Any, labels: LabelMatrix) -> NDArray[Any]:
+    """Return labels in the form that transformers take, NaN where they are missing: few transformers read a mask."""
+    values: Any = labels.values
+    return as_target(encoder, values if labels.known is None else np.where(labels.known, values, np.nan))
 
 
 def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> ProbabilityEstimator:

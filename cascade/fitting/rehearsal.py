@@ -13,7 +13,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import take
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.fit_on_rows import as_target, fit_labels
+from cascade.estimators.fit_on_rows import encoder_target, fit_labels
 from cascade.fitting.stages import Stages, has_encoder
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels
@@ -87,7 +87,7 @@ def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, rows: Rows | N
         # A user's network may take one width only, which depends on all rows.
         few, known = np.arange(len(target)), target
     try:
-        encoded = encoder.fit_transform(take(X, few if rows is None else rows[few]), as_target(encoder, known.values))
+        encoded = encoder.fit_transform(take(X, few if rows is None else rows[few]), encoder_target(encoder, known))
     except Exception:
         # As in `rehearse_model`.
         return None

@@ -15,8 +15,8 @@ from sklearn.utils import get_tags
 from cascade.data.rows import makes_batches, take
 from cascade.errors import ConfigError
 from cascade.estimators.fit_on_rows import (
-    as_target,
     check_takes_missing,
+    encoder_target,
     fit_labels,
     fresh,
     readable_errors,
@@ -241,9 +241,8 @@ def has_encoder(estimator: Any) -> bool:
 def fit_encoder(encoder: Any, examples: TrainingSet, rows: Rows, columns: Rows) -> Any:
     """Fit the transformers before a network on some rows and their labels `columns`; return what they make of them."""
     labels = examples.labels.part(rows, columns)
-    y = as_target(encoder, labels.values if labels.known is None else labels.masked())
     with readable_errors():
-        return encoder.fit_transform(take(examples.X, rows), y)
+        return encoder.fit_transform(take(examples.X, rows), encoder_target(encoder, labels))
 
 
 def _check_trunk(gate: Any, labeler: Any) -> None:

@@ -9,7 +9,7 @@ from cascade.data.column_kinds import Kind
 from cascade.errors import ConfigError
 
 TextOption = Literal["tfidf", "characters", "hashing"]
-CategoryOption = Literal["onehot", "ordinal"]
+CategoryOption = Literal["onehot", "ordinal", "target"]
 
 CHARACTERS: dict[str, Any] = {
     "analyzer": "char_wb",
@@ -44,9 +44,10 @@ def make_encoder(
         sparse, numbers are standardised, and a missing one is the median with a column that says so.
     text : {"tfidf", "characters", "hashing"}, default="tfidf"
         Words and pairs of words, parts of words, or words without a vocabulary.
-    categories : {"onehot", "ordinal"}, optional
-        One column per category, or one number. Default: "ordinal" if dense, else "onehot". A category that training
-        did not have is that of the rare ones, or -1.
+    categories : {"onehot", "ordinal", "target"}, optional
+        One column per category, one number, or the share of positives of each label among the rows of the category.
+        Default: "ordinal" if dense, else "onehot". A category that training did not have is that of the rare ones,
+        -1, or the share of all rows.
 
     Returns
     -------
@@ -113,6 +114,13 @@ def _dates(dense: bool) -> Any:
 def _categories(option: CategoryOption, dense: bool) -> Any:
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
+    if option == "target":
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        from cascade.estimators.encoding.target import LabelTargetEncoder
+
+        return LabelTargetEncoder() if dense else make_pipeline(LabelTargetEncoder(), StandardScaler())
     if option == "ordinal":
         return OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
     return OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=FEWEST_ROWS, sparse_output=not dense)

@@ -45,6 +45,7 @@ from cascade.store.skops.members import (
     is_polynomial,
     is_quadratic,
     is_ridge,
+    is_target_encoder,
     is_tree,
     is_vectorizer,
     is_weighed,
@@ -153,6 +154,9 @@ LISTED: dict[str, Listed] = {
             "value_": dense("nodes"),
         },
         rule=are_boosted_trees,
+    ),
+    "cascade.estimators.encoding.target.LabelTargetEncoder": Listed(
+        WIDTH | {"ordinal_": is_estimator, "encoders_": each(is_estimator)}, rule=is_target_encoder
     ),
     "sklearn.linear_model._logistic.LogisticRegression": LINEAR_MODEL,
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,

@@ -270,6 +270,24 @@ def is_encoder(estimator: Any, sizes: Sizes) -> bool:
     return bool(estimator._n_features_outs == counts)
 
 
+def is_target_encoder(estimator: Any, sizes: Sizes) -> bool:
+    """Check that each label has an encoder of the numbers that the first one gives to the categories."""
+    ordinal, count = estimator.ordinal_, sizes["features"]
+    return (
+        type(ordinal).__name__ == "OrdinalEncoder"
+        and getattr(ordinal, "n_features_in_", None) == count
+        and (ordinal.handle_unknown, ordinal.unknown_value) == ("use_encoded_value", -1)
+        and len(estimator.encoders_) > 0
+        and all(
+            type(each).__name__ == "TargetEncoder"
+            and getattr(each, "n_features_in_", None) == count
+            and getattr(each, "target_type_", None) == "continuous"
+            and all(numbers.dtype.kind == "f" for numbers in each.categories_)
+            for each in estimator.encoders_
+        )
+    )
+
+
 def is_binned(estimator: Any, sizes: Sizes) -> bool:
     """Check that each column has the edges of its bins, and the encoder their numbers as categories."""
     edges, counts = estimator.bin_edges_, estimator.n_bins_.tolist()
