@@ -50,13 +50,18 @@ def _signature(cascade: StoredCascade) -> Any:
 
 
 def _inputs(rows: InputSignature) -> Any:
-    """Return the schema of the rows; None if they have no shape, such as text."""
+    """Return the schema of the rows."""
     import numpy as np
     from mlflow.types import ColSpec, Schema, TensorSpec
     from mlflow.types.schema import AnyType
 
+    if rows.column_types is not None:
+        # MLflow reads CSV by these types, and has none for dates there.
+        types = ("double" if kind == "number" else "string" for kind in rows.column_types)
+        return Schema([ColSpec(kind, name) for kind, name in zip(types, rows.feature_names or (), strict=True)])
     if rows.row_shape is None:
-        return None
+        # Texts: one column of any name.
+        return Schema([ColSpec("string")])
     if rows.feature_names is not None:
         # MLflow converts neither whole numbers nor booleans to `double`, so a table of both would be refused.
         return Schema([ColSpec(AnyType(), name) for name in rows.feature_names])
@@ -71,7 +76,8 @@ def requirements(model: Path) -> list[str]:
     runtimes = [one.package for one in RUNTIMES.values() if any(name.endswith(one.suffix) for name in files)]
     # Keras is large; it is required only for networks that no exported runtime can compute.
     alone = [name for name in files if name.endswith(".keras") and not _exported(Path(name).stem, files)]
-    needed = ("cascade-multilabel", "numpy", "scikit-learn", "scipy", "skops", *runtimes, *(KERAS if alone else []))
+    always = ("cascade-multilabel", "numpy", "pandas", "scikit-learn", "scipy", "skops")
+    needed = (*always, *runtimes, *(KERAS if alone else []))
     installed = {one.name: one.version for one in metadata.distributions() if one.name in needed}
     return [f"{name}=={installed[name]}" for name in needed if name in installed]
 

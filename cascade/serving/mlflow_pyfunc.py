@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cascade.predictor import CascadePredictor
+from cascade.serving.raw_rows import RawRows, texts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,6 +24,7 @@ class Served:
         self.predictor = predictor
         # scikit-learn warns if an estimator was fitted on a data frame and predicts on an array, or the reverse.
         self.framed = hasattr(predictor.gate, "feature_names_in_")
+        self.raw = RawRows(predictor) if predictor.signature.column_types is not None else None
 
     def predict(self, rows: Any) -> pd.DataFrame:
         """Examine rows.
@@ -30,7 +32,8 @@ class Served:
         Parameters
         ----------
         rows : data frame or ndarray, n rows
-            Columns of a data frame may be in any order.
+            Columns of a data frame may be in any order, dates may be texts in the form of ISO 8601, and a text or
+            category that is missing may be None or NaN.
 
         Returns
         -------
@@ -50,9 +53,14 @@ class Served:
 
     def _ordered(self, rows: Any) -> Any:
         # Clients may send columns in any order; estimators expect that of training.
-        names = self.predictor.signature.feature_names
-        if names is None or not hasattr(rows, "columns"):
+        signature = self.predictor.signature
+        names = signature.feature_names
+        if not hasattr(rows, "columns"):
             return rows
+        if self.raw is not None:
+            return self.raw.frame(rows)
+        if names is None:
+            return rows if signature.row_shape is not None else texts_of(rows)
         chosen = rows[list(names)]
         return chosen if self.framed else chosen.to_numpy(dtype="float64")
 

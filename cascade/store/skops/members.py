@@ -331,7 +331,7 @@ def _are_grouped(estimator: Any, categories: list[Any]) -> bool:
                 return False
             continue
         known = np.arange(len(values))
-        if not set(few.tolist()) < set(known.tolist()) or len(set(few.tolist())) != len(few):
+        if not set(few.tolist()) <= set(known.tolist()) or len(set(few.tolist())) != len(few):
             return False
         wanted = np.full(len(values), len(values) - len(few))
         wanted[np.setdiff1d(known, few)] = np.arange(len(values) - len(few))
