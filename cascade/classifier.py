@@ -39,7 +39,7 @@ from cascade.rules.rules import Prediction
 from cascade.rules.thresholds.decisions import DecisionOption
 from cascade.rules.thresholds.gate_recall import DEFAULT_RECALL, GateRecallOption
 from cascade.rules.thresholds.overrides import Thresholds
-from cascade.store.parts import warn_where_not_saved
+from cascade.store.parts import is_saved, warn_where_not_saved
 from cascade.utils.types import Floats
 
 logger = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ class CascadeClassifier(MultilabelClassifier):
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         examples = TrainingSet(X, labels, names, detected.index, group, weight)
-        for role, model in rehearse(stages, examples):
+        for role, model in rehearse(stages, examples, is_saved):
             warn_where_not_saved(model, role)
         self._fit(examples, stages, recipe)
         return self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,11 +22,12 @@ from cascade.utils.types import Rows
 ROWS_PER_CLASS = 2
 """Rows of each class of each label that an estimator of unknown kind is fitted on."""
 MOST_ROWS, MOST_LABELS = 200, 50
-PROVEN = ("sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing", "cascade.")
-"""Modules whose estimators are known to be saved and loaded; others are tried."""
+OURS = "cascade."
+IsSaved = Callable[[str], bool]
+"""Whether model folders hold the class of a full name; others are tried."""
 
 
-def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[tuple[str, Any]]:
+def rehearse(stages: Stages, examples: TrainingSet, is_saved: IsSaved) -> Iterator[tuple[str, Any]]:
     """Rehearse both stages of a cascade; yield role and model of those whose saving is to be tried.
 
     Raises
@@ -37,21 +38,24 @@ def rehearse(stages: Stages, examples: TrainingSet) -> Iterator[tuple[str, Any]]
     plan = plan_labels(examples.labels, examples.any_index)
     stages.check(plan, examples.known is not None)
     for role, estimator, rows, target in _targets(stages, examples, plan):
-        model = rehearse_model(estimator, role, examples.X, target, rows)
+        model = rehearse_model(estimator, role, examples.X, target, is_saved, rows)
         if model is not None:
             yield role, model
 
 
-def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix, rows: Rows | None = None) -> Any:
+def rehearse_model(
+    estimator: Any, role: str, X: Any, target: LabelMatrix, is_saved: IsSaved, rows: Rows | None = None
+) -> Any:
     """Check the options of a model, and return one to try to save.
 
-    `target` is that of the rows `rows` of `X`; without them, of all.
+    `target` is that of the rows `rows` of `X`; without them, of all. A model is not tried if all of its classes are
+    known to be saved.
 
     Returns
     -------
     estimator or None
-        An untrained network, or an estimator that was fitted on a few rows. None if none can be made, or if its kind is
-        known to be saved.
+        An untrained network, or an estimator that was fitted on a few rows, or not at all where these are too few. None
+        if its classes are known to be saved.
 
     Raises
     ------
@@ -64,22 +68,23 @@ def rehearse_model(estimator: Any, role: str, X: Any, target: LabelMatrix, rows:
         estimator, target = estimator.estimator, target.part(slice(None), slice(0, 1))
     try:
         if has_encoder(estimator):
-            return _rehearse_encoded(clone(estimator), X, target, rows)
+            return _rehearse_encoded(clone(estimator), X, target, is_saved, rows)
         if hasattr(estimator, "rehearse"):
             return clone(estimator).rehearse(X, target)
     except ConfigError as error:
         raise ConfigError(f"`{role}`: {error}") from error
-    if all(type(part).__module__.startswith(PROVEN) for part in _parts(estimator)):
+    if _is_proven(estimator, is_saved) and not _splits_by_category(estimator, X):
         return None
     few, target = _few(target)
     try:
         return fit_labels(clone(estimator), X, few if rows is None else rows[few], target)
     except Exception:
-        # Few rows may be too few for an estimator, such as one that splits them again. The fit itself will tell.
-        return None
+        # Few rows may be too few for an estimator, such as one that splits them again. What it consists of can still be
+        # tried, without a fit; of a search, what it chooses among.
+        return clone(estimator.estimator if hasattr(estimator, "refit") else estimator)
 
 
-def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, rows: Rows | None) -> Any:
+def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, is_saved: IsSaved, rows: Rows | None) -> Any:
     """Rehearse a network behind an encoder; return what of it is not known to be saved."""
     encoder, (name, network) = pipeline[:-1], pipeline.steps[-1]
     few, known = _few(target)
@@ -95,7 +100,7 @@ def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, rows: Rows | N
     built = network.rehearse(encoded, target)
     if built is not None:
         return type(pipeline)([*encoder.steps, (name, built)])
-    return None if all(type(part).__module__.startswith(PROVEN) for part in _parts(encoder)) else encoder
+    return None if _is_proven(encoder, is_saved) else encoder
 
 
 def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator[tuple[str, Any, Rows, LabelMatrix]]:
@@ -117,6 +122,18 @@ def check_options(estimator: Any, role: str) -> None:
                 part._validate_params()
             except ValueError as error:
                 raise ConfigError(f"`{role}`: {error}") from error
+
+
+def _is_proven(estimator: Any, is_saved: IsSaved) -> bool:
+    kinds = (type(part) for part in _parts(estimator))
+    return all(kind.__module__.startswith(OURS) or is_saved(f"{kind.__module__}.{kind.__name__}") for kind in kinds)
+
+
+def _splits_by_category(estimator: Any, X: Any) -> bool:
+    """Return whether boosted trees split by categories, which model folders refuse."""
+    typed = any(str(dtype) == "category" for dtype in getattr(X, "dtypes", ()))
+    options = (getattr(part, "categorical_features", None) for part in _parts(estimator))
+    return any(option is not None and (typed or not isinstance(option, str)) for option in options)
 
 
 def _parts(estimator: Any) -> list[Any]:

@@ -277,10 +277,29 @@ def _named(fold: tuple[int, ...]) -> str:
     return f" of fold {fold[-1]}" if fold else ""
 
 
+def _without_probabilities(estimator: Any) -> str:
+    """Return what has no probabilities in an estimator, and what helps."""
+    last, kind = estimator, type(estimator).__name__
+    while hasattr(last, "steps") or hasattr(getattr(last, "estimator", None), "fit"):
+        last = last.steps[-1][1] if hasattr(last, "steps") else last.estimator
+    found = type(last).__name__
+    name = kind if last is estimator else f"{found} in {kind}"
+    if found in ("SVC", "NuSVC"):
+        # Calibrated, it could be fitted and not saved.
+        return f"{name} has none. Use LinearSVC in CalibratedClassifierCV."
+    if hasattr(last, "decision_function"):
+        return f"{name} has none. Wrap {found} in CalibratedClassifierCV."
+    if hasattr(last, "voting"):
+        return f"{name} has none. Set `voting='soft'`."
+    if hasattr(last, "final_estimator"):
+        return f"{name} has none. Set its `final_estimator`, such as LogisticRegression()."
+    return f"{name} has none. Use a classifier that has, such as LogisticRegression."
+
+
 def _check_stage(estimator: Any, role: str, n_labels: int) -> None:
     kind = type(estimator).__name__
     if not hasattr(estimator, "predict_proba"):
-        raise ConfigError(f"`{role}` must have `predict_proba`; {kind} has none. Wrap it in CalibratedClassifierCV.")
+        raise ConfigError(f"`{role}` must have `predict_proba`; {_without_probabilities(estimator)}")
     # By scikit-learn's tags. An estimator without tags is not rejected in advance.
     if n_labels > 1 and hasattr(estimator, "__sklearn_tags__") and not _takes_labels(estimator):
         raise ConfigError(

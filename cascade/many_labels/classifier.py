@@ -29,7 +29,7 @@ from cascade.many_labels.options import Decoder, check_decoder
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
-from cascade.store.parts import warn_where_not_saved
+from cascade.store.parts import is_saved, warn_where_not_saved
 from cascade.utils.types import ProbabilityEstimator, Rows
 
 logger = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class ManyLabelClassifier(MultilabelClassifier):
             raise ConfigError(f"`decoder` must not request more labels than there are ({most}). Received {top}.")
         names = getattr(y, "columns", None) if self.label_names is None else self.label_names
         label_names = name_labels(names, Y.shape[1])
-        rehearsed = rehearse_model(self.estimator, "estimator", X, labels)
+        rehearsed = rehearse_model(self.estimator, "estimator", X, labels, is_saved)
         if rehearsed is not None:
             warn_where_not_saved(rehearsed, "estimator")
         # A model is too confident on the rows of its own fit, so calibration and thresholds use held-out rows.

@@ -93,6 +93,13 @@ def try_saving(estimator: Any, name: str) -> None:
         load_part(save_part(estimator, folder, name), ModelFiles(folder))
 
 
+def is_saved(kind: str) -> bool:
+    """Return whether model folders hold scikit-learn's class of a full name."""
+    from cascade.store.skops.make import is_listed
+
+    return is_listed(kind)
+
+
 def warn_where_not_saved(estimator: Any, name: str) -> None:
     """Warn if an estimator could not be saved, which a use in this process alone does not need."""
     try:

@@ -69,6 +69,25 @@ def integers(*names: Size, low: int = 0, high: Size = LARGEST_SIZE) -> Check:
     return check
 
 
+def mask(count: Size) -> Check:
+    """Check an array of truth values."""
+    return lambda value, sizes: (
+        isinstance(value, np.ndarray) and value.dtype == bool and fits(sizes, (count,), value.shape)
+    )
+
+
+def scores(value: Any, sizes: Sizes) -> bool:
+    """Check a score per feature, which may be infinite, or missing where a feature is constant."""
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f" and fits(sizes, ("features",), value.shape)
+
+
+def trees(count: Size) -> Check:
+    """Check a table of estimators, with a row per iteration and a column per output."""
+    return lambda value, sizes: (
+        isinstance(value, np.ndarray) and value.dtype == object and fits(sizes, ("iterations", count), value.shape)
+    )
+
+
 def number(low: float = -LARGEST, high: float = LARGEST) -> Check:
     """Check one finite number within bounds."""
 

@@ -12,6 +12,7 @@ import json
 import math
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,8 @@ TYPES: dict[str, type] = PRIMITIVES | {
         *("float16", "float32", "float64", "bool", "bool_", "str_", "longlong", "ulonglong"),
     )
 }
+COLUMN_TYPES: dict[str, type] = {"builtins.object": object, "numpy.number": np.number, "numpy.object_": np.object_}
+"""Types by which columns are selected; no value has one of them."""
 UFUNCS = (
     *("abs", "absolute", "arcsinh", "arctan", "cbrt", "exp", "expm1", "fabs", "log", "log10", "log1p", "log2"),
     *("negative", "sign", "sqrt", "square", "tanh"),
@@ -48,6 +51,12 @@ FUNCTIONS = {
     f"{module}.{name}": getattr(np, name) for name in UFUNCS for module in ("numpy", "numpy._core._multiarray_umath")
 }
 """Under the names that releases of NumPy give them."""
+SCORES = (
+    "sklearn.feature_selection._mutual_info.mutual_info_classif",
+    "sklearn.feature_selection._univariate_selection.chi2",
+    "sklearn.feature_selection._univariate_selection.f_classif",
+)
+"""Scores of features, which a fit alone calls; imported where a file names one."""
 
 Node = dict[str, Any]
 Make = Callable[[str, dict[str, Any]], Any]
@@ -132,7 +141,7 @@ class Decoder:
         return value
 
     def _dict(self, node: Node) -> dict[Any, Any]:
-        self._expect(node, "builtins.dict", "collections.OrderedDict")
+        self._expect(node, "builtins.dict", "collections.OrderedDict", "sklearn.utils._bunch.Bunch")
         kinds, content = self._value(node["key_types"]), node["content"]
         if len(kinds) != len(content):
             raise self._refused("a dictionary with another number of types than keys")
@@ -150,12 +159,17 @@ class Decoder:
         return slice(*sides)
 
     def _type(self, node: Node) -> type:
-        self._expect(node, *TYPES)
-        return TYPES[_class_of(node)]
+        self._expect(node, *TYPES, *COLUMN_TYPES)
+        kind = _class_of(node)
+        return TYPES[kind] if kind in TYPES else COLUMN_TYPES[kind]
 
     def _function(self, node: Node) -> Any:
-        self._expect(node, *FUNCTIONS)
-        return FUNCTIONS[_class_of(node)]
+        self._expect(node, *FUNCTIONS, *SCORES)
+        name = _class_of(node)
+        if name in FUNCTIONS:
+            return FUNCTIONS[name]
+        module, _, function = name.rpartition(".")
+        return getattr(import_module(module), function)
 
     def _dtype(self, node: Node) -> Any:
         return self._value(node["content"]).dtype
@@ -174,13 +188,18 @@ class Decoder:
 
     def _array_of_objects(self, node: Node) -> Any:
         items, shape = [self._value(item) for item in node["content"]], self._value(node["shape"])
-        if shape != (len(items),):
+        if isinstance(shape, tuple) and len(shape) == 2:
+            # A table is written as a list of rows.
+            if [len(row) if isinstance(row, list) else -1 for row in items] != [shape[1]] * shape[0]:
+                raise self._refused(f"a table of objects of shape {shape} with other rows")
+            items = [item for row in items for item in row]
+        elif shape != (len(items),):
             raise self._refused(f"an array of objects of shape {shape}, of which {len(items)} are there")
         array = np.empty(len(items), dtype=object)
         # One by one: assigned at once, items that are arrays would become rows.
         for number, item in enumerate(items):
             array[number] = item
-        return array
+        return array.reshape(shape)
 
     def _sparse(self, node: Node) -> Any:
         self._expect(node, *SPARSE)

@@ -10,6 +10,22 @@ from cascade.estimators.boosting.convert import with_plain_trees
 from cascade.store.skops.decoder import Decoder
 from cascade.store.skops.make import Maker, is_listed
 
+LINEAR = "Use LinearSVC in CalibratedClassifierCV, which is saved."
+ROWS = "It keeps training rows; use a random forest or an MLPClassifier, which are saved."
+ALONE = "Fit it alone, and pass its `best_estimator_`."
+FIXED = "Pass the classifier inside it: thresholds of labels are fitted with the cascade."
+INSTEAD = {
+    **dict.fromkeys(("svm._classes.SVC", "svm._classes.NuSVC"), LINEAR),
+    **dict.fromkeys(("sklearn.neighbors.", "sklearn.gaussian_process.", "sklearn.semi_supervised."), ROWS),
+    "sklearn.model_selection._search": ALONE,
+    "sklearn.model_selection._classification_threshold": FIXED,
+    "functools.partial": (
+        "It is a function with arguments; for boosted trees, encode categories and set `categorical_features=None`."
+    ),
+    "CategoricalNB": "Use a OneHotEncoder and BernoulliNB, which are saved.",
+}
+"""What is saved in place of a class, by a part of the class's full name."""
+
 
 def save_skops(estimator: Any, path: Path, name: str) -> None:
     """Write `estimator`, trees of other libraries as plain arrays; refuse it by name if it could not be loaded again.
@@ -32,7 +48,11 @@ def save_skops(estimator: Any, path: Path, name: str) -> None:
             f"`{name}` ({kind}) cannot be saved without running code to load it: {error}"
         ) from error
     # Found out now, and not when the model is loaded on another machine and the fitted one is gone.
-    load_skops(content, name)
+    try:
+        load_skops(content, name)
+    except ModelRefusedError as error:
+        hint = next((f" {hint}" for kind, hint in INSTEAD.items() if kind in str(error)), "")
+        raise ModelRefusedError(f"{error}{hint}") from error
     path.write_bytes(content)
 
 

@@ -18,12 +18,15 @@ from cascade.store.skops.checks import (
     either,
     inert,
     integers,
+    mask,
     names,
     number,
     numbers,
     one_of,
+    scores,
     size,
     text,
+    trees,
 )
 from cascade.store.skops.members import (
     are_members,
@@ -31,6 +34,7 @@ from cascade.store.skops.members import (
     has_two_classes,
     is_balanced_bag,
     is_binned,
+    is_boosted,
     is_boosting,
     is_calibrated,
     is_chain,
@@ -44,11 +48,15 @@ from cascade.store.skops.members import (
     is_perceptron,
     is_polynomial,
     is_quadratic,
+    is_regression_tree,
     is_ridge,
+    is_stacking,
     is_target_encoder,
     is_tree,
     is_vectorizer,
+    is_voting,
     is_weighed,
+    named_estimators,
 )
 
 F, C, K = "features", "classes", "outputs"
@@ -134,6 +142,23 @@ LINEAR_MODEL = Listed(
     has_two_classes,
 )
 
+PERCEPTRON = Listed(
+    LINEAR,
+    {**LINEAR_MODEL.optional, **_unread("loss", "average", "learning_rate", "epsilon", "power_t")},
+    has_two_classes,
+)
+RIDGE = Listed(
+    {name: check for name, check in LINEAR.items() if name != "classes_"} | {"_label_binarizer": is_estimator},
+    ALWAYS
+    | {"classes_": classes}
+    | _unread("n_iter_", "solver_", "alpha_", "best_score_", "cv_results_")
+    | _unread("alpha_per_target", "gcv_mode"),
+    is_ridge,
+)
+NAMED: dict[str, Check] = {"named_estimators_": named_estimators}
+CHOSEN = Listed(WIDTH | {"scores_": scores}, _unread("pvalues_"))
+"""Columns by their scores."""
+
 LISTED: dict[str, Listed] = {
     "cascade.estimators.encoding.dates.DateParts": Listed({"latest_": dense("dates", low=-1e12, high=1e12)}),
     "cascade.estimators.encoding.words.WordCounts": Listed({"terms_": text}, rule=has_terms),
@@ -161,12 +186,9 @@ LISTED: dict[str, Listed] = {
     "sklearn.linear_model._logistic.LogisticRegression": LINEAR_MODEL,
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,
     "sklearn.linear_model._stochastic_gradient.SGDClassifier": LINEAR_MODEL,
-    "sklearn.linear_model._perceptron.Perceptron": LINEAR_MODEL,
-    "sklearn.linear_model._ridge.RidgeClassifier": Listed(
-        {name: check for name, check in LINEAR.items() if name != "classes_"} | {"_label_binarizer": is_estimator},
-        ALWAYS | {"classes_": classes} | _unread("n_iter_", "solver_"),
-        is_ridge,
-    ),
+    "sklearn.linear_model._perceptron.Perceptron": PERCEPTRON,
+    "sklearn.linear_model._ridge.RidgeClassifier": RIDGE,
+    "sklearn.linear_model._ridge.RidgeClassifierCV": RIDGE,
     "sklearn.svm._classes.LinearSVC": LINEAR_MODEL,
     "sklearn.naive_bayes.GaussianNB": Listed(
         BAYES | {"theta_": dense(C, F), "var_": dense(C, F, low=TINY), "class_prior_": dense(C, low=TINY, high=1.0)},
@@ -203,6 +225,25 @@ LISTED: dict[str, Listed] = {
     "sklearn.tree._classes.ExtraTreeClassifier": TREE,
     "sklearn.ensemble._forest.RandomForestClassifier": FOREST,
     "sklearn.ensemble._forest.ExtraTreesClassifier": FOREST,
+    "sklearn.tree._classes.DecisionTreeRegressor": Listed(
+        WIDTH | {"n_outputs_": one_of(1), "tree_": is_estimator},
+        _unread("max_features_", "class_weight"),
+        is_regression_tree,
+    ),
+    "sklearn.ensemble._gb.GradientBoostingClassifier": Listed(
+        WIDTH
+        | {"classes_": classes, "n_classes_": size(C), "n_trees_per_iteration_": size(K), "estimators_": trees(K)}
+        | {"init_": is_estimator, "n_estimators_": size("iterations")},
+        {"_loss": NOTHING}
+        | _unread("max_features_", "train_score_", "oob_improvement_", "oob_scores_", "oob_score_", "_rng", "alpha"),
+        is_boosted,
+    ),
+    "sklearn.ensemble._voting.VotingClassifier": Listed(MEMBERS | {"le_": is_estimator}, ALWAYS | NAMED, is_voting),
+    "sklearn.ensemble._stacking.StackingClassifier": Listed(
+        MEMBERS | {"_label_encoder": is_estimator, "final_estimator_": is_estimator, "stack_method_": each(text)},
+        ALWAYS | NAMED | _unread("_n_feature_outs"),
+        is_stacking,
+    ),
     "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier": Listed(
         WIDTH
         | {
@@ -313,6 +354,7 @@ LISTED: dict[str, Listed] = {
         {"estimator": is_estimator, "calibrators": each(is_estimator), "classes": classes, "method": text},
         rule=is_calibrated,
     ),
+    "sklearn.calibration._TemperatureScaling": Listed({"beta_": number(TINY, 1e30)}, ALWAYS),
     "sklearn.calibration._SigmoidCalibration": Listed({"a_": number(-1e30, 1e30), "b_": number(-1e30, 1e30)}),
     "sklearn.isotonic.IsotonicRegression": Listed(
         {
@@ -378,6 +420,14 @@ LISTED: dict[str, Listed] = {
     "sklearn.feature_selection._variance_threshold.VarianceThreshold": Listed(WIDTH | {"variances_": dense(F)}),
     "sklearn.feature_selection._from_model.SelectFromModel": Listed(
         {"estimator_": is_estimator}, ALWAYS | _unread("max_features_", "_estimator_n_features_in_")
+    ),
+    "sklearn.feature_selection._univariate_selection.SelectKBest": CHOSEN,
+    "sklearn.feature_selection._univariate_selection.SelectPercentile": CHOSEN,
+    "sklearn.feature_selection._rfe.RFE": Listed(
+        WIDTH | {"support_": mask(F), "estimator_": is_estimator}, _unread("n_features_", "ranking_")
+    ),
+    "sklearn.compose._column_transformer.make_column_selector": Listed(
+        optional=_unread("pattern", "dtype_include", "dtype_exclude")
     ),
     "sklearn.decomposition._pca.PCA": Listed(
         WIDTH

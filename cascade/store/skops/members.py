@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from itertools import pairwise
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -15,25 +16,37 @@ from sklearn.base import BaseEstimator
 from sklearn.tree._tree import Tree
 
 from cascade.store.skops.checks import Sizes, has_classes, has_width, inert, is_binary
-from cascade.store.skops.trees import is_sound_predictor, is_tree_of
+from cascade.store.skops.trees import is_regression_tree_of, is_sound_predictor, is_tree_of
 
 MOST_COLUMNS = 2**16
 """Columns that polynomial features may make. A block of rows with more of them, which are dense, takes gigabytes."""
 MOST_DEGREE = 16
+MOST_WEIGHT = 1e100
+MADE = ("predict_proba", "decision_function", "predict")
+"""Methods whose outputs a stack takes."""
+CALIBRATORS = {
+    "sigmoid": "_SigmoidCalibration",
+    "isotonic": "IsotonicRegression",
+    "temperature": "_TemperatureScaling",
+}
 LONGEST_NGRAM = 20
 TERM = re.compile(r"\w\w+( \w\w+)?")
-PARTS = ("TreePredictor", "_CalibratedClassifier", "_SigmoidCalibration")
+PARTS = ("TreePredictor", "_CalibratedClassifier", "_SigmoidCalibration", "make_column_selector")
 """Listed classes that are no estimators."""
 
 
 def is_estimator(value: Any, sizes: Sizes) -> bool:
-    """Check an estimator of a listed class, or a list of named ones; each was checked when it was made."""
+    """Check an estimator of a listed class, a listed function, or a list; each was checked when it was made."""
     stack = [value]
     while stack:
         member = stack.pop()
         if isinstance(member, (list, tuple)):
             stack.extend(member)
-        elif not (isinstance(member, (BaseEstimator, Tree)) or type(member).__name__ in PARTS or inert(member, {})):
+        elif not (
+            isinstance(member, (BaseEstimator, Tree, FunctionType))
+            or type(member).__name__ in PARTS
+            or inert(member, {})
+        ):
             return False
     return True
 
@@ -69,6 +82,33 @@ def is_forest(estimator: Any, sizes: Sizes) -> bool:
             and _n_classes(tree) == counts
             and is_tree_of(tree.tree_, sizes, counts)
             for tree in estimator.estimators_
+        )
+    )
+
+
+def is_regression_tree(estimator: Any, sizes: Sizes) -> bool:
+    """Check that a tree of numbers has the features of its estimator."""
+    return is_regression_tree_of(estimator.tree_, sizes)
+
+
+def is_boosted(estimator: Any, sizes: Sizes) -> bool:
+    """Check boosted trees without histograms; the loss is that of the parameter, for so many classes."""
+    from sklearn._loss.loss import ExponentialLoss, HalfBinomialLoss, HalfMultinomialLoss
+
+    count, first = sizes["classes"], estimator.init_
+    if count > 2:
+        estimator._loss = HalfMultinomialLoss(n_classes=count)
+    else:
+        estimator._loss = ExponentialLoss() if estimator.loss == "exponential" else HalfBinomialLoss()
+    return (
+        count >= 2
+        and (count == 2 or estimator.loss == "log_loss")
+        # Another estimator would be asked for scores before the first tree.
+        and (first == "zero" if isinstance(first, str) else type(first).__name__ == "DummyClassifier")
+        and (isinstance(first, str) or (has_classes(first, np.arange(count)) and has_width(first, sizes["features"])))
+        and all(
+            type(tree).__name__ == "DecisionTreeRegressor" and tree.n_features_in_ == sizes["features"]
+            for tree in estimator.estimators_.flat
         )
     )
 
@@ -159,6 +199,62 @@ def is_weighed(estimator: Any, sizes: Sizes) -> bool:
     )
 
 
+def named_estimators(value: Any, sizes: Sizes) -> bool:
+    """Check the members of an ensemble by their names."""
+    return isinstance(value, dict) and all(
+        isinstance(name, str) and is_estimator(member, {}) for name, member in value.items()
+    )
+
+
+def is_voting(estimator: Any, sizes: Sizes) -> bool:
+    """Check that all members of a vote have probabilities of its classes, the same columns, and a weight each."""
+    members = estimator.estimators_
+    return (
+        estimator.voting == "soft"
+        and _are_peers(members, sizes["classes"], estimator.estimators)
+        and has_classes(estimator.le_, estimator.classes_)
+        and all(hasattr(member, "predict_proba") for member in members)
+        and _are_weights(estimator.weights, len(estimator.estimators))
+    )
+
+
+def _are_weights(weights: Any, count: int) -> bool:
+    if weights is None:
+        return True
+    values = np.asarray(weights)
+    sound = values.shape == (count,) and values.dtype.kind in "iuf" and bool(np.isfinite(values).all())
+    return sound and bool((values >= 0).all()) and 0 < float(values.sum()) < MOST_WEIGHT
+
+
+def is_stacking(estimator: Any, sizes: Sizes) -> bool:
+    """Check that the last estimator of a stack takes the outputs of its members, and has its classes."""
+    members, methods, count = estimator.estimators_, estimator.stack_method_, sizes["classes"]
+    last, width = estimator.final_estimator_, getattr(members[0], "n_features_in_", None) if members else None
+    if not _are_peers(members, count, estimator.estimators) or len(methods) != len(members):
+        return False
+    if not all(method in MADE and hasattr(one, method) for one, method in zip(members, methods, strict=True)):
+        return False
+    # Of two classes one column is enough, since the other one follows from it.
+    made = sum(1 if method == "predict" or count == 2 else count for method in methods)
+    taken = getattr(last, "n_features_in_", None)
+    return (
+        has_classes(estimator._label_encoder, estimator.classes_)
+        and has_classes(last, np.arange(count))
+        and (taken == made + width if estimator.passthrough and width is not None else taken == made)
+    )
+
+
+def _are_peers(members: list[Any], count: int, templates: Any) -> bool:
+    """Return whether members have the classes 0 to `count` - 1, the same columns, and a template each."""
+    used = [one for _, one in templates if not (isinstance(one, str) and one == "drop")]
+    widths = {getattr(member, "n_features_in_", None) for member in members} - {None}
+    return (
+        len(members) == len(used) > 0
+        and len(widths) <= 1
+        and all(has_classes(member, np.arange(count)) for member in members)
+    )
+
+
 def are_members(estimator: Any, sizes: Sizes) -> bool:
     """Check that the calibrated members have the classes of the whole."""
     members = estimator.calibrated_classifiers_
@@ -172,12 +268,13 @@ def are_members(estimator: Any, sizes: Sizes) -> bool:
 
 def is_calibrated(estimator: Any, sizes: Sizes) -> bool:
     """Check that there is a calibrator per output."""
-    kinds = {"_SigmoidCalibration", "IsotonicRegression"}
+    kind = CALIBRATORS.get(estimator.method)
     return (
-        estimator.method in ("sigmoid", "isotonic")
+        kind is not None
         and sizes["classes"] >= 2
-        and len(estimator.calibrators) == sizes["outputs"]
-        and all(type(each).__name__ in kinds for each in estimator.calibrators)
+        # One temperature is for all outputs.
+        and len(estimator.calibrators) == (1 if estimator.method == "temperature" else sizes["outputs"])
+        and all(type(each).__name__ == kind for each in estimator.calibrators)
         and has_classes(estimator.estimator, estimator.classes)
     )
 

@@ -36,7 +36,7 @@ def make_tree(attributes: dict[str, Any]) -> Any:
         and _is_records(nodes, NODE_DTYPE)
         and len(nodes) == count > 0
         and 0 <= state["max_depth"] <= count
-        and _are_shares(values, (count, n_outputs, int(n_classes.max())))
+        and _are_values(values, (count, n_outputs, int(n_classes.max())))
         and _is_sound(nodes["left_child"], nodes["right_child"], nodes["left_child"] != NO_CHILD, nodes, n_features)
     )
     if not sound:
@@ -88,20 +88,32 @@ def _has_column(columns: Any, n_features: int) -> bool:
     return bool(((columns >= 0) & (columns < n_features)).all())
 
 
-def _are_shares(values: Any, shape: tuple[int, ...]) -> bool:
-    """Return whether a node has shares of the classes that sum to 1, which are the probabilities of a leaf."""
+def _are_values(values: Any, shape: tuple[int, ...]) -> bool:
     return (
         isinstance(values, np.ndarray)
         and values.dtype == np.float64
         and values.shape == shape
         and bool(values.flags.c_contiguous)
-        and bool((values >= 0).all())
-        and bool((np.abs(values.sum(axis=2) - 1) <= CLOSE).all())
+        # NaN fails the comparison, and is refused.
+        and bool((np.abs(values) <= LARGEST).all())
     )
 
 
 def is_tree_of(tree: Any, sizes: Sizes, n_classes: list[int]) -> bool:
-    """Return whether a tree has the features and the classes of its estimator."""
+    """Return whether a tree has the features and the classes of its estimator, and shares of them that sum to 1."""
+    return (
+        _has_form(tree, sizes, n_classes)
+        and bool((tree.value >= 0).all())
+        and bool((np.abs(tree.value.sum(axis=2) - 1) <= CLOSE).all())
+    )
+
+
+def is_regression_tree_of(tree: Any, sizes: Sizes) -> bool:
+    """Return whether a tree has the features of its estimator and one number per leaf."""
+    return _has_form(tree, sizes, [1])
+
+
+def _has_form(tree: Any, sizes: Sizes, n_classes: list[int]) -> bool:
     return (
         isinstance(tree, Tree)
         and tree.n_features == sizes["features"]
