@@ -252,6 +252,11 @@ def test_a_value_of_a_boosted_tree_is_bounded_and_one_of_a_classifier_a_share(tm
     boosted.estimators_[0, 0].tree_.value[0, 0, 0] = np.inf
     with pytest.raises(ModelRefusedError):
         again(boosted, tmp_path)
+    for array, value in (("feature", 10**6), ("children_left", 10**6), ("children_right", 0), ("threshold", np.nan)):
+        boosted = GradientBoostingClassifier(n_estimators=2).fit(X, y)
+        getattr(boosted.estimators_[1, 0].tree_, array)[0] = value
+        with pytest.raises(ModelRefusedError, match="nodes point outside"):
+            again(boosted, tmp_path)
     tree = DecisionTreeClassifier(max_depth=2).fit(X, y)
     tree.tree_.value[0, 0, 0] = 5.0
     with pytest.raises(ModelRefusedError):
