@@ -16,12 +16,16 @@ ALONE = "Fit it alone, and pass its `best_estimator_`."
 FIXED = "Pass the classifier inside it: thresholds of labels are fitted with the cascade."
 INSTEAD = {
     **dict.fromkeys(("svm._classes.SVC", "svm._classes.NuSVC"), LINEAR),
-    **dict.fromkeys(("sklearn.neighbors.", "sklearn.gaussian_process.", "sklearn.semi_supervised."), ROWS),
+    **dict.fromkeys(
+        ("sklearn.neighbors._classification", "sklearn.gaussian_process.", "sklearn.semi_supervised."), ROWS
+    ),
     "sklearn.model_selection._search": ALONE,
     "sklearn.model_selection._classification_threshold": FIXED,
     "functools.partial": (
         "It is a function with arguments; for boosted trees, encode categories and set `categorical_features=None`."
     ),
+    "NearestCentroid": "Use GaussianNB or LinearDiscriminantAnalysis, which are saved.",
+    "PassiveAggressiveClassifier": "Use SGDClassifier, which is saved.",
     "CategoricalNB": "Use a OneHotEncoder and BernoulliNB, which are saved.",
 }
 """What is saved in place of a class, by a part of the class's full name."""
