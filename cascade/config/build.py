@@ -28,6 +28,7 @@ from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.errors import ConfigError, MissingExtraError
 from cascade.estimators.balanced import BalancedBinaryRelevance
 from cascade.estimators.defaults import Role, default_model, encoded, named_classifier, per_label
+from cascade.estimators.encoding.encoder import is_frozen
 from cascade.estimators.network_names import NAMES
 from cascade.many_labels.classifier import ManyLabelClassifier
 
@@ -70,6 +71,7 @@ def build_cascade(config: RunConfig, data: Dataset) -> CascadeClassifier:
     """Build the unfitted cascade that a config describes, for rows like those of `data`."""
     part = config.labeler
     if part.strategy == "balanced":
+        _refuse_copies(part.model, "labeler.model", "`labeler.strategy: multilabel`")
         labeler: Any = BalancedBinaryRelevance(
             build_model(part.model, data, "labeler"), n_bags=part.n_bags, n_jobs=part.n_jobs, random_state=config.seed
         )
@@ -101,6 +103,8 @@ def build_many_labels(config: RunConfig, part: ManyLabelsConfig, data: Dataset) 
     """Build the unfitted many-label model of a config's part `flat`, for rows like those of `data`."""
     from sklearn.multiclass import OneVsRestClassifier
 
+    if not isinstance(part.model, KerasModel):
+        _refuse_copies(part.model, "flat.model", "a network")
     model = build_model(part.model, data)
     # Of scikit-learn's wrappers, OneVsRestClassifier is the one that takes sparse labels.
     return ManyLabelClassifier(
@@ -145,7 +149,8 @@ def network_name(model: KerasModel, data: Dataset) -> str:
     """Return the name of a network: that of the config, or the one for rows like those of `data`."""
     if len(data.X.shape) == 4:
         return model.network or "cnn"
-    return model.network or ("embedding_bag" if _needs_encoder(_kinds(data) or {}) else "mlp")
+    is_sparse = _needs_encoder(_kinds(data) or {}) and not _is_frozen(model)
+    return model.network or ("embedding_bag" if is_sparse else "mlp")
 
 
 def _kinds(data: Dataset) -> dict[str, Kind] | None:
@@ -175,6 +180,17 @@ def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) ->
 def _encoded(estimator: Any, model: KerasModel | SklearnModel, kinds: dict[str, Kind]) -> Any:
     options = {} if model.encoder is None else model.encoder.model_dump()
     return encoded(estimator, model.kind, kinds, **options)
+
+
+def _is_frozen(model: StageModel) -> bool:
+    given = getattr(model, "encoder", None)
+    return given is not None and is_frozen(given.model_dump()["text"])
+
+
+def _refuse_copies(model: StageModel, key: str, instead: str) -> None:
+    """Refuse a frozen encoder where each label would have a copy of it, and encode each text again."""
+    if _is_frozen(model):
+        raise ConfigError(f"`{key}.encoder` must not have embeddings where each label has a model; use {instead}.")
 
 
 def _refuse_encoder(model: KerasModel | SklearnModel) -> None:

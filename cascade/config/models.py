@@ -41,10 +41,50 @@ def _known_network(network: str) -> str:
     return network
 
 
+TEXT = "text by "
+"""Beginning of the tags of encoders of texts, which are no keys."""
+
+
+class EmbeddingsConfig(ConfigModel):
+    """Texts as the mean of the vectors of their tokens; see `StaticTextEncoder`."""
+
+    embeddings: str = Field(min_length=1)
+    tokenizer: str | None = None
+    max_length: int = Field(default=512, ge=8, le=8192)
+
+
+class OnnxTextConfig(ConfigModel):
+    """Texts as the output of a frozen graph; see `OnnxTextEncoder`."""
+
+    onnx: str = Field(min_length=1)
+    tokenizer: str | None = None
+    max_length: int = Field(default=256, ge=8, le=8192)
+
+
+def _text_family(text: Any) -> str | None:
+    """Return the tag of the encoder of texts that a part of a config describes."""
+    if isinstance(text, str):
+        return f"{TEXT}name"
+    keys = text if isinstance(text, dict) else vars(text) if isinstance(text, ConfigModel) else ()
+    return next((f"{TEXT}{key}" for key in ("embeddings", "onnx") if key in keys), None)
+
+
+TextEncoder = Annotated[
+    Annotated[TextOption, Tag(f"{TEXT}name")]
+    | Annotated[EmbeddingsConfig, Tag(f"{TEXT}embeddings")]
+    | Annotated[OnnxTextConfig, Tag(f"{TEXT}onnx")],
+    Discriminator(
+        _text_family,
+        custom_error_type="unknown_text",
+        custom_error_message=f"must be one of {', '.join(get_args(TextOption))}, or have the key embeddings or onnx",
+    ),
+]
+
+
 class EncoderConfig(ConfigModel):
     """How columns of text and categories become numbers, where a table has any."""
 
-    text: TextOption = "tfidf"
+    text: TextEncoder = "tfidf"
     categories: CategoryOption | None = None
 
 

@@ -9,7 +9,16 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from cascade.config.models import KerasGate, KerasModel, SklearnGate, SklearnModel
+from cascade.config.models import (
+    TEXT,
+    EmbeddingsConfig,
+    EncoderConfig,
+    KerasGate,
+    KerasModel,
+    OnnxTextConfig,
+    SklearnGate,
+    SklearnModel,
+)
 from cascade.config.retraining import DataLimitsConfig, PromotionConfig
 from cascade.config.schema import (
     CascadeConfig,
@@ -113,7 +122,11 @@ def _first_sentence(error: ValidationError, content: dict[str, Any]) -> str:
         return f"{sentence}."
     # pydantic adds the tag of a union to the place, which is no key. A top-level key is kept whatever its name.
     tags = ("keras", "sklearn", "auto", "exit", "none")
-    where = [str(part) for place, part in enumerate(first["loc"]) if place == 0 or part not in tags]
+    where = [
+        str(part)
+        for place, part in enumerate(first["loc"])
+        if place == 0 or not (part in tags or str(part).startswith(TEXT))
+    ]
     key = ".".join(where)
     if first["type"] == "extra_forbidden":
         known = _known_keys(error, where[:-1])
@@ -144,4 +157,8 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
         "retrain.limits": [DataLimitsConfig],
         "flat.model": [KerasModel, SklearnModel],
     }
+    if parents[-1:] == ["encoder"]:
+        return list(EncoderConfig.model_fields)
+    if parents[-2:] == ["encoder", "text"]:
+        return [*EmbeddingsConfig.model_fields, *OnnxTextConfig.model_fields]
     return [name for model in classes.get(".".join(parents), []) for name in model.model_fields]

@@ -24,8 +24,12 @@ def check_process(estimator: Any) -> None:
         If the model would hang.
     """
     kind = _kind(estimator)
-    if kind is None:
-        return
+    if kind is not None:
+        check_threads_of(kind)
+
+
+def check_threads_of(kind: str) -> None:
+    """Do as `check_process` for a kind of model by its name."""
     # A process keeps its number for life, so another number is that of a parent.
     if _used.setdefault(kind, os.getpid()) != os.getpid():
         raise CascadeError(

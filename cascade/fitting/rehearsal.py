@@ -115,8 +115,16 @@ def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator
 
 
 def check_options(estimator: Any, role: str) -> None:
-    """Raise ConfigError for options that scikit-learn refuses when an estimator is fitted, also of parts of it."""
+    """Raise ConfigError for options that are refused when an estimator is fitted, also of parts of it.
+
+    These are options that scikit-learn checks, and files of frozen encoders.
+    """
     for part in _parts(estimator):
+        if hasattr(part, "files"):
+            try:
+                clone(part).fit([])
+            except ConfigError as error:
+                raise ConfigError(f"`{role}`: {error}") from error
         if isinstance(part, BaseEstimator) and hasattr(part, "_parameter_constraints"):
             try:
                 part._validate_params()
@@ -125,8 +133,12 @@ def check_options(estimator: Any, role: str) -> None:
 
 
 def _is_proven(estimator: Any, is_saved: IsSaved) -> bool:
-    kinds = (type(part) for part in _parts(estimator))
-    return all(kind.__module__.startswith(OURS) or is_saved(f"{kind.__module__}.{kind.__name__}") for kind in kinds)
+    """Return whether all parts are known to be saved and loaded, without files of users."""
+    return all(_is_listed(type(part), is_saved) and not hasattr(part, "files") for part in _parts(estimator))
+
+
+def _is_listed(kind: type, is_saved: IsSaved) -> bool:
+    return kind.__module__.startswith(OURS) or is_saved(f"{kind.__module__}.{kind.__name__}")
 
 
 def _splits_by_category(estimator: Any, X: Any) -> bool:

@@ -12,7 +12,8 @@ def operations_per_row(model: Any) -> float:
     """Count multiplications and additions (or comparisons, for trees) per row; NaN for an unsupported model.
 
     Each weight of a linear layer counts as two, times the positions of a convolution. A tree counts one for each node
-    on its longest path. Memory traffic, decoding and earlier steps of a pipeline, such as scaling, are not counted.
+    on its longest path. Memory traffic, decoding and earlier steps of a pipeline, such as scaling, are not counted; of
+    a model behind a frozen encoder the number is not known.
 
     Examples
     --------
@@ -41,7 +42,8 @@ def operations_per_row(model: Any) -> float:
         trees = [tree.splitlines() for tree in model.get_booster().get_dump()]
         return float(sum(max(line.count("\t") for line in tree) for tree in trees))
     if hasattr(model, "steps"):
-        return operations_per_row(model.steps[-1][1])
+        *earlier, (_, last) = model.steps
+        return float("nan") if any(_is_unknown(step) for _, step in earlier) else operations_per_row(last)
     # Fitted members before `estimator`: in a fitted ensemble that attribute is the unfitted template.
     for name in ("calibrated_classifiers_", "estimators_"):
         if hasattr(model, name):
@@ -66,6 +68,12 @@ def cascade_operations(gate: Any, labeler: Any, share_past_gate: float) -> float
     # Where no label had anything to learn there is no labeler, and nothing behind the gate costs anything.
     behind = 0.0 if labeler is None else operations_per_row(labeler)
     return operations_per_row(gate) + share_past_gate * behind
+
+
+def _is_unknown(step: Any) -> bool:
+    """Return whether a transformer has a frozen encoder, which computes much more than the model behind it."""
+    inner = [*getattr(step, "steps", ()), *getattr(step, "transformers_", ())]
+    return getattr(step, "operations_are_unknown", False) or any(_is_unknown(each[1]) for each in inner)
 
 
 def _flattened(parts: Iterable[Any]) -> Iterable[Any]:

@@ -7,8 +7,9 @@ from typing import Any, Literal, get_args
 
 from cascade.data.column_kinds import Kind
 from cascade.errors import ConfigError
+from cascade.estimators.encoding.texts.files import WORDLLAMA
 
-TextOption = Literal["tfidf", "characters", "hashing"]
+TextOption = Literal["tfidf", "characters", "hashing", "wordllama"]
 CategoryOption = Literal["onehot", "ordinal", "target"]
 
 CHARACTERS: dict[str, Any] = {
@@ -29,7 +30,7 @@ def make_encoder(
     kinds: Mapping[str, Kind],
     *,
     dense: bool = False,
-    text: TextOption = "tfidf",
+    text: TextOption | Mapping[str, Any] = "tfidf",
     categories: CategoryOption | None = None,
 ) -> Any:
     """Return an unfitted transformer from a data frame to a matrix of numbers.
@@ -42,8 +43,10 @@ def make_encoder(
         Whether the model behind it takes dense rows and is invariant to the scale of a column, as boosted trees are:
         numbers stay as they are, with NaN where they are missing, and a text becomes 64 numbers. Otherwise rows are
         sparse, numbers are standardised, and a missing one is the median with a column that says so.
-    text : {"tfidf", "characters", "hashing"}, default="tfidf"
-        Words and pairs of words, parts of words, or words without a vocabulary.
+    text : {"tfidf", "characters", "hashing", "wordllama"} or mapping, default="tfidf"
+        Words and pairs of words, parts of words, or words without a vocabulary. Frozen encoders give dense rows: the
+        mean of the vectors of tokens, of the package wordllama or of the files in `{"embeddings": PATH}`; or the output
+        of an ONNX graph, `{"onnx": PATH}`. Both take `tokenizer` and `max_length` too, and get the length 1.
     categories : {"onehot", "ordinal", "target"}, optional
         One column per category, one number, or the share of positives of each label among the rows of the category.
         Default: "ordinal" if dense, else "onehot". A category that training did not have is that of the rare ones,
@@ -68,7 +71,9 @@ def make_encoder(
     """
     from sklearn.compose import ColumnTransformer
 
-    check_option("text", text, TextOption)
+    frozen = is_frozen(text)
+    if not isinstance(text, Mapping):
+        check_option("text", text, TextOption)
     chosen = categories or ("ordinal" if dense else "onehot")
     check_option("categories", chosen, CategoryOption)
     columns: dict[str, list[str]] = {}
@@ -84,7 +89,18 @@ def make_encoder(
     # A vectorizer takes one column, named without a list.
     steps += [(f"text {name}", _text(text, dense), name) for name in columns.get("text", ())]
     # Always sparse or always dense: the form must not depend on how full a block of rows happens to be.
-    return ColumnTransformer(steps, sparse_threshold=0.0 if dense else 1.0, verbose_feature_names_out=False)
+    return ColumnTransformer(steps, sparse_threshold=0.0 if dense or frozen else 1.0, verbose_feature_names_out=False)
+
+
+def is_frozen(text: Any) -> bool:
+    """Return whether texts are turned into dense numbers by files that are not fitted.
+
+    Examples
+    --------
+    >>> is_frozen("hashing"), is_frozen({"embeddings": "vectors.npy"})
+    (False, True)
+    """
+    return text == WORDLLAMA or isinstance(text, Mapping)
 
 
 def check_option(name: str, value: Any, choices: Any) -> None:
@@ -126,7 +142,27 @@ def _categories(option: CategoryOption, dense: bool) -> Any:
     return OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=FEWEST_ROWS, sparse_output=not dense)
 
 
-def _text(option: TextOption, dense: bool) -> Any:
+def _text(option: TextOption | Mapping[str, Any], dense: bool) -> Any:
+    return _frozen(option) if is_frozen(option) else _words(option, dense)
+
+
+def _frozen(option: Any) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import Normalizer
+
+    from cascade.estimators.encoding.texts.onnx import OnnxTextEncoder
+    from cascade.estimators.encoding.texts.static import StaticTextEncoder
+
+    given = {"embeddings": option} if option == WORDLLAMA else dict(option)
+    kind: Any = StaticTextEncoder
+    if "onnx" in given:
+        kind, given["model"] = OnnxTextEncoder, given.pop("onnx")
+    encoder = kind(**{name: value for name, value in given.items() if value is not None})
+    # As TF-IDF: with vectors of length 1, a linear model needs no other regularisation for embeddings.
+    return make_pipeline(encoder, Normalizer())
+
+
+def _words(option: Any, dense: bool) -> Any:
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
     from sklearn.pipeline import make_pipeline

@@ -16,14 +16,7 @@ NOWHERE = "/nonexistent"
 
 def open_session(content: bytes, batch_size: int, threads: int) -> Session:
     """Open an `.onnx` network; a session takes batches of any size, so `batch_size` has no effect."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Gate and labeler share the cores, and the threads of one would spin while the other computes.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
-    # Only errors: warnings about a converted graph are of no use to those who predict.
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = open_graph(content, threads)
     (rows,) = session.get_inputs()
 
     def run(batch: NDArray[Any]) -> NDArray[np.float32]:
@@ -31,3 +24,15 @@ def open_session(content: bytes, batch_size: int, threads: int) -> Session:
         return np.asarray(logits)
 
     return run
+
+
+def open_graph(content: bytes, threads: int) -> Any:
+    """Open a graph with any inputs and outputs; return the `InferenceSession`."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Gate and labeler share the cores, and the threads of one would spin while the other computes.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", NOWHERE)
+    # Only errors: warnings about a converted graph are of no use to those who predict.
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -43,10 +43,32 @@ def try_network(
     ModelRefusedError
         If that fails, or takes more memory or time than any network needs.
     """
-    if not sys.executable:
-        return
     options = {"runtime": runtime, "row_shape": row_shape, "dtype": dtype, "length": len(content)}
-    command = [sys.executable, "-c", "from cascade.estimators.runtime.trial import main; main()", json.dumps(options)]
+    printed = in_process(__name__, path, content, options)
+    if printed is None:
+        return
+    per_row = float(printed.split()[-1])
+    row_bytes = TIMES_THE_ROW * _bytes_per_row(row_shape, dtype)
+    if per_row * batch_size > max(BATCH_MEMORY, row_bytes * batch_size):
+        raise ModelRefusedError(f"`{path}` takes {per_row:.3g} bytes per row in batches of {batch_size}; refused.")
+
+
+def in_process(module: str, path: Path, content: bytes, options: dict[str, Any]) -> str | None:
+    """Call `main` of a module in another process, with options and the content on its standard input.
+
+    Returns
+    -------
+    str or None
+        What it prints; None where Python cannot be started.
+
+    Raises
+    ------
+    ModelRefusedError
+        If it fails or does not end.
+    """
+    if not sys.executable:
+        return None
+    command = [sys.executable, "-c", f"from {module} import main; main()", json.dumps(options)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
     try:
         done = subprocess.run(
@@ -56,20 +78,14 @@ def try_network(
         raise ModelRefusedError(f"`{path}` does not end; the network is not loaded.") from error
     if done.returncode != 0:
         reason = (done.stderr.decode(errors="replace").strip().splitlines() or ["it crashes or exceeds its limits"])[-1]
-        raise ModelRefusedError(f"`{path}` cannot be computed in {runtime}: {reason[:200]}")
-    per_row = float(done.stdout.split()[-1])
-    row_bytes = TIMES_THE_ROW * _bytes_per_row(row_shape, dtype)
-    if per_row * batch_size > max(BATCH_MEMORY, row_bytes * batch_size):
-        raise ModelRefusedError(f"`{path}` takes {per_row:.3g} bytes per row in batches of {batch_size}; refused.")
+        raise ModelRefusedError(f"`{path}` cannot be computed in {options['runtime']}: {reason[:200]}")
+    return done.stdout.decode(errors="replace")
 
 
 def main() -> None:
     """Compute the first and some more rows of the network on standard input; print the bytes per row."""
     options = json.loads(sys.argv[1])
-    _limit(resource.RLIMIT_CPU, SECONDS)
-    _limit(resource.RLIMIT_DATA, MEMORY + TIMES_THE_FILE * options["length"])
-    # A crash is an answer here, and needs no file of its memory.
-    _limit(resource.RLIMIT_CORE, 0)
+    limit_process(options["length"], SECONDS)
     used = []
     content = sys.stdin.buffer.read()
     # Twice one row, so that what a second session leaves behind is not counted as the memory of rows.
@@ -77,6 +93,14 @@ def main() -> None:
         _compute(content, options, count)
         used.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
     print((used[-1] - used[-2]) / (ROWS - 1))
+
+
+def limit_process(length: int, seconds: int) -> None:
+    """Limit the memory of this process, by the length of a network's file, and its processor time."""
+    _limit(resource.RLIMIT_CPU, seconds)
+    _limit(resource.RLIMIT_DATA, MEMORY + TIMES_THE_FILE * length)
+    # A crash is an answer here, and needs no file of its memory.
+    _limit(resource.RLIMIT_CORE, 0)
 
 
 def _compute(content: bytes, options: dict[str, Any], count: int) -> None:

@@ -75,6 +75,13 @@ ONNX = {
 }
 """Operators of ONNX: without control flow (If, Loop, Scan), recurrences, random numbers and unlimited constants."""
 
+ONNX_OF_TEXTS = ONNX | {
+    *("ConstantOfShape", "Range", "CumSum", "GatherElements", "ScatterND", "Trilu", "Sin", "Cos", "Mod"),
+    *("DynamicQuantizeLinear", "MatMulInteger", "SimplifiedLayerNormalization", "RMSNormalization"),
+}
+"""Operators of encoders of texts, whose masks and positions depend on the length of a text. The graph is tried with
+texts of the largest length, in a process with limits, before it is opened."""
+
 LITERT = {
     "ADD": 0,
     "AVERAGE_POOL_2D": 1,

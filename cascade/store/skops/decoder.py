@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from cascade.errors import ModelRefusedError
+from cascade.errors import MissingExtraError, ModelRefusedError
 from cascade.store.json_file import parse_json
 
 SCHEMA = "schema.json"
@@ -97,7 +97,7 @@ class Decoder:
         """
         try:
             return self._value(parse_json(self._archive.read(SCHEMA)))
-        except ModelRefusedError:
+        except (ModelRefusedError, MissingExtraError):
             raise
         # Damage can show in any way, from a missing key to brackets that nest too deeply.
         except Exception as error:

@@ -58,6 +58,7 @@ from cascade.store.skops.members import (
     is_weighed,
     named_estimators,
 )
+from cascade.store.skops.texts import LARGEST_NUMBER, file_content, is_graph_encoder, is_static_encoder
 
 F, C, K = "features", "classes", "outputs"
 TINY = 1e-300
@@ -182,6 +183,13 @@ LISTED: dict[str, Listed] = {
     ),
     "cascade.estimators.encoding.target.LabelTargetEncoder": Listed(
         WIDTH | {"ordinal_": is_estimator, "encoders_": each(is_estimator)}, rule=is_target_encoder
+    ),
+    "cascade.estimators.encoding.texts.static.StaticTextEncoder": Listed(
+        {"tokenizer_": file_content, "vectors_": dense("tokens", "columns", low=-LARGEST_NUMBER, high=LARGEST_NUMBER)},
+        rule=is_static_encoder,
+    ),
+    "cascade.estimators.encoding.texts.onnx.OnnxTextEncoder": Listed(
+        {"tokenizer_": file_content, "graph_": file_content, "n_columns_": size("columns")}, rule=is_graph_encoder
     ),
     "sklearn.linear_model._logistic.LogisticRegression": LINEAR_MODEL,
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,

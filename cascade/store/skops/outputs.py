@@ -158,6 +158,8 @@ def _made(estimator: Any, columns: int | None) -> int | None:
         return int(estimator.components_.shape[0])
     if hasattr(estimator, "_n_features_outs"):
         return int(sum(estimator._n_features_outs))
+    if hasattr(estimator, "max_length"):
+        return int(estimator._n_features_out)
     if hasattr(estimator, "n_output_features_"):
         return int(estimator.n_output_features_)
     if hasattr(estimator, "scale_") or hasattr(estimator, "quantiles_") or type(estimator).__name__ == "Normalizer":
