@@ -121,7 +121,7 @@ def _deal(counts: sparse.csr_array, share: Floats, rng: np.random.Generator) -> 
     # A label without positives must not divide by 0.
     total = np.maximum(np.asarray(counts.sum(axis=0)).ravel(), 1.0)
     # Held minus wanted, per column and side; no side holds anything yet.
-    excess = -np.outer(total, share)
+    excess = (-np.outer(total, share)).tolist()
     side = np.full(counts.shape[0], -1, dtype=np.intp)
     # The second pass corrects early choices, which were made while the sides were nearly empty.
     for order in (_rarest_first(counts, rng), rng.permutation(counts.shape[0])):
@@ -130,25 +130,29 @@ def _deal(counts: sparse.csr_array, share: Floats, rng: np.random.Generator) -> 
 
 
 def _deal_once(
-    counts: sparse.csr_array, order: Rows, weight: Floats, share: Floats, excess: Floats, side: Rows
+    counts: sparse.csr_array, order: Rows, weight: Floats, share: Floats, excess: list[list[float]], side: Rows
 ) -> None:
-    start, indices, data = counts.indptr.tolist(), counts.indices, counts.data
+    # Plain numbers: a group has few entries, and arrays take twice as long for them.
+    start, indices, data = counts.indptr.tolist(), counts.indices.tolist(), counts.data.tolist()
+    weights, shares = weight.tolist(), share.tolist()
     for group in order.tolist():
-        columns = indices[start[group] : start[group + 1]]
-        held = data[start[group] : start[group + 1]]
-        # Indexing by an array copies: the excess as it would be without this group.
-        others = excess[columns]
-        if side[group] >= 0:
-            others[:, side[group]] -= held
-        # The objective rises by (others + held)^2 - others^2 on the side that takes the group. A matrix product would
-        # round differently on other processors, and so break ties differently.
-        cost = ((held * weight[columns])[:, None] * (2 * others + held[:, None])).sum(axis=0) / share
-        best = int(np.argmin(cost))
-        if best != side[group]:
-            if side[group] >= 0:
-                excess[columns, side[group]] -= held
-            excess[columns, best] += held
-            side[group] = best
+        entries = range(start[group], start[group + 1])
+        current = int(side[group])
+        if current >= 0:
+            # The excess as it would be without this group.
+            for entry in entries:
+                excess[indices[entry]][current] -= data[entry]
+        cost = [0.0] * len(shares)
+        for entry in entries:
+            held, others = data[entry], excess[indices[entry]]
+            weighed = held * weights[indices[entry]]
+            # The objective rises by (others + held)^2 - others^2 on the side that takes the group.
+            cost = [so_far + weighed * (2 * other + held) for so_far, other in zip(cost, others, strict=True)]
+        relative = [one / part for one, part in zip(cost, shares, strict=True)]
+        best = relative.index(min(relative))
+        for entry in entries:
+            excess[indices[entry]][best] += data[entry]
+        side[group] = best
 
 
 def _rarest_first(counts: sparse.csr_array, rng: np.random.Generator) -> Rows:
