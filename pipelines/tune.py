@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from cascade.classifier import CascadeClassifier
-from cascade.config.build import build_cascade, with_defaults
+from cascade.config.build import build_cascade, has_frozen_encoder, with_defaults
 from cascade.config.functions import function_sources
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
@@ -92,6 +92,8 @@ def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[s
     """
     if config.flat is not None:
         raise ConfigError("`flat` has no gate and no labeler to tune; give a config of a cascade.")
+    if has_frozen_encoder(config.gate) or has_frozen_encoder(config.labeler.model):
+        raise ConfigError("`encoder.text`: the arithmetic of a frozen encoder is not known; use `cascade compare`.")
     config = with_stages(config)
     # Like the runtimes below, a missing extra is an error now, and not after the data was read.
     import_optuna()

@@ -149,7 +149,7 @@ def network_name(model: KerasModel, data: Dataset) -> str:
     """Return the name of a network: that of the config, or the one for rows like those of `data`."""
     if len(data.X.shape) == 4:
         return model.network or "cnn"
-    is_sparse = _needs_encoder(_kinds(data) or {}) and not _is_frozen(model)
+    is_sparse = _needs_encoder(_kinds(data) or {}) and not has_frozen_encoder(model)
     return model.network or ("embedding_bag" if is_sparse else "mlp")
 
 
@@ -182,14 +182,15 @@ def _encoded(estimator: Any, model: KerasModel | SklearnModel, kinds: dict[str, 
     return encoded(estimator, model.kind, kinds, **options)
 
 
-def _is_frozen(model: StageModel) -> bool:
+def has_frozen_encoder(model: Any) -> bool:
+    """Return whether a model of a config encodes texts by a frozen encoder."""
     given = getattr(model, "encoder", None)
     return given is not None and is_frozen(given.model_dump()["text"])
 
 
 def _refuse_copies(model: StageModel, key: str, instead: str) -> None:
     """Refuse a frozen encoder where each label would have a copy of it, and encode each text again."""
-    if _is_frozen(model):
+    if has_frozen_encoder(model):
         raise ConfigError(f"`{key}.encoder` must not have embeddings where each label has a model; use {instead}.")
 
 

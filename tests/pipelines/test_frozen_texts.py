@@ -21,7 +21,7 @@ from cascade.config.models import KerasModel
 from cascade.config.yaml_file import load_config
 from cascade.errors import ConfigError
 from cascade.estimators.encoding.texts.static import StaticTextEncoder
-from cascade_pipelines import train
+from cascade_pipelines import train, tune
 from cascade_pipelines.cli.app import app
 from tests.text_files import WORDS, write_onnx
 
@@ -154,3 +154,9 @@ def test_models_per_label_with_copies_of_an_encoder_are_refused(home: Path) -> N
     config = load_config(written(home, FORMS["onnx"]), ["labeler.strategy=balanced"])
     with pytest.raises(ConfigError, match=r"`labeler.model.encoder` must not have embeddings where each label"):
         train.run(config, home / "models")
+
+
+def test_a_search_by_arithmetic_is_refused_before_any_training(home: Path) -> None:
+    config = load_config(written(home, FORMS["embeddings"]))
+    with pytest.raises(ConfigError, match="arithmetic of a frozen encoder is not known; use `cascade compare`"):
+        tune.run(config, home / "models", tune.Options(trials=2))
