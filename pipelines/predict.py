@@ -11,6 +11,7 @@ from cascade.batch.runner import Settings
 from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError
 from cascade.estimators.runtime.runtimes import AUTO
+from cascade.utils.address import Address, Place
 
 from . import predict_batch, predict_file
 from .steps.loading import Loading
@@ -22,8 +23,8 @@ MOST_WARNINGS = 5
 
 def run(
     model: Path,
-    source: Path,
-    output: Path,
+    source: Place,
+    output: Place,
     roles: Roles,
     exams: Path | None = None,
     top_k: int | None = None,
@@ -37,7 +38,8 @@ def run(
     ----------
     model : path
         Version, model folder, name or reference to the registry.
-    source, output : path
+    source, output : path or address
+        With an address, the output must be a folder.
     roles : Roles
         Columns of the input.
     exams : path, optional
@@ -55,6 +57,8 @@ def run(
     """
     # Paths and options first: loading a model takes seconds, and a job may take hours.
     _check_outputs(source, output, exams)
+    if settings is None and not (isinstance(source, Path) and isinstance(output, Path)):
+        raise ConfigError(f"an address needs `--output` to be a folder, without a suffix. Received `{output}`.")
     # The alias of a registered model is looked up once, so that all shards come from one version.
     loading = Loading(find_model(model), top_k, runtime, threads)
     if is_many_labels(loading.folder):
@@ -62,24 +66,33 @@ def run(
     tables = loading.load()
     if settings is not None:
         return predict_batch.run(loading, source, output, tables, roles, exams, settings)
+    # Refused above, where the output is one file.
+    assert isinstance(source, Path)
+    assert isinstance(output, Path)
     return predict_file.run(loading.folder, source, output, tables, roles, exams)
 
 
-def _check_many_labels(output: Path, exams: Path | None) -> None:
+def _check_many_labels(output: Place, exams: Path | None) -> None:
     if exams is not None:
         raise ConfigError("`--exams` needs a cascade. Received a many-label model; leave `--exams` out.")
     if output.suffix.lower() == ".csv":
         raise ConfigError(f"`--output` of the many-label model must be .parquet, for its lists. Received `{output}`.")
 
 
-def _check_outputs(source: Path, output: Path, exams: Path | None) -> None:
+def _check_outputs(source: Place, output: Place, exams: Path | None) -> None:
     """Refuse to overwrite the input, to write into it, or to write one output over the other."""
     # Resolved, since two paths may name one file.
     for path in (output, exams):
-        if path is not None and _real(path).is_relative_to(_real(source)):
+        if path is not None and _is_in(path, source):
             raise ConfigError(f"`{path}` would be written over the input `{source}`; choose another place.")
-    if exams is not None and _real(exams).is_relative_to(_real(output)):
+    if exams is not None and _is_in(exams, output):
         raise ConfigError(f"`--output` and `--exams` must be two files. Received `{output}` and `{exams}`.")
+
+
+def _is_in(path: Place, folder: Place) -> bool:
+    if isinstance(path, Path) and isinstance(folder, Path):
+        return _real(path).is_relative_to(_real(folder))
+    return f"{path}/".startswith(f"{folder}/") and isinstance(path, Address) and isinstance(folder, Address)
 
 
 def _real(path: Path) -> Path:

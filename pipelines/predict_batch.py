@@ -14,6 +14,7 @@ from cascade.batch.outputs.predictions import CascadeTables, ManyLabelTables
 from cascade.batch.runner import LOCAL, MAX_REJECTED, SHARD_ROWS, Settings, run_job
 from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError, DataError
+from cascade.utils.address import Address, Place
 
 from .steps.loading import Loading, Opening
 from .steps.progress import JobBar
@@ -22,7 +23,7 @@ from .steps.tables import check_format, write_table
 
 
 def settings_for(
-    output: Path,
+    output: Place,
     shard_rows: int | None,
     max_rejected: float | None,
     fresh: bool,
@@ -48,14 +49,15 @@ def settings_for(
     if fresh or shard_rows is not None or max_rejected is not None or engine != LOCAL or workers is not None:
         options = "`--shard-rows`, `--max-rejected`, `--fresh`, `--engine` and `--workers`"
         raise ConfigError(f"{options} need `--output` to be a folder. Received `{output}`.")
-    check_format(output)
+    if isinstance(output, Path):
+        check_format(output)
     return None
 
 
 def run(
     loading: Loading,
-    source: Path,
-    output: Path,
+    source: Place,
+    output: Place,
     tables: CascadeTables | ManyLabelTables,
     roles: Roles,
     exams: Path | None,
@@ -68,6 +70,8 @@ def run(
     if exams is not None:
         _refuse_without_groups(rows, source)
     identity = identify(loading.folder, tables, roles)
+    if isinstance(output, Address) and settings.engine != LOCAL:
+        raise ConfigError(f"`--engine {settings.engine}` needs `--output` to be a shared folder. Received `{output}`.")
     engine = _engine(Opening(loading, source, roles), rows, identity, settings)
     with closing(JobBar()) as bar:
         summary = run_job(output, rows, tables, identity, settings, bar, engine)
@@ -95,7 +99,7 @@ def _engine(opening: Opening, rows: Input, identity: dict[str, dict[str, Any]], 
     return RayEngine(opening.absolute(), identity, settings.workers, opening.loading.threads)
 
 
-def _refuse_without_groups(rows: Input, source: Path) -> None:
+def _refuse_without_groups(rows: Input, source: Place) -> None:
     """Refuse exams of an input without groups, before the job and not after it."""
     # One row shows whether there are groups; an input without rows is refused by the job itself.
     first = next(rows.chunks(1, 0), None)

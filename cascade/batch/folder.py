@@ -6,11 +6,17 @@ import re
 import shutil
 from pathlib import Path
 
+from cascade.utils.address import Place
+
 # Readers of a folder of Parquet files skip names that begin with _ or a dot.
 MANIFEST = "_manifest.json"
 JOURNAL = "_shards.jsonl"
 REJECTED = "_rejected.parquet"
 MONITOR = "_monitor.json"
+# In a store: a folder of one object per shard in place of the journal, and the objects of leases.
+NOTES = "_shards"
+LEASE = "_lock."
+OF_A_SHARD = re.compile(r"(part|_rejected)-\d{5,}\.parquet")
 # Matches exactly the names that `new_file` gives to temporary files, so that no file of a user is ever removed.
 TEMPORARY = re.compile(
     r"\.(part-\d{5,}\.parquet|_rejected(-\d{5,})?\.parquet|_manifest\.json|_shards\.jsonl|_monitor\.json)\.\d+"
@@ -31,11 +37,11 @@ def rejected_name(number: int) -> str:
     return f"_rejected-{number:05d}.parquet"
 
 
-def clear_temporary(folder: Path) -> None:
+def clear_temporary(folder: Place) -> None:
     """Remove the temporary files of a killed job and of its workers."""
     for path in folder.iterdir():
         if TEMPORARY.fullmatch(path.name):
             path.unlink()
-        elif WORKER_FOLDER.fullmatch(path.name):
+        elif isinstance(path, Path) and WORKER_FOLDER.fullmatch(path.name):
             # A worker whose driver has been killed may still write there for a moment.
             shutil.rmtree(path, ignore_errors=True)

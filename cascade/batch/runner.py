@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
-
-import pyarrow.parquet
 
 from cascade.batch.engines.engine import Engine, LocalEngine, Task
 from cascade.batch.folder import rejected_name
 from cascade.batch.inputs.opening import Input
 from cascade.batch.job.job import Job
+from cascade.batch.job.lease import held
 from cascade.batch.job.manifest import Manifest
 from cascade.batch.outputs.monitor import status_of
 from cascade.batch.outputs.predictions import TablePredictor
+from cascade.batch.outputs.writing import read_rows
 from cascade.data.rows import BLOCK
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.utils.locking import claimed
+from cascade.utils.address import Place
 
 SHARD_ROWS = 65_536
 SHARD_BYTES = 2**28
@@ -83,7 +82,7 @@ class Watcher(Protocol):
 
 
 def run_job(
-    folder: Path,
+    folder: Place,
     source: Input,
     predictor: TablePredictor,
     identity: dict[str, dict[str, Any]],
@@ -95,7 +94,7 @@ def run_job(
 
     Parameters
     ----------
-    folder : path
+    folder : path or address
     source : Input
     predictor : TablePredictor
     identity : dict of dict
@@ -122,12 +121,12 @@ def run_job(
     before = source.fingerprint()
     # The shard size decides which rows a file holds, so a resumed job must have the same one.
     identity = {**identity, "input": before, "settings": {**identity["settings"], "shard_rows": size}}
-    with claimed(folder):
-        job = Job(folder, identity, settings.fresh)
+    with held(folder) as (place, lease):
+        job = Job(folder, identity, settings.fresh, lease)
         was_finished, done = job.manifest.finished, job.manifest.n_read
         if not was_finished:
             watcher.begin(done, source.n_rows)
-            task = Task(folder, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
+            task = Task(place, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
             _run(job, engine or LocalEngine(source, predictor, watcher.stage), task, watcher)
             _check_end(job, source, before)
         # Also for a finished job: an earlier start may have ended before it removed its temporary files.
@@ -170,7 +169,7 @@ def _judge(job: Job, most: float, enough: int) -> None:
         return
     number = next(number for number, shard in enumerate(job.manifest.shards) if shard.rejected)
     path = job.folder / rejected_name(number)
-    first = pyarrow.parquet.read_table(path).slice(0, 1).to_pylist()[0]
+    first = read_rows(path).slice(0, 1).to_pylist()[0]
     raise DataError(
         f"`--max-rejected` allows {most:g} of the rows to be bad. Received {rejected} of {seen}; the first is row "
         f"{first['row']} ({first['id']}): {first['reason'].rstrip('.')}. See `{path}`."

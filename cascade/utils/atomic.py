@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cascade.errors import ConfigError
+from cascade.utils.address import Address
 
 
 @contextmanager
@@ -44,15 +45,21 @@ def new_folder(target: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
-def new_file(target: str | Path, make_folder: bool = True) -> Iterator[Path]:
+def new_file(target: str | Path | Address, make_folder: bool = True) -> Iterator[Path]:
     """Yield a path beside `target` that replaces `target` when the block ends without an error.
 
     Parameters
     ----------
-    target : path
+    target : path or address
+        For an address, the path is one of this machine.
     make_folder : bool, default=True
         Whether to make the folder of `target` where it does not exist.
     """
+    if isinstance(target, Address):
+        with tempfile.TemporaryDirectory() as local:
+            yield Path(local) / target.name
+            target.put(Path(local) / target.name)
+        return
     target = Path(target)
     if make_folder:
         target.parent.mkdir(parents=True, exist_ok=True)

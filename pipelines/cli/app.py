@@ -212,9 +212,16 @@ def train(
 def predict(
     model: ModelOption,
     source: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="Array file, table, or folder of images, DICOM slices or tables.")
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="Array file, table, or folder of images, DICOM slices or tables; s3:// and the like for tables.",
+        ),
     ],
-    output: Annotated[Path, typer.Option(help="Folder for input of any size, or one file: .parquet or .csv.")],
+    output: Annotated[
+        str,
+        typer.Option(metavar="PATH", help="Folder or s3:// for input of any size, or one file: .parquet or .csv."),
+    ],
     exams: Annotated[Path | None, typer.Option(help="Also write one row per group to this file.")] = None,
     top_k: Annotated[
         int | None, typer.Option(help="Many-label model: number of most probable labels to list; default 10.")
@@ -241,6 +248,7 @@ def predict(
     listed separately.
     """
     from cascade.data.readers.table.columns import Roles
+    from cascade.utils.address import place_of
 
     from .. import predict as pipeline
     from ..predict_batch import settings_for
@@ -248,13 +256,15 @@ def predict(
     from ..steps.tables import check_format
 
     # Wrong options end here, before a model is loaded.
-    settings = settings_for(output, shard_rows, max_rejected, fresh, engine, workers)
+    # Here and not by typer, whose errors repeat what was given, which may hold a secret.
+    rows, target = place_of(source), place_of(output)
+    settings = settings_for(target, shard_rows, max_rejected, fresh, engine, workers)
     if exams is not None:
         check_format(exams)
     # The bars show progress, so the log has warnings only.
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
-    summary = pipeline.run(model, source, output, roles, exams, top_k, settings, runtime, threads)
+    summary = pipeline.run(model, rows, target, roles, exams, top_k, settings, runtime, threads)
     show(summary, pipeline.text(summary), as_json)
     if summary.get("rejected"):
         raise typer.Exit(6)

@@ -13,6 +13,7 @@ from cascade.data.readers.table.columns import Roles
 from cascade.errors import ConfigError
 from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.predictor import CascadePredictor
+from cascade.utils.address import Place
 
 from .locate import is_many_labels
 from .tables import check_columns
@@ -55,13 +56,13 @@ class Opening:
     Attributes
     ----------
     loading : Loading
-    source : path
+    source : path or address
     roles : Roles
         With the columns of the training.
     """
 
     loading: Loading
-    source: Path
+    source: Place
     roles: Roles
 
     def absolute(self) -> Opening:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.tables import TableColumns, TableFile
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 
 class ImageTableInput:
@@ -32,14 +32,14 @@ class ImageTableInput:
     table : TableFile
     column : str
         Column of the images.
-    folder, files : path and list of str
+    folder, files : path or address, and list of str
         Files that the rows are read from.
     roles : Roles
     signature : InputSignature
     """
 
     def __init__(
-        self, table: TableFile, column: str, folder: Path, files: list[str], roles: Roles, signature: InputSignature
+        self, table: TableFile, column: str, folder: Place, files: list[str], roles: Roles, signature: InputSignature
     ) -> None:
         self.table, self.column, self.folder, self.files = table, column, folder, files
         self.columns = TableColumns.choose(table, roles, ())

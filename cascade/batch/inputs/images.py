@@ -25,6 +25,7 @@ from cascade.data.readers.table.lists import read_table
 from cascade.data.rows import RowSource, RowView, is_in_memory, take
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
+from cascade.utils.address import Place
 from cascade.utils.types import Rows
 
 LISTING = "labels.csv"
@@ -180,7 +181,7 @@ class TwoSizes(RowSource):
         return images
 
 
-def reason_below(error: DataError, folder: Path) -> str:
+def reason_below(error: DataError, folder: Place) -> str:
     """Return the sentence of an error without the folder, so that outputs do not depend on its path."""
     return str(error).replace(f"{folder}{os.sep}", "")
 

@@ -13,9 +13,17 @@ from cascade.data.readers.image.folder import is_named_images
 from cascade.data.readers.regular import check_regular
 from cascade.data.readers.sparse.svmlight import SvmlightFile, is_svmlight
 from cascade.data.readers.table.columns import Roles
-from cascade.data.readers.table_files import is_table, tables_matching, text_tables, typed_tables
+from cascade.data.readers.table_files import (
+    is_table,
+    not_a_table,
+    tables_at,
+    tables_matching,
+    text_tables,
+    typed_tables,
+)
 from cascade.data.signature import InputSignature
 from cascade.errors import DataError
+from cascade.utils.address import Address, Place
 
 
 class Input(Protocol):
@@ -41,15 +49,15 @@ class Input(Protocol):
         ...
 
 
-def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> Input:
+def open_input(path: Place, roles: Roles, signature: InputSignature, gate_size: int | None = None) -> Input:
     """Open the input of a model with the given signature.
 
     Parameters
     ----------
-    path : path
-        A table, a pattern of tables, sparse rows (`.svm`, `.txt`, `.arff`), a `.npy` or `.npz` file, or a `.txt` file
-        that lists images. Folders may hold tables, images with or without `labels.csv`, DICOM slices, or the output of
-        `cascade phantom`.
+    path : path or address
+        An address is that of a table or a folder of tables. A path is a table, a pattern of tables, sparse rows
+        (`.svm`, `.txt`, `.arff`), a `.npy` or `.npz` file, or a `.txt` file that lists images. Folders may hold tables,
+        images with or without `labels.csv`, DICOM slices, or the output of `cascade phantom`.
     roles : Roles
         Which columns are group and identifier.
     signature : InputSignature
@@ -62,6 +70,8 @@ def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: i
     DataError
         If nothing can be read at all; single bad rows are returned as rejected rows of the chunks.
     """
+    if isinstance(path, Address):
+        return _open_address(path, roles, signature)
     if not exists(path):
         raise DataError(f"`{path}` does not exist.")
     if is_pattern(path):
@@ -69,6 +79,15 @@ def open_input(path: Path, roles: Roles, signature: InputSignature, gate_size: i
     check_regular(path)
     opened = _open_folder if path.is_dir() else _open_file
     return opened(path, roles, signature, gate_size)
+
+
+def _open_address(address: Address, roles: Roles, signature: InputSignature) -> Input:
+    # A file need not be looked for: a name that ends as a table does is rarely that of a folder.
+    if is_table(address) and not address.is_dir():
+        return _open_tables(address, None, roles, signature)
+    if not address.is_dir():
+        raise DataError(f"`{address}` does not exist.") if not address.exists() else not_a_table(address)
+    return _open_tables(address, tables_at(address), roles, signature)
 
 
 def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:
@@ -88,7 +107,7 @@ def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: i
     return _open_arrays(path, roles)
 
 
-def _open_tables(path: Path, files: list[str] | None, roles: Roles, signature: InputSignature) -> Input:
+def _open_tables(path: Place, files: list[str] | None, roles: Roles, signature: InputSignature) -> Input:
     from cascade.batch.inputs.tables import TableInput
     from cascade.data.readers.image.image_table import image_column
     from cascade.data.readers.table.tables import TableFile

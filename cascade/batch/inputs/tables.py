@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from cascade.batch.inputs.chunk import Chunk, sift
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.tables import TableColumns, TableFile
+from cascade.utils.address import Place
 
 
 class TableInput:
@@ -20,7 +20,7 @@ class TableInput:
     Parameters
     ----------
     table : TableFile
-    folder, files : path and list of str
+    folder, files : path or address, and list of str
         Files that the rows are read from.
     roles : Roles
     features : tuple of str, or None
@@ -28,7 +28,7 @@ class TableInput:
     """
 
     def __init__(
-        self, table: TableFile, folder: Path, files: list[str], roles: Roles, features: tuple[str, ...] | None
+        self, table: TableFile, folder: Place, files: list[str], roles: Roles, features: tuple[str, ...] | None
     ) -> None:
         self.table, self.folder, self.files = table, folder, files
         self.columns = TableColumns.choose(table, roles, features)

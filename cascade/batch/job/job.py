@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet
-
-from cascade.batch.folder import MONITOR, REJECTED, clear_temporary, part_name, rejected_name
+from cascade.batch.folder import MONITOR, OF_A_SHARD, REJECTED, clear_temporary, part_name, rejected_name
 from cascade.batch.job.identity import difference
 from cascade.batch.job.journal import Journal
+from cascade.batch.job.lease import Lease, refuse_foreign_objects
 from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_job_manifest
+from cascade.batch.job.notes import Notes
 from cascade.batch.job.shard import Written
 from cascade.batch.outputs.monitor import monitored, write_monitor
 from cascade.batch.outputs.tally import Tallying
-from cascade.batch.outputs.writing import write_tables
+from cascade.batch.outputs.writing import read_rows, write_tables
 from cascade.errors import CascadeError, ConfigError, DataError
+from cascade.utils.address import Address, Place
 from cascade.utils.atomic import sync
 from cascade.utils.locking import refuse_foreign
 
-State = tuple[int, int, int] | None
-"""Number, size and modification time of a file; None where it is missing."""
+State = tuple[int, ...] | None
+"""Number, size and modification time of a file; in a store without the number. None where it is missing."""
 
 
 class Job:
@@ -28,11 +28,13 @@ class Job:
 
     Parameters
     ----------
-    folder : path
+    folder : path or address
     identity : dict of dict
         Everything that the output depends on; see `Manifest.job`.
     fresh : bool
         Whether to remove the files of an earlier job instead of resuming it.
+    lease : Lease, optional
+        Lease on the address.
 
     Raises
     ------
@@ -42,15 +44,18 @@ class Job:
         If a file of the job is missing or was changed.
     """
 
-    def __init__(self, folder: Path, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
-        self.folder, self.journal = folder, Journal(folder)
+    def __init__(
+        self, folder: Place, identity: dict[str, dict[str, Any]], fresh: bool, lease: Lease | None = None
+    ) -> None:
+        self.folder, self.lease = folder, lease
+        self.journal = Notes(folder) if isinstance(folder, Address) else Journal(folder)
         self.place = _place(folder)
         # State of each noted file as this process left or found it, by its name.
         self.noted: dict[str, State] = {}
         clear_temporary(folder)
         earlier = self._earlier()
         if earlier is None:
-            refuse_foreign(folder)
+            refuse_foreign_objects(folder) if isinstance(folder, Address) else refuse_foreign(folder)
         # Without a shard there is nothing to resume, so another identity needs no --fresh.
         elif fresh or not earlier.shards:
             self._remove(len(earlier.shards))
@@ -79,6 +84,10 @@ class Job:
         # One more than is known: the files of the last shard may exist before it is in the journal.
         for number in range(n_shards + 1):
             self._remove_shard(number)
+        if isinstance(self.folder, Address):
+            # A job that has lost its lease may have written one shard more.
+            for name in filter(OF_A_SHARD.fullmatch, self.folder.stamps()):
+                (self.folder / name).unlink(missing_ok=True)
         for name in (REJECTED, MONITOR):
             (self.folder / name).unlink(missing_ok=True)
         # Before the manifest of another job is written, for which these lines would count.
@@ -122,6 +131,11 @@ class Job:
         return [part_name(number), *([rejected_name(number)] if shard.rejected else [])]
 
     def _move(self, written: Written, names: list[str]) -> None:
+        if isinstance(self.folder, Address):
+            for name in names:
+                (self.folder / name).put(written.place / name)
+                (written.place / name).unlink()
+            return
         for name in names:
             (written.place / name).replace(self.folder / name)
         sync(self.folder)
@@ -133,7 +147,9 @@ class Job:
         ------
         CascadeError
         """
-        if _place(self.folder) != self.place:
+        if self.lease is not None:
+            self.lease.check()
+        elif _place(self.folder) != self.place:
             raise CascadeError(f"`{self.folder}` was removed or replaced while the job ran; start the job again.")
 
     def check_noted(self) -> None:
@@ -144,9 +160,10 @@ class Job:
         CascadeError
         """
         self.check_place()
-        for name, state in self.noted.items():
-            path = self.folder / name
-            if _state(path) != state:
+        found = _states(self.folder, [*self.noted])
+        for name in found:
+            if found[name] != self.noted.get(name):
+                path = self.folder / name
                 raise CascadeError(f"`{path}` was removed or changed while the job ran; start over with --fresh.")
 
     def finish(self, tallying: Tallying | None) -> None:
@@ -156,7 +173,7 @@ class Job:
         self.check_noted()
         if not self.manifest.finished:
             if temporary:
-                write_tables(self.folder / REJECTED, map(pyarrow.parquet.read_table, temporary))
+                write_tables(self.folder / REJECTED, map(read_rows, temporary))
                 self.manifest.sha256_rejected = digest_file(self.folder / REJECTED)
             if tallying is not None and self.manifest.tally is not None:
                 write_monitor(self.folder, monitored(tallying, self.manifest.tally, self.manifest.n_rejected))
@@ -168,14 +185,16 @@ class Job:
             path.unlink(missing_ok=True)
         self.journal.remove()
 
-    def _temporary(self) -> list[Path]:
+    def _temporary(self) -> list[Place]:
         """Return the files of rejected rows, of the shards that have some."""
         shards = enumerate(self.manifest.shards)
         return [self.folder / rejected_name(number) for number, shard in shards if shard.rejected]
 
 
-def _place(folder: Path) -> tuple[int, int] | None:
-    """Return what identifies a folder, whatever its name; None if there is none."""
+def _place(folder: Place) -> tuple[int, int] | None:
+    """Return what identifies a folder, whatever its name; None if there is none, or it is in a store."""
+    if isinstance(folder, Address):
+        return None
     try:
         status = folder.stat()
     except OSError:
@@ -183,8 +202,10 @@ def _place(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _state(path: Path) -> State:
+def _state(path: Place) -> State:
     """Return what changes when a file is written again; None if it is missing."""
+    if isinstance(path, Address):
+        return path.stamp()
     try:
         status = path.stat()
     except OSError:
@@ -192,7 +213,16 @@ def _state(path: Path) -> State:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def _refuse_other(folder: Path, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _states(folder: Place, names: list[str]) -> dict[str, State]:
+    """Return the states of some files; in a store also of every other part, which another job wrote."""
+    if not isinstance(folder, Address):
+        return {name: _state(folder / name) for name in names}
+    found: dict[str, State] = dict(folder.stamps())
+    others = [name for name in found if OF_A_SHARD.fullmatch(name) and not name.startswith("_")]
+    return {name: found.get(name) for name in dict.fromkeys([*names, *others])}
+
+
+def _refuse_other(folder: Place, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
     change = difference(begun, wanted)
     if change is not None:
         raise ConfigError(f"`{folder}` holds a job that began differently: {change}; change it back, or use --fresh.")

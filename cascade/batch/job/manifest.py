@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from cascade.batch.folder import MANIFEST
 from cascade.batch.outputs.tally import Tally
 from cascade.errors import DataError
+from cascade.utils.address import Place
 from cascade.utils.atomic import new_file
 
 PROTOCOL = 2
@@ -95,7 +95,7 @@ class Manifest:
         names = self.shards[0].counts if self.shards else {}
         return {name: sum(shard.counts[name] for shard in self.shards) for name in names}
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: Place) -> None:
         """Write the manifest atomically in place of the last one."""
         # Rows and totals repeat what the shards say, for people and scripts; they are not read back.
         body = {
@@ -114,7 +114,7 @@ class Manifest:
             temporary.write_text(json.dumps(body, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def read_job_manifest(folder: Path) -> Manifest | None:
+def read_job_manifest(folder: Place) -> Manifest | None:
     """Read the manifest of a folder; None if there is none.
 
     Raises
@@ -138,7 +138,7 @@ def read_job_manifest(folder: Path) -> Manifest | None:
         ) from error
 
 
-def digest_file(path: Path) -> str:
+def digest_file(path: Place) -> str:
     """Return the SHA-256 of a file."""
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()

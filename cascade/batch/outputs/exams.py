@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,15 @@ from pyarrow import acero
 
 from cascade.data.splits import group_numbers
 from cascade.rules.rules import Prediction
+from cascade.utils.address import Address, Place
 
 
-def exams_of(folder: Path, label_names: tuple[str, ...]) -> pa.Table:
+def exams_of(folder: Place, label_names: tuple[str, ...]) -> pa.Table:
     """Aggregate rows to one row per group as `exam_table` does, with only the groups in memory.
 
     Parameters
     ----------
-    folder : path
+    folder : path or address
         Folder of a finished job of a cascade on rows with groups.
     label_names : tuple of str
 
@@ -33,7 +33,7 @@ def exams_of(folder: Path, label_names: tuple[str, ...]) -> pa.Table:
     """
     predicted = [column for name in label_names for column in (f"{name}_probability", name)]
     largest = ["gate_probability", "passed_gate", *predicted]
-    parts = pyarrow.dataset.dataset(sorted(folder.glob("part-*.parquet")), format="parquet")
+    parts = _parts_of(folder)
     rows = ("group", "hash_count", None, "rows")
     # A streaming plan: `dataset.to_table` and a group-by would load all rows first.
     scan = acero.Declaration("scan", acero.ScanNodeOptions(parts, columns=["group", *largest]))
@@ -42,6 +42,14 @@ def exams_of(folder: Path, label_names: tuple[str, ...]) -> pa.Table:
     # Groups are strings in every exam table, also if the input had numbers.
     table = table.set_column(0, "group", pc.cast(table["group"], pa.string()))
     return table.sort_by("group").select(["group", "rows", *largest])
+
+
+def _parts_of(folder: Place) -> pyarrow.dataset.Dataset:
+    if isinstance(folder, Address):
+        names = sorted(name for name in folder.stamps() if name.startswith("part-"))
+        paths = [(folder / name).path for name in names]
+        return pyarrow.dataset.dataset(paths, format="parquet", filesystem=folder.files)
+    return pyarrow.dataset.dataset(sorted(folder.glob("part-*.parquet")), format="parquet")
 
 
 def exam_table(

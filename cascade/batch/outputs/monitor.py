@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from cascade.batch.folder import MONITOR
 from cascade.batch.outputs.tally import Tally, Tallying
 from cascade.drift.compare import compare_profiles
+from cascade.utils.address import Place
 from cascade.utils.atomic import new_file
 
 PROTOCOL = 1
@@ -43,13 +43,13 @@ def monitored(tallying: Tallying, tally: Tally, rejected: int) -> dict[str, Any]
     return content | {"status": report.verdict, "drift": report.to_json(), "profile": current.to_json()}
 
 
-def write_monitor(folder: Path, content: dict[str, Any]) -> None:
+def write_monitor(folder: Place, content: dict[str, Any]) -> None:
     """Write the monitor file of a job, in place of an earlier one."""
     with new_file(folder / MONITOR, make_folder=False) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def status_of(folder: Path) -> dict[str, Any]:
+def status_of(folder: Place) -> dict[str, Any]:
     """Return the `status` of a finished job's monitor, and a sentence per quantity that drifted, for the summary."""
     content = json.loads((folder / MONITOR).read_text(encoding="utf-8"))
     drifted = [] if content["drift"] is None else content["drift"]["drifted"]

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import reduce
 from operator import add
-from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet
 
 from cascade.batch.outputs.tally import Tally
+from cascade.utils.address import Place
 from cascade.utils.atomic import new_file
 
 
@@ -31,7 +31,7 @@ class Added(NamedTuple):
     tally: Tally | None
 
 
-def write_predictions(path: Path, predictions: Iterator[PredictionTable], make_folder: bool = True) -> Added:
+def write_predictions(path: Place, predictions: Iterator[PredictionTable], make_folder: bool = True) -> Added:
     """Write one or more tables of predictions; return the sums of their counts and tallies."""
     total: Counter[str] = Counter()
     tallies: list[Tally] = []
@@ -48,10 +48,16 @@ def _counted(predictions: Iterator[PredictionTable], total: Counter[str], tallie
         yield prediction.table
 
 
-def write_tables(path: Path, tables: Iterator[pa.Table], make_folder: bool = True) -> None:
+def write_tables(path: Place, tables: Iterator[pa.Table], make_folder: bool = True) -> None:
     """Write one or more tables of one schema to a Parquet file; make its folder unless it must be there."""
     first = next(tables)
     with new_file(path, make_folder) as temporary, pyarrow.parquet.ParquetWriter(temporary, first.schema) as writer:
         writer.write_table(first)
         for table in tables:
             writer.write_table(table)
+
+
+def read_rows(path: Place) -> pa.Table:
+    """Read a Parquet file that a job wrote."""
+    with path.open("rb") as handle:
+        return pyarrow.parquet.read_table(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -11,15 +12,20 @@ from typing import BinaryIO
 
 from cascade.data.readers.files import FAULTS_OF_A_FILE
 from cascade.errors import DataError
+from cascade.utils.address import Address, Place
 
 
-def check_regular(path: Path) -> None:
+def check_regular(path: Place) -> None:
     """Raise if a path is neither a regular file nor a folder, or cannot be followed.
 
     Raises
     ------
     DataError
     """
+    if isinstance(path, Address):
+        if not path.exists():
+            raise unreadable(path, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+        return
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -28,7 +34,7 @@ def check_regular(path: Path) -> None:
         raise DataError(f"`{path}` must be a regular file or a folder. Received a pipe, socket or device.")
 
 
-def unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Place, error: Exception) -> DataError:
     """Describe a file that cannot be read, in one line."""
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
         return DataError(f"`{path}` cannot be read: {error.strerror}.")
@@ -48,9 +54,13 @@ def is_of_machine(error: BaseException) -> bool:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[BinaryIO]:
+def opened(path: Place) -> Iterator[BinaryIO]:
     """Open a regular file for reading; its faults become a `DataError`, those of the machine stay an `OSError`."""
     check_regular(path)
+    if isinstance(path, Address):
+        with path.open() as stream:
+            yield stream
+        return
     # Between check and opening the path could become a pipe, which would be waited for.
     try:
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -41,7 +41,7 @@ def file_state(path: ImageSource, folder: Path) -> tuple[int, int]:
         If there is no such file, or no image.
     """
     if isinstance(path, StoredImage):
-        place = f"{os.path.relpath(path.table, folder)}\0{path.row}".encode("utf-8", "surrogateescape")
+        place = f"{os.path.relpath(str(path.table), folder)}\0{path.row}".encode("utf-8", "surrogateescape")
         return _hash(place), _hash(place + b"\0" + path.content())
     status = path.stat()
     place = os.fsencode(os.path.relpath(path, folder))

@@ -28,6 +28,7 @@ from cascade.data.readers.image.image_file import (
 from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.pixels import check_fits, frame_json
 from cascade.errors import DataError
+from cascade.utils.address import Place
 from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.data")
@@ -209,7 +210,7 @@ def _describe(images: ImageFiles, headers: list[ImageHeader]) -> None:
         logger.info("data: %d of %d images may be transparent; they are shown on black", transparent, n)
 
 
-def image_shape(path: Path, row_shape: tuple[int, ...] | None) -> tuple[int, ...]:
+def image_shape(path: Place, row_shape: tuple[int, ...] | None) -> tuple[int, ...]:
     """Return the image shape of a model's rows; raise if its rows are no images of grey or colour."""
     if row_shape is None or len(row_shape) != 3 or row_shape[2] not in (1, 3):
         raise DataError(f"`{path}` holds images; the model takes rows of shape {row_shape}. Give it arrays or a table.")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 
 class Spool:
@@ -45,7 +46,7 @@ class StoredImage:
         Place in the file.
     """
 
-    table: Path
+    table: Place
     row: int
     held: bytes | Spool | None
     start: int = 0

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.ipc
 
 from cascade.data.readers.regular import is_of_machine, opened, unreadable
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 ENDINGS = (".arrow", ".feather")
 FILE, OLD_FEATHER = b"ARROW1", b"FEA1"
 """First bytes of the file format, and of the first version of Feather; streams have none."""
 
 
-def arrow_schema(path: Path) -> pa.Schema:
+def arrow_schema(path: Place) -> pa.Schema:
     """Return the columns of a file.
 
     Raises
@@ -32,7 +32,7 @@ def arrow_schema(path: Path) -> pa.Schema:
         return schema
 
 
-def arrow_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+def arrow_batches(path: Place, columns: list[str]) -> Iterator[pa.Table]:
     """Yield the rows of a file by its record batches, of which one is in memory at a time."""
     with _opened(path, columns) as reader:
         is_file = isinstance(reader, pa.ipc.RecordBatchFileReader)
@@ -45,7 +45,7 @@ def arrow_batches(path: Path, columns: list[str]) -> Iterator[pa.Table]:
 
 @contextmanager
 def _opened(
-    path: Path, columns: list[str] | None = None
+    path: Place, columns: list[str] | None = None
 ) -> Iterator[pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader]:
     with opened(path) as handle:
         head = handle.read(len(FILE))

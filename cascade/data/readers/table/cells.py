@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from cascade.data.names import MISSING, Names, canonical_names
 from cascade.errors import DataError
+from cascade.utils.address import Place
 from cascade.utils.types import Floats, Mask
 
 Reasons = NDArray[np.object_]
@@ -82,7 +82,7 @@ def give(reasons: Reasons, rows: Any, text: str) -> None:
 
 
 def refuse_invalid(
-    reasons: Reasons, path: Path, start: int = 0, place: Callable[[int], tuple[Path, int]] | None = None
+    reasons: Reasons, path: Place, start: int = 0, place: Callable[[int], tuple[Place, int]] | None = None
 ) -> None:
     """Raise for the first row that has a reason, where every row must be valid.
 

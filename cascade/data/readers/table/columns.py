@@ -16,6 +16,7 @@ from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.table.label_lists import LabelList
 from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 MOST_LISTED = 12
 """Column names that an error lists."""
@@ -87,7 +88,7 @@ class Roles:
         return replace(self, group=group, id=row_id)
 
 
-def check_names(columns: Sequence[str], path: Path) -> None:
+def check_names(columns: Sequence[str], path: Place) -> None:
     """Raise for columns without a name and for duplicate names."""
     names, times = np.unique(columns, return_counts=True)
     if "" in names:
@@ -99,7 +100,7 @@ def check_names(columns: Sequence[str], path: Path) -> None:
         raise DataError(f"`{path}` has {times.max()} columns {str(names[times.argmax()])!r}; each must occur once.")
 
 
-def require(columns: Sequence[str], path: Path, names: Sequence[str], role: str) -> None:
+def require(columns: Sequence[str], path: Place, names: Sequence[str], role: str) -> None:
     """Raise if one of the names is not among `columns`."""
     for name in names:
         if name not in columns:
@@ -114,7 +115,7 @@ def listed(names: Sequence[str]) -> str:
     return ", ".join(names[:MOST_LISTED]) + more
 
 
-def refuse_duplicates(values: NDArray[Any], path: Path, name: str) -> None:
+def refuse_duplicates(values: NDArray[Any], path: Place, name: str) -> None:
     """Raise if a value occurs twice in a column."""
     kept, first = np.unique(values, return_index=True)
     if len(kept) < len(values):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain, dropwhile
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
@@ -16,6 +15,7 @@ from cascade.data.readers.table.csv_records import RecordReader, Records, cells_
 from cascade.data.readers.table.preamble import is_spaced, without_comments
 from cascade.data.readers.table.table_format import TableFormat, in_utf8, unpacked
 from cascade.errors import CascadeError, DataError
+from cascade.utils.address import Place
 
 FAULT = ""
 """Column that is added for what is wrong with a line; `check_names` refuses files with a column of this name."""
@@ -31,7 +31,7 @@ class CsvFile:
 
     Parameters
     ----------
-    path : path
+    path : path or address
     format : TableFormat
         What it does not give is found out from the first lines.
 
@@ -46,7 +46,7 @@ class CsvFile:
 
     n_rows: int | None = None
 
-    def __init__(self, path: Path, format: TableFormat = PLAIN) -> None:
+    def __init__(self, path: Place, format: TableFormat = PLAIN) -> None:
         self.path, self.format = path, format.of(path)
         self.separator = str(self.format.separator).encode()
         with self._opened() as (header, blocks):
@@ -125,7 +125,7 @@ def _without_mark(blocks: Iterator[list[bytes]]) -> Iterator[list[bytes]]:
         yield lines
 
 
-def _names(header: bytes, path: Path, separator: bytes, spaced: bool) -> list[str]:
+def _names(header: bytes, path: Place, separator: bytes, spaced: bool) -> list[str]:
     cells = cells_of(header, separator, spaced)
     if cells is None:
         raise DataError(f"`{path}` cannot be read as a table: the quotes of its header do not enclose whole names.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from cascade.data.column_kinds import Kind, is_category, undeclared
 from cascade.data.readers.table.cells import TextCells, is_numeric, is_text, no_reasons, numbers_of, plain
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
@@ -22,7 +22,7 @@ MOST_NUMBERS = 0.5
 
 
 def infer_kinds(
-    sample: pa.Table, names: Sequence[str], declared: Mapping[str, Kind], cells: TextCells, path: Path
+    sample: pa.Table, names: Sequence[str], declared: Mapping[str, Kind], cells: TextCells, path: Place
 ) -> dict[str, Kind]:
     """Return the kind of each feature column.
 
@@ -50,7 +50,7 @@ def infer_kinds(
     return {name: declared.get(name) or _kind_of(sample[name], name, cells, path) for name in names}
 
 
-def _kind_of(column: pa.ChunkedArray, name: str, cells: TextCells, path: Path) -> Kind:
+def _kind_of(column: pa.ChunkedArray, name: str, cells: TextCells, path: Place) -> Kind:
     column = plain(column)
     kind = column.type
     if is_numeric(kind):

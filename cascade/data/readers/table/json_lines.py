@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from cascade.data.readers.table.csv import FAULT
 from cascade.data.readers.table.csv_records import lines_of
 from cascade.data.readers.table.table_format import ending, unpacked
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 SAMPLED_LINES = 1000
 """Lines whose keys are the columns of the file."""
@@ -23,7 +23,7 @@ BATCH = 2**13
 ENDINGS = (".jsonl", ".ndjson")
 
 
-def is_json_lines(path: Path) -> bool:
+def is_json_lines(path: Place) -> bool:
     """Return whether the name of a file is that of JSON lines, compressed or not."""
     return ending(path) in ENDINGS
 
@@ -36,7 +36,7 @@ class JsonLinesFile:
 
     Parameters
     ----------
-    path : path
+    path : path or address
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class JsonLinesFile:
 
     n_rows: int | None = None
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         names: dict[str, None] = {}
         for line in islice(self._lines(), SAMPLED_LINES):

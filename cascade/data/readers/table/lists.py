@@ -22,6 +22,7 @@ from cascade.data.readers.table.label_lists import LabelList, bits_of, names_in
 from cascade.data.readers.table.parquet import ENDINGS, read_typed
 from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
+from cascade.utils.address import Place
 from cascade.utils.types import Rows
 
 
@@ -70,7 +71,7 @@ def list_column(table: pa.Table, path: Path, spec: LabelList, names: tuple[str, 
     return Listed(chosen, bits_of(rows, chosen), None)
 
 
-def chosen_names(rows: Sequence[tuple[str, ...]], names: tuple[str, ...] | None, path: Path) -> tuple[str, ...]:
+def chosen_names(rows: Sequence[tuple[str, ...]], names: tuple[str, ...] | None, path: Place) -> tuple[str, ...]:
     """Return the label names of lists: the given ones, which must be all that occur, or those in alphabetical order."""
     found = sorted({name for row in rows for name in row})
     if names is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -16,9 +15,12 @@ from cascade.data.readers.table.arrow import arrow_batches, arrow_schema
 from cascade.data.readers.table.cells import is_numeric, names_of, no_reasons, numbers_of, plain
 from cascade.data.readers.table.columns import check_names
 from cascade.errors import DataError
+from cascade.utils.address import Address, Place
 
 BUFFER = 2**16
 """Bytes of a column that are read at a time; without a buffer, Arrow reads the column of a whole row group."""
+ADDRESS_BUFFER = 2**21
+"""The same for files of a store, where each read is a request."""
 BATCH = 2**13
 ENDINGS = (".parquet", *ARROW)
 
@@ -33,7 +35,7 @@ class TypedFiles:
 
     Parameters
     ----------
-    folder : path
+    folder : path or address
     files : list of str
         Names relative to the folder.
 
@@ -49,7 +51,7 @@ class TypedFiles:
         Number of the first row of each file that was read.
     """
 
-    def __init__(self, folder: Path, files: list[str]) -> None:
+    def __init__(self, folder: Place, files: list[str]) -> None:
         self.folder, self.files = folder, files
         # All footers are read now, so that a bad file ends the job before hours of work, and any row can be located.
         self.schemas: list[pa.Schema] = []
@@ -70,7 +72,7 @@ class TypedFiles:
         check_names(self.names, folder / files[0])
         known = [length for length in self.lengths if length is not None]
         self.n_rows: int | None = sum(known) if len(known) == len(files) else None
-        self.starts: list[tuple[int, Path]] = []
+        self.starts: list[tuple[int, Place]] = []
 
     def check(self, columns: list[str], numbers: list[str]) -> None:
         """Refuse files that lack one of the columns, or have something else than numbers in one of `numbers`."""
@@ -145,7 +147,7 @@ def class_names(schema: pa.Schema, column: str) -> tuple[str, ...]:
         return ()
 
 
-def _check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
+def _check_number_type(kind: pa.DataType, path: Place, name: str) -> None:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if not is_numeric(kind):
         raise DataError(
@@ -153,7 +155,7 @@ def _check_number_type(kind: pa.DataType, path: Path, name: str) -> None:
         )
 
 
-def _unified(table: pa.Table, numbers: list[str], kept: dict[str, pa.DataType], path: Path) -> pa.Table:
+def _unified(table: pa.Table, numbers: list[str], kept: dict[str, pa.DataType], path: Place) -> pa.Table:
     """Return columns whose types do not depend on the file, so that parts of files can be concatenated."""
     columns = {}
     for name in table.column_names:
@@ -166,7 +168,7 @@ def _unified(table: pa.Table, numbers: list[str], kept: dict[str, pa.DataType], 
     return pa.table(columns)
 
 
-def _as_first(column: pa.ChunkedArray, kind: pa.DataType, path: Path, name: str) -> pa.ChunkedArray:
+def _as_first(column: pa.ChunkedArray, kind: pa.DataType, path: Place, name: str) -> pa.ChunkedArray:
     """Return a column in the type of the first file, without dictionaries, which differ between row groups."""
     column = plain(column)
     wanted = kind.value_type if pa.types.is_dictionary(kind) else kind
@@ -179,13 +181,14 @@ def _as_first(column: pa.ChunkedArray, kind: pa.DataType, path: Path, name: str)
 
 
 @contextmanager
-def _open(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
+def _open(path: Place) -> Iterator[pyarrow.parquet.ParquetFile]:
     check_regular(path)
+    buffer = ADDRESS_BUFFER if isinstance(path, Address) else BUFFER
     try:
         # Pre-buffering would load the columns of all requested row groups into memory.
         with (
             _source(path) as source,
-            pyarrow.parquet.ParquetFile(source, buffer_size=BUFFER, pre_buffer=False) as file,
+            pyarrow.parquet.ParquetFile(source, buffer_size=buffer, pre_buffer=False) as file,
         ):
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -195,7 +198,11 @@ def _open(path: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
 
 
 @contextmanager
-def _source(path: Path) -> Iterator[object]:
+def _source(path: Place) -> Iterator[object]:
+    if isinstance(path, Address):
+        with path.raw() as stream:
+            yield stream
+        return
     # Arrow takes only paths that are UTF-8.
     try:
         str(path).encode("utf-8")
@@ -206,7 +213,7 @@ def _source(path: Path) -> Iterator[object]:
         yield path
 
 
-def read_typed(path: Path) -> pa.Table:
+def read_typed(path: Place) -> pa.Table:
     """Read a whole file with the types that it has, without an index that pandas saved."""
     files = TypedFiles(path.parent, [path.name])
     columns = [name for name in files.names if name not in files.index]
@@ -214,7 +221,7 @@ def read_typed(path: Path) -> pa.Table:
     return pa.concat_tables(tables) if tables else pa.schema([files.schema.field(k) for k in columns]).empty_table()
 
 
-def _read(path: Path, columns: list[str], first: int) -> Iterator[pa.Table]:
+def _read(path: Place, columns: list[str], first: int) -> Iterator[pa.Table]:
     with _open(path) as file:
         # Whole row groups are skipped by their metadata; only the rest of the first one is read and dropped.
         skipped, groups = 0, list(range(file.num_row_groups))

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from cascade.data.readers.regular import opened, unreadable
 from cascade.errors import ConfigError
+from cascade.utils.address import Place
 
 SEPARATORS = (",", ";", "\t", "|")
 """Tried in this order; the first that divides the most lines alike is taken."""
@@ -65,7 +66,7 @@ class TableFormat:
             except LookupError:
                 raise ConfigError(f"`csv.encoding` must be a known encoding. Received {self.encoding!r}.") from None
 
-    def of(self, path: Path) -> TableFormat:
+    def of(self, path: Place) -> TableFormat:
         """Return the format of a file, with what is not given found out from its first lines.
 
         Raises
@@ -168,7 +169,7 @@ def decimal_of(lines: list[str], separator: str) -> str:
     return "," if commas and not any(_DECIMAL_POINT.fullmatch(cell) for cell in cells) else "."
 
 
-def is_text_table(path: Path) -> bool:
+def is_text_table(path: Place) -> bool:
     """Return whether the name of a file is that of a text table, compressed or not.
 
     Examples
@@ -179,7 +180,7 @@ def is_text_table(path: Path) -> bool:
     return ending(path) in TEXT_ENDINGS
 
 
-def ending(path: Path) -> str:
+def ending(path: Place) -> str:
     """Return the ending of a file in lower case, without that of a compression.
 
     Examples
@@ -194,7 +195,7 @@ def ending(path: Path) -> str:
 
 
 @contextmanager
-def unpacked(handle: BinaryIO, path: Path) -> Iterator[Any]:
+def unpacked(handle: BinaryIO, path: Place) -> Iterator[Any]:
     """Read an open file as a stream of plain bytes, unpacked where its name ends in .gz or .zst."""
     name = path.name.lower()
     try:

@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,6 +43,7 @@ from cascade.data.readers.table.parquet import TypedFiles, class_names
 from cascade.data.readers.table.table_format import TableFormat, is_text_table
 from cascade.data.readers.table.text_files import TextFiles
 from cascade.errors import DataError
+from cascade.utils.address import Place
 from cascade.utils.types import Mask
 
 logger = logging.getLogger("cascade.data")
@@ -239,7 +239,7 @@ class TableFile:
 
     Parameters
     ----------
-    path : path
+    path : path or address
     files : list of str, optional
         Files below `path`, all text or all typed; without them it is one file.
     format : TableFormat
@@ -260,7 +260,7 @@ class TableFile:
 
     def __init__(
         self,
-        path: Path,
+        path: Place,
         files: list[str] | None = None,
         format: TableFormat = PLAIN,
         source: TextSource | None = None,
@@ -269,7 +269,7 @@ class TableFile:
         self.source: TextSource | TypedFiles
         self.index: set[str] = set()
         self.cells = TextCells(format.missing, format.decimal or ".")
-        paths = [path] if files is None else [path / name for name in files]
+        paths: list[Place] = [path] if files is None else [path / name for name in files]
         if source is not None:
             self.source = source
         elif is_text_table(paths[0]) or is_json_lines(paths[0]):
@@ -283,7 +283,7 @@ class TableFile:
             self.source, self.index = typed, typed.index
         self.names, self.n_rows = self.source.names, self.source.n_rows
 
-    def place(self, row: int) -> tuple[Path, int]:
+    def place(self, row: int) -> tuple[Place, int]:
         """Return the file of a row that was read, and its number in this file."""
         starts = getattr(self.source, "starts", None) or [(0, self.path)]
         start, path = max((one for one in starts if one[0] <= row), key=lambda one: one[0])
@@ -371,7 +371,7 @@ def _features_of(table: pa.Table, columns: TableColumns, reasons: Reasons, cells
 
 
 def read_feature_table(
-    path: Path,
+    path: Place,
     roles: Roles,
     labelled: bool,
     features: tuple[str, ...] | None = None,
@@ -408,7 +408,7 @@ def read_feature_table(
 
 
 def _joined(
-    parts: list[TableRows], path: Path, columns: TableColumns, n_rows: int, names: tuple[str, ...] | None
+    parts: list[TableRows], path: Place, columns: TableColumns, n_rows: int, names: tuple[str, ...] | None
 ) -> Dataset:
     ids = np.arange(n_rows).astype(str)
     if columns.id is not None:
@@ -459,7 +459,7 @@ def _one_row_each(
     return replace(kept, ids=ids[first[order]], numbered=False), [tuple(names) for names in together]
 
 
-def _with_listed(data: Dataset, listed: list[tuple[str, ...]], names: tuple[str, ...] | None, path: Path) -> Dataset:
+def _with_listed(data: Dataset, listed: list[tuple[str, ...]], names: tuple[str, ...] | None, path: Place) -> Dataset:
     """Return the data with labels from lists: those that are named, or all that occur, in alphabetical order."""
     chosen = chosen_names(listed, names, path)
     return replace(data, Y=bits_of(listed, chosen), label_names=chosen)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
@@ -11,6 +10,7 @@ from cascade.data.readers.table.csv import CsvFile
 from cascade.data.readers.table.json_lines import JsonLinesFile, is_json_lines
 from cascade.data.readers.table.table_format import TableFormat
 from cascade.errors import DataError
+from cascade.utils.address import Place
 
 
 class TextFiles:
@@ -18,7 +18,7 @@ class TextFiles:
 
     Parameters
     ----------
-    paths : list of path
+    paths : list of path or address
     format : TableFormat
         What it does not give is found out per file, but for the decimal mark: a comma in one is that of all.
 
@@ -42,7 +42,7 @@ class TextFiles:
 
     n_rows: int | None = None
 
-    def __init__(self, paths: list[Path], format: TableFormat) -> None:
+    def __init__(self, paths: Sequence[Place], format: TableFormat) -> None:
         self.paths = paths
         self.files = [JsonLinesFile(path) if is_json_lines(path) else CsvFile(path, format) for path in paths]
         self.names = list(self.files[0].names)
@@ -56,7 +56,7 @@ class TextFiles:
                 self.names += [name for name in file.names if name not in self.names]
         self.formats = [file.format for file in self.files if isinstance(file, CsvFile)]
         self.decimal = "," if any(one.decimal == "," for one in self.formats) else "."
-        self.starts: list[tuple[int, Path]] = []
+        self.starts: list[tuple[int, Place]] = []
 
     def tables(self, columns: list[str]) -> Iterator[pa.Table]:
         """Yield all rows, with the given columns as text and the column `FAULT`."""
