@@ -49,8 +49,7 @@ def settings_for(
     if fresh or shard_rows is not None or max_rejected is not None or engine != LOCAL or workers is not None:
         options = "`--shard-rows`, `--max-rejected`, `--fresh`, `--engine` and `--workers`"
         raise ConfigError(f"{options} need `--output` to be a folder. Received `{output}`.")
-    if isinstance(output, Path):
-        check_format(output)
+    check_format(output)
     return None
 
 

@@ -9,11 +9,11 @@ import re
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from cascade.errors import ConfigError
 
@@ -25,9 +25,13 @@ BUFFER = 2**22
 """Bytes of one request: a request takes as long as reading some megabytes."""
 WHOLE = ("s3", "gcs", "abfs")
 """File systems in which an object appears when it is complete; in others it is renamed."""
+REQUESTS = 16
+"""Requests at a time."""
 VERSIONS = ("etag", "versionid", "version-id", "generation")
 """Metadata that change with the content of an object."""
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Stamp = tuple[int, int]
 """Size of a file, and its modification time in seconds: listings of some stores have no fractions."""
 
@@ -140,8 +144,8 @@ class Address:
 
     def read_bytes(self) -> bytes:
         """Return the content."""
-        with self.open() as handle:
-            return handle.read()
+        with _reaching(self), self.files.open_input_stream(self.path) as stream:
+            return bytes(stream.read())
 
     def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the content as text."""
@@ -239,6 +243,21 @@ def place_of(text: str | Path | Address) -> Place:
     if isinstance(files, LocalFileSystem):
         return Path(path)
     return Address(files, path, scheme[1].lower())
+
+
+def each(place: Place, task: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield the result of `task` for each item in order; in threads where each takes requests to a store.
+
+    Examples
+    --------
+    >>> list(each(Path("rows"), len, ["a", "bc"]))
+    [1, 2]
+    """
+    if not isinstance(place, Address):
+        yield from map(task, items)
+        return
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        yield from pool.map(task, items)
 
 
 class _Stream(io.RawIOBase):

@@ -222,7 +222,9 @@ def predict(
         str,
         typer.Option(metavar="PATH", help="Folder or s3:// for input of any size, or one file: .parquet or .csv."),
     ],
-    exams: Annotated[Path | None, typer.Option(help="Also write one row per group to this file.")] = None,
+    exams: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Also write one row per group to this file of this machine.")
+    ] = None,
     top_k: Annotated[
         int | None, typer.Option(help="Many-label model: number of most probable labels to list; default 10.")
     ] = None,
@@ -259,12 +261,11 @@ def predict(
     # Here and not by typer, whose errors repeat what was given, which may hold a secret.
     rows, target = place_of(source), place_of(output)
     settings = settings_for(target, shard_rows, max_rejected, fresh, engine, workers)
-    if exams is not None:
-        check_format(exams)
+    table = None if exams is None else check_format(place_of(exams))
     # The bars show progress, so the log has warnings only.
     show_log(quiet=True)
     roles = Roles(None, group, id, None, allow_missing)
-    summary = pipeline.run(model, rows, target, roles, exams, top_k, settings, runtime, threads)
+    summary = pipeline.run(model, rows, target, roles, table, top_k, settings, runtime, threads)
     show(summary, pipeline.text(summary), as_json)
     if summary.get("rejected"):
         raise typer.Exit(6)

@@ -11,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from cascade.errors import ConfigError, DataError
+from cascade.utils.address import Address, Place
 from cascade.utils.atomic import new_file
 
 FORMATS: dict[str, Callable[..., Any]] = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
@@ -25,8 +26,10 @@ def check_columns(label_names: tuple[str, ...]) -> None:
         raise DataError(f"label {clash[0]!r} has the name of another column of the output; rename it.")
 
 
-def check_format(path: Path) -> Path:
-    """Refuse an output file whose suffix is not that of a format."""
+def check_format(path: Place) -> Path:
+    """Refuse an output file whose suffix is not that of a format, or that is in a store."""
+    if isinstance(path, Address):
+        raise ConfigError(f"an output file must be on this machine; only folders may be addresses. Received `{path}`.")
     if path.suffix.lower() not in FORMATS:
         raise ConfigError(
             f"an output file must end in {' or '.join(FORMATS)}; a folder has no suffix. Received `{path}`."

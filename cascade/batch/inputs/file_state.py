@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from cascade.utils.address import Address, Place
-
-REQUESTS = 16
-"""Requests to a store at a time."""
+from cascade.utils.address import Address, Place, each
 
 
 def fingerprint_files(folder: Place, names: Iterable[str]) -> dict[str, Any]:
@@ -28,27 +23,20 @@ def fingerprint_files(folder: Place, names: Iterable[str]) -> dict[str, Any]:
         `files`, `bytes` and `sha256`.
     """
     digest, files, total = hashlib.sha256(), 0, 0
-    for name, size, changed in _states(folder, names):
+    for name, size, changed in each(folder, partial(_named_state, folder), names):
         # NUL cannot occur in a file name, so no name can imitate the fields that follow it.
         digest.update(os.fsencode(name) + f"\0{size}\0{changed}\n".encode())
         files, total = files + 1, total + max(size, 0)
     return {"files": files, "bytes": total, "sha256": digest.hexdigest()}
 
 
-def _states(folder: Place, names: Iterable[str]) -> Iterator[tuple[str, int, object]]:
-    if isinstance(folder, Address):
-        with ThreadPoolExecutor(REQUESTS) as pool:
-            yield from pool.map(partial(_version, folder), names)
-        return
-    for name in names:
-        yield name, *_state(folder / name)
+def _named_state(folder: Place, name: str) -> tuple[str, int, int | str]:
+    return name, *_state(folder / name)
 
 
-def _version(folder: Address, name: str) -> tuple[str, int, object]:
-    return name, *((folder / name).version() or (-1, -1))
-
-
-def _state(path: Path) -> tuple[int, int]:
+def _state(path: Place) -> tuple[int, int | str]:
+    if isinstance(path, Address):
+        return path.version() or (-1, -1)
     try:
         status = path.stat()
     except OSError:

@@ -82,12 +82,13 @@ def open_input(path: Place, roles: Roles, signature: InputSignature, gate_size: 
 
 
 def _open_address(address: Address, roles: Roles, signature: InputSignature) -> Input:
-    # A file need not be looked for: a name that ends as a table does is rarely that of a folder.
-    if is_table(address) and not address.is_dir():
-        return _open_tables(address, None, roles, signature)
-    if not address.is_dir():
-        raise DataError(f"`{address}` does not exist.") if not address.exists() else not_a_table(address)
-    return _open_tables(address, tables_at(address), roles, signature)
+    if not address.exists():
+        raise DataError(f"`{address}` does not exist.")
+    if address.is_dir():
+        return _open_tables(address, tables_at(address), roles, signature)
+    if not is_table(address):
+        raise not_a_table(address)
+    return _open_tables(address, None, roles, signature)
 
 
 def _open_file(path: Path, roles: Roles, signature: InputSignature, gate_size: int | None) -> Input:

@@ -15,7 +15,7 @@ from cascade.batch.outputs.monitor import monitored, write_monitor
 from cascade.batch.outputs.tally import Tallying
 from cascade.batch.outputs.writing import read_rows, write_tables
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.utils.address import Address, Place
+from cascade.utils.address import Address, Place, each
 from cascade.utils.atomic import sync
 from cascade.utils.locking import refuse_foreign
 
@@ -99,21 +99,15 @@ class Job:
 
     def _check_files(self, manifest: Manifest) -> None:
         # Digests, not only existence: output that was edited or cut would otherwise be mixed with new shards.
-        for name, digest in ((REJECTED, manifest.sha256_rejected), (MONITOR, manifest.sha256_monitor)):
-            if digest is not None:
-                self._check_file(name, digest)
+        wanted = {REJECTED: manifest.sha256_rejected, MONITOR: manifest.sha256_monitor}
         for number, shard in enumerate(manifest.shards):
-            self._check_file(part_name(number), shard.sha256)
+            wanted[part_name(number)] = shard.sha256
             # The files per shard are merged into one, and removed, when the job is finished.
-            if shard.sha256_rejected is not None and not manifest.finished:
-                self._check_file(rejected_name(number), shard.sha256_rejected)
-
-    def _check_file(self, name: str, wanted: str) -> None:
-        path = self.folder / name
-        if not path.exists() or digest_file(path) != wanted:
-            state = "changed after it was written" if path.exists() else "missing"
-            raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
-        self.noted[name] = _state(path)
+            if not manifest.finished:
+                wanted[rejected_name(number)] = shard.sha256_rejected
+        written = [(self.folder / name, digest) for name, digest in wanted.items() if digest is not None]
+        for name, state in each(self.folder, _checked, written):
+            self.noted[name] = state
 
     def commit(self, written: Written) -> None:
         """Append the next shard to the journal; a shard that is not in it when the process ends is computed again."""
@@ -211,6 +205,15 @@ def _state(path: Place) -> State:
     except OSError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _checked(written: tuple[Place, str]) -> tuple[str, State]:
+    """Return name and state of a file whose digest must be the given one."""
+    path, digest = written
+    if not path.exists() or digest_file(path) != digest:
+        state = "changed after it was written" if path.exists() else "missing"
+        raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
+    return path.name, _state(path)
 
 
 def _states(folder: Place, names: list[str]) -> dict[str, State]:

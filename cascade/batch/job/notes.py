@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from cascade.batch.folder import NOTES
 from cascade.batch.job.journal import Noted, line_of, read_lines
 from cascade.batch.job.manifest import Shard
 from cascade.batch.outputs.tally import Tally
-from cascade.utils.address import Address
-
-REQUESTS = 16
-"""Objects that are read at a time."""
+from cascade.utils.address import Address, each
 
 
 class Notes:
@@ -48,6 +43,5 @@ class Notes:
         """
         # By number: from shard 100,000 on, names are longer.
         names = sorted(self.path.stamps(), key=lambda name: (len(name), name))
-        with ThreadPoolExecutor(REQUESTS) as pool:
-            lines = pool.map(lambda name: (self.path / name).read_text(errors="replace"), names)
-            return read_lines(list(lines), first, self.path)
+        lines = each(self.path, lambda name: (self.path / name).read_text(errors="replace"), names)
+        return read_lines(list(lines), first, self.path)
