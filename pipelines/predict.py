@@ -81,6 +81,8 @@ def _check_many_labels(output: Place, exams: Path | None) -> None:
 
 def _check_outputs(source: Place, output: Place, exams: Path | None) -> None:
     """Refuse to overwrite the input, to write into it, or to write one output over the other."""
+    if isinstance(output, Address):
+        output.check_writable()
     # Resolved, since two paths may name one file.
     for path in (output, exams):
         if path is not None and _is_in(path, source):

@@ -24,7 +24,9 @@ SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
 BUFFER = 2**22
 """Bytes of one request: a request takes as long as reading some megabytes."""
 WHOLE = ("s3", "gcs", "abfs")
-"""File systems in which an object appears when it is complete; in others it is renamed."""
+"""File systems in which an object appears when it is complete."""
+RENAMES = ("local", "subtree")
+"""Those in which a file may be renamed over another one."""
 REQUESTS = 16
 """Requests at a time."""
 VERSIONS = ("etag", "versionid", "version-id", "generation")
@@ -171,6 +173,16 @@ class Address:
         except FileNotFoundError:
             if not missing_ok:
                 raise
+
+    def check_writable(self) -> None:
+        """Raise unless a file here appears when it is complete.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if self.files.type_name not in (*WHOLE, *RENAMES):
+            raise ConfigError(f"`--output` must be a folder, or in S3, Google or Azure storage. Received `{self}`.")
 
     def remove_folder(self) -> None:
         """Remove a folder with everything in it, if it exists."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,18 +23,22 @@ import pyarrow.feather
 import pyarrow.fs
 import pyarrow.parquet
 import pytest
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
 
 from cascade import CascadeClassifier
+from cascade.batch.inputs.opening import open_input
 from cascade.batch.job import lease as leases
 from cascade.batch.job.lease import held
 from cascade.batch.runner import Settings
 from cascade.data.readers.table.columns import Roles
+from cascade.data.signature import InputSignature
 from cascade.errors import BusyError, CascadeError, ConfigError, DataError
 from cascade.utils.address import Address, Place, place_of
 from cascade_pipelines import predict
 from cascade_pipelines.predict_batch import settings_for
+from cascade_pipelines.steps.loading import Loading, Opening
 
 ROOT = Path(__file__).parents[2]
 N, SHARD = 3000, 700
@@ -129,6 +135,41 @@ def test_one_file_of_a_store_and_exams_of_an_output_in_one(
     run(work, work / "rows" / "parquet" / "0.parquet", tmp_path / "local", tmp_path / "wanted.csv")
     assert (tmp_path / "exams.csv").read_text() == (tmp_path / "wanted.csv").read_text()
     assert content(store / "answers") == content(tmp_path / "local")
+
+
+def test_images_in_a_table_of_a_store_are_decoded(store: Address, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (6, 8, 8), np.uint8)
+    images = []
+    for number, image in enumerate(pixels):
+        target = io.BytesIO()
+        Image.fromarray(image).save(target, "PNG")
+        images.append({"bytes": target.getvalue() if number != 4 else b"none", "path": f"{number}.png"})
+    pyarrow.parquet.write_table(pa.table({"image": images, "part": list("aabbcc")}), tmp_path / "images.parquet")
+    (store / "images.parquet").put(tmp_path / "images.parquet")
+    signature = InputSignature((8, 8, 1), "uint8")
+    found, wanted = (
+        list(open_input(place, Roles(group="part"), signature).chunks(4, 0))
+        for place in (store / "images.parquet", tmp_path / "images.parquet")
+    )
+    for chunk, other in zip(found, wanted, strict=True):
+        np.testing.assert_array_equal(chunk.X, other.X)
+        assert chunk.rejected.equals(other.rejected)
+        assert list(chunk.groups) == list(other.groups)
+    assert sum(chunk.rejected.num_rows for chunk in found) == 1
+
+
+def test_a_large_row_group_is_read_in_pieces(work: Path, done: Path, store: Address, monkeypatch: Any) -> None:
+    monkeypatch.setattr("cascade.data.readers.table.parquet.AT_ONCE", 0)
+    run(work, upload(work / "rows" / "parquet", store / "rows"), store / "answers")
+    assert content(store / "answers") == content(done)
+
+
+def test_a_worker_opens_an_address_from_what_travels_to_it(work: Path, store: Address) -> None:
+    rows = upload(work / "rows" / "parquet", store / "rows")
+    opening = Opening(Loading(work / "model", None, "auto", None), rows, Roles(group="site", id="key")).absolute()
+    opened = pickle.loads(pickle.dumps(opening))()
+    assert opened.source.n_rows == N
+    assert hash(pickle.loads(pickle.dumps(opening))) == hash(opening)
 
 
 class Interruption:
@@ -318,6 +359,8 @@ def test_what_a_store_cannot_hold_is_refused_in_one_sentence(work: Path, store: 
             run(work, store / name, tmp_path / "out")
     with pytest.raises(ConfigError, match="an address needs `--output` to be a folder"):
         predict.run(work / "model", rows, tmp_path / "out.csv", Roles())
+    with pytest.raises(ConfigError, match="S3, Google or Azure storage"):
+        run(work, rows, Address(SimpleNamespace(type_name="hdfs"), "answers", "hdfs"))
     with pytest.raises(ConfigError, match="written over the input"):
         run(work, rows, rows / "answers")
     with pytest.raises(ConfigError, match="needs `--output` to be a shared folder"):

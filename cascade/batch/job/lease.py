@@ -99,7 +99,8 @@ class Lease:
 
     def _refuse_others(self) -> None:
         seen = {name: time for name, (_, time) in self.address.stamps().items() if name.startswith(LEASE)}
-        now = seen[f"{LEASE}{self.token}"]
+        # The time of this lease, which was written last.
+        now = max(seen.values(), default=0)
         for token in {name.removeprefix(LEASE).removesuffix(ALIVE) for name in seen} - {self.token}:
             objects = [f"{LEASE}{token}", f"{LEASE}{token}{ALIVE}"]
             # Without its first object a lease was taken away, and only its job has not noticed yet.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -19,8 +20,10 @@ from cascade.utils.address import Address, Place
 
 BUFFER = 2**16
 """Bytes of a column that are read at a time; without a buffer, Arrow reads the column of a whole row group."""
-ADDRESS_BUFFER = 2**21
+FAR_BUFFER = 2**21
 """The same for files of a store, where each read is a request."""
+AT_ONCE = 2**26
+"""Most bytes of a row group of a store that are read at once, with few requests for all columns."""
 BATCH = 2**13
 ENDINGS = (".parquet", *ARROW)
 
@@ -181,15 +184,13 @@ def _as_first(column: pa.ChunkedArray, kind: pa.DataType, path: Place, name: str
 
 
 @contextmanager
-def _open(path: Place) -> Iterator[pyarrow.parquet.ParquetFile]:
+def _open(path: Place, metadata: Any = None, at_once: bool = False) -> Iterator[pyarrow.parquet.ParquetFile]:
     check_regular(path)
-    buffer = ADDRESS_BUFFER if isinstance(path, Address) else BUFFER
+    buffer = FAR_BUFFER if isinstance(path, Address) else BUFFER
     try:
         # Pre-buffering would load the columns of all requested row groups into memory.
-        with (
-            _source(path) as source,
-            pyarrow.parquet.ParquetFile(source, buffer_size=buffer, pre_buffer=False) as file,
-        ):
+        options = {"metadata": metadata, "buffer_size": buffer, "pre_buffer": at_once}
+        with _source(path) as source, pyarrow.parquet.ParquetFile(source, **options) as file:
             yield file
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if is_of_machine(error):
@@ -228,9 +229,31 @@ def _read(path: Place, columns: list[str], first: int) -> Iterator[pa.Table]:
         while groups and skipped + file.metadata.row_group(groups[0]).num_rows <= first:
             skipped += file.metadata.row_group(groups.pop(0)).num_rows
         left = first - skipped
-        for batch in file.iter_batches(BATCH, row_groups=groups, columns=columns):
+        for batch in _batches(path, file, groups, columns):
             table = pa.Table.from_batches([batch]).slice(left)
             left = max(0, left - batch.num_rows)
             if table.num_rows:
                 # Arrow returns the columns in the order of the file.
                 yield table.select(columns)
+
+
+def _batches(
+    path: Place, file: pyarrow.parquet.ParquetFile, groups: list[int], columns: list[str]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of row groups; of a store, small row groups are read one by one, each with few requests."""
+    if not isinstance(path, Address) or _largest(file, groups, columns) > AT_ONCE:
+        yield from file.iter_batches(BATCH, row_groups=groups, columns=columns)
+        return
+    with _open(path, file.metadata, at_once=True) as far:
+        for group in groups:
+            yield from far.iter_batches(BATCH, row_groups=[group], columns=columns)
+
+
+def _largest(file: pyarrow.parquet.ParquetFile, groups: list[int], columns: list[str]) -> int:
+    """Return the largest number of bytes that some columns have in a row group."""
+    parts = [file.metadata.row_group(group) for group in groups]
+    # Of nested columns, such as a list, a schema names the innermost part.
+    inner = tuple(f"{name}." for name in columns)
+    paths = [file.metadata.schema.column(k).path for k in range(file.metadata.num_columns)]
+    chosen = [k for k, path in enumerate(paths) if path in columns or path.startswith(inner)]
+    return max((sum(part.column(k).total_compressed_size for k in chosen) for part in parts), default=0)
