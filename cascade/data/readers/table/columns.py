@@ -74,7 +74,8 @@ class Roles:
     uncertain: tuple[str, ...] = ()
     negative: tuple[str, ...] = ()
     unlisted_are_empty: bool = False
-    kinds: Mapping[str, Kind] = field(default_factory=dict)
+    # Left out of the hash, by which a worker process finds the model that it has loaded.
+    kinds: Mapping[str, Kind] = field(default_factory=dict, hash=False)
     drop: frozenset[str] = frozenset()
     features: tuple[str, ...] | None = None
     format: TableFormat = field(default_factory=TableFormat)
