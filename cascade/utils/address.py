@@ -249,7 +249,9 @@ def place_of(text: str | Path | Address) -> Place:
     try:
         files, path = FileSystem.from_uri(text)
     except (pa.ArrowException, ValueError, TypeError):
-        raise ConfigError(f"`{shown}` must be an address that pyarrow can open, such as s3://bucket/folder.") from None
+        raise ConfigError(
+            f"`{shown}` must be an address that pyarrow can open, such as s3://bucket/folder; write a blank as %20."
+        ) from None
     except OSError:
         raise OSError(errno.EIO, "its store cannot be reached", shown) from None
     if isinstance(files, LocalFileSystem):

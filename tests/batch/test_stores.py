@@ -39,6 +39,7 @@ from cascade.utils.address import Address, Place, place_of
 from cascade_pipelines import predict
 from cascade_pipelines.predict_batch import settings_for
 from cascade_pipelines.steps.loading import Loading, Opening
+from cascade_pipelines.steps.tables import check_format
 
 ROOT = Path(__file__).parents[2]
 N, SHARD = 3000, 700
@@ -359,6 +360,8 @@ def test_what_a_store_cannot_hold_is_refused_in_one_sentence(work: Path, store: 
             run(work, store / name, tmp_path / "out")
     with pytest.raises(ConfigError, match="an address needs `--output` to be a folder"):
         predict.run(work / "model", rows, tmp_path / "out.csv", Roles())
+    with pytest.raises(ConfigError, match="an output file must be on this machine"):
+        check_format(store / "exams.csv")
     with pytest.raises(ConfigError, match="S3, Google or Azure storage"):
         run(work, rows, Address(SimpleNamespace(type_name="hdfs"), "answers", "hdfs"))
     with pytest.raises(ConfigError, match="written over the input"):

@@ -55,7 +55,7 @@ class Job:
         clear_temporary(folder)
         earlier = self._earlier()
         if earlier is None:
-            refuse_foreign_objects(folder) if isinstance(folder, Address) else refuse_foreign(folder)
+            _refuse_foreign(folder)
         # Without a shard there is nothing to resume, so another identity needs no --fresh.
         elif fresh or not earlier.shards:
             self._remove(len(earlier.shards))
@@ -81,13 +81,14 @@ class Job:
         return earlier
 
     def _remove(self, n_shards: int) -> None:
-        # One more than is known: the files of the last shard may exist before it is in the journal.
-        for number in range(n_shards + 1):
-            self._remove_shard(number)
         if isinstance(self.folder, Address):
-            # A job that has lost its lease may have written one shard more.
+            # As listed: a job that has lost its lease may have written one shard more.
             for name in filter(OF_A_SHARD.fullmatch, self.folder.stamps()):
                 (self.folder / name).unlink(missing_ok=True)
+        else:
+            # One more than is known: the files of the last shard may exist before it is in the journal.
+            for number in range(n_shards + 1):
+                self._remove_shard(number)
         for name in (REJECTED, MONITOR):
             (self.folder / name).unlink(missing_ok=True)
         # Before the manifest of another job is written, for which these lines would count.
@@ -223,6 +224,13 @@ def _states(folder: Place, names: list[str]) -> dict[str, State]:
     found: dict[str, State] = dict(folder.stamps())
     others = [name for name in found if OF_A_SHARD.fullmatch(name) and not name.startswith("_")]
     return {name: found.get(name) for name in dict.fromkeys([*names, *others])}
+
+
+def _refuse_foreign(folder: Place) -> None:
+    if isinstance(folder, Address):
+        refuse_foreign_objects(folder)
+    else:
+        refuse_foreign(folder)
 
 
 def _refuse_other(folder: Place, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
