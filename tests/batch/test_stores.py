@@ -12,7 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier, Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +32,7 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import CascadeClassifier
 from cascade.batch.inputs.opening import open_input
 from cascade.batch.job import lease as leases
-from cascade.batch.job.lease import held
+from cascade.batch.job.lease import Lease, held
 from cascade.batch.runner import Settings
 from cascade.data.readers.table.columns import Roles
 from cascade.data.signature import InputSignature
@@ -238,6 +240,33 @@ def test_two_jobs_on_one_output_exclude_each_other(
         with pytest.raises(BusyError, match=f"another job on {os.uname().nodename}; .* blocks for 10 minutes"):
             run(work, work / "rows" / "parquet", store / "answers")
     assert run(work, work / "rows" / "parquet", store / "answers")["rows"] == N
+
+
+def test_of_jobs_that_start_at_once_never_two_have_a_lease(store: Address, tmp_path: Path) -> None:
+    rounds, together, alone = 20, Barrier(3), Lock()
+
+    def contend(machine: int) -> list[str]:
+        work, seen = tmp_path / f"machine{machine}", []
+        work.mkdir()
+        for _ in range(rounds):
+            together.wait()
+            lease = Lease(store / "answers", work)
+            try:
+                lease.take()
+                seen.append("alone" if alone.acquire(blocking=False) else "beside another")
+                time.sleep(0.01)
+                lease.check()
+                alone.release()
+            except BusyError:
+                seen.append("refused")
+            lease.release()
+            together.wait()
+        return seen
+
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = [each for seen in pool.map(contend, range(3)) for each in seen]
+    assert len(outcomes) == 3 * rounds
+    assert set(outcomes) <= {"alone", "refused"}
 
 
 def test_a_lease_that_lapsed_is_taken_over_and_its_job_ends(
