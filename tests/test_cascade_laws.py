@@ -205,7 +205,7 @@ def test_overconfident_stages_are_calibrated_on_rows_they_have_not_seen(truth: K
     """Unpruned trees are certain of every row that they were fitted on; only other rows can correct them."""
     other = KnownTruth(20_000, seed=2)
     forest = RandomForestClassifier(10, random_state=0)
-    model = CascadeClassifier(forest, forest).fit(truth.X[:20_000], truth.Y[:20_000])
+    model = CascadeClassifier(forest, forest).fit(truth.X[:10_000], truth.Y[:10_000])
     predictor = model.predictor_
     ratio = predictor.predict_proba(other.X).sum(axis=0) / other.Y.sum(axis=0)
     spread = 4 / np.sqrt(other.Y.sum(axis=0) / 5)
@@ -281,7 +281,7 @@ def test_one_label_and_one_column(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.parametrize("n_labels", [1, 2, 3])
 @pytest.mark.parametrize(
-    "labeler", [*LABELERS.values(), MLPClassifier((4,), max_iter=300), RandomForestClassifier(10)], ids=repr
+    "labeler", [*LABELERS.values(), MLPClassifier((4,), max_iter=100), RandomForestClassifier(10)], ids=repr
 )
 def test_two_labels_are_not_two_classes(labeler: object, n_labels: int) -> None:
     """Each label's probability must follow its own feature, whatever the layout of predict_proba."""

@@ -92,7 +92,7 @@ def test_sizes_that_are_no_pixels_are_refused(size: Any) -> None:
         RunConfig.model_validate({"name": "a", "data": {"path": "x", "image_size": size}})
 
 
-@pytest.mark.parametrize("fit", ["crop", "stretch"])
+@pytest.mark.parametrize("fit", ["crop", pytest.param("stretch", marks=pytest.mark.slow)])
 def test_a_model_remembers_the_frame_of_its_training(fit: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     folder = tmp_path / "images"

@@ -82,7 +82,9 @@ def test_any_is_found_on_known_entries_but_not_by_chance(truth: KnownTruth) -> N
 @pytest.mark.parametrize(
     ("negative_pool", "labeler"), [("positives", BALANCED), ("all", ONE_BY_ONE), ("gated", ONE_BY_ONE)]
 )
-@pytest.mark.parametrize("n_labels", [5, 4], ids=["with any", "without any"])
+@pytest.mark.parametrize(
+    "n_labels", [pytest.param(5, id="with any"), pytest.param(4, id="without any", marks=pytest.mark.slow)]
+)
 def test_hiding_labels_at_random_leaves_sums_right(
     truth: KnownTruth, negative_pool: str, labeler: object, n_labels: int
 ) -> None:

@@ -47,7 +47,7 @@ def rows() -> tuple[dict[str, Any], np.ndarray]:
 
 
 @pytest.mark.parametrize("kind", ["table", "gaps", "sparse", "text"])
-@pytest.mark.parametrize("case", ["plain", "weights", "missing labels"])
+@pytest.mark.parametrize("case", ["plain", pytest.param("weights", marks=pytest.mark.slow), "missing labels"])
 def test_default_models_fit_and_predict_the_same_after_loading(
     kind: str, case: str, rows: tuple[dict[str, Any], np.ndarray], tmp_path: Path
 ) -> None:

@@ -49,7 +49,11 @@ process.join(30)
     ("kind", "answer"),
     [
         ("linear", "(600, 2)"),
-        ("trees", "CascadeError: this process was forked after its parent had used boosted trees"),
+        pytest.param(
+            "trees",
+            "CascadeError: this process was forked after its parent had used boosted trees",
+            marks=pytest.mark.slow,
+        ),
         ("bags", "CascadeError: this process was forked after its parent had used boosted trees"),
         ("network", "CascadeError: this process was forked after its parent had used networks"),
     ],

@@ -398,6 +398,7 @@ def test_flat_models_of_many_labels_are_exported_too(tmp_path: Path) -> None:
         np.testing.assert_allclose(answer, wanted, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_a_job_is_another_one_in_another_runtime_or_with_other_threads(exported: Path, truth: KnownTruth) -> None:
     def settings(*options: Any) -> dict[str, Any]:
         return CascadeTables(CascadePredictor.load(exported, *options)).settings

@@ -41,6 +41,7 @@ def test_logits_are_the_mean_of_different_networks_of_which_the_first_is_a_singl
     np.testing.assert_array_equal(again.predict_log_odds(X), several.predict_log_odds(X))
 
 
+@pytest.mark.slow
 def test_a_warm_start_continues_each_network() -> None:
     X, Y = scene(90)
     model = network(2, warm_start=True, learning_rate=1e-3).fit(X, Y)

@@ -314,6 +314,7 @@ def test_a_flat_model_of_a_table_remembers_its_columns(table: Path) -> None:
     assert pyarrow.parquet.read_table(out)["id"].to_pylist()[:2] == ["r0", "r1"]
 
 
+@pytest.mark.slow
 def test_compare_takes_the_flat_model_as_base_learner(table: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(table), "--folds", "2", "--models", str(table.parent), "--json"])
     assert done.exit_code == 0, done.output

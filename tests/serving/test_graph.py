@@ -67,9 +67,8 @@ def assert_alike(answer: dict[str, Any], predictor: Any, X: np.ndarray) -> None:
 OPTIONS: dict[str, dict[str, Any]] = {
     "as it comes": {},
     "any decides": {"coherence": "any", "calibration": "beta"},
-    "labels decide": {"coherence": "labels", "calibration": "isotonic", "negative_pool": "all"},
-    "gated": {"negative_pool": "gated", "calibration": "none", "rejected": "zero"},
-    "no any": {"any_label": None, "gate_targets": "any"},
+    "labels decide": {"coherence": "labels", "calibration": "isotonic", "negative_pool": "gated"},
+    "no any": {"any_label": None, "gate_targets": "any", "calibration": "none", "rejected": "zero"},
     "no gate": {"gate": "none"},
     "balanced": {"labeler": BalancedBinaryRelevance(KerasClassifier("mlp", epochs=1), n_bags=2)},
 }
