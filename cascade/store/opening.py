@@ -75,14 +75,24 @@ def _opened(one: dict[str, Any], spec: dict[str, Any], files: ModelFiles, thread
 
 
 def check_rows_of(signature: InputSignature, *stages: Any) -> None:
-    """Refuse networks whose row shape is not that of the model."""
+    """Refuse networks whose row shape is not that of the model, and images that no network takes."""
+    shape = signature.row_shape
+    if shape is not None and len(shape) > 1 and not any(map(_has_network, stages)):
+        raise ModelRefusedError(f"the model declares rows {shape}, and none of its estimators takes images.")
+    _check_networks(shape, *stages)
+
+
+def _check_networks(shape: tuple[int, ...] | None, *stages: Any) -> None:
     for stage in stages:
-        shape = signature.row_shape
         taken = _row_shape(stage)
         # A network of images of any size has no fixed shape.
         if taken is not None and None not in taken and taken != _resized(shape, stage.image_size):
             raise ModelRefusedError(f"a network takes rows {taken}, the model rows {shape}.")
-        check_rows_of(signature, *bags_of(stage))
+        _check_networks(shape, *bags_of(stage))
+
+
+def _has_network(stage: Any) -> bool:
+    return _row_shape(stage) is not None or any(map(_has_network, bags_of(stage)))
 
 
 def _row_shape(stage: Any) -> tuple[int, ...] | None:

@@ -134,6 +134,10 @@ def column_out_of_bounds(parts: dict[str, Any]) -> dict[str, Any]:
     return parts
 
 
+def rows_before_the_first(parts: dict[str, Any]) -> dict[str, Any]:
+    return parts | {"indptr": np.array([0, -1], parts["indptr"].dtype)}
+
+
 def bomb(parts: dict[str, Any]) -> dict[str, Any]:
     return parts | {"data": np.zeros(2 * 10**7)}
 
@@ -173,6 +177,7 @@ def sparse_model() -> Any:
 BOOSTING = HistGradientBoostingClassifier(max_iter=2)
 FORGED: dict[str, tuple[Any, Change, str]] = {
     "column of a sparse array": (sparse_model(), in_array("coef_", column_out_of_bounds), "skops did not write"),
+    "rows of a sparse array": (sparse_model(), in_array("coef_", rows_before_the_first), "do not follow one another"),
     "sparse array that expands": (sparse_model(), in_array("coef_", bomb), "would expand"),
     "boosting as while it is fitted": (fitted(BOOSTING), add("_in_fit", True), "`_in_fit`, which is not listed"),
     "boosting without a width": (fitted(BOOSTING), remove("n_features_in_"), "without its attribute `n_features_in_`"),

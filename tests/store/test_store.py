@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import MultiOutputClassifier
@@ -166,6 +167,18 @@ def forge(folder: Path, **changes: object) -> None:
             body["files"][path.name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     body["sha256"] = _digest_of(body)
     (folder / "cascade.json").write_text(json.dumps(body))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_model_without_a_network_that_declares_images_is_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    model = CascadeClassifier(DummyClassifier(), DummyClassifier())
+    model.fit(rng.random((600, 4)), (rng.random((600, 2)) < 0.2).astype(int))
+    model.save(tmp_path / "model")
+    signature = json.loads((tmp_path / "model" / "cascade.json").read_text())["signature"]
+    forge(tmp_path / "model", signature={**signature, "row_shape": [4, 4, 4]})
+    with pytest.raises(ModelRefusedError, match=r"rows \(4, 4, 4\), and none of its estimators takes images"):
+        CascadePredictor.load(tmp_path / "model")
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,9 @@ class Decoder:
             )
         if data.dtype.kind not in "biuf" or {indices.dtype.kind, indptr.dtype.kind, shape.dtype.kind} != {"i"}:
             raise self._refused("a sparse array of other things than numbers")
+        # The check below passes over starts of rows where the last one is below 0.
+        if len(indptr) == 0 or indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any():
+            raise self._refused("a sparse array whose rows do not follow one another")
         # The constructor does not look at the column numbers, which compiled code follows.
         value = SPARSE[_class_of(node)]((data, indices, indptr), shape=tuple(shape.tolist()))
         value.check_format(full_check=True)
