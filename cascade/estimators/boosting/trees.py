@@ -166,7 +166,7 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : array-like or sparse matrix, shape (n, n_features_in_)
+        X : array-like or sparse matrix, shape (n, d)
             NaN where a value is missing.
 
         Returns

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class TextGraph:
     def __init__(self, graph: TokenGraph, tokens: Tokens) -> None:
         self.graph, self.tokens = graph, tokens
         self._kept: OrderedDict[bytes, Floats32] = OrderedDict()
-        self._lock = Lock()
+        self._lock = threading.Lock()
 
     def columns(self) -> int:
         """Return how many numbers a text has; the last token, and a text of the largest length, are tried."""
