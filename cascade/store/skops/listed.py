@@ -30,35 +30,37 @@ from cascade.store.skops.checks import (
 )
 from cascade.store.skops.members import (
     are_members,
-    has_terms,
     has_two_classes,
     is_balanced_bag,
-    is_binned,
     is_boosted,
     is_boosting,
     is_calibrated,
     is_chain,
     is_dummy,
-    is_encoder,
     is_estimator,
     is_forest,
-    is_of_columns,
     is_one_per_label,
     is_one_versus_rest,
     is_perceptron,
-    is_polynomial,
     is_quadratic,
     is_regression_tree,
     is_ridge,
     is_stacking,
-    is_target_encoder,
     is_tree,
-    is_vectorizer,
     is_voting,
     is_weighed,
     named_estimators,
 )
 from cascade.store.skops.texts import LARGEST_NUMBER, file_content, is_graph_encoder, is_static_encoder
+from cascade.store.skops.transformers import (
+    has_terms,
+    is_binned,
+    is_encoder,
+    is_of_columns,
+    is_polynomial,
+    is_target_encoder,
+    is_vectorizer,
+)
 
 F, C, K = "features", "classes", "outputs"
 TINY = 1e-300

@@ -10,6 +10,7 @@ import numpy as np
 
 from cascade.data.signature import InputSignature
 from cascade.errors import CascadeError, DataError, ModelRefusedError
+from cascade.estimators.encoding.words import BETWEEN
 from cascade.estimators.forking import bags_of
 from cascade.estimators.scoring import positive_proba
 from cascade.store.skops.checks import is_binary, width
@@ -151,7 +152,7 @@ def _members(estimator: Any) -> list[Any]:
 def _made(estimator: Any, columns: int | None) -> int | None:
     """Return how many columns a transformer makes, where that follows from its attributes."""
     if hasattr(estimator, "terms_"):
-        return int(estimator.terms_.count("\n")) + 1
+        return int(estimator.terms_.count(BETWEEN)) + 1
     if hasattr(estimator, "vocabulary_"):
         return len(estimator.vocabulary_)
     if hasattr(estimator, "components_"):
