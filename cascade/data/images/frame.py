@@ -111,6 +111,14 @@ class Frame:
         return self.width * self.side / longest, self.height * self.side / longest
 
 
+def frame_at(frame: Frame | None, row_shape: tuple[int, ...], size: int | None) -> Frame | None:
+    """Return the frame of rows of a shape at a network's size; without a size it is their own, if they have one."""
+    if size is None:
+        return frame
+    height, width = row_shape[:2]
+    return (frame or Frame(width, height)).at(size)
+
+
 def is_side(value: Any) -> bool:
     """Return whether a value is a number of pixels; YAML's true and false are integers for Python."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cascade.data.images.averaging import shrink
-from cascade.data.images.frame import Frame
+from cascade.data.images.frame import Frame, frame_at
 from cascade.data.readers.dicom.codestream import declared_size, run_length_size
 from cascade.data.readers.dicom.display import displayed
 from cascade.data.readers.dicom.header import (
@@ -128,13 +128,11 @@ class DicomFiles(PixelFiles[Path]):
     def decode_at(self, path: Path, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
         """Check the file, then decode, rescale and window it once, and average it down to each size."""
         channels = self.channels(path)[0]
-        frames = [self.options.frame if size is None else self._frame(size) for size in sizes]
+        frames = map(self._frame, sizes)
         return [channels if frame is None else shrink(channels, frame) for frame in frames]
 
-    def _frame(self, size: int) -> Frame:
-        """Return the frame of a network with smaller images."""
-        height, width = self.shape[1:3]
-        return (self.options.frame or Frame(width, height)).at(size)
+    def _frame(self, size: int | None) -> Frame | None:
+        return frame_at(self.options.frame, self.shape[1:], size)
 
     def channels(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return a slice in its own size, shape (height, width, windows), and which of its pixels are no padding."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.images.frame import Frame
+from cascade.data.images.frame import Frame, frame_at
 from cascade.data.readers.files import PixelFiles, attempts_at, without_bad_files
 from cascade.data.readers.image.image_file import (
     MOST_PIXELS,
@@ -146,9 +146,7 @@ class ImageFiles(PixelFiles[ImageSource]):
         return own, other
 
     def _frame(self, size: int | None) -> Frame | None:
-        """Return the frame of these rows, or of a network with smaller images."""
-        height, width = self.shape[1:3]
-        return self.frame if size is None else (self.frame or Frame(width, height)).at(size)
+        return frame_at(self.frame, self.shape[1:], size)
 
     def _decode(self, path: ImageSource, frame: Frame | None, shown: Shown) -> NDArray[np.uint8]:
         # Opened for each size, since the codec's scale is set before the pixels are decoded, and only once.
