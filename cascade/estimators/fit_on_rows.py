@@ -75,7 +75,7 @@ def _fit_pipeline(pipeline: Any, X: Any, rows: Rows, labels: LabelMatrix, extra:
     # The transformers see every row, whatever is known of its labels; the models of the last step only some.
     rows_of_x = subset(X, rows, pipeline)
     encoder = pipeline[:-1]
-    features = encoder.fit_transform(rows_of_x, encoder_target(encoder, labels)) if len(encoder) else rows_of_x
+    features = fit_encoder(encoder, rows_of_x, labels) if len(encoder) else rows_of_x
     _fit_columns(pipeline.steps[-1][1], features, np.arange(len(rows)), labels, extra)
     return pipeline
 
@@ -116,10 +116,13 @@ def as_target(estimator: Any, Y: NDArray[Any]) -> NDArray[Any]:
     return Y[:, 0] if Y.shape[1] == 1 and (tags is None or tags.single_output) else Y
 
 
-def encoder_target(encoder: Any, labels: LabelMatrix) -> NDArray[Any]:
-    """Return labels in the form that transformers take, NaN where they are missing: few transformers read a mask."""
+def fit_encoder(encoder: Any, X: Any, labels: LabelMatrix) -> Any:
+    """Fit the transformers in front of a model on rows and their labels; return what they make of the rows."""
     values: Any = labels.values
-    return as_target(encoder, values if labels.known is None else np.where(labels.known, values, np.nan))
+    # NaN where a label is missing: few transformers read a mask.
+    y = as_target(encoder, values if labels.known is None else np.where(labels.known, values, np.nan))
+    with readable_errors():
+        return encoder.fit_transform(X, y)
 
 
 def fit_with(estimator: Any, X: Any, y: Any, **extra: Any) -> ProbabilityEstimator:

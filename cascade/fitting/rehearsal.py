@@ -13,7 +13,7 @@ from cascade.data.label_matrix import LabelMatrix
 from cascade.data.rows import take
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.fit_on_rows import encoder_target, fit_labels
+from cascade.estimators.fit_on_rows import fit_encoder, fit_labels
 from cascade.fitting.stages import Stages, has_encoder
 from cascade.fitting.training_set import TrainingSet
 from cascade.rules.label_plan import LabelPlan, plan_labels
@@ -92,7 +92,7 @@ def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, is_saved: IsSa
         # A user's network may take one width only, which depends on all rows.
         few, known = np.arange(len(target)), target
     try:
-        encoded = encoder.fit_transform(take(X, few if rows is None else rows[few]), encoder_target(encoder, known))
+        encoded = fit_encoder(encoder, take(X, few if rows is None else rows[few]), known)
     except Exception:
         # As in `rehearse_model`.
         return None

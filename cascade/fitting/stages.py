@@ -16,10 +16,9 @@ from cascade.data.rows import makes_batches, take
 from cascade.errors import ConfigError
 from cascade.estimators.fit_on_rows import (
     check_takes_missing,
-    encoder_target,
+    fit_encoder,
     fit_labels,
     fresh,
-    readable_errors,
     takes_missing,
 )
 from cascade.fitting.training_set import TrainingSet
@@ -190,7 +189,8 @@ class Stages:
         encoder, (name, network) = labeler[:-1], labeler.steps[-1]
         # As in a pipeline: some encoders learn from the labels, and give a row of `fit_transform` numbers that do not
         # depend on its own labels.
-        encoded = examples.part(fit_encoder(encoder, examples, rows, plan.learned), rows)
+        made = fit_encoder(encoder, take(examples.X, rows), examples.labels.part(rows, plan.learned))
+        encoded = examples.part(made, rows)
         place = np.zeros(len(examples.labels), np.intp)
         place[rows] = np.arange(len(rows))
         # Stages of this class, since others may share fits by keys that do not name the encoder.
@@ -236,13 +236,6 @@ def take_fit(model: Any, fitted: Any) -> None:
 def has_encoder(estimator: Any) -> bool:
     """Return whether an estimator is a network behind transformers."""
     return hasattr(estimator, "steps") and len(estimator.steps) > 1 and makes_batches(estimator.steps[-1][1])
-
-
-def fit_encoder(encoder: Any, examples: TrainingSet, rows: Rows, columns: Rows) -> Any:
-    """Fit the transformers before a network on some rows and their labels `columns`; return what they make of them."""
-    labels = examples.labels.part(rows, columns)
-    with readable_errors():
-        return encoder.fit_transform(take(examples.X, rows), encoder_target(encoder, labels))
 
 
 def _check_trunk(gate: Any, labeler: Any) -> None:

@@ -28,9 +28,7 @@ from cascade.data.column_kinds import column_kinds
 from cascade.data.label_matrix import LabelMatrix
 from cascade.errors import ConfigError, DataError, ModelRefusedError, RuntimeUnavailableError
 from cascade.estimators.encoding.encoder import make_encoder
-from cascade.estimators.fit_on_rows import fit_with
-from cascade.fitting.stages import fit_encoder
-from cascade.fitting.training_set import TrainingSet
+from cascade.estimators.fit_on_rows import fit_encoder, fit_with
 from cascade.metrics import label_auroc
 from cascade.metrics.operations import operations_per_row
 from cascade.store.keras_file import save_network
@@ -119,10 +117,9 @@ def test_an_encoder_that_learns_from_labels_does_not_show_a_row_its_own() -> Non
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"site": rng.integers(0, 600, 1500).astype(str)})
     y = (rng.random((1500, 1)) < 0.2).astype(np.uint8)
-    rows, column = np.arange(0, 1500, 2), np.array([0])
-    examples = TrainingSet(X, LabelMatrix(y), ("chance",), None, None, None)
+    rows = np.arange(0, 1500, 2)
     encoder = TargetEncoder()
-    encoded = fit_encoder(encoder, examples, rows, column)
+    encoded = fit_encoder(encoder, X.iloc[rows], LabelMatrix(y[rows]))
     # A site is on one or two rows, so the mean over all of them shows the label; that of other rows does not.
     assert label_auroc(y[rows], np.clip(encoder.transform(X.iloc[rows]), 0, 1)).max() > 0.9
     assert label_auroc(y[rows], np.clip(encoded, 0, 1)).max() < 0.6
