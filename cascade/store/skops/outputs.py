@@ -10,7 +10,6 @@ import numpy as np
 
 from cascade.data.signature import InputSignature
 from cascade.errors import CascadeError, DataError, ModelRefusedError
-from cascade.estimators.encoding.words import BETWEEN
 from cascade.estimators.forking import bags_of
 from cascade.estimators.scoring import positive_proba
 from cascade.store.skops.checks import is_binary, width
@@ -152,6 +151,9 @@ def _members(estimator: Any) -> list[Any]:
 def _made(estimator: Any, columns: int | None) -> int | None:
     """Return how many columns a transformer makes, where that follows from its attributes."""
     if hasattr(estimator, "terms_"):
+        # Imported here: a model of exported networks is loaded without scikit-learn.
+        from cascade.estimators.encoding.words import BETWEEN
+
         return int(estimator.terms_.count(BETWEEN)) + 1
     if hasattr(estimator, "vocabulary_"):
         return len(estimator.vocabulary_)
