@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-from pathlib import Path
 
 from cascade.utils.address import Place
 
@@ -37,11 +35,13 @@ def rejected_name(number: int) -> str:
     return f"_rejected-{number:05d}.parquet"
 
 
+def names_of_shard(number: int) -> tuple[str, str]:
+    """Return the file names of a shard, of which the second exists where rows were rejected."""
+    return part_name(number), rejected_name(number)
+
+
 def clear_temporary(folder: Place) -> None:
-    """Remove the temporary files of a killed job and of its workers."""
+    """Remove the temporary files of a killed job."""
     for path in folder.iterdir():
         if TEMPORARY.fullmatch(path.name):
             path.unlink()
-        elif isinstance(path, Path) and WORKER_FOLDER.fullmatch(path.name):
-            # A worker whose driver has been killed may still write there for a moment.
-            shutil.rmtree(path, ignore_errors=True)

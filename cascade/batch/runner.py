@@ -11,8 +11,8 @@ from cascade.batch.engines.engine import Engine, LocalEngine, Task
 from cascade.batch.folder import rejected_name
 from cascade.batch.inputs.opening import Input
 from cascade.batch.job.job import Job
-from cascade.batch.job.lease import held
 from cascade.batch.job.manifest import Manifest
+from cascade.batch.job.opening import opened_output
 from cascade.batch.outputs.monitor import status_of
 from cascade.batch.outputs.predictions import TablePredictor
 from cascade.batch.outputs.writing import read_rows
@@ -121,12 +121,12 @@ def run_job(
     before = source.fingerprint()
     # The shard size decides which rows a file holds, so a resumed job must have the same one.
     identity = {**identity, "input": before, "settings": {**identity["settings"], "shard_rows": size}}
-    with held(folder) as (place, lease):
-        job = Job(folder, identity, settings.fresh, lease)
+    with opened_output(folder) as output:
+        job = Job(output, identity, settings.fresh)
         was_finished, done = job.manifest.finished, job.manifest.n_read
         if not was_finished:
             watcher.begin(done, source.n_rows)
-            task = Task(place, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
+            task = Task(output.work, len(job.manifest.shards), size, source.n_rows, settings.max_rejected)
             _run(job, engine or LocalEngine(source, predictor, watcher.stage), task, watcher)
             _check_end(job, source, before)
         # Also for a finished job: an earlier start may have ended before it removed its temporary files.
@@ -157,7 +157,7 @@ def _run(job: Job, engine: Engine, task: Task, watcher: Watcher) -> None:
                 _judge(job, task.max_rejected, ENOUGH_ROWS)
         except FileNotFoundError:
             # A folder that is gone is the cause of a file that cannot be made in it, and the clearer message.
-            job.check_place()
+            job.output.check()
             raise
     _judge(job, task.max_rejected, 1)
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cascade.batch.folder import part_name
+from cascade.batch.job.folder_output import FolderOutput
 from cascade.batch.job.job import Job
 from cascade.batch.job.journal import Journal
 from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_job_manifest
@@ -31,7 +32,7 @@ def commit(job: Job) -> None:
 @pytest.fixture
 def begun(tmp_path: Path) -> Path:
     """A job that was killed after some shards."""
-    job = Job(tmp_path, IDENTITY, fresh=False)
+    job = Job(FolderOutput(tmp_path), IDENTITY, fresh=False)
     for _ in range(N_SHARDS):
         commit(job)
     return job.folder
@@ -64,14 +65,14 @@ def test_a_line_that_was_changed_is_refused(damage: str, begun: Path) -> None:
     lines = Journal(begun).path.read_text().splitlines(keepends=True)
     Journal(begun).path.write_text("".join([lines[0], damage, *lines[2:]]))
     with pytest.raises(DataError, match=r"_shards\.jsonl` changed"):
-        Job(begun, IDENTITY, fresh=False)
+        Job(FolderOutput(begun), IDENTITY, fresh=False)
 
 
 def test_a_job_goes_on_and_ends_with_every_shard_in_its_manifest(begun: Path) -> None:
     found = read_job_manifest(begun)
     assert found is not None
     assert found.shards == []
-    job = Job(begun, IDENTITY, fresh=False)
+    job = Job(FolderOutput(begun), IDENTITY, fresh=False)
     assert job.manifest.n_read == sum(10 + number for number in range(N_SHARDS))
     assert Journal(begun).path.read_text() == ""
     commit(job)
@@ -83,9 +84,9 @@ def test_a_job_goes_on_and_ends_with_every_shard_in_its_manifest(begun: Path) ->
 
 def test_shards_that_stand_in_manifest_and_journal_count_once(begun: Path) -> None:
     text = Journal(begun).path.read_text()
-    manifest = Job(begun, IDENTITY, fresh=False).manifest
+    manifest = Job(FolderOutput(begun), IDENTITY, fresh=False).manifest
     Journal(begun).path.write_text(text)  # killed before it was emptied
-    assert Job(begun, IDENTITY, fresh=False).manifest.shards == manifest.shards
+    assert Job(FolderOutput(begun), IDENTITY, fresh=False).manifest.shards == manifest.shards
 
 
 def test_a_new_job_never_takes_over_lines_of_the_old_one(begun: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,5 +96,5 @@ def test_a_new_job_never_takes_over_lines_of_the_old_one(begun: Path, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(Manifest, "write", killed)
         with pytest.raises(KeyboardInterrupt):
-            Job(begun, IDENTITY, fresh=True)
-    assert Job(begun, {"model": {"sha256": "other"}}, fresh=False).manifest.shards == []
+            Job(FolderOutput(begun), IDENTITY, fresh=True)
+    assert Job(FolderOutput(begun), {"model": {"sha256": "other"}}, fresh=False).manifest.shards == []

@@ -32,7 +32,8 @@ from sklearn.multioutput import MultiOutputClassifier
 from cascade import CascadeClassifier
 from cascade.batch.inputs.opening import open_input
 from cascade.batch.job import lease as leases
-from cascade.batch.job.lease import Lease, held
+from cascade.batch.job.lease import Lease
+from cascade.batch.job.store_output import leased
 from cascade.batch.runner import Settings
 from cascade.data.readers.table.columns import Roles
 from cascade.data.signature import InputSignature
@@ -232,7 +233,7 @@ def test_an_unfinished_output_says_so(work: Path, store: Address, monkeypatch: p
 def test_two_jobs_on_one_output_exclude_each_other(
     work: Path, store: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with held(store / "answers"):
+    with leased(store / "answers"):
         with pytest.raises(BusyError, match="test://bucket/answers` is being written") as caught:
             run(work, work / "rows" / "parquet", store / "answers")
         assert caught.value.exit_status == 75
@@ -296,13 +297,12 @@ def test_a_lease_that_lapsed_is_taken_over_and_its_job_ends(
 
 def test_a_running_job_gives_signs_of_life(store: Address, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "BEAT", 0.01)
-    with held(store / "answers") as (_, lease):
-        assert lease is not None
+    with leased(store / "answers") as output:
         until = time.monotonic() + 10
         while not any(name.endswith(leases.ALIVE) for name in (store / "answers").names()):
             assert time.monotonic() < until
             time.sleep(0.01)
-        lease.check()
+        output.check()
     assert (store / "answers").names() == []
 
 

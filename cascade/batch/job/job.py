@@ -1,67 +1,55 @@
-"""A job in its folder: start, resume or start over, commit shard by shard, finish."""
+"""A job in its output: start, resume or start over, commit shard by shard, finish."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from cascade.batch.folder import MONITOR, OF_A_SHARD, REJECTED, clear_temporary, part_name, rejected_name
+from cascade.batch.folder import MONITOR, REJECTED, names_of_shard, part_name, rejected_name
 from cascade.batch.job.identity import difference
-from cascade.batch.job.journal import Journal
-from cascade.batch.job.lease import Lease, refuse_foreign_objects
-from cascade.batch.job.manifest import Manifest, Shard, digest_file, read_job_manifest
-from cascade.batch.job.notes import Notes
+from cascade.batch.job.manifest import Manifest, digest_file, read_job_manifest
+from cascade.batch.job.output import Output, State
 from cascade.batch.job.shard import Written
 from cascade.batch.outputs.monitor import monitored, write_monitor
 from cascade.batch.outputs.tally import Tallying
 from cascade.batch.outputs.writing import read_rows, write_tables
 from cascade.errors import CascadeError, ConfigError, DataError
-from cascade.utils.address import Address, Place, each
-from cascade.utils.atomic import sync
-from cascade.utils.locking import refuse_foreign
-
-State = tuple[int, ...] | None
-"""Number, size and modification time of a file; in a store without the number. None where it is missing."""
+from cascade.utils.address import Place, each
 
 
 class Job:
-    """One job in a locked folder.
+    """One job in an output that no other job may write.
 
     Parameters
     ----------
-    folder : path or address
+    output : Output
     identity : dict of dict
         Everything that the output depends on; see `Manifest.job`.
     fresh : bool
         Whether to remove the files of an earlier job instead of resuming it.
-    lease : Lease, optional
-        Lease on the address.
 
     Raises
     ------
     ConfigError
-        If the folder holds something else, or a job with another identity.
+        If the output holds something else, or a job with another identity.
     DataError
         If a file of the job is missing or was changed.
     """
 
-    def __init__(
-        self, folder: Place, identity: dict[str, dict[str, Any]], fresh: bool, lease: Lease | None = None
-    ) -> None:
-        self.folder, self.lease = folder, lease
-        self.journal = Notes(folder) if isinstance(folder, Address) else Journal(folder)
-        self.place = _place(folder)
+    def __init__(self, output: Output, identity: dict[str, dict[str, Any]], fresh: bool) -> None:
+        self.output, self.journal = output, output.journal
+        self.folder = output.place
         # State of each noted file as this process left or found it, by its name.
         self.noted: dict[str, State] = {}
-        clear_temporary(folder)
+        output.clear()
         earlier = self._earlier()
         if earlier is None:
-            _refuse_foreign(folder)
+            output.refuse_foreign()
         # Without a shard there is nothing to resume, so another identity needs no --fresh.
         elif fresh or not earlier.shards:
             self._remove(len(earlier.shards))
             earlier = None
         else:
-            _refuse_other(folder, earlier.job, identity)
+            _refuse_other(self.folder, earlier.job, identity)
             self._check_files(earlier)
         self.manifest = earlier or Manifest(identity)
         # The next shard may have files but no journal line. Computed again, it may reject nothing and would then leave
@@ -69,7 +57,7 @@ class Job:
         self._remove_shard(len(self.manifest.shards))
         if not self.manifest.finished:
             # The manifest first: if the process ends in between, journal lines of shards in the manifest are skipped.
-            self.manifest.write(folder)
+            self.manifest.write(self.folder)
             self.journal.begin()
 
     def _earlier(self) -> Manifest | None:
@@ -81,21 +69,13 @@ class Job:
         return earlier
 
     def _remove(self, n_shards: int) -> None:
-        if isinstance(self.folder, Address):
-            # As listed: a job that has lost its lease may have written one shard more.
-            for name in filter(OF_A_SHARD.fullmatch, self.folder.stamps()):
-                (self.folder / name).unlink(missing_ok=True)
-        else:
-            # One more than is known: the files of the last shard may exist before it is in the journal.
-            for number in range(n_shards + 1):
-                self._remove_shard(number)
-        for name in (REJECTED, MONITOR):
+        for name in (*self.output.names_of_shards(n_shards), REJECTED, MONITOR):
             (self.folder / name).unlink(missing_ok=True)
         # Before the manifest of another job is written, for which these lines would count.
         self.journal.remove()
 
     def _remove_shard(self, number: int) -> None:
-        for name in (part_name(number), rejected_name(number)):
+        for name in names_of_shard(number):
             (self.folder / name).unlink(missing_ok=True)
 
     def _check_files(self, manifest: Manifest) -> None:
@@ -107,45 +87,28 @@ class Job:
             if not manifest.finished:
                 wanted[rejected_name(number)] = shard.sha256_rejected
         written = [(self.folder / name, digest) for name, digest in wanted.items() if digest is not None]
-        for name, state in each(self.folder, _checked, written):
+        for name, state in each(self.folder, self._checked, written):
             self.noted[name] = state
+
+    def _checked(self, written: tuple[Place, str]) -> tuple[str, State]:
+        """Return name and state of a file whose digest must be the given one."""
+        path, digest = written
+        if not path.exists() or digest_file(path) != digest:
+            state = "changed after it was written" if path.exists() else "missing"
+            raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
+        return path.name, self.output.state(path.name)
 
     def commit(self, written: Written) -> None:
         """Append the next shard to the journal; a shard that is not in it when the process ends is computed again."""
-        self.check_place()
+        self.output.check()
         # Files first, journal second: a line in the journal promises files that are complete and synced.
-        names = self._names(len(self.manifest.shards), written.shard)
-        if written.place != self.folder:
-            self._move(written, names)
+        number = len(self.manifest.shards)
+        names = [part_name(number), *([rejected_name(number)] if written.shard.rejected else [])]
+        self.output.take(written.place, names)
         for name in names:
-            self.noted[name] = _state(self.folder / name)
-        self.journal.append(len(self.manifest.shards), written.shard, written.tally)
+            self.noted[name] = self.output.state(name)
+        self.journal.append(number, written.shard, written.tally)
         self.manifest.add(written.shard, written.tally)
-
-    def _names(self, number: int, shard: Shard) -> list[str]:
-        return [part_name(number), *([rejected_name(number)] if shard.rejected else [])]
-
-    def _move(self, written: Written, names: list[str]) -> None:
-        if isinstance(self.folder, Address):
-            for name in names:
-                (self.folder / name).put(written.place / name)
-                (written.place / name).unlink()
-            return
-        for name in names:
-            (written.place / name).replace(self.folder / name)
-        sync(self.folder)
-
-    def check_place(self) -> None:
-        """Raise if the folder was removed or replaced since the job started.
-
-        Raises
-        ------
-        CascadeError
-        """
-        if self.lease is not None:
-            self.lease.check()
-        elif _place(self.folder) != self.place:
-            raise CascadeError(f"`{self.folder}` was removed or replaced while the job ran; start the job again.")
 
     def check_noted(self) -> None:
         """Raise unless every file that was noted is still as it was: another program may have removed one.
@@ -154,8 +117,8 @@ class Job:
         ------
         CascadeError
         """
-        self.check_place()
-        found = _states(self.folder, [*self.noted])
+        self.output.check()
+        found = self.output.states([*self.noted])
         for name in found:
             if found[name] != self.noted.get(name):
                 path = self.folder / name
@@ -186,54 +149,7 @@ class Job:
         return [self.folder / rejected_name(number) for number, shard in shards if shard.rejected]
 
 
-def _place(folder: Place) -> tuple[int, int] | None:
-    """Return what identifies a folder, whatever its name; None if there is none, or it is in a store."""
-    if isinstance(folder, Address):
-        return None
-    try:
-        status = folder.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _state(path: Place) -> State:
-    """Return what changes when a file is written again; None if it is missing."""
-    if isinstance(path, Address):
-        return path.stamp()
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _checked(written: tuple[Place, str]) -> tuple[str, State]:
-    """Return name and state of a file whose digest must be the given one."""
-    path, digest = written
-    if not path.exists() or digest_file(path) != digest:
-        state = "changed after it was written" if path.exists() else "missing"
-        raise DataError(f"`{path}` is {state}; put it back, or start over with --fresh.")
-    return path.name, _state(path)
-
-
-def _states(folder: Place, names: list[str]) -> dict[str, State]:
-    """Return the states of some files; in a store also of every other part, which another job wrote."""
-    if not isinstance(folder, Address):
-        return {name: _state(folder / name) for name in names}
-    found: dict[str, State] = dict(folder.stamps())
-    others = [name for name in found if OF_A_SHARD.fullmatch(name) and not name.startswith("_")]
-    return {name: found.get(name) for name in dict.fromkeys([*names, *others])}
-
-
-def _refuse_foreign(folder: Place) -> None:
-    if isinstance(folder, Address):
-        refuse_foreign_objects(folder)
-    else:
-        refuse_foreign(folder)
-
-
-def _refuse_other(folder: Place, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
+def _refuse_other(place: Place, begun: dict[str, Any], wanted: dict[str, Any]) -> None:
     change = difference(begun, wanted)
     if change is not None:
-        raise ConfigError(f"`{folder}` holds a job that began differently: {change}; change it back, or use --fresh.")
+        raise ConfigError(f"`{place}` holds a job that began differently: {change}; change it back, or use --fresh.")

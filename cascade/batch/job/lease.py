@@ -1,26 +1,21 @@
-"""The right to write one job's output: a lock of the system for a folder, a lease for an address of a store.
+"""The right of one job to write to a store, which has no locks: a lease.
 
-A store has no locks. A lease is an object `_lock.<token>` in the output, and beside it one that the job writes again
-every minute. A lease whose objects are older than ten minutes, by the store's own clock, has lapsed.
+A lease is an object `_lock.<token>` in the output, and beside it one that the job writes again every minute. A lease
+whose objects are older than ten minutes, by the store's own clock, has lapsed.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import platform
 import secrets
-import tempfile
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from cascade.batch.folder import LEASE, MANIFEST
 from cascade.errors import BusyError, CascadeError, ConfigError
-from cascade.utils.address import Address, Place
+from cascade.utils.address import Address
 from cascade.utils.atomic import new_file
-from cascade.utils.locking import LOCK, claimed
+from cascade.utils.locking import LOCK
 
 LAPSED = 600
 """Seconds without a sign of life after which another job may take over."""
@@ -134,30 +129,6 @@ class Lease:
                 continue
 
 
-@contextmanager
-def held(folder: Place) -> Iterator[tuple[Path, Lease | None]]:
-    """Hold the right to write a job's output; yield the folder where its shards are made, and the lease on an address.
-
-    Raises
-    ------
-    BusyError, ConfigError
-    """
-    if isinstance(folder, Path):
-        with claimed(folder):
-            yield folder, None
-        return
-    with ExitStack() as stack:
-        work = _working_folder(folder)
-        try:
-            stack.enter_context(claimed(work))
-        except BusyError as error:
-            raise BusyError(f"`{folder}` is being written by another job; wait for it, or stop it.") from error
-        lease = Lease(folder, work)
-        stack.callback(lease.release)
-        lease.take()
-        yield work, lease
-
-
 def refuse_foreign_objects(address: Address) -> None:
     """Raise if a folder of a store has no job but other objects.
 
@@ -168,13 +139,3 @@ def refuse_foreign_objects(address: Address) -> None:
     names = sorted(name for name in address.names() if not name.startswith(LEASE))
     if names and MANIFEST not in names:
         raise ConfigError(f"`{address}` holds {names[0]!r} and is not a job folder; choose a new or an empty one.")
-
-
-def _working_folder(address: Address) -> Path:
-    """Return the folder of this machine for the jobs of an address; only its user can open it."""
-    base = Path(tempfile.gettempdir()) / f"cascade-{os.getuid()}"
-    base.mkdir(mode=0o700, exist_ok=True)
-    status = base.lstat()
-    if base.is_symlink() or status.st_uid != os.getuid() or status.st_mode & 0o077:
-        raise ConfigError(f"`{base}` must be a folder that only its user can open; remove it, or set TMPDIR.")
-    return base / hashlib.sha256(str(address).encode()).hexdigest()[:32]
