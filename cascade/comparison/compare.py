@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -118,25 +118,37 @@ def _on_folds(
     models: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for fold in range(int(folds.max()) + 1):
-        training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        with sharing_fits() as shared:
-            for name in [name for name in contenders if name not in errors]:
-                # A contender that fails on these data is a result; an invalid option is a mistake of the caller.
-                try:
-                    fitted = fit_on(training, contenders[name], X, Y, groups, shared)
-                    part = predict_on(testing, fitted, X, Y)
-                except ConfigError:
-                    raise
-                except (CascadeError, ValueError) as error:
-                    errors[name] = str(error).splitlines()[0]
-                    logger.warning("%s failed: %s", name, errors[name])
-                    continue
+        left = {name: contender for name, contender in contenders.items() if name not in errors}
+        for name, fitted, part in _on_fold(left, X, Y, groups, folds, fold):
+            if isinstance(part, FoldPredictions):
                 # Models of earlier folds are replaced, so that the memory of one fold is enough.
-                models[name] = fitted.model
+                models[name] = fitted
                 predictions[name].append(part)
-                took = (name, fold, part.fit_seconds, part.rows_per_second)
-                logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", *took)
+            else:
+                errors[name] = part
     return {name: parts for name, parts in predictions.items() if name not in errors}, models, errors
+
+
+def _on_fold(
+    contenders: Mapping[str, Any], X: Any, Y: Labels, groups: NDArray[Any] | None, folds: Rows, fold: int
+) -> Iterator[tuple[str, Any, FoldPredictions | str]]:
+    """Yield name, model and predictions of each contender on one fold; of one that failed None and its error."""
+    training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+    with sharing_fits() as shared:
+        for name, contender in contenders.items():
+            # A contender that fails on these data is a result; an invalid option is a mistake of the caller.
+            try:
+                fitted = fit_on(training, contender, X, Y, groups, shared)
+                part = predict_on(testing, fitted, X, Y)
+            except ConfigError:
+                raise
+            except (CascadeError, ValueError) as error:
+                sentence = str(error).splitlines()[0]
+                logger.warning("%s failed: %s", name, sentence)
+                yield name, None, sentence
+                continue
+            logger.info("%s: fold %d fitted in %.1f s, %.0f rows/s", name, fold, part.fit_seconds, part.rows_per_second)
+            yield name, fitted.model, part
 
 
 def _resampled(
@@ -206,18 +218,24 @@ Resampled = Mapping[str, tuple[Floats, Floats]]
 
 def _add_differences(rows: list[dict[str, Any]], quality: Resampled, losses: Resampled) -> None:
     """Add the paired differences of each contender to flat ones."""
-    best = best_of(REFERENCE, rows)
     for name, values, other in (
         ("difference", quality, REFERENCE),
-        ("difference_to_best_flat", quality, best),
+        ("difference_to_best_flat", quality, best_of(REFERENCE, rows)),
         ("loss_difference", losses, CALIBRATED),
     ):
-        for row in rows:
-            if other is not None and other in values and row["contender"] != other:
-                (point, draws), (flat, flat_draws) = values[row["contender"]], values[other]
-                ends = (_quantile(draws - flat_draws, q) for q in (0.025, 0.975))
-                for key, value in zip(("", "_low", "_high"), (float(point[0] - flat[0]), *ends), strict=True):
-                    row[f"{name}{key}"] = plain(value)
+        if other is not None and other in values:
+            for row in rows:
+                row |= _difference(name, row["contender"], other, values)
+
+
+def _difference(name: str, contender: str, other: str, values: Resampled) -> dict[str, float | None]:
+    """Return the paired difference of a figure to another contender, with its interval; empty for this one itself."""
+    if contender == other:
+        return {}
+    (point, draws), (flat, flat_draws) = values[contender], values[other]
+    low, high = (_quantile(draws - flat_draws, q) for q in (0.025, 0.975))
+    figures = {name: float(point[0] - flat[0]), f"{name}_low": low, f"{name}_high": high}
+    return {key: plain(value) for key, value in figures.items()}
 
 
 def _against_flat(

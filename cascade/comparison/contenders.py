@@ -89,16 +89,22 @@ def contenders(
         labelers["weighted"] = weighted
     models["flat, balanced"] = FlatClassifier(balanced, calibration=CALIBRATION, **common)
 
-    def cascade(gate: Any, labeler: Any, pool: str, **changes: Any) -> CascadeClassifier:
-        options = {**common, **cascade_options, **changes}
-        return CascadeClassifier(gate, labeler, any_label=any_label, negative_pool=pool, **options)
+    return models | _cascades(gate, labelers, multilabel, pools, common | {"any_label": any_label} | cascade_options)
 
-    for pool in pools:
-        for kind, labeler in labelers.items():
-            models[f"cascade, {kind}, {pool}"] = cascade(gate, labeler, pool)
+
+def _cascades(
+    gate: Any, labelers: dict[str, Any], multilabel: Any, pools: tuple[str, ...], options: dict[str, Any]
+) -> dict[str, CascadeClassifier]:
+    """Return a cascade per labeler and pool, and one with an exit as gate where the network can have one."""
+    models = {
+        f"cascade, {kind}, {pool}": CascadeClassifier(gate, labeler, negative_pool=pool, **options)
+        for pool in pools
+        for kind, labeler in labelers.items()
+    }
     if getattr(multilabel, "can_have_exit", False):
         # Both are one training on all rows, so there is no other pool and no gate to share.
-        models["cascade, exit"] = cascade("exit", multilabel, "all", pretrain="all", share_trunk=False)
+        with_exit = options | {"pretrain": "all", "share_trunk": False}
+        models["cascade, exit"] = CascadeClassifier("exit", multilabel, negative_pool="all", **with_exit)
     return models
 
 

@@ -54,12 +54,16 @@ def _operator(node: bytes, budget: Iterator[int]) -> str:
         elif number == 7:
             domain = _bytes(value).decode()
         elif number == 5:
-            for inner, part in _fields(_bytes(value), budget):
-                if inner in (6, 11):
-                    raise ValueError("a graph inside of an operator")
-                if inner == 5:
-                    _check_tensor(_bytes(part), budget)
+            _check_attribute(_bytes(value), budget)
     return f"{domain}.{name}" if domain else name
+
+
+def _check_attribute(attribute: bytes, budget: Iterator[int]) -> None:
+    for number, value in _fields(attribute, budget):
+        if number in (6, 11):
+            raise ValueError("a graph inside of an operator")
+        if number == 5:
+            _check_tensor(_bytes(value), budget)
 
 
 def _check_tensor(tensor: bytes, budget: Iterator[int]) -> None:
