@@ -6,6 +6,7 @@ import logging
 import os
 import random
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 # Workers that run side by side share the cores: libraries that each start a thread a core would wait for each other.
@@ -20,6 +21,8 @@ from scipy.special import expit
 
 from cascade.datasets.phantom import write_phantom
 from cascade.estimators.runtime import measure
+from cascade_pipelines.cli.app import main
+from tests.command import Done
 
 # A slow machine is no failure; the seed is fixed so that a run can be repeated.
 settings.register_profile("project", deadline=None, derandomize=True)
@@ -76,3 +79,21 @@ def png_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "png"
     write_phantom(folder, rows=64, size=32, seed=4, format="png")
     return folder
+
+
+@pytest.fixture
+def run_here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
+    """Run the command line in this process, where large libraries are imported already."""
+    logger = logging.getLogger("cascade")
+    kept = logger.handlers, logger.level
+
+    def here(*arguments: object) -> Done:
+        command = ["cascade", *map(str, arguments)]
+        monkeypatch.setattr(sys, "argv", command)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return Done(command, ended.value.code or 0, *capfd.readouterr())
+
+    yield here
+    logger.handlers, logger.level = kept

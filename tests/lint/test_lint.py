@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -27,7 +28,7 @@ from cascade.lint.implications import implications
 from cascade.lint.lint import lint, shared_groups
 from cascade.metrics.imbalance import imbalance_ratio, scumble
 from cascade.rules.thresholds.certificate import positives_needed, recall_bound
-from tests.pipelines.test_cli import run
+from tests.command import Done
 
 
 @pytest.fixture(scope="module")
@@ -126,31 +127,33 @@ def test_groups_on_both_sides_are_found() -> None:
     assert "2 groups are in both a and b (first: '3')" in finding.message
 
 
-def test_the_command_ends_with_status_5_when_asked_to(tmp_path: Path) -> None:
+def test_the_command_ends_with_status_5_when_asked_to(run_here: Callable[..., Done], tmp_path: Path) -> None:
     rows = "\n".join(f"{n / 7},{n % 4 == 0:d},{n % 6 == 0:d},p{n // 4}" for n in range(400))
     (tmp_path / "a.csv").write_text(f"f,a,b,patient\n{rows}\n")
     (tmp_path / "b.csv").write_text(f"f,a,b,patient\n{rows}\n")
     options = ["--labels", "a,b", "--group", "patient"]
-    clean = run("lint", tmp_path / "a.csv", *options)
+    clean = run_here("lint", tmp_path / "a.csv", *options)
     assert (clean.returncode, "Traceback" in clean.stderr) == (0, False), clean.stderr
     assert "provable recall" in clean.stdout
-    strict = run("lint", tmp_path / "a.csv", *options, "--fail-on", "warning", "--json")
+    strict = run_here("lint", tmp_path / "a.csv", *options, "--fail-on", "warning", "--json")
     assert strict.returncode == 5
     assert {"data", "findings"} == set(json.loads(strict.stdout))
-    leaking = run("lint", tmp_path / "a.csv", tmp_path / "b.csv", *options)
+    leaking = run_here("lint", tmp_path / "a.csv", tmp_path / "b.csv", *options)
     assert (leaking.returncode, "100 groups are in both" in leaking.stdout) == (5, True)
-    assert run("lint", tmp_path / "a.csv", *options, "--fail-on", "never").returncode == 0
-    wrong = run("lint", tmp_path / "a.csv", *options, "--fail-on", "often")
+    assert run_here("lint", tmp_path / "a.csv", *options, "--fail-on", "never").returncode == 0
+    wrong = run_here("lint", tmp_path / "a.csv", *options, "--fail-on", "often")
     assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False)
 
 
-def test_splits_that_list_their_labels_in_another_order_are_found(tmp_path: Path) -> None:
+def test_splits_that_list_their_labels_in_another_order_are_found(
+    run_here: Callable[..., Done], tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     for name, order in (("a", [0, 1]), ("b", [1, 0])):
         Y = (rng.random((60, 2)) < 0.3).astype(np.uint8)
         names = np.array(["crack", "dent"])[order]
         np.savez(tmp_path / f"{name}.npz", X=rng.random((60, 2)), Y=Y, label_names=names, groups=np.array([name] * 60))
-    found = run("lint", tmp_path / "a.npz", tmp_path / "b.npz")
+    found = run_here("lint", tmp_path / "a.npz", tmp_path / "b.npz")
     assert (found.returncode, "label-order" in found.stdout) == (5, True), found.stderr
 
 
@@ -241,7 +244,7 @@ def test_ten_thousand_labels_are_examined_without_a_table_of_all_pairs() -> None
     assert peak < 40e6
 
 
-def test_lint_reads_only_labels_and_groups_of_a_table(tmp_path: Path) -> None:
+def test_lint_reads_only_labels_and_groups_of_a_table(run_here: Callable[..., Done], tmp_path: Path) -> None:
     frame = pd.DataFrame({"text": 'two lines,\nwith a "quote"', "crack, deep": [0, 1] * 20})
     frame["when"] = pd.Timestamp("2020-01-01")
     frame["dent"], frame["part"] = [1, 0, 0, 0] * 10, np.arange(40) // 2
@@ -250,5 +253,5 @@ def test_lint_reads_only_labels_and_groups_of_a_table(tmp_path: Path) -> None:
     frame[:30].to_parquet(tmp_path / "t" / "0.parquet", index=False)
     frame[30:].to_parquet(tmp_path / "t" / "1.parquet", index=False)
     for name in ("t.csv", "t"):
-        done = run("lint", tmp_path / name, "--labels", '"crack, deep",dent', "--group", "part")
+        done = run_here("lint", tmp_path / name, "--labels", '"crack, deep",dent', "--group", "part")
         assert (done.returncode, "40 rows, 20 groups" in done.stdout) == (0, True), done.stderr

@@ -6,12 +6,11 @@ Refusals by the larger libraries are looked for in this process, since importing
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,35 +24,9 @@ from cascade.config.schema import RunConfig
 from cascade.config.yaml_file import load_config
 from cascade.data import read_data
 from cascade.errors import ConfigError
-from cascade_pipelines.cli.app import main
+from tests.command import CASCADE, Done, run
 
-CASCADE = str(Path(sys.executable).with_name("cascade"))
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
-
-
-Done = subprocess.CompletedProcess[str]
-
-
-def run(*arguments: object) -> Done:
-    return subprocess.run([CASCADE, *map(str, arguments)], capture_output=True, text=True, check=False)
-
-
-@pytest.fixture
-def run_here(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Done]]:
-    """The same in this process."""
-    logger = logging.getLogger("cascade")
-    kept = logger.handlers, logger.level
-
-    def here(*arguments: object) -> Done:
-        command = ["cascade", *map(str, arguments)]
-        monkeypatch.setattr(sys, "argv", command)
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return Done(command, ended.value.code or 0, *capfd.readouterr())
-
-    yield here
-    logger.handlers, logger.level = kept
 
 
 @pytest.fixture(scope="module")
@@ -367,7 +340,7 @@ def test_training_tells_what_it_reads(models: Path) -> None:
 WITHOUT_KERAS = """
 import sys
 sys.modules["keras"] = None
-from cascade_pipelines.cli.app import main
+from tests.command import CASCADE, Done, run
 sys.argv = ["cascade", *sys.argv[1:]]
 main()
 """
