@@ -26,6 +26,7 @@ from cascade.drift.making import training_profile
 from cascade.errors import ConfigError
 from cascade.estimators.base import MultilabelClassifier
 from cascade.estimators.defaults import default_estimator, warn_where_unsuited
+from cascade.estimators.encoding.kept_vectors import in_training
 from cascade.estimators.validation import validate_rows
 from cascade.fitting.defaults import Recipe, RecipeOptions, check_folds
 from cascade.fitting.fit import fit_crossed, fit_held_out
@@ -239,9 +240,10 @@ class CascadeClassifier(MultilabelClassifier):
         self.classes_ = self.target_form_.classes
         weight = None if sample_weight is None else check_weight(sample_weight, len(labels))
         examples = TrainingSet(X, labels, names, detected.index, group, weight)
-        for role, model in rehearse(stages, examples, is_saved):
-            warn_where_not_saved(model, role)
-        self._fit(examples, stages, recipe)
+        with in_training():
+            for role, model in rehearse(stages, examples, is_saved):
+                warn_where_not_saved(model, role)
+            self._fit(examples, stages, recipe)
         return self
 
     def _stages(self, X: Any) -> Stages:

@@ -19,6 +19,7 @@ from cascade.data.splits import grouped_holdout
 from cascade.data.targets import read_target_as_given
 from cascade.errors import ConfigError, DataError
 from cascade.estimators.base import MultilabelClassifier
+from cascade.estimators.encoding.kept_vectors import in_training
 from cascade.estimators.fit_on_rows import as_target, fit_with, fresh
 from cascade.estimators.validation import validate_rows
 from cascade.fitting.rehearsal import rehearse_model
@@ -126,13 +127,15 @@ class ManyLabelClassifier(MultilabelClassifier):
         fitting, held_out = np.flatnonzero(~held), np.flatnonzero(held)
         if not len(fitting) or not len(held_out):
             raise DataError("`groups` must hold at least two groups, since one is held out. Received one.")
-        estimator = self._fit_estimator(X, Y, fitting, groups, sample_weight)
-        calibration = _calibrated(estimator, X, Y, held_out)
+        with in_training():
+            estimator = self._fit_estimator(X, Y, fitting, groups, sample_weight)
+            calibration = _calibrated(estimator, X, Y, held_out)
+            decoding = self._decoding(decoder, estimator, calibration, X, Y, fitting, held_out)
         self.predictor_ = ManyLabelPredictor(
             estimator,
             label_names,
             calibration,
-            self._decoding(decoder, estimator, calibration, X, Y, fitting, held_out),
+            decoding,
             InputSignature.of(X),
             {"rows_fitted": len(fitting), "rows_calibrated": len(held_out), "decoder": decoder},
         )

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from cascade.errors import ConfigError, DataError
+from cascade.estimators.encoding.kept_vectors import is_training
 from cascade.estimators.encoding.texts.files import Bytes
 from cascade.utils.types import Floats32
 
@@ -78,8 +79,8 @@ class TextEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
     def fit_transform(self, X: Any, y: Any = None) -> Floats32:
         """Read the files, and return the numbers of each text; see `fit` and `transform`.
 
-        Vectors of a graph are kept for other trainings on the same texts, such as those of folds. `transform` keeps and
-        uses none, so that its time is that of new rows.
+        Vectors of a graph are kept for other trainings on the same texts, such as those of folds. Outside of a training
+        `transform` keeps and uses none, so that its time is that of new rows.
         """
         return self.fit(X)._transformed(X, training=True)
 
@@ -92,7 +93,7 @@ class TextEncoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
             If a row is no text.
         """
         check_is_fitted(self)
-        return self._transformed(X, training=False)
+        return self._transformed(X, training=is_training())
 
     def _transformed(self, X: Any, training: bool) -> Floats32:
         texts = texts_of(X)

@@ -65,7 +65,7 @@ def existing(name: str, given: Any) -> Path:
 
 def read_bytes(path: Path) -> Bytes:
     """Return the content of a file as an array, as which skops files keep it; copies of an encoder share it."""
-    return _bytes(path.resolve(), _version(path))
+    return _bytes(path.resolve(), version(path))
 
 
 def read_vectors(path: Path) -> Floats32:
@@ -78,21 +78,22 @@ def read_vectors(path: Path) -> Floats32:
     ConfigError
         If it is no matrix of finite numbers.
     """
-    return _matrix(path.resolve(), _version(path))
+    return _matrix(path.resolve(), version(path))
 
 
-def _version(path: Path) -> tuple[int, int, int]:
+def version(path: Path) -> tuple[int, int, int]:
+    """Return what changes with the content of a file."""
     about = path.stat()
     return about.st_ino, about.st_size, about.st_mtime_ns
 
 
 @lru_cache(maxsize=SHARED)
-def _bytes(path: Path, version: tuple[int, int, int]) -> Bytes:
+def _bytes(path: Path, about: tuple[int, int, int]) -> Bytes:
     return np.frombuffer(path.read_bytes(), dtype=np.uint8)
 
 
 @lru_cache(maxsize=SHARED)
-def _matrix(path: Path, version: tuple[int, int, int]) -> Floats32:
+def _matrix(path: Path, about: tuple[int, int, int]) -> Floats32:
     try:
         vectors = _vectors(path)
     except (ConfigError, ImportError):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 
 import numpy as np
 
 from cascade.errors import ConfigError
+from cascade.estimators.encoding.kept_vectors import KeptVectors
 from cascade.estimators.encoding.texts.base import blocks
 from cascade.estimators.encoding.texts.graph import TokenGraph
 from cascade.estimators.encoding.texts.tokens import Tokens
@@ -31,8 +30,7 @@ class TextGraph:
 
     def __init__(self, graph: TokenGraph, tokens: Tokens) -> None:
         self.graph, self.tokens = graph, tokens
-        self._kept: OrderedDict[bytes, Floats32] = OrderedDict()
-        self._lock = threading.Lock()
+        self._kept = KeptVectors(KEPT)
 
     def columns(self) -> int:
         """Return how many numbers a text has; the last token, and a text of the largest length, are tried."""
@@ -49,11 +47,7 @@ class TextGraph:
     def kept(self, texts: Sequence[str], columns: int) -> Floats32:
         """Return the same; vectors of earlier calls are not computed again, and those of this one are kept."""
         keys = [hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=16).digest() for text in texts]
-        made = np.empty((len(texts), columns), dtype=np.float32)
-        new = np.array([place for place, key in enumerate(keys) if not self._found(key, made[place])], dtype=np.intp)
-        made[new] = self([texts[place] for place in new], columns)
-        self._keep([keys[place] for place in new], made[new])
-        return made
+        return self._kept.complete(keys, columns, lambda new: self([texts[place] for place in new], columns))
 
     def _compute(self, texts: Sequence[str], made: Floats32) -> None:
         def work(pair: tuple[int, list[int]]) -> None:
@@ -64,20 +58,3 @@ class TextGraph:
             made[place] = vector
 
         in_threads(work, enumerate(self.tokens(texts)), min(usable_cores(), len(texts)))
-
-    def _found(self, key: bytes, row: Floats32) -> bool:
-        with self._lock:
-            kept = self._kept.get(key)
-            if kept is None:
-                return False
-            self._kept.move_to_end(key)
-        row[:] = kept
-        return True
-
-    def _keep(self, keys: Sequence[bytes], vectors: Floats32) -> None:
-        most = KEPT // max(1, vectors[:1].nbytes)
-        with self._lock:
-            for key, vector in zip(keys[-most:], vectors[-most:], strict=True):
-                self._kept[key] = vector.copy()
-            while len(self._kept) > most:
-                self._kept.popitem(last=False)
