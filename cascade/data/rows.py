@@ -137,9 +137,16 @@ def makes_batches(estimator: Any) -> bool:
     return bool(getattr(estimator, "makes_batches", False))
 
 
+def takes_views(estimator: Any) -> bool:
+    """Return whether `estimator`, or the first step of a pipeline, fetches rows by number."""
+    while hasattr(estimator, "steps") and not makes_batches(estimator):
+        estimator = estimator.steps[0][1]
+    return makes_batches(estimator)
+
+
 def subset(X: Any, rows: Rows, estimator: Any) -> Any:
     """Select rows of `X` for `estimator`: a view if it fetches rows by number, else the rows."""
-    if makes_batches(estimator) and hasattr(X, "dtype"):
+    if takes_views(estimator) and hasattr(X, "dtype"):
         return RowView(X, rows)
     return take(X, rows)
 

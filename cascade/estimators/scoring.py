@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from cascade.data.images.size import at_size
-from cascade.data.rows import BLOCK, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows, take
+from cascade.data.rows import BLOCK, RowSource, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows, take
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators.block_size import block_size
 from cascade.estimators.forking import bags_of, check_process
-from cascade.estimators.linear import LinearForm, linear_form
+from cascade.estimators.linear import LinearForm, linear_form, unwrapped
 from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.log_odds import log_odds
 from cascade.utils.threads import usable_cores
-from cascade.utils.types import Floats, ProbabilityEstimator, Rows, StageProgress
+from cascade.utils.types import Floats, Floats32, ProbabilityEstimator, Rows, StageProgress
 
 VIEWED = 8 * BLOCK
 """Rows per view. A view holds no data, and fewer views mean fewer waits for the slowest thread at the end of one."""
@@ -30,9 +30,44 @@ VIEWED = 8 * BLOCK
 
 def size_of(estimator: ProbabilityEstimator) -> int | None:
     """Return the height and width of the images that an estimator takes; None where it takes them unchanged."""
-    bags = bags_of(estimator)
-    size: int | None = size_of(bags[0]) if bags else getattr(estimator, "image_size", None)
+    inner: Any = next(iter(bags_of(estimator)), None)
+    if hasattr(estimator, "steps"):
+        inner = estimator.steps[0][1]
+    size: int | None = size_of(inner) if inner is not None else _size(estimator)
     return size
+
+
+def _size(estimator: Any) -> int | None:
+    # A frozen encoder has the size of its network, and its parameter may be left out.
+    size: int | None = getattr(estimator, "image_size_", getattr(estimator, "image_size", None))
+    return size
+
+
+class EncodedRows(RowSource):
+    """Images behind a frozen encoder, whose numbers are computed on access: a row that is padding is not encoded."""
+
+    # No batch is computed ahead in another thread: an encoder has its own, and reads images ahead.
+    in_memory = True
+
+    def __init__(self, X: Any, encoder: Any) -> None:
+        self.X, self.encoder = X, encoder
+        self.shape, self.dtype = (n_rows(X), encoder.n_columns_), np.dtype(np.float32)
+
+    def __getitem__(self, rows: Rows) -> Floats32:
+        made: Floats32 = self.encoder.transform(RowView(self.X, rows))
+        return made
+
+
+def behind_encoder(estimator: Any, X: Any) -> tuple[Any, Any]:
+    """Return what is behind a frozen encoder of images, with the rows that it takes; others as they are."""
+    steps = list(getattr(unwrapped(estimator), "steps", ()))
+    # A loaded pipeline has its transformers as a pipeline of their own.
+    while steps and hasattr(steps[0][1], "steps"):
+        steps[:1] = steps[0][1].steps
+    if len(steps) < 2 or not makes_batches(steps[0][1]):
+        return estimator, X
+    rest = steps[1][1] if len(steps) == 2 else type(unwrapped(estimator))(steps[1:])
+    return rest, EncodedRows(X, steps[0][1])
 
 
 def computed_by(estimator: Any) -> str | None:
@@ -103,6 +138,7 @@ def block_proba(
 
     Images are read at the size that the estimator takes.
     """
+    estimator, X = behind_encoder(estimator, X)
     return _in_blocks(
         lambda batch: positive_proba(estimator, batch, n_outputs), estimator, X, rows, n_outputs, progress
     )
@@ -119,6 +155,7 @@ def block_log_odds(
 
     Linear models are computed as one matrix product, without their validation of every block.
     """
+    estimator, X = behind_encoder(estimator, X)
     linear = linear_form(estimator)
     if linear is not None and linear.n_outputs == n_outputs:
         score = partial(_linear_log_odds, linear, estimator)

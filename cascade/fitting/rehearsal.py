@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 
 from cascade.data.label_matrix import LabelMatrix
-from cascade.data.rows import take
+from cascade.data.rows import subset
 from cascade.errors import ConfigError
 from cascade.estimators.balanced import BalancedBinaryRelevance
 from cascade.estimators.fit_on_rows import fit_encoder, fit_labels
@@ -22,6 +22,7 @@ from cascade.utils.types import Rows
 ROWS_PER_CLASS = 2
 """Rows of each class of each label that an estimator of unknown kind is fitted on."""
 MOST_ROWS, MOST_LABELS = 200, 50
+IMAGE_AXES = 4
 OURS = "cascade."
 IsSaved = Callable[[str], bool]
 """Whether model folders hold the class of a full name; others are tried."""
@@ -62,7 +63,7 @@ def rehearse_model(
     ConfigError
         If an option does not suit the rows or the labels, or a network does not return one logit per label.
     """
-    check_options(estimator, role)
+    check_options(estimator, role, X)
     if isinstance(estimator, BalancedBinaryRelevance):
         # One model per label and bag, each of which is saved separately.
         estimator, target = estimator.estimator, target.part(slice(None), slice(0, 1))
@@ -92,7 +93,7 @@ def _rehearse_encoded(pipeline: Any, X: Any, target: LabelMatrix, is_saved: IsSa
         # A user's network may take one width only, which depends on all rows.
         few, known = np.arange(len(target)), target
     try:
-        encoded = fit_encoder(encoder, take(X, few if rows is None else rows[few]), known)
+        encoded = fit_encoder(encoder, subset(X, few if rows is None else rows[few], encoder), known)
     except Exception:
         # As in `rehearse_model`.
         return None
@@ -114,17 +115,19 @@ def _targets(stages: Stages, examples: TrainingSet, plan: LabelPlan) -> Iterator
         yield "labeler", stages.labeler, rows, examples.labels.part(rows, plan.learned)
 
 
-def check_options(estimator: Any, role: str) -> None:
-    """Raise ConfigError for options that are refused when an estimator is fitted, also of parts of it.
+def check_options(estimator: Any, role: str, X: Any) -> None:
+    """Raise an error for options that are refused when an estimator is fitted, also of parts of it.
 
-    These are options that scikit-learn checks, and files of frozen encoders.
+    These are options that scikit-learn checks, and files of frozen encoders, which take images of a certain size.
     """
     for part in _parts(estimator):
         if hasattr(part, "files"):
             try:
-                clone(part).fit([])
+                read = clone(part).fit([])
             except ConfigError as error:
                 raise ConfigError(f"`{role}`: {error}") from error
+            if hasattr(read, "check_rows") and len(getattr(X, "shape", ())) == IMAGE_AXES:
+                read.check_rows(X)
         if isinstance(part, BaseEstimator) and hasattr(part, "_parameter_constraints"):
             try:
                 part._validate_params()
@@ -134,7 +137,11 @@ def check_options(estimator: Any, role: str) -> None:
 
 def _is_proven(estimator: Any, is_saved: IsSaved) -> bool:
     """Return whether all parts are known to be saved and loaded, without files of users."""
-    return all(_is_listed(type(part), is_saved) and not hasattr(part, "files") for part in _parts(estimator))
+    parts = _parts(estimator)
+    # A comparison shares fits by such wrappers, and saves no model.
+    if any(getattr(part, "passes_rows_on", False) for part in parts):
+        return True
+    return all(_is_listed(type(part), is_saved) and not hasattr(part, "files") for part in parts)
 
 
 def _is_listed(kind: type, is_saved: IsSaved) -> bool:

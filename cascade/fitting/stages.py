@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.utils import get_tags
 
-from cascade.data.rows import makes_batches, take
+from cascade.data.rows import makes_batches, subset
 from cascade.errors import ConfigError
 from cascade.estimators.fit_on_rows import (
     check_takes_missing,
@@ -189,7 +189,7 @@ class Stages:
         encoder, (name, network) = labeler[:-1], labeler.steps[-1]
         # As in a pipeline: some encoders learn from the labels, and give a row of `fit_transform` numbers that do not
         # depend on its own labels.
-        made = fit_encoder(encoder, take(examples.X, rows), examples.labels.part(rows, plan.learned))
+        made = fit_encoder(encoder, subset(examples.X, rows, encoder), examples.labels.part(rows, plan.learned))
         encoded = examples.part(made, rows)
         place = np.zeros(len(examples.labels), np.intp)
         place[rows] = np.arange(len(rows))

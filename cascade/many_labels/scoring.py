@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cascade.data.images.size import at_size
 from cascade.data.rows import blocks, makes_batches
 from cascade.errors import DataError
-from cascade.estimators.scoring import positive_proba, size_of
+from cascade.estimators.scoring import behind_encoder, positive_proba, size_of
 from cascade.utils.log_odds import log_odds
 from cascade.utils.types import Floats32, ProbabilityEstimator, Rows
 
@@ -22,6 +22,7 @@ MOST_ROWS = 2048
 
 def raw_chunks(estimator: ProbabilityEstimator, X: Any, rows: Rows, n_labels: int) -> Iterator[tuple[Rows, Floats32]]:
     """Yield row numbers with the estimator's corrected log-odds, float32 (m, L), before calibration."""
+    estimator, X = behind_encoder(estimator, X)
     X, size = at_size(X, size_of(estimator)), max(1, min(MOST_ROWS, ENTRIES // n_labels))
     for part, batch in blocks(X, rows, size, pad=not makes_batches(estimator)):
         z = _log_odds(estimator, batch, n_labels)[: len(part)].astype(np.float32)

@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
@@ -17,6 +16,7 @@ from keras.src.backend.common import global_state
 
 from cascade.data.images.size import check_image_size
 from cascade.errors import ModelRefusedError
+from cascade.estimators.encoding.images.archive import read_archive
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.training import check_finite
 from cascade.store.json_file import parse_json
@@ -48,8 +48,8 @@ def load_network(spec: dict[str, Any], files: ModelFiles) -> KerasClassifier:
     config = check_content(path, content)
     n_outputs = outputs_number(spec, path)
     try:
-        _check_memory(path, config, len(content), batch_size)
-        network = _loaded(content)
+        check_memory(path, config, len(content), batch_size)
+        network = read_archive(content)
     except ModelRefusedError:
         raise
     except Exception as error:
@@ -62,15 +62,6 @@ def load_network(spec: dict[str, Any], files: ModelFiles) -> KerasClassifier:
     estimator.loss_, estimator.sampling_shift_, estimator.target_form_ = outputs_from(spec, path)
     estimator.classes_ = estimator.target_form_.classes
     return estimator
-
-
-def _loaded(content: bytes) -> keras.Model:
-    """Return the network of an archive, which Keras reads from a file that nobody else can change."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
-        path.write_bytes(content)
-        # Not compiled: prediction needs no optimizer, whose config would be one more part of the file to trust.
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def check_archive(path: Path) -> Any:
@@ -128,10 +119,10 @@ def _parse_config(path: Path, content: bytes) -> Any:
         raise ModelRefusedError(f"`{path}` has a config.json that is not readable JSON.") from error
 
 
-def _check_memory(path: Path, config: Any, size: int, batch_size: int) -> None:
+def check_memory(path: Path, config: Any, size: int, batch_size: int) -> None:
     """Refuse a network with more weights than its file has bytes, or with layers that give too many numbers.
 
-    Keras would allocate both before it reads the weights.
+    Keras would allocate both before it reads the weights. `config` is what `check_content` returns.
     """
     with _shapes_alone():
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)

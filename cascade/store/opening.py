@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cascade.data.images.size import check_image_size
+from cascade.data.rows import takes_views
 from cascade.data.signature import InputSignature
 from cascade.errors import ModelRefusedError, RuntimeUnavailableError
 from cascade.estimators.forking import bags_of
@@ -92,7 +93,8 @@ def _check_networks(shape: tuple[int, ...] | None, *stages: Any) -> None:
 
 
 def _has_network(stage: Any) -> bool:
-    return _row_shape(stage) is not None or any(map(_has_network, bags_of(stage)))
+    """Return whether a network, or a frozen encoder, is what takes the rows of a stage."""
+    return _row_shape(stage) is not None or takes_views(stage) or any(map(_has_network, bags_of(stage)))
 
 
 def _row_shape(stage: Any) -> tuple[int, ...] | None:

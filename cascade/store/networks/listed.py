@@ -75,12 +75,13 @@ ONNX = {
 }
 """Operators of ONNX: without control flow (If, Loop, Scan), recurrences, random numbers and unlimited constants."""
 
-ONNX_OF_TEXTS = ONNX | {
+ONNX_OF_ENCODERS = ONNX | {
     *("ConstantOfShape", "Range", "CumSum", "GatherElements", "ScatterND", "Trilu", "Sin", "Cos", "Mod"),
     *("DynamicQuantizeLinear", "MatMulInteger", "SimplifiedLayerNormalization", "RMSNormalization"),
 }
-"""Operators of encoders of texts, whose masks and positions depend on the length of a text. The graph is tried with
-texts of the largest length, in a process with limits, before it is opened."""
+"""Operators of frozen encoders. Masks and positions of texts depend on the length of a text, and exports of image
+transformers compute shapes, too. The graph is tried with rows of the largest size, in a process with limits, before it
+is opened."""
 
 LITERT = {
     "ADD": 0,

@@ -28,6 +28,7 @@ from cascade.store.skops.checks import (
     text,
     trees,
 )
+from cascade.store.skops.images import is_image_encoder
 from cascade.store.skops.members import (
     are_members,
     has_two_classes,
@@ -192,6 +193,10 @@ LISTED: dict[str, Listed] = {
     ),
     "cascade.estimators.encoding.texts.onnx.OnnxTextEncoder": Listed(
         {"tokenizer_": file_content, "graph_": file_content, "n_columns_": size("columns")}, rule=is_graph_encoder
+    ),
+    "cascade.estimators.encoding.images.encoder.ImageEncoder": Listed(
+        {"content_": file_content, "image_size_": either(size("side"), NOTHING), "n_columns_": size("columns")},
+        rule=is_image_encoder,
     ),
     "sklearn.linear_model._logistic.LogisticRegression": LINEAR_MODEL,
     "sklearn.linear_model._logistic.LogisticRegressionCV": LINEAR_MODEL,

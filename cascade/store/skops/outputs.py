@@ -75,6 +75,9 @@ def _check_rows(stage: Any, n_outputs: int, signature: InputSignature, name: str
     try:
         if not shape and not signature.feature_names and width(_first(stage)) is not None:
             raise ModelRefusedError("it takes columns, and the model's rows are texts.")
+        taken = _first(stage)
+        if shape is not None and hasattr(taken, "check_row"):
+            taken.check_row(shape)
         flow(stage, columns)
         _rehearse(stage, n_outputs, signature)
     except CascadeError as error:
@@ -161,7 +164,7 @@ def _made(estimator: Any, columns: int | None) -> int | None:
         return int(estimator.components_.shape[0])
     if hasattr(estimator, "_n_features_outs"):
         return int(sum(estimator._n_features_outs))
-    if hasattr(estimator, "max_length"):
+    if hasattr(estimator, "max_length") or hasattr(estimator, "n_columns_"):
         return int(estimator._n_features_out)
     if hasattr(estimator, "n_output_features_"):
         return int(estimator.n_output_features_)
@@ -187,6 +190,10 @@ def _rows(stage: Any, signature: InputSignature) -> Any:
     """Return some rows such as the model takes; None where none can be made up."""
     if _has_encoder(stage):
         return None
+    taken = _first(stage)
+    if hasattr(taken, "row_shape"):
+        # An encoder of images, whose own size is bounded, as that of the manifest is not.
+        return np.random.default_rng(0).integers(0, 256, (REHEARSED, *taken.row_shape), dtype=np.uint8)
     if signature.row_shape is None:
         # Without a shape, rows are texts.
         return None if signature.feature_names else ["two words", "more words"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from cascade.errors import ConfigError, MissingExtraError, ModelRefusedError
 from cascade.store.networks.graph import check_operators
-from cascade.store.networks.listed import ONNX_OF_TEXTS
+from cascade.store.networks.listed import ONNX_OF_ENCODERS
 from cascade.store.skops.checks import Sizes
 
 GRAPH = Path("encoder.onnx")
@@ -34,7 +34,7 @@ def is_static_encoder(estimator: Any, sizes: Sizes) -> bool:
 def is_graph_encoder(estimator: Any, sizes: Sizes) -> bool:
     """Check the graph and the tokenizer; the graph is opened in another process first."""
     estimator.model = estimator.tokenizer = None
-    check_operators(GRAPH, estimator.graph_.tobytes(), "onnx", ONNX_OF_TEXTS)
+    check_operators(GRAPH, estimator.graph_.tobytes(), "onnx", ONNX_OF_ENCODERS)
     _check(estimator)
     return sizes["columns"] <= MOST_COLUMNS
 

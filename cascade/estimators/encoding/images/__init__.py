@@ -1,0 +1,1 @@
+"""How does a frozen encoder turn images into numbers? By a network in a file, and a model folder then holds it."""
