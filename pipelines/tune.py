@@ -93,7 +93,7 @@ def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[s
     if config.flat is not None:
         raise ConfigError("`flat` has no gate and no labeler to tune; give a config of a cascade.")
     if has_frozen_encoder(config.gate) or has_frozen_encoder(config.labeler.model):
-        raise ConfigError("`encoder.text`: the arithmetic of a frozen encoder is not known; use `cascade compare`.")
+        raise ConfigError("`encoder`: the arithmetic of a frozen encoder is not known; use `cascade compare`.")
     config = with_stages(config)
     # Like the runtimes below, a missing extra is an error now, and not after the data was read.
     import_optuna()

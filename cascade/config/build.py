@@ -13,6 +13,7 @@ from cascade.config.functions import import_function
 from cascade.config.models import (
     AutoGate,
     AutoModel,
+    EncoderConfig,
     ExitGate,
     KerasGate,
     KerasModel,
@@ -27,7 +28,7 @@ from cascade.data import Dataset
 from cascade.data.column_kinds import Kind, column_kinds, is_mixed
 from cascade.errors import ConfigError, MissingExtraError
 from cascade.estimators.balanced import BalancedBinaryRelevance
-from cascade.estimators.defaults import Role, default_model, encoded, named_classifier, per_label
+from cascade.estimators.defaults import Role, behind_images, default_model, encoded, named_classifier, per_label
 from cascade.estimators.encoding.encoder import is_frozen
 from cascade.estimators.network_names import NAMES
 from cascade.many_labels.classifier import ManyLabelClassifier
@@ -128,14 +129,19 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
     kinds = _kinds(data)
     if isinstance(model, KerasModel):
         return _network(model, data, kinds)
-    if len(data.X.shape) > 2:
-        raise ConfigError(f"{model.kind} takes vectors, and the data has images; use `kind: keras`.")
+    if len(data.X.shape) > 2 and not _encodes_images(model):
+        raise ConfigError(
+            f"{model.kind} takes vectors, and the data has images; use `kind: keras`, or a frozen network as "
+            "`encoder.image`."
+        )
     try:
         estimator = named_classifier(model.kind, model.options)
     except MissingExtraError:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"`options` do not suit {model.kind}: {error}") from error
+    if len(data.X.shape) > 2:
+        return _behind_images(estimator, model)
     if kinds is not None:
         return _encoded(estimator, model, kinds)
     _refuse_encoder(model)
@@ -148,7 +154,7 @@ def build_model(model: StageModel, data: Dataset, role: Role = "gate") -> Any:
 def network_name(model: KerasModel, data: Dataset) -> str:
     """Return the name of a network: that of the config, or the one for rows like those of `data`."""
     if len(data.X.shape) == 4:
-        return model.network or "cnn"
+        return model.network or ("mlp" if _encodes_images(model) else "cnn")
     is_sparse = _needs_encoder(_kinds(data) or {}) and not has_frozen_encoder(model)
     return model.network or ("embedding_bag" if is_sparse else "mlp")
 
@@ -170,6 +176,8 @@ def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) ->
     options = model.parameters()
     name = network_name(model, data)
     network = KerasClassifier(**{**options, "network": name if name in NAMES else import_function(name)})
+    if len(data.X.shape) == 4 and _encodes_images(model):
+        return _behind_images(network, model)
     if kinds is not None and _needs_encoder(kinds):
         return _encoded(network, model, kinds)
     _refuse_encoder(model)
@@ -178,14 +186,28 @@ def _network(model: KerasModel, data: Dataset, kinds: dict[str, Kind] | None) ->
 
 
 def _encoded(estimator: Any, model: KerasModel | SklearnModel, kinds: dict[str, Kind]) -> Any:
-    options = {} if model.encoder is None else model.encoder.model_dump()
+    if _encodes_images(model):
+        raise ConfigError("`encoder.image` is for images; the data is a table, so leave it out.")
+    options = {} if model.encoder is None else model.encoder.of_columns()
     return encoded(estimator, model.kind, kinds, **options)
 
 
-def has_frozen_encoder(model: Any) -> bool:
-    """Return whether a model of a config encodes texts by a frozen encoder."""
+def _encodes_images(model: Any) -> bool:
     given = getattr(model, "encoder", None)
-    return given is not None and is_frozen(given.model_dump()["text"])
+    return given is not None and given.image is not None
+
+
+def _behind_images(estimator: Any, model: Any) -> Any:
+    """Put a frozen encoder of images before an estimator."""
+    if model.encoder.of_columns() != EncoderConfig().of_columns():
+        raise ConfigError("`encoder` must have `image` alone: `text` and `categories` are for tables; leave them out.")
+    return behind_images(estimator, model.kind, **model.encoder.image.parameters())
+
+
+def has_frozen_encoder(model: Any) -> bool:
+    """Return whether a model of a config encodes texts or images by a frozen encoder."""
+    given = getattr(model, "encoder", None)
+    return given is not None and (given.image is not None or is_frozen(given.of_columns()["text"]))
 
 
 def _refuse_copies(model: StageModel, key: str, instead: str) -> None:
@@ -197,7 +219,8 @@ def _refuse_copies(model: StageModel, key: str, instead: str) -> None:
 def _refuse_encoder(model: KerasModel | SklearnModel) -> None:
     if model.encoder is not None:
         raise ConfigError(
-            "`encoder` is for tables with text, categories or dates; the data has numbers alone, so leave it out."
+            "`encoder` is for tables with text, categories or dates, and for images by its key `image`; the data has "
+            "neither, so leave it out."
         )
 
 

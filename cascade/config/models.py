@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from cascade.config.base import ConfigModel, refused_as_value
 from cascade.estimators.early_stopping import check_validation_size
 from cascade.estimators.encoding.encoder import CategoryOption, TextOption
+from cascade.estimators.encoding.images.form import Pixels
+from cascade.estimators.encoding.images.opened import NETWORKS
 from cascade.estimators.loss_options import check_loss
 from cascade.estimators.network_names import NAMES
 
@@ -81,11 +83,40 @@ TextEncoder = Annotated[
 ]
 
 
+class ImageEncoderConfig(ConfigModel):
+    """Images as the output of a frozen network, in the file of one of three formats; see `ImageEncoder`."""
+
+    onnx: str | None = Field(default=None, min_length=1)
+    litert: str | None = Field(default=None, min_length=1)
+    keras: str | None = Field(default=None, min_length=1)
+    image_size: int | None = Field(default=None, ge=1)
+    pixels: Pixels = "raw"
+
+    @model_validator(mode="after")
+    def _check_formats(self) -> Self:
+        if len(self._files()) != 1:
+            raise ValueError(f"must have one of the keys {', '.join(NETWORKS)}, each the path of a network")
+        return self
+
+    def _files(self) -> dict[str, str]:
+        return {kind: path for kind in NETWORKS if (path := getattr(self, kind)) is not None}
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the `ImageEncoder`."""
+        ((kind, path),) = self._files().items()
+        return {"model": path, "runtime": kind, "image_size": self.image_size, "pixels": self.pixels}
+
+
 class EncoderConfig(ConfigModel):
-    """How columns of text and categories become numbers, where a table has any."""
+    """How columns of text and categories become numbers, where a table has any; or images, by a frozen network."""
 
     text: TextEncoder = "tfidf"
     categories: CategoryOption | None = None
+    image: ImageEncoderConfig | None = None
+
+    def of_columns(self) -> dict[str, Any]:
+        """Return the options of the encoder of a table's columns."""
+        return self.model_dump(exclude={"image"})
 
 
 class TrainingConfig(ConfigModel):

@@ -241,8 +241,11 @@ class RunConfig(ConfigModel):
         return [model for model in models if isinstance(model, KerasModel)]
 
     def image_sizes(self) -> list[int]:
-        """Return the sizes of images that the models take, where they differ from that of the data."""
-        return [model.image_size for model in self.networks() if model.image_size is not None]
+        """Return the sizes of images that the models and their encoders take, where these name one."""
+        models: list[Any] = [self.gate, self.labeler.model] if self.flat is None else [self.flat.model]
+        encoders = [model.encoder.image for model in models if getattr(model, "encoder", None) is not None]
+        sizes = [getattr(part, "image_size", None) for part in (*models, *encoders)]
+        return [size for size in sizes if size is not None]
 
     def exported_to(self) -> tuple[str, ...]:
         """Return the runtimes that networks are exported to: those of the config, or all that are installed."""

@@ -13,6 +13,7 @@ from cascade.config.models import (
     TEXT,
     EmbeddingsConfig,
     EncoderConfig,
+    ImageEncoderConfig,
     KerasGate,
     KerasModel,
     OnnxTextConfig,
@@ -161,4 +162,6 @@ def _known_keys(error: ValidationError, parents: list[str]) -> list[str]:
         return list(EncoderConfig.model_fields)
     if parents[-2:] == ["encoder", "text"]:
         return [*EmbeddingsConfig.model_fields, *OnnxTextConfig.model_fields]
+    if parents[-2:] == ["encoder", "image"]:
+        return list(ImageEncoderConfig.model_fields)
     return [name for model in classes.get(".".join(parents), []) for name in model.model_fields]

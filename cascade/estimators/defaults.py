@@ -172,6 +172,20 @@ def encoded(estimator: Any, kind: str, kinds: Mapping[str, Kind], **options: Any
     return make_pipeline(make_encoder(kinds, dense=kind in DENSE, **options), estimator)
 
 
+def behind_images(estimator: Any, kind: str, **options: Any) -> Any:
+    """Put a frozen encoder of images before an estimator of a kind; see `ImageEncoder` for the options.
+
+    Its numbers are standardised for linear models. Trees need no scale, and networks have their own.
+    """
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from cascade.estimators.encoding.images.encoder import ImageEncoder
+
+    scaled = [] if kind in DENSE or makes_batches(estimator) else [StandardScaler()]
+    return make_pipeline(ImageEncoder(**options), *scaled, estimator)
+
+
 def warn_where_unsuited(role: Role, estimator: Any, X: Any, stacklevel: int) -> None:
     """Warn of a network on sparse rows, where the default linear model usually has the lower log loss."""
     if sparse.issparse(X) and makes_batches(estimator):
