@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
 
 from cascade.classifier import CascadeClassifier
 from cascade.comparison.flat_baseline import FlatClassifier
 from cascade.comparison.naive_recipe import NaiveRecipe
 from cascade.comparison.shared_fit import SharedFit
-from cascade.data.rows import makes_batches
+from cascade.data.rows import makes_batches, takes_views
 from cascade.estimators.balanced import BalancedBinaryRelevance
 
 REFERENCE = "flat"
@@ -68,18 +70,19 @@ def contenders(
     # All cascades have the same gate, and a flat model is the same with and without calibration: fitted once per fold.
     gate = SharedFit(gate)
     # Bags of networks may start from the gate's trunk, and a labeler network may be fine-tuned: neither is shared.
-    learner = binary if makes_batches(binary) else SharedFit(clone(binary))
-    together = MultiOutputClassifier(learner) if multilabel is None else multilabel
+    encoder, last = _encoder_of(binary)
+    learner = last if makes_batches(last) else SharedFit(clone(last))
+    together = encoder(MultiOutputClassifier(learner)) if multilabel is None else multilabel
     flat = together if multilabel is None else SharedFit(multilabel)
-    weighted = _weighted(binary) if multilabel is None else None
+    weighted = _weighted(last, encoder) if multilabel is None else None
     models: dict[str, Any] = {REFERENCE: FlatClassifier(flat, **common)}
     if weighted is not None:
         models["flat, weighted loss"] = FlatClassifier(weighted, **common)
     # Undersampling indexes and copies rows; a learner that fetches its batches by row number is given no rows to copy.
-    if not makes_batches(binary):
+    if not takes_views(binary):
         models["peer stack"] = FlatClassifier(_peer_stack(binary, random_state), **common)
     models["literal recipe"] = NaiveRecipe(gate, binary, random_state)
-    balanced = BalancedBinaryRelevance(learner, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state)
+    balanced = encoder(BalancedBinaryRelevance(learner, n_bags=n_bags, n_jobs=n_jobs, random_state=random_state))
     # A cascade is calibrated, so its log loss says something about the gate only beside a flat model that is, too.
     models[CALIBRATED] = FlatClassifier(flat, calibration=CALIBRATION, **common)
     labelers = {"multi-label": together, "balanced": balanced}
@@ -108,13 +111,24 @@ def _cascades(
     return models
 
 
-def _weighted(binary: Any) -> Any:
+def _encoder_of(binary: Any) -> tuple[Callable[[Any], Any], Any]:
+    """Return what puts the frozen encoder of images of a learner before a model, and the learner behind it.
+
+    Models of several labels or bags would otherwise have a copy for each, and encode each image as often.
+    """
+    if not takes_views(binary) or makes_batches(binary):
+        return lambda model: model, binary
+    *steps, last = (step for _, step in binary.steps)
+    return lambda model: make_pipeline(*map(clone, steps), model), last
+
+
+def _weighted(binary: Any, encoder: Callable[[Any], Any]) -> Any:
     """Return one model per label with balanced class weights; None if neither the learner nor a step of it has them."""
     # The last part of a nested name, so that the classifier within a pipeline is covered.
     names = [name for name in binary.get_params() if name.split("__")[-1] == "class_weight"]
     if not names:
         return None
-    return MultiOutputClassifier(SharedFit(clone(binary).set_params(**dict.fromkeys(names, "balanced"))))
+    return encoder(MultiOutputClassifier(SharedFit(clone(binary).set_params(**dict.fromkeys(names, "balanced")))))
 
 
 def _peer_stack(binary: Any, random_state: int) -> Any:
