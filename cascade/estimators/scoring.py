@@ -16,7 +16,7 @@ from cascade.data.rows import BLOCK, RowSource, RowView, blocks, in_parts, is_in
 from cascade.errors import CascadeError, ConfigError, DataError
 from cascade.estimators.block_size import block_size
 from cascade.estimators.forking import bags_of, check_process
-from cascade.estimators.linear import LinearForm, linear_form, unwrapped
+from cascade.estimators.linear import LinearForm, linear_form, product_of_labels, unwrapped
 from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.rules import Rules, Scores
@@ -85,13 +85,16 @@ def computed_by(estimator: Any) -> str | None:
     return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 
-def positive_proba(estimator: ProbabilityEstimator, X: Any, n_outputs: int) -> Floats:
+def positive_proba(
+    estimator: ProbabilityEstimator, X: Any, n_outputs: int, predict: Callable[[Any], Any] | None = None
+) -> Floats:
     """Return the probability of a 1 for each output; float of shape (n, n_outputs) from any of scikit-learn's layouts.
 
     Two columns may be two labels or the two classes of one label; only the number of outputs distinguishes them.
+    `predict` is a faster `estimator.predict_proba`.
     """
     try:
-        proba = estimator.predict_proba(X)
+        proba = (predict or estimator.predict_proba)(X)
     except CascadeError:
         raise
     except ValueError as error:
@@ -139,9 +142,9 @@ def block_proba(
     Images are read at the size that the estimator takes.
     """
     estimator, X = behind_encoder(estimator, X)
-    return _in_blocks(
-        lambda batch: positive_proba(estimator, batch, n_outputs), estimator, X, rows, n_outputs, progress
-    )
+    predict = product_of_labels(estimator, len(rows))
+    score = partial(positive_proba, estimator, n_outputs=n_outputs, predict=predict)
+    return _in_blocks(score, estimator, X, rows, n_outputs, progress)
 
 
 def block_log_odds(

@@ -27,8 +27,9 @@ from cascade.data.rows import BLOCK
 from cascade.errors import DataError
 from cascade.estimators.block_size import LARGE, block_size
 from cascade.estimators.encoding.encoder import make_encoder
-from cascade.estimators.linear import LARGEST, linear_form
+from cascade.estimators.linear import LARGEST, linear_form, product_of_labels
 from cascade.estimators.scoring import block_log_odds, positive_proba
+from cascade.utils.log_odds import log_odds
 
 
 def logistic() -> Any:
@@ -313,3 +314,66 @@ def test_one_text_gets_the_bits_that_it_gets_among_many(name: str) -> None:
     whole = block_log_odds(model, X, np.arange(len(X)), 1)
     for row in (*range(20), 1023, 2999):
         np.testing.assert_array_equal(block_log_odds(model, X, np.array([row]), 1)[0], whole[row])
+
+
+@pytest.fixture(scope="module")
+def labelled_texts() -> tuple[list[str], NDArray[np.int64]]:
+    rng = np.random.default_rng(1)
+    numbers = rng.zipf(1.3, size=(600, 12)) % 500
+    Y = np.column_stack([(numbers % 7 == k).any(axis=1) for k in range(3)]).astype(np.int64)
+    return [" ".join(f"word{number}" for number in row) for row in numbers], Y
+
+
+def one_by_one(model: Any, X: Any) -> NDArray[np.float64]:
+    """Probabilities as scikit-learn computes them, a label at a time."""
+    proba = model.predict_proba(X)
+    return np.column_stack([each[:, 1] for each in proba]) if isinstance(proba, list) else np.asarray(proba)
+
+
+@pytest.mark.parametrize("wrapper", [MultiOutputClassifier, OneVsRestClassifier])
+def test_the_product_of_sparse_rows_has_the_bits_of_single_models(wrapper: Any, labelled_texts: Any) -> None:
+    X, Y = labelled_texts
+    pipeline = make_pipeline(TfidfVectorizer(), wrapper(logistic())).fit(X, Y)
+    encoded = pipeline[:-1].transform(X)
+    for model, rows in ((pipeline, X), (pipeline[-1], encoded)):
+        predict = product_of_labels(model, len(X))
+        assert predict is not None
+        np.testing.assert_array_equal(predict(rows), one_by_one(model, rows))
+    found = block_log_odds(pipeline, X, np.arange(len(X)), 3)
+    np.testing.assert_array_equal(found, log_odds(one_by_one(pipeline, X)))
+
+
+def test_rows_for_which_a_product_is_rounded_otherwise_go_to_the_models(labelled_texts: Any) -> None:
+    X, Y = labelled_texts
+    model = MultiOutputClassifier(logistic()).fit(TfidfVectorizer().fit_transform(X), Y)
+    rows = TfidfVectorizer().fit_transform(X)
+    predict = product_of_labels(model, len(X))
+    assert predict is not None
+    for given in (rows.toarray(), rows.tocsc(), rows.astype(np.float32)):
+        np.testing.assert_array_equal(predict(given)[2], model.predict_proba(given)[2])
+    with pytest.raises(ValueError, match="features"):
+        predict(rows[:, :-1])
+    rows.data[0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        predict(rows)
+
+
+def test_few_rows_or_other_models_have_no_product(labelled_texts: Any) -> None:
+    X, Y = labelled_texts
+    encoder = TfidfVectorizer(ngram_range=(1, 2)).fit(X)
+    model = MultiOutputClassifier(logistic()).fit(encoder.transform(X), Y)
+    assert product_of_labels(model, 1) is None
+    assert product_of_labels(model, len(X)) is not None
+    assert product_of_labels(MultiOutputClassifier(logistic()).fit(encoder.transform(X), Y[:, :1]), len(X)) is None
+    assert product_of_labels(MultiOutputClassifier(Halfway()).fit(encoder.transform(X), Y), len(X)) is None
+    # An attribute of scikit-learn before 1.8, with which two classes have a softmax.
+    model.estimators_[1].multi_class = "multinomial"
+    assert product_of_labels(model, len(X)) is None
+    assert linear_form(model) is None
+
+
+class Halfway(LogisticRegression):  # type: ignore[misc]
+    """A model that changes what it inherits."""
+
+    def predict_proba(self, X: Any) -> Any:
+        return super().predict_proba(X) / 2 + 0.25

@@ -155,7 +155,7 @@ def _made(estimator: Any, columns: int | None) -> int | None:
     """Return how many columns a transformer makes, where that follows from its attributes."""
     if hasattr(estimator, "terms_"):
         # Imported here: a model of exported networks is loaded without scikit-learn.
-        from cascade.estimators.encoding.words import BETWEEN
+        from cascade.estimators.encoding.splitting import BETWEEN
 
         return int(estimator.terms_.count(BETWEEN)) + 1
     if hasattr(estimator, "vocabulary_"):

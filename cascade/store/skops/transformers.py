@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cascade.estimators.encoding.words import BETWEEN
+from cascade.estimators.encoding.splitting import BETWEEN
 from cascade.store.skops.checks import Sizes
 
 MOST_COLUMNS = 2**16
