@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from cascade.batch.inputs.chunk import Chunk, sift
+from cascade.batch.inputs.chunk import Chunk, row_numbers, sift
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.readers.table.finite import invalid_rows
 
@@ -52,7 +51,7 @@ class ArrayInput:
         n = self.X.shape[0]
         for start in range(first, n, size):
             part = slice(start, min(start + size, n))
-            ids = np.arange(part.start, part.stop).astype(str) if self.ids is None else self.ids[part]
+            ids = row_numbers(part.start, part.stop) if self.ids is None else self.ids[part]
             groups = None if self.groups is None else self.groups[part]
             # A slice, not row numbers: of an array it is a view.
             X = self.X[part]

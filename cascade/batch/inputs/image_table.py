@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.batch.inputs.chunk import Chunk, divide
+from cascade.batch.inputs.chunk import Chunk, divide, row_numbers
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.batch.inputs.images import reason_below
 from cascade.data.readers.files import AHEAD
@@ -66,7 +66,7 @@ class ImageTableInput:
             if not n:
                 return
             ids = None if part is None else part.ids
-            ids = np.arange(start, start + n).astype(str) if ids is None else ids
+            ids = row_numbers(start, start + n) if ids is None else ids
             yield divide(X, ids, None if part is None else part.groups, reasons, start)
             start += n
 

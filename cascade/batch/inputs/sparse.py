@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from cascade.batch.inputs.chunk import Chunk, sift
+from cascade.batch.inputs.chunk import Chunk, row_numbers, sift
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.readers.sparse.reading import mark_invalid, refuse_columns
 from cascade.data.readers.sparse.rows import SparseFile
@@ -46,5 +44,5 @@ class SparseInput:
         for part in self.file.parts(size, first):
             mark_invalid(part, self.roles)
             n = len(part.reasons)
-            yield sift(part.X, np.arange(start, start + n).astype(str), None, part.reasons, start)
+            yield sift(part.X, row_numbers(start, start + n), None, part.reasons, start)
             start += n

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from cascade.batch.inputs.chunk import Chunk, sift
+from cascade.batch.inputs.chunk import Chunk, row_numbers, sift
 from cascade.batch.inputs.file_state import fingerprint_files
 from cascade.data.readers.table.columns import Roles
 from cascade.data.readers.table.tables import TableColumns, TableFile
@@ -46,6 +44,6 @@ class TableInput:
         start = first
         for part in self.table.parts(self.columns, size, first):
             n = len(part.reasons)
-            ids = np.arange(start, start + n).astype(str) if part.ids is None else part.ids
+            ids = row_numbers(start, start + n) if part.ids is None else part.ids
             yield sift(part.X, ids, part.groups, part.reasons, start)
             start += n

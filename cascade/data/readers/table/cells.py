@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,9 @@ MOST_SHOWN = 20
 """Characters of a cell in a message."""
 MOST_NAME = 1024
 """Characters of a group or identifier."""
+PLAIN_NAME = "^([A-Za-z][!-~]*|[!-*,-~]*[!-*,-/1-~]|[1-9][0-9]*)$"
+"""Names that are canonical unless they mean that one is missing. They have no blanks, and are not numbers or times with
+a part that one of several spellings leaves out: these begin with a digit or a sign, and end in 0 or have a plus."""
 TRUTH = {"true": 1.0, "false": 0.0}
 EMPTY_FEATURE, EMPTY_LABEL, NO_NUMBER = "is empty or NaN", "is an empty label", "not a number"
 NOT_UTF8 = "is not UTF-8"
@@ -164,6 +167,23 @@ def numbers_of(column: pa.ChunkedArray, role: str, reasons: Reasons, cells: Text
     return values
 
 
+def matrix_of(table: pa.Table, names: Sequence[str], reasons: Reasons, cells: TextCells = PLAIN_CELLS) -> Floats:
+    """Return columns of features as numbers, float of shape (n, len(names)); see `numbers_of`."""
+    X = np.empty((table.num_rows, len(names)))
+    floats = [name for name in names if pa.types.is_floating(table[name].type)]
+    start = 0
+    # Part by part: a part of all columns fits into the processor's cache, and is not copied in between.
+    for batch in table.select(floats).to_batches():
+        rows = slice(start, start + batch.num_rows)
+        for name, column in zip(floats, batch.columns, strict=True):
+            X[rows, names.index(name)] = column.to_numpy(zero_copy_only=False)
+        start = rows.stop
+    for place, name in enumerate(names):
+        if name not in floats:
+            X[:, place] = numbers_of(table[name], f"feature {name!r}", reasons, cells)
+    return X
+
+
 def _to_float(column: pa.ChunkedArray) -> Floats:
     kind = column.type
     if pa.types.is_decimal(kind) or pa.types.is_null(kind):
@@ -299,21 +319,34 @@ def _moment(text: str) -> np.datetime64 | None:
 
 def names_of(column: pa.ChunkedArray, name: str, reasons: Reasons) -> Names:
     """Return the canonical text of groups or identifiers, "" where one is missing, which gets a reason."""
-    column = plain(column)
-    kind = column.type
-    if pa.types.is_floating(kind):
-        values: Any = column.to_numpy()
-    elif pa.types.is_temporal(kind) or pa.types.is_integer(kind):
-        # Nanoseconds have no Python type, and texts of integers are made faster by Arrow.
-        values = column.cast(pa.string()).to_pylist()
-    else:
-        values = column.to_pylist()
-    named = canonical_names(values)
-    absent = np.array([value is None for value in named], dtype=bool)
+    named = _canonical_texts(plain(column))
+    absent = named == None  # noqa: E711 - compared element by element
     give(reasons, absent, f"column {name!r} is empty")
     named[absent] = ""
     # Arrays of text take the memory of the longest one for each row.
-    too_long = np.array([len(value) > MOST_NAME for value in named], dtype=bool)
+    too_long = np.fromiter(map(len, named), np.int64, len(named)) > MOST_NAME
     give(reasons, too_long, f"column {name!r} has more than {MOST_NAME} characters")
     named[too_long] = ""
     return named
+
+
+def _canonical_texts(column: pa.ChunkedArray) -> Names:
+    """Return the canonical text of each value, None where it is missing."""
+    kind = column.type
+    if pa.types.is_floating(kind):
+        return canonical_names(column.to_numpy())
+    if pa.types.is_temporal(kind) or pa.types.is_integer(kind) or pa.types.is_string_view(kind):
+        # Nanoseconds have no Python type, texts of integers are made faster by Arrow, and views know few functions.
+        column = column.cast(pa.string())
+    elif not is_text(kind):
+        return canonical_names(column.to_pylist())
+    named = np.array(column.to_numpy(zero_copy_only=False), dtype=object)
+    # Nearly all names are plain; of the others, each is brought into its form.
+    is_plain = pc.fill_null(pc.match_substring_regex(column, PLAIN_NAME), False).to_numpy()
+    rest = np.flatnonzero(~np.asarray(is_plain, dtype=bool) | _are_missing(column))
+    named[rest] = canonical_names(named[rest])
+    return named
+
+
+def _are_missing(column: pa.ChunkedArray) -> Mask:
+    return np.asarray(pc.is_in(column, pa.array(sorted(MISSING), column.type)).to_numpy(), dtype=bool)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from itertools import chain, dropwhile
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from cascade.data.names import MISSING
 from cascade.data.readers.regular import opened
+from cascade.data.readers.table.cells import Reasons, TextCells, is_text, numbers_of
 from cascade.data.readers.table.columns import check_names
 from cascade.data.readers.table.csv_records import RecordReader, Records, cells_of, lines_of
 from cascade.data.readers.table.preamble import is_spaced, without_comments
@@ -61,14 +64,17 @@ class CsvFile:
         rows = [cells_of(line, self.separator, self.spaced) for line in lines[:10] if line]
         return bool(rows) and all(cells is not None and len(cells) == len(self.names) - 1 for cells in rows)
 
-    def tables(self, columns: list[str]) -> Iterator[pa.Table]:
-        """Yield all rows, with the given columns as text and the column `FAULT`; a malformed line has only a fault."""
+    def tables(self, columns: list[str], numbers: Collection[str] = ()) -> Iterator[pa.Table]:
+        """Yield all rows, with the given columns as text and the column `FAULT`; a malformed line has only a fault.
+
+        The columns `numbers` are floats in those tables in which each of their cells is a number or missing.
+        """
         with self._opened() as (_, blocks):
             first = next(blocks, [])
             reader = RecordReader(len(self.names), first, self.separator, self.spaced)
             for lines in chain([first], blocks):
-                yield self._table(reader.read(lines), columns)
-            yield self._table(reader.finish(), columns)
+                yield self._table(reader.read(lines), columns, numbers)
+            yield self._table(reader.finish(), columns, numbers)
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[bytes, Iterator[list[bytes]]]]:
@@ -83,9 +89,9 @@ class CsvFile:
             n_lines = _header_lines(first, self.separator)
             yield b"\n".join(first[:n_lines]), chain([first[n_lines:]], blocks)
 
-    def _table(self, records: Records, columns: list[str]) -> pa.Table:
+    def _table(self, records: Records, columns: list[str], numbers: Collection[str]) -> pa.Table:
         reasons = records.reasons
-        table = _parsed(records.valid, self.names, columns, self.separator)
+        table = self._parsed(records.valid, columns, numbers)
         # The promise is that no row gets lost, whatever two parsers understand.
         if table.num_rows != len(records.valid):
             raise CascadeError(f"`{self.path}` must give {len(records.valid)} rows. Received {table.num_rows}.")
@@ -95,11 +101,25 @@ class CsvFile:
             table = table.take(pa.array([next(places) if why is None else None for why in reasons], pa.int64()))
         texts = []
         for name in columns:
-            cells, invalid = _decoded(table[name])
+            cells, invalid = (table[name], []) if pa.types.is_floating(table[name].type) else _decoded(table[name])
             texts.append(cells)
             for row in invalid:
                 reasons[row] = reasons[row] or f"column {name!r} is not UTF-8"
         return pa.table([*texts, pa.array(reasons, pa.string())], names=[*columns, FAULT])
+
+    def _parsed(self, records: list[bytes], columns: list[str], numbers: Collection[str]) -> pa.Table:
+        """Parse records into columns of bytes, and of floats where that says the same."""
+        if numbers:
+            missing = MISSING.union(self.format.missing)
+            try:
+                table = _parsed(records, self.names, columns, self.separator, numbers, missing)
+            except pa.ArrowInvalid:
+                # Arrow does not say which cells are no numbers, or trims other blanks.
+                table = None
+            # Arrow takes further spellings for NaN, which are no missing cells.
+            if table is not None and not any(_has_nan(table[name]) for name in numbers):
+                return table
+        return _parsed(records, self.names, columns, self.separator)
 
 
 def _is_blank(line: bytes) -> bool:
@@ -144,11 +164,18 @@ def _names(header: bytes, path: Place, separator: bytes, spaced: bool) -> list[s
     return names
 
 
-def _parsed(records: list[bytes], names: list[str], columns: list[str], separator: bytes) -> pa.Table:
-    """Parse records, of which each has the right number of cells, into columns of bytes."""
-    schema = pa.schema([(name, pa.binary()) for name in columns])
+def _parsed(
+    records: list[bytes],
+    names: list[str],
+    columns: list[str],
+    separator: bytes,
+    numbers: Collection[str] = (),
+    missing: Collection[str] = (),
+) -> pa.Table:
+    """Parse records, of which each has the right number of cells, into columns of bytes and of floats."""
+    types = {name: pa.float64() if name in numbers else pa.binary() for name in columns}
     if not records:
-        return schema.empty_table()
+        return pa.schema(types).empty_table()
     content = b"\n".join(records) + b"\n"
     if not columns:
         # Arrow reads all columns where none is requested.
@@ -160,9 +187,25 @@ def _parsed(records: list[bytes], names: list[str], columns: list[str], separato
         parse_options=pyarrow.csv.ParseOptions(delimiter=separator.decode(), newlines_in_values=True),
         # As bytes: as text, invalid UTF-8 in one cell would end the file.
         convert_options=pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(columns, pa.binary()), include_columns=columns
+            column_types=types, include_columns=columns, null_values=sorted(missing)
         ),
     )
+
+
+def _has_nan(column: pa.ChunkedArray) -> bool:
+    return bool(np.isnan(column.to_numpy()).sum() > column.null_count)
+
+
+def with_numbers(table: pa.Table, numbers: Collection[str], cells: TextCells) -> pa.Table:
+    """Return a table of text with some columns as floats, where cells that are no numbers are faults of their rows."""
+    texts = [name for name in numbers if is_text(table[name].type)]
+    if not texts:
+        return table
+    reasons: Reasons = np.array(table[FAULT].to_pylist(), dtype=object)
+    for name in texts:
+        values = numbers_of(table[name], f"feature {name!r}", reasons, cells)
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values))
+    return table.set_column(table.schema.get_field_index(FAULT), FAULT, pa.array(reasons.tolist(), pa.string()))
 
 
 def _decoded(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, list[int]]:

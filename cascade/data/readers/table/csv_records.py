@@ -11,9 +11,13 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cascade.data.names import MISSING
+from cascade.utils.types import Mask
 
 BLOCK_BYTES = 2**20
 MOST_BYTES = 2**24
@@ -53,10 +57,10 @@ class Records:
     valid: list[bytes] = field(default_factory=list)
     reasons: list[str | None] = field(default_factory=list)
 
-    def add(self, record: bytes) -> None:
-        """Append a valid record."""
-        self.valid.append(record)
-        self.reasons.append(None)
+    def add(self, records: list[bytes]) -> None:
+        """Append valid records."""
+        self.valid += records
+        self.reasons += [None] * len(records)
 
 
 @cache
@@ -151,8 +155,22 @@ class RecordReader:
 
     def read(self, lines: list[bytes]) -> Records:
         """Return the records that end in these lines; the last one may continue in the next lines."""
-        records = Records()
-        pending = deque(lines)
+        records, start = Records(), 0
+        # Nearly all lines are whole records, which are added a run at a time.
+        others = np.flatnonzero(~_are_records(lines, self.n_cells, self.separator, self.spaced)).tolist()
+        for other in [*others, len(lines)]:
+            while self.held and start < other:
+                self._read_line(lines[start], records)
+                start += 1
+            records.add(lines[start:other])
+            if other < len(lines):
+                self._read_line(lines[other], records)
+            start = other + 1
+        return records
+
+    def _read_line(self, line: bytes, records: Records) -> None:
+        """Read a line, and again those before it that belong to no record after all."""
+        pending = deque([line])
         while pending:
             line = pending.popleft()
             # Blank lines are no records, but may be lines of a quoted cell.
@@ -162,7 +180,6 @@ class RecordReader:
                 self.held, self.n_held = [line], len(line)
             else:
                 self._single(line, records)
-        return records
 
     def finish(self) -> Records:
         """Return the records of what is still open at the end of the file."""
@@ -180,7 +197,7 @@ class RecordReader:
 
     def _count(self, record: bytes, n_cells: int, records: Records) -> None:
         if n_cells == self.n_cells:
-            records.add(record)
+            records.add([record])
         else:
             records.reasons.append(f"its line has {n_cells} cells, not {self.n_cells}")
 
@@ -248,6 +265,42 @@ class RecordReader:
         return len(cells) == self.n_cells and all(
             _may_be_number(cells[k], around) for k, around in self.numeric.items()
         )
+
+
+def _are_records(lines: list[bytes], n_cells: int, separator: bytes, spaced: bool) -> Mask:
+    """Return which lines are whole records of `n_cells` cells at first sight; others have to be read one by one."""
+    lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+    n_separators = np.fromiter((line.count(separator) for line in lines), np.int64, len(lines))
+    content = b"\n".join([b"", *lines, b""])
+    clear: Mask = (lengths > 0) & (lengths <= MOST_BYTES)
+    if QUOTE in content:
+        enclosed, within = _enclosed(np.frombuffer(content, np.uint8), lengths, separator)
+        clear &= enclosed
+        n_separators -= within
+        if spaced:
+            clear &= np.fromiter((QUOTE not in line for line in lines), bool, len(lines))
+    clear &= n_separators == n_cells - 1
+    return clear
+
+
+def _enclosed(content: NDArray[np.uint8], lengths: NDArray[np.int64], separator: bytes) -> tuple[Mask, NDArray[Any]]:
+    """Return for each line whether its quotes enclose whole cells, and how many separators are in these cells.
+
+    `content` has a line end in front of each line and behind the last one.
+    """
+    mark, end, quote = (byte[0] for byte in (separator, b"\n", QUOTE))
+    quotes = np.flatnonzero(content == quote)
+    line = np.searchsorted(1 + np.cumsum(lengths + 1), quotes, side="right")
+    n_quotes = np.bincount(line, minlength=len(lengths))
+    opens = (np.arange(len(quotes)) - (np.cumsum(n_quotes) - n_quotes)[line]) % 2 == 0
+    # What is outside of a quote: the end of the cell, or its neighbour of two quotes that mean one.
+    outside = content[np.where(opens, quotes - 1, quotes + 1)]
+    enclosed = n_quotes % 2 == 0
+    enclosed[line[~np.isin(outside, (mark, end, quote))]] = False
+    whole = enclosed[line]
+    before = np.searchsorted(np.flatnonzero(content == mark), quotes[whole])
+    within = np.bincount(line[whole][::2], before[1::2] - before[::2], len(lengths))
+    return enclosed, within.astype(np.int64)
 
 
 def _numeric_columns(n_cells: int, lines: list[bytes], separator: bytes) -> dict[int, bytes]:

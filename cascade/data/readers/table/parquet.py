@@ -13,7 +13,7 @@ import pyarrow.parquet
 from cascade.data.readers.regular import check_regular, is_of_machine, opened, unreadable
 from cascade.data.readers.table.arrow import ENDINGS as ARROW
 from cascade.data.readers.table.arrow import arrow_batches, arrow_schema
-from cascade.data.readers.table.cells import is_numeric, names_of, no_reasons, numbers_of, plain
+from cascade.data.readers.table.cells import is_numeric, is_text, names_of, no_reasons, numbers_of, plain
 from cascade.data.readers.table.columns import check_names
 from cascade.errors import DataError
 from cascade.utils.address import Address, Place
@@ -91,10 +91,10 @@ class TypedFiles:
     def tables(self, columns: list[str], numbers: list[str], others: list[str], first: int = 0) -> Iterator[pa.Table]:
         """Yield the rows from number `first` on; earlier row groups are skipped.
 
-        The types of columns may differ between files: those in `numbers` become 64-bit floats, those in `others` keep
-        the type of the first file, and the rest the canonical text of groups and identifiers.
+        The types of columns may differ between files: those in `numbers` become floats, those in `others` keep the type
+        of the first file, and the rest becomes the text of groups and identifiers.
         """
-        kept = {name: self.schema.field(name).type for name in others}
+        kept = {name: self.schema.field(name).type for name in [*others, *filter(self._is_one_float, numbers)]}
         start = 0
         self.starts = []
         for name, length in zip(self.files, self.lengths, strict=True):
@@ -107,6 +107,11 @@ class TypedFiles:
                     if table.num_rows:
                         yield _unified(table, numbers, kept, self.folder / name)
             start += length or 0
+
+    def _is_one_float(self, column: str) -> bool:
+        """Return whether a column has one type of floats in all files, which needs no conversion."""
+        kinds = {schema.field(column).type for schema in self.schemas}
+        return len(kinds) == 1 and pa.types.is_floating(*kinds)
 
     def _read(self, name: str, columns: list[str], first: int) -> Iterator[tuple[int, pa.Table]]:
         """Yield the rows of a file from one on, each table with the number of the row behind it."""
@@ -167,8 +172,15 @@ def _unified(table: pa.Table, numbers: list[str], kept: dict[str, pa.DataType], 
         elif name in numbers:
             columns[name] = pa.array(numbers_of(plain(table[name]), name, no_reasons(table.num_rows)))
         else:
-            columns[name] = pa.array(names_of(table[name], name, no_reasons(table.num_rows)), pa.string())
+            columns[name] = _as_names(plain(table[name]), name)
     return pa.table(columns)
+
+
+def _as_names(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray | pa.Array:
+    # Texts of all types are read by one rule later.
+    if is_text(column.type):
+        return column.cast(pa.string())
+    return pa.array(names_of(column, name, no_reasons(len(column))), pa.string())
 
 
 def _as_first(column: pa.ChunkedArray, kind: pa.DataType, path: Place, name: str) -> pa.ChunkedArray:
@@ -234,7 +246,15 @@ def _read(path: Place, columns: list[str], first: int) -> Iterator[pa.Table]:
             left = max(0, left - batch.num_rows)
             if table.num_rows:
                 # Arrow returns the columns in the order of the file.
-                yield table.select(columns)
+                yield _checked(table.select(columns))
+
+
+def _checked(table: pa.Table) -> pa.Table:
+    """Raise an error of Arrow for texts that are no UTF-8, which Parquet files may hold."""
+    for column in table.columns:
+        if is_text(column.type):
+            column.validate(full=True)
+    return table
 
 
 def _batches(

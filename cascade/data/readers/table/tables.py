@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -25,15 +25,15 @@ from cascade.data.readers.table.cells import (
     dates_of,
     give,
     labels_of,
+    matrix_of,
     names_of,
     no_reasons,
-    numbers_of,
     plain,
     refuse_invalid,
     texts_of,
 )
 from cascade.data.readers.table.columns import Roles, refuse_duplicates, require
-from cascade.data.readers.table.csv import FAULT, PLAIN
+from cascade.data.readers.table.csv import FAULT, PLAIN, with_numbers
 from cascade.data.readers.table.feature_kinds import infer_kinds
 from cascade.data.readers.table.finite import invalid_rows
 from cascade.data.readers.table.json_lines import is_json_lines
@@ -144,6 +144,12 @@ class TableColumns:
         """Return the columns that are read as numbers, once."""
         kinds = self.kinds or {}
         return [name for name in dict.fromkeys(self.features) if kinds.get(name, "number") == "number"]
+
+    @property
+    def numbers_at_once(self) -> list[str]:
+        """Return the columns of numbers that need no text; none where one plays a second role, in which it counts."""
+        listed = () if self.label_list is None else (self.label_list.column, self.label_list.id)
+        return [] if {*self.numbers} & {*self.labels, self.group, self.id, *listed} else self.numbers
 
     @property
     def others(self) -> list[str]:
@@ -316,9 +322,17 @@ class TableFile:
             tables = self.source.tables(columns.all, columns.numbers, columns.others, first)
         else:
             # A line has no known offset, so a resumed job reads and drops those before.
-            tables = _after(self.source.tables(columns.all), first)
+            numbers = columns.numbers_at_once
+            texts = _after(self._texts(columns.all, numbers), first)
+            tables = (with_numbers(table, numbers, self.cells) for table in texts)
         for table in _evenly(tables, size):
             yield _rows_of(table, columns, self.cells)
+
+    def _texts(self, columns: list[str], numbers: list[str]) -> Iterator[pa.Table]:
+        # A comma as decimal mark is read by the rule for cells of text alone.
+        if isinstance(self.source, TextFiles) and self.cells.decimal == ".":
+            return self.source.tables(columns, numbers)
+        return cast(TextSource, self.source).tables(columns)
 
 
 def _rows_of(table: pa.Table, columns: TableColumns, cells: TextCells) -> TableRows:
@@ -344,9 +358,7 @@ def _rows_of(table: pa.Table, columns: TableColumns, cells: TextCells) -> TableR
 def _features_of(table: pa.Table, columns: TableColumns, reasons: Reasons, cells: TextCells) -> Any:
     """Return the features of a part: an array where all are numbers, else a data frame."""
     numbers = columns.numbers
-    X = np.empty((table.num_rows, len(numbers)))
-    for place, name in enumerate(numbers):
-        X[:, place] = numbers_of(table[name], f"feature {name!r}", reasons, cells)
+    X = matrix_of(table, numbers, reasons, cells)
     # The encoder of a data frame fills in missing numbers; infinity is valid nowhere.
     invalid = invalid_rows(X, columns.allow_missing or columns.kinds is not None, tuple(numbers))
     for row in np.flatnonzero(invalid.astype(bool)).tolist():

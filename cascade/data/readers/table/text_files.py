@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -58,12 +58,15 @@ class TextFiles:
         self.decimal = "," if any(one.decimal == "," for one in self.formats) else "."
         self.starts: list[tuple[int, Place]] = []
 
-    def tables(self, columns: list[str]) -> Iterator[pa.Table]:
-        """Yield all rows, with the given columns as text and the column `FAULT`."""
+    def tables(self, columns: list[str], numbers: Collection[str] = ()) -> Iterator[pa.Table]:
+        """Yield all rows, with the given columns as text and the column `FAULT`.
+
+        The columns `numbers` are floats in some of the tables of a CSV file.
+        """
         start = 0
         self.starts = []
         for path, file in zip(self.paths, self.files, strict=True):
             self.starts.append((start, path))
-            for table in file.tables(columns):
+            for table in file.tables(columns, numbers) if isinstance(file, CsvFile) else file.tables(columns):
                 start += table.num_rows
                 yield table
