@@ -25,9 +25,9 @@ MOST_SHOWN = 20
 """Characters of a cell in a message."""
 MOST_NAME = 1024
 """Characters of a group or identifier."""
-PLAIN_NAME = "^([A-Za-z][!-~]*|[!-*,-~]*[!-*,-/1-~]|[1-9][0-9]*)$"
-"""Names that are canonical unless they mean that one is missing. They have no blanks, and are not numbers or times with
-a part that one of several spellings leaves out: these begin with a digit or a sign, and end in 0 or have a plus."""
+PLAIN_NAME = "^([A-Za-z]([ -~]*[!-~])?|[!-*,-~]([ -*,-~]*[!-*,-/1-~])?|[1-9][0-9]*)$"
+"""Names that are canonical unless they mean that one is missing: no blanks at their ends, and no numbers or times with
+a part that another spelling leaves out, which begin with a digit or a sign, and end in 0 or have a plus."""
 TRUTH = {"true": 1.0, "false": 0.0}
 EMPTY_FEATURE, EMPTY_LABEL, NO_NUMBER = "is empty or NaN", "is an empty label", "not a number"
 NOT_UTF8 = "is not UTF-8"
