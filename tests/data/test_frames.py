@@ -76,6 +76,11 @@ def test_a_turned_file_gives_the_row_of_the_upright_one(fit: Any, name: str, tmp
     assert np.abs(rows[0].astype(int) - rows[1]).max() <= (0 if name.endswith("png") else 6)
 
 
+def test_a_centre_that_rounding_puts_outside_of_an_image_is_within_it(tmp_path: Path) -> None:
+    Image.fromarray(np.full((15, 2), 77, np.uint8)).save(tmp_path / "a.png")
+    assert (ImageFiles([tmp_path / "a.png"], frame=Frame(1, 11, "crop"))[np.arange(1)] == 77).all()
+
+
 def test_images_that_are_too_small_for_a_frame_are_refused(tmp_path: Path) -> None:
     Image.new("L", (20, 12)).save(tmp_path / "a.png")
     assert ImageFiles([tmp_path / "a.png"], frame=Frame(20, 16))[np.arange(1)].shape == (1, 16, 20, 1)

@@ -98,7 +98,8 @@ class Frame:
             across, down = width * share, height * share
         elif self.fit == "crop":
             share = max(across / width, down / height)
-            cut = (width - across / share) / 2, (height - down / share) / 2
+            # Rounding must not place the part outside of the image by a last digit.
+            cut = max(0.0, (width - across / share) / 2), max(0.0, (height - down / share) / 2)
             box = left + cut[0], upper + cut[1], right - cut[0], lower - cut[1]
         # The shorter side of a very long image may round to 0.
         return box, (max(1, round(across)), max(1, round(down)))
