@@ -23,7 +23,7 @@ from cascade.batch.runner import Settings, run_job
 from cascade.data.images.averaging import averaged, shrink
 from cascade.data.images.frame import Frame
 from cascade.data.images.size import at_size, check_image_size
-from cascade.data.readers.image import image_file
+from cascade.data.readers.image import image_file, jpeg
 from cascade.data.readers.image.images import ImageFiles
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.table.columns import Roles
@@ -220,13 +220,22 @@ def test_a_job_decodes_once_for_both_where_the_codec_saves_nothing(
         decoded[Path(image.filename).name] += 1  # type: ignore[attr-defined]
         return upright(image, *given)
 
+    by_simplejpeg = jpeg._decoded
+
+    def counting_jpeg(content: bytes, *given: Any) -> np.ndarray:
+        decoded[names[content]] += 1
+        return by_simplejpeg(content, *given)
+
     for number in range(5):
         noise = np.random.default_rng(number).integers(0, 256, (side, side), dtype=np.uint8)
         Image.fromarray(noise).save(tmp_path / f"{number}.{suffix}")
     files = ImageFiles(sorted(tmp_path.iterdir()), (FULL, FULL, 1), FULL)
     rows = np.arange(5)
     full, small = files[rows], at_size(files, SMALL)[rows]
+    names = {path.read_bytes(): path.name for path in tmp_path.iterdir()}
+    # Either decoder may decode a file, but only one of them.
     monkeypatch.setattr(image_file, "_upright", counting)
+    monkeypatch.setattr(jpeg, "_decoded", counting_jpeg)
     roles = Roles(pixels=PixelOptions.of(image_size=FULL))
     (chunk,) = open_input(tmp_path, roles, model.predictor_.signature, SMALL).chunks(10, 0)
     assert chunk.X.in_memory

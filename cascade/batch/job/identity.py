@@ -18,6 +18,7 @@ PACKAGES = (
     "pyarrow",
     "scipy",
     "pillow",
+    "simplejpeg",
     "ai-edge-litert",
     "onnxruntime",
     "pydicom",

@@ -42,6 +42,13 @@ def shrunk(image: Image.Image, frame: Frame, box: Box | None = None) -> Image.Im
     return filled
 
 
+def is_shown_whole(box: Box, frame: Frame) -> bool:
+    """Return whether a frame shows an image that is its `box` as it is, so that `shrunk` changes nothing."""
+    height, width = frame.shape
+    part, inner = frame.place(box)
+    return inner == (width, height) and part == box == (0, 0, width, height)
+
+
 def _whole_areas(part: Box, inner: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int, int, int]] | None:
     """Return how many pixels become one, across and down, and of which part, where all are whole numbers."""
     left, upper, right, lower = part

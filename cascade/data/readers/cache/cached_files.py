@@ -26,7 +26,16 @@ logger = logging.getLogger("cascade.data")
 
 DECODER = 1
 """Version of how files become pixels; raise it with every change of pixels."""
-PACKAGES = ("pillow", "pydicom", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pylibjpeg-libjpeg", "python-gdcm", "pyjpegls")
+PACKAGES = (
+    "pillow",
+    "simplejpeg",
+    "pydicom",
+    "pylibjpeg-openjpeg",
+    "pylibjpeg-rle",
+    "pylibjpeg-libjpeg",
+    "python-gdcm",
+    "pyjpegls",
+)
 """Packages that decode: another version may give other pixels."""
 
 

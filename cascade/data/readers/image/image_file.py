@@ -217,7 +217,7 @@ def pixels_of(
             shown[scale] = _upright(image, header, mode, grey_bits)
         upright = shown[scale]
         if box is not None and header.turn is not None:
-            box = _turned(box, size, header.turn)
+            box = turned(box, size, header.turn)
         return np.asarray(upright if frame is None else shrunk(upright, frame, box), dtype=np.uint8)
 
 
@@ -235,13 +235,18 @@ def codec_size(path: ImageSource, colour: bool, frame: Frame | None) -> Size:
         return image.size
 
 
+def codec_target(size: Size, frame: Frame) -> Size:
+    """Return the least width and height at which a codec should decode an image of a size for a frame."""
+    width, height = size
+    side, needed = frame.needed(width, height)
+    share = reduced_side(side, needed) / side
+    return math.ceil(width * share), math.ceil(height * share)
+
+
 def _drafted(image: Image.Image, mode: str, frame: Frame) -> Box | None:
     """Set the scale at which the codec decodes an image; return where the image is in what it decodes."""
-    width, height = image.size
-    side, size = frame.needed(width, height)
-    share = reduced_side(side, size) / side
     # `draft` sets the codec's scale in place; for formats other than JPEG it returns None.
-    drafted = image.draft(mode, (math.ceil(width * share), math.ceil(height * share)))
+    drafted = image.draft(mode, codec_target(image.size, frame))
     # The codec decodes whole blocks, which may reach beyond the image: the box is the image inside.
     return None if drafted is None else drafted[1]
 
@@ -264,7 +269,7 @@ def _on_black(image: Image.Image) -> Image.Image:
     return shown
 
 
-def _turned(box: Box, size: tuple[int, int], turn: Transpose) -> Box:
+def turned(box: Box, size: tuple[int, int], turn: Transpose) -> Box:
     """Return where the box of an image of a size is after a turn."""
     left, upper, right, lower = box
     width, height = size

@@ -25,6 +25,7 @@ from cascade.data.readers.image.image_file import (
     opened,
     pixels_of,
 )
+from cascade.data.readers.image.jpeg import JPEG, read_jpeg
 from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.pixels import check_fits, frame_json
 from cascade.errors import DataError
@@ -33,7 +34,6 @@ from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.data")
 
-JPEG = (".jpg", ".jpeg", ".jpe", ".jfif")
 SUFFIXES = (".png", *JPEG, ".bmp", ".tif", ".tiff", ".webp")
 MOST_BITS = 16
 SAMPLED_SCALES = 16
@@ -131,8 +131,13 @@ class ImageFiles(PixelFiles[ImageSource]):
 
     def decode_at(self, path: ImageSource, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
         """Check the header, then decode once for all sizes at which the codec decodes at the same scale."""
-        shown: Shown = {}
-        return [self._decode(path, self._frame(size), shown) for size in sizes]
+        path = path if isinstance(path, Path) else path.in_memory()
+        frames = [self._frame(size) for size in sizes]
+        rows = self._by_simplejpeg(path, frames)
+        if rows is None:
+            shown: Shown = {}
+            rows = [self._by_pillow(path, frame, shown) for frame in frames]
+        return [self._shaped(*pair) for pair in zip(rows, frames, strict=True)]
 
     def decodes_faster_at(self, size: int) -> bool:
         """Return whether the codec decodes most files at another scale for this size, as it can for JPEG."""
@@ -148,12 +153,20 @@ class ImageFiles(PixelFiles[ImageSource]):
     def _frame(self, size: int | None) -> Frame | None:
         return frame_at(self.frame, self.shape[1:], size)
 
-    def _decode(self, path: ImageSource, frame: Frame | None, shown: Shown) -> NDArray[np.uint8]:
+    def _by_simplejpeg(self, path: ImageSource, frames: Sequence[Frame | None]) -> list[NDArray[np.uint8]] | None:
+        jpeg = read_jpeg(path)
+        if jpeg is None or not self._fits(path, jpeg.header.size):
+            return None
+        return jpeg.rows(frames, self.colour)
+
+    def _by_pillow(self, path: ImageSource, frame: Frame | None, shown: Shown) -> NDArray[np.uint8]:
         # Opened for each size, since the codec's scale is set before the pixels are decoded, and only once.
         with opened(path) as image:
             header = check_header(path, image)
             self._check_size(path, header.size)
-            pixels = pixels_of(path, image, header, self.colour, frame, self.grey_bits, shown)
+            return pixels_of(path, image, header, self.colour, frame, self.grey_bits, shown)
+
+    def _shaped(self, pixels: NDArray[np.uint8], frame: Frame | None) -> NDArray[np.uint8]:
         height, width = self.shape[1:3] if frame is None else frame.shape
         return pixels.reshape(height, width, self.shape[3])
 
@@ -164,6 +177,13 @@ class ImageFiles(PixelFiles[ImageSource]):
         except DataError as error:
             return error
         return header
+
+    def _fits(self, path: ImageSource, size: Size) -> bool:
+        try:
+            self._check_size(path, size)
+        except DataError:
+            return False
+        return True
 
     def _check_size(self, path: ImageSource, size: tuple[int, int]) -> None:
         if self.frame is not None:

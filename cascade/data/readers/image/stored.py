@@ -6,7 +6,7 @@ import os
 import tempfile
 import weakref
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cascade.errors import DataError
@@ -70,6 +70,10 @@ class StoredImage:
         with self.held.path.open("rb") as handle:
             handle.seek(self.start)
             return handle.read(self.length)
+
+    def in_memory(self) -> StoredImage:
+        """Return the same image with its bytes, so that they are read once."""
+        return self if self.held is None else replace(self, held=self.content())
 
 
 ImageSource = Path | StoredImage
