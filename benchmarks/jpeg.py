@@ -13,6 +13,10 @@ the best of several rounds in which all contenders take turns.
     against     times as many files a second as the flat model in its fastest runtime
     limit       (d128 + c2) / (d64 + c1 + p (d128 + c2)), from the measured costs of decoding d and of the networks c
     keras       times as many as decoding and Keras' `predict` of the flat model
+
+With `--jobs` the files are instead predicted by a job on one thread, into a folder, at the model's own threshold. The
+share is the processor time that cannot be saved, of the job's own: simplejpeg on each file's bytes at the gate's scale,
+and on those past the gate at the labeler's; and both networks on the pixels in memory.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ import argparse
 import json
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +35,21 @@ from inference import SHARES, best_of, flat_network
 from PIL import Image
 
 from cascade import CascadeClassifier, CascadePredictor, KerasClassifier
+from cascade.batch.inputs.opening import open_input
+from cascade.batch.outputs.predictions import CascadeTables
+from cascade.batch.runner import Settings, run_job
 from cascade.data import Dataset, read_data
 from cascade.data.images.size import at_size
 from cascade.data.readers.image.images import ImageFiles
+from cascade.data.readers.pixels import PixelOptions
+from cascade.data.readers.table.columns import Roles
 from cascade.estimators.runtime.runtimes import RUNTIMES
 from cascade.store.opening import open_export
 from cascade.store.plain_file import ModelFiles
 from cascade.utils.threads import usable_cores
 
 FILE_SIZE, SIZE, GATE_SIZE = 512, 128, 64
+JOB_ROUNDS = 5
 NOISE, QUALITY = 4.0, 90
 TRAINED_ROWS = 1500
 
@@ -47,11 +59,12 @@ def coloured(images: np.ndarray) -> np.ndarray:
     return np.concatenate([images, images[:, :, ::-1], images // 2 + 64], axis=3)
 
 
-def written(images: np.ndarray, folder: Path, progressive: bool) -> list[Path]:
+def written(images: np.ndarray, folder: Path, progressive: bool, side: int = FILE_SIZE) -> list[Path]:
     """The images as large JPEG files."""
+    folder.mkdir()
     rng, paths = np.random.default_rng(0), []
     for number, image in enumerate(images):
-        large = Image.fromarray(image.squeeze()).resize((FILE_SIZE, FILE_SIZE), Image.Resampling.BICUBIC)
+        large = Image.fromarray(image.squeeze()).resize((side, side), Image.Resampling.BICUBIC)
         pixels = np.asarray(large) + rng.normal(0, NOISE, np.asarray(large).shape)
         paths.append(folder / f"{number:05d}.jpg")
         noisy = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
@@ -131,7 +144,7 @@ def compared(data: Dataset, colours: str, options: argparse.Namespace) -> list[d
         path = trained(images[:TRAINED_ROWS], training, work)
         shown = Dataset(images[:TRAINED_ROWS], training.Y, data.label_names, training.groups, training.ids)
         flat = flat_network(shown, work)
-        paths = written(images[TRAINED_ROWS:], work, options.progressive)
+        paths = written(images[TRAINED_ROWS:], work / "files", options.progressive)
         for threads in sorted({1, usable_cores()}):
             files = ImageFiles(paths, frame=SIZE)
             found.append(measured(files, path, flat, work, threads))
@@ -140,15 +153,91 @@ def compared(data: Dataset, colours: str, options: argparse.Namespace) -> list[d
     return found
 
 
+class Silent:
+    """Nothing is shown of a job's progress."""
+
+    def begin(self, done: int, total: int | None) -> None:
+        """Ignore the number of rows."""
+
+    def stage(self, stage: str, done: int, total: int) -> None:
+        """Ignore a stage."""
+
+    def advance(self, rows: int) -> None:
+        """Ignore rows that are done."""
+
+
+def cheapest(contenders: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """Seconds of the processor of each, the least of several rounds in which they take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(JOB_ROUNDS):
+        for name, run in contenders.items():
+            started = time.process_time()
+            run()
+            seconds[name].append(time.process_time() - started)
+    return {name: min(taken) for name, taken in seconds.items()}
+
+
+def of_job(paths: list[Path], path: Path, work: Path) -> dict[str, float]:
+    """The processor time of a job beside that of its codec and its networks alone."""
+    from simplejpeg import decode_jpeg
+
+    predictor = CascadePredictor.load(path, threads=1)
+    files = ImageFiles(paths, frame=SIZE)
+    held, small = files[np.arange(len(files))], at_size(files, GATE_SIZE)[np.arange(len(files))]
+    past = np.flatnonzero(predictor.gate_proba(files) >= predictor.rules.gate_threshold)
+    contents, channels = [path.read_bytes() for path in paths], "GRAY" if files.shape[3] == 1 else "RGB"
+    roles, numbers = Roles(pixels=PixelOptions.of(image_size=SIZE)), iter(range(JOB_ROUNDS))
+
+    def job() -> None:
+        tables = CascadeTables(predictor)
+        source = open_input(paths[0].parent, roles, predictor.signature, tables.gate_size)
+        output = work / f"job-{channels}-{next(numbers)}"
+        run_job(output, source, tables, {"model": {}, "settings": {}, "versions": {}}, Settings(), Silent())
+
+    def decode(rows: Any, side: int) -> None:
+        for row in rows:
+            decode_jpeg(contents[row], channels, min_height=side, min_width=side)
+
+    seconds = cheapest(
+        {
+            "job": job,
+            "gate's codec": lambda: decode(range(len(paths)), GATE_SIZE),
+            "labeler's codec": lambda: decode(past, SIZE),
+            "gate": lambda: predictor.gate.predict_proba(small),
+            "labeler": lambda: predictor.labeler.predict_proba(held[past]),
+        }
+    )
+    needed = sum(seconds.values()) - seconds["job"]
+    return {name: 1e3 * value / len(paths) for name, value in seconds.items()} | {
+        "passed": len(past) / len(paths),
+        "share": needed / seconds["job"],
+    }
+
+
+def jobs(data: Dataset, colours: str, options: argparse.Namespace) -> dict[str, float]:
+    """Train, write the files, and compare a job with what it cannot save."""
+    images = np.asarray(data.X[: TRAINED_ROWS + options.rows])
+    images = coloured(images) if colours == "colour" else images
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:1]))
+    with tempfile.TemporaryDirectory() as place:
+        path = trained(images[:TRAINED_ROWS], data.part(np.arange(TRAINED_ROWS)), Path(place))
+        paths = written(images[TRAINED_ROWS:], Path(place) / "files", options.progressive, options.side)
+        found = of_job(paths, path, Path(place))
+    print(f"{colours}: " + ", ".join(f"{name} {value:.3f}" for name, value in found.items()), flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of `cascade phantom --size 128`")
     parser.add_argument("--rows", type=int, default=512, help="files to measure on")
     parser.add_argument("--progressive", action="store_true", help="write progressive JPEG")
+    parser.add_argument("--jobs", action="store_true", help="compare a job with its codec and networks alone")
+    parser.add_argument("--side", type=int, default=FILE_SIZE, help="pixels of the files of a job")
     parser.add_argument("--results", type=Path)
     options = parser.parse_args()
     data = read_data(options.data)
-    found = {colours: compared(data, colours, options) for colours in ("grey", "colour")}
+    found = {colours: (jobs if options.jobs else compared)(data, colours, options) for colours in ("grey", "colour")}
     if options.results is not None:
         options.results.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 

@@ -6,8 +6,9 @@ import errno
 import glob
 import logging
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import copy
 from functools import partial
@@ -28,6 +29,8 @@ logger = logging.getLogger("cascade.data")
 
 AHEAD = 256
 """Files submitted to a thread pool at a time: the results of all of them may be in memory."""
+TOGETHER = 16
+"""Files per task of a thread, at most."""
 FAULTS_OF_A_FILE = (
     # Image libraries raise OSError without a number.
     None,
@@ -129,17 +132,31 @@ class PixelFiles(RowSource, Generic[P]):
 
 def attempts_at(task: Callable[[Any], T], items: Sequence[Any]) -> Iterator[T | DataError]:
     """Yield the result of `task` for each item in order, or its `DataError`; the work is done in threads."""
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        # `map` submits all of its items at once, hence the parts.
-        for start in range(0, len(items), AHEAD):
-            yield from pool.map(partial(_attempt, task), items[start : start + AHEAD])
+    cores = usable_cores()
+    # A small image is decoded in the time that a task costs, so tasks have several where there are many.
+    size = max(1, min(TOGETHER, len(items) // (2 * cores)))
+    waiting: deque[Future[list[T | DataError]]] = deque()
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            for start in range(0, len(items), size):
+                waiting.append(pool.submit(_attempts, task, items[start : start + size]))
+                if len(waiting) * size >= AHEAD:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for coming in waiting:
+                coming.cancel()
 
 
-def _attempt(task: Callable[[Any], T], item: Any) -> T | DataError:
-    try:
-        return task(item)
-    except DataError as error:
-        return error
+def _attempts(task: Callable[[Any], T], items: Sequence[Any]) -> list[T | DataError]:
+    results: list[T | DataError] = []
+    for item in items:
+        try:
+            results.append(task(item))
+        except DataError as error:
+            results.append(error)
+    return results
 
 
 def without_bad_files(results: Sequence[object], leave_out: bool) -> Rows:
