@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cascade.data.readers.dicom.display import FileWindow
+from cascade.data.readers.dicom.file_meta import HEAD, transfer_syntax
 from cascade.data.readers.dicom.lookup import LookupTable, lookup_table
 from cascade.data.readers.dicom.stored import StoredBits
 from cascade.data.readers.files import blaming
@@ -54,6 +58,7 @@ TAGS = [
     "WindowCenter",
     "WindowWidth",
 ]
+Optional = Callable[[str], Any]
 PIXELS = {True: b"\xe0\x7f\x10\x00", False: b"\x7f\xe0\x00\x10"}
 """The tag that pixel data begins with, by whether the file is little endian."""
 
@@ -113,13 +118,12 @@ def read_header(path: Path) -> Header:
     """
     import pydicom
 
-    refuse_unread(path)
-    with blaming(path, UNREADABLE), path.open("rb") as handle:
-        dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=TAGS)
+    with opened(path) as handle, blaming(path, UNREADABLE):
+        dataset = pydicom.dcmread(handle, stop_before_pixels=True, specific_tags=tags())
         syntax = dataset.file_meta.TransferSyntaxUID
         # The pixel data's tag and length: 8 bytes with an implicit VR, 12 with an explicit one (PS3.5, 7.1).
         begins = handle.read(8 if syntax.is_implicit_VR else 12)
-        left = path.stat().st_size - handle.tell()
+        left = os.fstat(handle.fileno()).st_size - handle.tell()
     header = check_header(path, dataset)
     refuse_without_decoder(path, syntax, header.bits)
     if not begins.startswith(PIXELS[syntax.is_little_endian]):
@@ -130,17 +134,41 @@ def read_header(path: Path) -> Header:
     return header
 
 
-def refuse_unread(path: Path) -> None:
-    """Check file size and transfer syntax first, since a deflated data set is expanded as soon as it is read."""
+@lru_cache(1)
+def tags() -> list[Any]:
+    """Return the tags of `TAGS`."""
+    from pydicom.tag import Tag
+
+    return [Tag(name) for name in TAGS]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file after checks of its size and transfer syntax, as a deflated data set expands as soon as it is read.
+
+    Raises
+    ------
+    DataError, MissingExtraError
+    """
+    with blaming(path, UNREADABLE):
+        handle = path.open("rb")
+    with handle:
+        _refuse_unread(path, handle)
+        yield handle
+
+
+def _refuse_unread(path: Path, handle: BinaryIO) -> None:
     from pydicom.filereader import read_file_meta_info
     from pydicom.pixels import get_decoder
     from pydicom.uid import UID
 
     with blaming(path, UNREADABLE):
-        if path.stat().st_size > MOST_BYTES:
+        if os.fstat(handle.fileno()).st_size > MOST_BYTES:
             raise DataError(f"`{path}` is larger than {MOST_BYTES} bytes, which no slice needs.")
+        head = handle.read(HEAD)
+        handle.seek(0)
         # In a damaged file this may be a number or another type of text.
-        syntax = UID(str(read_file_meta_info(path).TransferSyntaxUID))
+        syntax = UID(transfer_syntax(head) or str(read_file_meta_info(path).TransferSyntaxUID))
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError as error:
@@ -167,7 +195,8 @@ def refuse_without_decoder(path: Path, syntax: Any, bits: StoredBits) -> None:
 def check_header(path: Path, dataset: Any) -> Header:
     """Return the header of one grey slice of 8 or 16 bits; raise for anything else."""
     with blaming(path, "has no usable image header"):
-        header, kind = _header_of(dataset), _kind_of(dataset)
+        optional = _optional(dataset)
+        header, kind = _header_of(dataset, optional), _kind_of(dataset, optional)
     frames, samples, photometric, bits = kind
     if frames != 1:
         raise DataError(f"`{path}` must hold one frame. Received {frames}; save each to a separate file.")
@@ -183,50 +212,58 @@ def check_header(path: Path, dataset: Any) -> Header:
     return header
 
 
-def _kind_of(dataset: Any) -> tuple[int, int, str, int]:
+def _optional(dataset: Any) -> Optional:
+    """Return a function that finds an element, None if there is none; looking for what is missing takes longer."""
+    from pydicom.datadict import keyword_for_tag
+
+    present = {keyword_for_tag(tag) for tag in dataset.keys()}  # noqa: SIM118
+    return lambda name: dataset.get(name) if name in present else None
+
+
+def _kind_of(dataset: Any, optional: Optional) -> tuple[int, int, str, int]:
     # The attribute is optional, and empty in some files.
-    frames = int(dataset.get("NumberOfFrames") or 1)
+    frames = int(optional("NumberOfFrames") or 1)
     return frames, int(dataset.SamplesPerPixel), str(dataset.PhotometricInterpretation), int(dataset.BitsAllocated)
 
 
-def _header_of(dataset: Any) -> Header:
-    groups = _functional_groups(dataset)
-    bits = _bits_of(dataset)
-    slope, intercept, unit_table = _units_of(dataset, groups, bits)
-    limit = dataset.get("PixelPaddingRangeLimit")
-    padding = dataset.get("PixelPaddingValue")
+def _header_of(dataset: Any, optional: Optional) -> Header:
+    groups = _functional_groups(optional)
+    bits = _bits_of(dataset, optional)
+    slope, intercept, unit_table = _units_of(dataset, optional, groups, bits)
+    limit = optional("PixelPaddingRangeLimit")
+    padding = optional("PixelPaddingValue")
     # Without the limit, padding is one value; the limit alone has no meaning.
     ends = None if padding is None else (int(padding), int(padding if limit is None else limit))
     return Header(
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
         bits=bits,
-        modality=str(dataset.get("Modality") or ""),
+        modality=str(optional("Modality") or ""),
         slope=slope,
         intercept=intercept,
         unit_table=unit_table,
         padding=ends,
         inverted=dataset.PhotometricInterpretation == "MONOCHROME1",
         window=_window_of([*groups("FrameVOILUTSequence"), dataset]),
-        display_table=_table_of(dataset.get("VOILUTSequence"), bits.signed or intercept < 0, dataset),
-        names={tag: str(dataset.get(tag) or "") for tag in ("PatientID", "StudyInstanceUID", "SOPInstanceUID")},
+        display_table=_table_of(optional("VOILUTSequence"), bits.signed or intercept < 0, dataset),
+        names={tag: str(optional(tag) or "") for tag in ("PatientID", "StudyInstanceUID", "SOPInstanceUID")},
     )
 
 
-def _bits_of(dataset: Any) -> StoredBits:
+def _bits_of(dataset: Any, optional: Optional) -> StoredBits:
     allocated = int(dataset.BitsAllocated)
     # Both are required, but missing in some files, which then use all bits.
-    stored = int(dataset.get("BitsStored") or allocated)
-    high = dataset.get("HighBit")
-    signed = int(dataset.get("PixelRepresentation") or 0) == 1
+    stored = int(optional("BitsStored") or allocated)
+    high = optional("HighBit")
+    signed = int(optional("PixelRepresentation") or 0) == 1
     bits = StoredBits(allocated, stored, stored - 1 if high is None else int(high), signed)
     bits.check()
     return bits
 
 
-def _functional_groups(dataset: Any) -> Callable[[str], list[Any]]:
+def _functional_groups(optional: Optional) -> Callable[[str], list[Any]]:
     """Return a function that finds the items of a macro of the only frame: its own before those of all frames."""
-    sequences = (dataset.get(f"{kind}FunctionalGroupsSequence") for kind in ("PerFrame", "Shared"))
+    sequences = (optional(f"{kind}FunctionalGroupsSequence") for kind in ("PerFrame", "Shared"))
     groups = [sequence[0] for sequence in sequences if sequence]
 
     def items(macro: str) -> list[Any]:
@@ -236,17 +273,17 @@ def _functional_groups(dataset: Any) -> Callable[[str], list[Any]]:
 
 
 def _units_of(
-    dataset: Any, groups: Callable[[str], list[Any]], bits: StoredBits
+    dataset: Any, optional: Optional, groups: Callable[[str], list[Any]], bits: StoredBits
 ) -> tuple[float, float, LookupTable | None]:
     """Return slope, intercept and table from stored values to units (PS3.3, C.11.1)."""
-    table = _table_of(dataset.get("ModalityLUTSequence"), bits.signed, dataset)
+    table = _table_of(optional("ModalityLUTSequence"), bits.signed, dataset)
     if table is not None:
         return 1.0, 0.0, table
     for item in (*groups("PixelValueTransformationSequence"), dataset):
         slope, intercept = item.get("RescaleSlope"), item.get("RescaleIntercept")
         if slope is not None and intercept is not None:
             return float(slope), float(intercept), None
-    if dataset.get("Modality") == HOUNSFIELD:
+    if optional("Modality") == HOUNSFIELD:
         # Without them a CT slice would be windowed in stored values, which are often off by 1024.
         raise AttributeError("CT without rescale slope and intercept")
     # The stored values of other modalities are used unchanged.

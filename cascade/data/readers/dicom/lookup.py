@@ -12,7 +12,8 @@ MOST_ENTRIES = 2**16
 """Number of entries that a descriptor of 0 declares (PS3.3, C.11.1.1.1)."""
 
 
-@dataclass(frozen=True)
+# Compared by identity, so that rules with tables can be keys.
+@dataclass(frozen=True, eq=False)
 class LookupTable:
     """A value for each of consecutive inputs; inputs beyond both ends have the value of the end.
 

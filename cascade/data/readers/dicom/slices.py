@@ -12,23 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cascade.data.images.averaging import shrink
+from cascade.data.images.averaging import shrink, shrunk
 from cascade.data.images.frame import Frame, frame_at
 from cascade.data.readers.dicom.codestream import declared_size, run_length_size
-from cascade.data.readers.dicom.display import displayed
+from cascade.data.readers.dicom.grey import GreyRule
 from cascade.data.readers.dicom.header import (
     MOST_PIXELS,
-    TAGS,
     UNREADABLE,
     Header,
     check_header,
+    opened,
     read_header,
-    refuse_unread,
     refuse_without_decoder,
     require_pydicom,
+    tags,
 )
+from cascade.data.readers.dicom.stored import plain_pixels
 from cascade.data.readers.files import PixelFiles, attempts_at, blaming, without_bad_files
-from cascade.data.readers.pixels import AUTO, FILE, HOUNSFIELD, PRESETS, PixelOptions, apply_windows, check_fits
+from cascade.data.readers.pixels import AUTO, FILE, HOUNSFIELD, PRESETS, PixelOptions, check_fits
 from cascade.errors import DataError
 from cascade.utils.types import Rows
 
@@ -127,29 +128,21 @@ class DicomFiles(PixelFiles[Path]):
 
     def decode_at(self, path: Path, sizes: Sequence[int | None]) -> list[NDArray[np.uint8]]:
         """Check the file, then decode, rescale and window it once, and average it down to each size."""
-        channels = self.channels(path)[0]
-        frames = map(self._frame, sizes)
-        return [channels if frame is None else shrink(channels, frame) for frame in frames]
+        rule, pixels = self._pixels(path)
+        frames = list(map(self._frame, sizes))
+        packed = rule.packed(pixels)
+        if packed is None:
+            channels = rule.channels(pixels)[0]
+            return [channels if frame is None else shrink(channels, frame) for frame in frames]
+        return [rule.unpacked(packed if frame is None else shrunk(packed, frame)) for frame in frames]
 
     def _frame(self, size: int | None) -> Frame | None:
         return frame_at(self.options.frame, self.shape[1:], size)
 
     def channels(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
         """Return a slice in its own size, shape (height, width, windows), and which of its pixels are no padding."""
-        header, pixels = self._pixels(path)
-        visible = np.ones(pixels.shape, bool)
-        if header.padding is not None:
-            visible = ~header.bits.is_padding(pixels, header.padding)
-        units = _units(header, header.bits.values(pixels))
-        if isinstance(self.options.windows, str):
-            shown = displayed(units, visible, header.display_table, header.window, _full_range(header))[..., None]
-        else:
-            shown = apply_windows(units, self.options.windows)
-        # After windowing, since windows are defined on units; before padding, which stays black in both cases.
-        if header.inverted:
-            shown = 255 - shown
-        shown[~visible] = 0
-        return shown, visible
+        rule, pixels = self._pixels(path)
+        return rule.channels(pixels)
 
     def _fit(self, path: Path, header: Header | DataError) -> Header | DataError:
         try:
@@ -169,46 +162,31 @@ class DicomFiles(PixelFiles[Path]):
         if frame is not None:
             check_fits(path, (header.columns, header.rows), frame, MOST_PIXELS)
 
-    def _pixels(self, path: Path) -> tuple[Header, NDArray[Any]]:
+    def _pixels(self, path: Path) -> tuple[GreyRule, NDArray[Any]]:
         import pydicom
         from pydicom.pixels import pixel_array
 
         # Rows may be decoded without `look`, so all checks of the header are repeated.
-        refuse_unread(path)
-        with blaming(path, UNREADABLE):
-            dataset = pydicom.dcmread(path, specific_tags=[*TAGS, "PixelData"])
+        with opened(path) as handle, blaming(path, UNREADABLE):
+            dataset = pydicom.dcmread(handle, specific_tags=[*tags(), "PixelData"])
         header = check_header(path, dataset)
         self._check_size(path, header)
         syntax = dataset.file_meta.TransferSyntaxUID
         refuse_without_decoder(path, syntax, header.bits)
         with blaming(path, "cannot be decoded"):
+            rule = GreyRule.of(header, self.options.windows)
+            plain = plain_pixels(dataset, header.bits)
+            if plain is not None:
+                return rule, plain
             if syntax.is_encapsulated:
                 _refuse_bomb(dataset, header)
             # Run lengths keep all bits of a pixel, as uncompressed files do; other codecs give values.
             gives_values = syntax.is_encapsulated and syntax != RLE
             if gives_values:
-                header = replace(header, bits=header.bits.decompressed())
+                rule = replace(rule, bits=header.bits.decompressed())
             # pydicom takes the lowest bits as the value, whatever the highest bit is declared to be.
             options = {"allow_excess_frames": False, "correct_unused_bits": gives_values}
-            return header, pixel_array(dataset, index=0, **options)
-
-
-def _units(header: Header, values: NDArray[Any]) -> NDArray[np.float32]:
-    """Return units of stored values (PS3.3, C.11.1)."""
-    if header.unit_table is not None:
-        return header.unit_table(values).astype(np.float32)
-    units = values.astype(np.float32)
-    # In place, since these arrays are the largest that a slice needs.
-    units *= np.float32(header.slope)
-    units += np.float32(header.intercept)
-    return units
-
-
-def _full_range(header: Header) -> tuple[float, float] | None:
-    """Return the units of black and white of a slice of 8 bits, which needs no window; None for others."""
-    if header.bits.stored > 8 or header.bits.signed or header.unit_table is not None:
-        return None
-    return header.intercept, header.intercept + header.slope * (2**header.bits.stored - 1)
+            return rule, pixel_array(dataset, index=0, **options)
 
 
 def _describe(slices: DicomFiles, modalities: Counter[str]) -> None:

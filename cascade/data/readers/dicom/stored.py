@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+LITTLE_ENDIAN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1")
+"""Transfer syntaxes of uncompressed pixels, with an implicit and an explicit VR."""
+
 
 @dataclass(frozen=True)
 class StoredBits:
@@ -67,3 +70,25 @@ class StoredBits:
         compared = values if lowest <= low and high <= highest else pixels
         mask: NDArray[np.bool_] = (compared >= low) & (compared <= high)
         return mask
+
+
+def plain_pixels(dataset: Any, bits: StoredBits) -> NDArray[Any] | None:
+    """Return the uncompressed pixels of one frame as they lie in the file; None where pydicom must decide on them.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        Its header was checked.
+    bits : StoredBits
+    """
+    # What pydicom refuses or warns about is left to it: missing elements, and pixels that are cut or too many.
+    if dataset.file_meta.TransferSyntaxUID not in LITTLE_ENDIAN or dataset.get("NumberOfFrames", 1) != 1:
+        return None
+    if dataset.get("BitsStored") is None or dataset.get("PixelRepresentation") not in (0, 1):
+        return None
+    needed = dataset.Rows * dataset.Columns * bits.allocated // 8
+    # An odd number of bytes is filled up to an even one.
+    if not isinstance(dataset.PixelData, bytes) or len(dataset.PixelData) not in (needed, needed + needed % 2):
+        return None
+    kind = f"<{'i' if bits.signed else 'u'}{bits.allocated // 8}"
+    return np.frombuffer(dataset.PixelData, kind, dataset.Rows * dataset.Columns).reshape(dataset.Rows, dataset.Columns)
