@@ -133,6 +133,11 @@ class PixelFiles(RowSource, Generic[P]):
 def attempts_at(task: Callable[[Any], T], items: Sequence[Any]) -> Iterator[T | DataError]:
     """Yield the result of `task` for each item in order, or its `DataError`; the work is done in threads."""
     cores = usable_cores()
+    if cores == 1 or len(items) == 1:
+        # A thread would only take turns with this one.
+        for item in items:
+            yield from _attempts(task, [item])
+        return
     # A small image is decoded in the time that a task costs, so tasks have several where there are many.
     size = max(1, min(TOGETHER, len(items) // (2 * cores)))
     waiting: deque[Future[list[T | DataError]]] = deque()
@@ -241,12 +246,14 @@ def files_below(folder: Path, suffixes: tuple[str, ...], hidden: tuple[str, ...]
     hidden : tuple of str
         Prefixes of file names that are left out.
     """
-    paths = [
-        os.path.relpath(os.path.join(place, name), folder)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if os.path.splitext(name)[1].lower() in suffixes and not name.startswith(hidden)
-    ]
+    paths: list[str] = []
+    for place, _, names in os.walk(folder):
+        # Relative once per folder, which takes longer than all else that is done to a name.
+        below = os.path.relpath(place, folder)
+        wanted = (
+            name for name in names if os.path.splitext(name)[1].lower() in suffixes and not name.startswith(hidden)
+        )
+        paths += wanted if below == os.curdir else (os.path.join(below, name) for name in wanted)
     paths = [path for path in paths if not is_left_over(path)]
     # By parts, as `Path` sorts: as text, `a-b/1` would come before `a/1`.
     return sorted(paths, key=lambda path: path.split(os.sep))
