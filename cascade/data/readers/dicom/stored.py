@@ -88,7 +88,8 @@ def plain_pixels(dataset: Any, bits: StoredBits) -> NDArray[Any] | None:
         return None
     needed = dataset.Rows * dataset.Columns * bits.allocated // 8
     # An odd number of bytes is filled up to an even one.
-    if not isinstance(dataset.PixelData, bytes) or len(dataset.PixelData) not in (needed, needed + needed % 2):
+    content = dataset.get("PixelData")
+    if not isinstance(content, bytes) or len(content) not in (needed, needed + needed % 2):
         return None
     kind = f"<{'i' if bits.signed else 'u'}{bits.allocated // 8}"
-    return np.frombuffer(dataset.PixelData, kind, dataset.Rows * dataset.Columns).reshape(dataset.Rows, dataset.Columns)
+    return np.frombuffer(content, kind, dataset.Rows * dataset.Columns).reshape(dataset.Rows, dataset.Columns)
