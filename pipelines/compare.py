@@ -19,12 +19,14 @@ from cascade.reports.html import comparison_data, page
 from cascade.utils.atomic import new_folder
 from cascade.utils.plain_json import to_json
 
+from .steps.progress import step_bars
 from .steps.run_data import cached, read_labelled_data
 from .steps.version import PAGE
 
 logger = logging.getLogger("cascade.pipeline")
 
 
+@step_bars()
 def run(config: RunConfig, models: Path, n_folds: int, pools: tuple[str, ...]) -> tuple[Path, dict[str, Any]]:
     """Compare and publish; return the folder of the comparison and its result."""
     config = with_stages(config)

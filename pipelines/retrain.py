@@ -27,6 +27,7 @@ from cascade.utils.keys import key_of
 from cascade.utils.locking import claimed
 
 from .steps import retrain as retrain_steps
+from .steps.progress import step_bars
 from .steps.run_data import cached, key_content, load
 from .steps.version import new_version
 
@@ -38,6 +39,7 @@ STATES = "states"
 """Folder of the states of networks in training, within that of the steps."""
 
 
+@step_bars()
 def run(config: RunConfig, models: Path, fresh: bool = False) -> dict[str, Any]:
     """Retrain and return the result; a finished run with the same data, config, code and champion is not repeated.
 

@@ -20,6 +20,7 @@ from cascade.store import Exporter
 
 from .steps.fitted import fit, report_on_held_out, timed_scores
 from .steps.flat_baseline import against_flat
+from .steps.progress import step_bars
 from .steps.resuming import resumed
 from .steps.run_data import cached, load, split
 from .steps.version import PAGE, RECORD, kept_on_error, new_version, publish, record_text, run_page, saving
@@ -27,6 +28,7 @@ from .steps.version import PAGE, RECORD, kept_on_error, new_version, publish, re
 logger = logging.getLogger("cascade.pipeline")
 
 
+@step_bars()
 def run(config: RunConfig, models: Path, fresh: bool = False) -> tuple[Path, dict[str, Any]]:
     """Train and publish; return the folder of the version and its report.
 

@@ -19,7 +19,7 @@ from cascade.many_labels.report import evaluate_many, many_table
 from cascade.reports.html import many_labels_data
 from cascade.store import Exporter
 
-from .steps.progress import StageBars
+from .steps.progress import StageBars, step_bars
 from .steps.resuming import resumed
 from .steps.run_data import cached, load, remembered, split
 from .steps.version import PAGE, kept_on_error, new_version, publish, run_page, saving
@@ -27,6 +27,7 @@ from .steps.version import PAGE, kept_on_error, new_version, publish, run_page, 
 logger = logging.getLogger("cascade.pipeline")
 
 
+@step_bars()
 def run(config: RunConfig, part: ManyLabelsConfig, models: Path, fresh: bool = False) -> tuple[Path, dict[str, Any]]:
     """Train and publish the model of a config's part `flat`; return the folder of the version and its report.
 

@@ -39,6 +39,7 @@ from cascade.utils.locking import claimed
 from cascade.utils.plain_json import to_json
 
 from .compare import with_stages
+from .steps.progress import step_bars
 from .steps.run_data import cached, key_content, load, split
 from .steps.tuning_space import config_of, space_of
 from .steps.version import PAGE
@@ -81,6 +82,7 @@ class Options:
     fresh: bool = False
 
 
+@step_bars()
 def run(config: RunConfig, models: Path, options: Options) -> tuple[Path, dict[str, Any]]:
     """Search and publish; return the folder of the result and the result.
 

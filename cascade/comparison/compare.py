@@ -32,6 +32,7 @@ from cascade.metrics import (
 )
 from cascade.metrics.bootstrap import metric_draws
 from cascade.rules.thresholds.certify import certified_recall
+from cascade.utils.progress import counted
 from cascade.utils.types import Floats, Rows
 
 logger = logging.getLogger(__name__)
@@ -117,7 +118,7 @@ def _on_folds(
     predictions: dict[str, list[FoldPredictions]] = {name: [] for name in contenders}
     models: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    for fold in range(int(folds.max()) + 1):
+    for fold in counted(range(int(folds.max()) + 1), "compare", "folds"):
         left = {name: contender for name, contender in contenders.items() if name not in errors}
         for name, fitted, part in _on_fold(left, X, Y, groups, folds, fold):
             if isinstance(part, FoldPredictions):
@@ -135,7 +136,7 @@ def _on_fold(
     """Yield name, model and predictions of each contender on one fold; of one that failed None and its error."""
     training, testing = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
     with sharing_fits() as shared:
-        for name, contender in contenders.items():
+        for name, contender in counted([*contenders.items()], f"fold {fold}", "models"):
             # A contender that fails on these data is a result; an invalid option is a mistake of the caller.
             try:
                 fitted = fit_on(training, contender, X, Y, groups, shared)

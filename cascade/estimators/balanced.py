@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from cascade.estimators.validation import validate_rows
 from cascade.rules.label_plan import varying_labels
 from cascade.rules.probability.prior_correction import sampling_shift
 from cascade.utils.log_odds import log_odds
+from cascade.utils.progress import step
 from cascade.utils.types import Floats, ProbabilityEstimator
 
 logger = logging.getLogger(__name__)
@@ -132,11 +134,15 @@ class BalancedBinaryRelevance(LogOddsClassifier):
         self.estimators_: list[list[ProbabilityEstimator]] = [[] for _ in range(n_labels)]
         self.prior_shift_ = np.zeros(n_labels)
         fitted = iter(fitted)
-        for k in varying:
-            bags = [next(fitted) for _ in range(self.n_bags)]
-            self.estimators_[k] = [estimator for estimator, _ in bags]
-            self.prior_shift_[k] = np.mean([shift for _, shift in bags])
-            logger.info("label %d: %d bags fitted, prior shift %+.2f", k, self.n_bags, self.prior_shift_[k])
+        with step("bags", self.n_bags * len(varying), "models") as advance:
+            for k in varying:
+                shifts = []
+                for estimator, shift in islice(fitted, self.n_bags):
+                    self.estimators_[k].append(estimator)
+                    shifts.append(shift)
+                    advance(1)
+                self.prior_shift_[k] = np.mean(shifts)
+                logger.info("label %d: %d bags fitted, prior shift %+.2f", k, self.n_bags, self.prior_shift_[k])
 
     def _fit_one(
         self, X: Any, y: NDArray[np.uint8], weight: Floats, extra: dict[str, Any], trunk: Any, seed: tuple[int, ...]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cascade.data.images.size import at_size
 from cascade.data.rows import BLOCK, RowSource, RowView, blocks, in_parts, is_in_memory, makes_batches, n_rows, take
@@ -21,6 +23,7 @@ from cascade.estimators.runtime.runtimes import FLOAT32, KERAS
 from cascade.rules.label_plan import LabelPlan
 from cascade.rules.rules import Rules, Scores
 from cascade.utils.log_odds import log_odds
+from cascade.utils.progress import step
 from cascade.utils.threads import usable_cores
 from cascade.utils.types import Floats, Floats32, ProbabilityEstimator, Rows, StageProgress
 
@@ -199,12 +202,41 @@ def _in_blocks(
         # So that the time of the first batch counts in a rate.
         progress(0)
     for part, batch in _batches(X, rows, estimator):
+        if progress is not None and isinstance(batch, RowView):
+            batch = CountedView(batch, done, len(bags_of(estimator)) or 1, progress)
         # A padded batch has more rows than were requested.
         result[done : done + len(part)] = score(batch)[: len(part)]
         done += len(part)
         if progress is not None:
             progress(done)
     return result
+
+
+class CountedView(RowView):
+    """A view that reports its rows as an estimator takes them, batch by batch.
+
+    Parameters
+    ----------
+    view : RowView
+    before : int
+        Rows that are done already.
+    n_passes : int
+        How often the estimator takes each row.
+    progress : callable
+        Called with the rows done.
+    """
+
+    def __init__(self, view: RowView, before: int, n_passes: int, progress: Callable[[int], object]) -> None:
+        super().__init__(view.X, view.rows)
+        self.before, self.n_passes, self.progress = before, n_passes, progress
+        self.taken, self.lock = 0, Lock()
+
+    def __getitem__(self, rows: Rows) -> NDArray[Any]:
+        with self.lock:
+            # Rows that were taken before are computed, except for the last batches of other threads.
+            self.progress(self.before + min(self.taken // self.n_passes, len(self)))
+            self.taken += len(rows)
+        return super().__getitem__(rows)
 
 
 def _batches(X: Any, rows: Rows, estimator: ProbabilityEstimator) -> Iterator[tuple[Rows, Any]]:
@@ -289,11 +321,23 @@ def score_cascade(
 
 def gate_log_odds(gate: ProbabilityEstimator, X: Any, rows: Rows, n_outputs: int) -> Floats:
     """Return the log-odds of a gate's outputs for some rows, `any` first; float of shape (len(rows), n_outputs)."""
-    return block_log_odds(gate, X, rows, n_outputs)
+    return _held_out(gate, X, rows, n_outputs, "gate, scoring held-out rows")
 
 
 def labeler_log_odds(labeler: ProbabilityEstimator | None, X: Any, rows: Rows, plan: LabelPlan) -> Floats:
     """Return the log-odds of a labeler for some rows; float of shape (len(rows), learned labels)."""
     if labeler is None:
         return np.empty((len(rows), 0))
-    return block_log_odds(labeler, X, rows, len(plan.learned))
+    return _held_out(labeler, X, rows, len(plan.learned), "labeler, scoring held-out rows")
+
+
+def _held_out(estimator: ProbabilityEstimator, X: Any, rows: Rows, n_outputs: int, name: str) -> Floats:
+    with step(name, len(rows), "rows") as advance:
+        shown = 0
+
+        def report(done: int) -> None:
+            nonlocal shown
+            advance(done - shown)
+            shown = done
+
+        return block_log_odds(estimator, X, rows, n_outputs, report)

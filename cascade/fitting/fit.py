@@ -27,6 +27,7 @@ from cascade.rules.stability import Stability
 from cascade.rules.thresholds.certificate import Certificate
 from cascade.rules.thresholds.gate_costs import GateCosts
 from cascade.rules.thresholds.gate_threshold import GateThreshold
+from cascade.utils.progress import counted
 from cascade.utils.types import Floats, Mask, Rows
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ def fit_crossed(stages: Stages, examples: TrainingSet, rule_options: RuleOptions
     labeler_z = np.full((len(rows), len(plan.learned)), np.nan)
     if rule_options.negative_pool == FLAT:
         labeler_z, n_folds = unseen.gate_label_z, 0
-    for fold in range(n_folds):
+    for fold in counted(range(n_folds), "labelers of folds", "folds"):
         # The rules need the pool, for the labeler's calibration, and the rows past the gate, for the merged one.
         training, scored = in_pool & (folds != fold), (in_pool | passed) & (folds == fold)
         # With a shared trunk the labeler starts from the gate of the same fold, which has not seen these rows either.
@@ -205,7 +206,7 @@ def _gate_out_of_fold(
     n_outputs = 1 + len(stages.gate_labels(plan, examples.known is not None))
     z = np.empty((len(rows), n_outputs))
     gates = []
-    for fold in range(int(folds.max()) + 1):
+    for fold in counted(range(int(folds.max()) + 1), "gates of folds", "folds"):
         gate = stages.fit_gate(examples, rows[folds != fold], plan, (fold,))
         z[folds == fold] = gate_log_odds(gate, examples.X, rows[folds == fold], n_outputs)
         gates.append(gate)

@@ -31,6 +31,7 @@ from cascade.many_labels.predictor import ManyLabelPredictor
 from cascade.many_labels.scoring import raw_chunks
 from cascade.metrics.streamed import StreamedRanking
 from cascade.store.parts import is_saved, warn_where_not_saved
+from cascade.utils.progress import step
 from cascade.utils.types import ProbabilityEstimator, Rows
 
 logger = logging.getLogger(__name__)
@@ -214,7 +215,9 @@ def _passes(estimator: ProbabilityEstimator, X: Any, Y: Any, rows: Rows) -> Chun
 
     # Every pass predicts again, since the log-odds of all rows would not fit in memory.
     def one_pass() -> Iterator[tuple[NDArray[np.float32], Any]]:
-        for part, z in raw_chunks(estimator, X, rows, Y.shape[1]):
-            yield z, sparse.csr_array(Y[part])
+        with step("calibration", len(rows), "rows") as advance:
+            for part, z in raw_chunks(estimator, X, rows, Y.shape[1]):
+                yield z, sparse.csr_array(Y[part])
+                advance(len(part))
 
     return one_pass

@@ -155,6 +155,9 @@ class ManyLabelPredictor:
         self.signature.check(X)
         all_rows = np.arange(n_rows(X))
         done = 0
+        if progress is not None:
+            # So that the time of the first chunk counts in a rate.
+            progress(0, len(all_rows))
         for part, z in raw_chunks(self.estimator, X, all_rows, len(self.label_names)):
             yield part, self.calibration(z)
             done += len(part)

@@ -15,6 +15,7 @@ from cascade.tuning.problem import Problem
 from cascade.tuning.pruning import reason_to_prune
 from cascade.tuning.space import Space
 from cascade.tuning.trial import CASCADE, Judgement, Setting, Trial
+from cascade.utils.progress import step
 
 logger = logging.getLogger("cascade.tuning")
 
@@ -66,16 +67,20 @@ def search(problem: Problem, space: Space, ledger: Ledger, parts: Parts, budget:
     seed : int
     """
     trials = ledger.trials()
-    while budget.allows(trials):
-        setting = next_setting(space, trials, seed, problem.maximise)
-        if setting is None:
-            logger.info("tune: every setting of the space was tried")
-            break
-        trial = _run(problem, space, setting, trials, parts, seed)
-        ledger.add(trial)
-        # From the ledger, so that the next setting depends on what a resumed search would read.
-        trials = ledger.trials()
-        _report(trial)
+    # Without the trials of earlier processes, whose time does not count in the rate.
+    left = None if budget.trials is None else max(budget.trials - len(trials), 0)
+    with step("tune", left, "trials") as advance:
+        while budget.allows(trials):
+            setting = next_setting(space, trials, seed, problem.maximise)
+            if setting is None:
+                logger.info("tune: every setting of the space was tried")
+                break
+            trial = _run(problem, space, setting, trials, parts, seed)
+            ledger.add(trial)
+            # From the ledger, so that the next setting depends on what a resumed search would read.
+            trials = ledger.trials()
+            _report(trial)
+            advance(1)
     return trials
 
 

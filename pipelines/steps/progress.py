@@ -1,4 +1,4 @@
-"""Progress on standard error, so that standard output has results only."""
+"""Progress on standard error, so that standard output has results only; bars are drawn on a terminal alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,42 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from tqdm import tqdm
+
+from cascade.utils.progress import Advance, reported_to
+
+
+def _bar(name: str | None, total: int | None, unit: str, done: int = 0, **options: Any) -> tqdm[None]:
+    """Return a bar with rate and time left, which is not drawn where standard error is a file or a pipe."""
+    # Every update is looked at: with tqdm's own guess of how many to skip, a bar stops where the rate falls.
+    return tqdm(
+        total=total,
+        desc=name,
+        unit=f" {unit}",
+        initial=done,
+        file=sys.stderr,
+        mininterval=0.5,
+        miniters=1,
+        disable=None,
+        dynamic_ncols=True,
+        **options,
+    )
+
+
+@contextmanager
+def step_bars() -> Iterator[None]:
+    """Show a bar for each long step of the library in the block, below those of the steps that it is a part of."""
+    with reported_to(_step_bar):
+        yield
+
+
+@contextmanager
+def _step_bar(name: str, total: int | None, unit: str) -> Iterator[Advance]:
+    # A finished step has its line in the log; one of less than a second is not shown at all.
+    with _bar(name, total, unit, leave=False, delay=1.0) as shown:
+        yield shown.update
 
 
 class StageBars:
@@ -20,7 +54,7 @@ class StageBars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         """Move the bar of `stage` to `done` of `total` rows."""
         if stage not in self.bars:
-            self.bars[stage] = tqdm(total=total, desc=stage, unit=" rows", file=sys.stderr, mininterval=0.5)
+            self.bars[stage] = _bar(stage, total, "rows")
         shown = self.bars[stage]
         # Stages report the rows done in all, tqdm takes the rows since its last update.
         shown.update(done - shown.n)
@@ -37,7 +71,7 @@ class JobBar:
     def begin(self, done: int, total: int | None) -> None:
         """Show the bar, starting at the rows that are done already."""
         # `initial` keeps the rows of earlier starts out of the rate, and so of the time left.
-        self.bar = tqdm(total=total, initial=done, unit=" rows", file=sys.stderr, mininterval=0.5)
+        self.bar = _bar(None, total, "rows", done)
 
     def stage(self, stage: str, done: int, total: int) -> None:
         """Show the progress of a stage within the current shard."""
@@ -60,7 +94,7 @@ class JobBar:
 @contextmanager
 def bar(total: int, unit: str) -> Iterator[Callable[[int], object]]:
     """Show a progress bar with rate and time left; yield the function that advances it."""
-    with tqdm(total=total, unit=f" {unit}", file=sys.stderr, mininterval=0.5) as shown:
+    with _bar(None, total, unit) as shown:
         yield shown.update
 
 
@@ -74,7 +108,7 @@ def show_log(quiet: bool = False, only: Sequence[str] = ()) -> None:
     only : sequence of str
         Names of loggers: of all others, show warnings only.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _AboveBars(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     # The library's logger and not the root logger, so that messages of other packages are not shown.
     logger = logging.getLogger("cascade")
@@ -85,6 +119,15 @@ def show_log(quiet: bool = False, only: Sequence[str] = ()) -> None:
     for name in only:
         logging.getLogger(name).setLevel(logging.INFO)
     warnings.showwarning = _show_warning
+
+
+class _AboveBars(logging.StreamHandler[Any]):
+    """Write lines above the bars that are shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        with tqdm.external_write_mode(file=self.stream):
+            super().emit(record)
 
 
 class _FirstWarnings(logging.Filter):

@@ -19,6 +19,7 @@ from cascade.data.readers.dataset import Dataset
 from cascade.data.rows import BLOCK, as_dense, blocks, n_rows
 from cascade.drift.measures import IMAGE_MEASURES, Measures, measure
 from cascade.errors import ModelRefusedError
+from cascade.utils.progress import counted
 from cascade.utils.types import Floats, Mask, Rows
 
 Hashes = NDArray[np.uint64]
@@ -141,7 +142,8 @@ class RowHashes:
         infinite = not_finite = None
         measured = np.empty((len(self.data), 2)) if len(getattr(X, "shape", ())) > 2 else None
         # Unpadded: a padded last block would hash rows that the data does not have.
-        for rows, batch in blocks(X, np.arange(len(self.data)), BLOCK, pad=False):
+        parts = blocks(X, np.arange(len(self.data)), BLOCK, pad=False)
+        for rows, batch in counted(parts, "hashes of rows", "blocks", -(-len(self.data) // BLOCK)):
             # Flat rows have the same bytes as images, so the hashes are those of `content_hashes`.
             values = as_dense(batch).reshape(len(rows), -1)
             contents[rows] = _hash_each(np.ascontiguousarray(row).tobytes() for row in values)

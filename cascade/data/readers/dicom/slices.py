@@ -31,6 +31,7 @@ from cascade.data.readers.dicom.stored import plain_pixels
 from cascade.data.readers.files import PixelFiles, attempts_at, blaming, without_bad_files
 from cascade.data.readers.pixels import AUTO, FILE, HOUNSFIELD, PRESETS, PixelOptions, check_fits
 from cascade.errors import DataError
+from cascade.utils.progress import counted
 from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.data")
@@ -94,7 +95,7 @@ class DicomFiles(PixelFiles[Path]):
             If a slice is bad or has another size than most, unless such slices are to be left out.
         """
         require_pydicom()
-        headers = list(attempts_at(read_header, paths))
+        headers = list(counted(attempts_at(read_header, paths), "headers", "files", len(paths)))
         good = [header for header in headers if isinstance(header, Header)]
         # Without any good header, the error is raised here.
         if not good:

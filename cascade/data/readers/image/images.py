@@ -30,6 +30,7 @@ from cascade.data.readers.image.stored import ImageSource
 from cascade.data.readers.pixels import check_fits, frame_json
 from cascade.errors import DataError
 from cascade.utils.address import Place
+from cascade.utils.progress import counted
 from cascade.utils.types import Rows
 
 logger = logging.getLogger("cascade.data")
@@ -103,7 +104,7 @@ class ImageFiles(PixelFiles[ImageSource]):
         DataError
             If an image is bad or has another size than most, unless such images are to be left out.
         """
-        headers = list(attempts_at(_header, paths))
+        headers = list(counted(attempts_at(_header, paths), "headers", "files", len(paths)))
         good = [header for header in headers if not isinstance(header, DataError)]
         # Without any good header, the error is raised here.
         if not good:
