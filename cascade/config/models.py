@@ -120,13 +120,14 @@ class EncoderConfig(ConfigModel):
 
 
 class TrainingConfig(ConfigModel):
-    """How a network is optimised; see `cascade.estimators.neural.training_options`."""
+    """How a network is optimised; see `cascade.estimators.neural.training.options`."""
 
     weight_decay: float = Field(default=0.0, ge=0)
     warm_up: float = Field(default=0.0, ge=0)
     averaging: float = Field(default=0.0, ge=0, lt=1)
     frozen_epochs: int = Field(default=0, ge=0)
     unfrozen_rate: float = Field(default=0.1, gt=0)
+    precision: Literal["float32", "auto", "mixed"] = "float32"
 
 
 class KerasModel(ConfigModel):

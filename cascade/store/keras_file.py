@@ -18,7 +18,7 @@ from cascade.data.images.size import check_image_size
 from cascade.errors import ModelRefusedError
 from cascade.estimators.encoding.images.archive import read_archive
 from cascade.estimators.neural.classifier import KerasClassifier
-from cascade.estimators.neural.training import check_finite
+from cascade.estimators.neural.training.train import check_finite
 from cascade.store.json_file import parse_json
 from cascade.store.network_spec import batch_size_from, network_spec, outputs_from, outputs_number
 from cascade.store.networks.keras_config import check_config, check_sizes

@@ -13,7 +13,7 @@ pytest.importorskip("keras")
 
 from cascade.data.rows import RowView
 from cascade.estimators.neural import KerasClassifier
-from cascade.estimators.neural.stored_training import StoredTraining
+from cascade.estimators.neural.training.stored_training import StoredTraining
 from cascade.estimators.resumption import resumable
 
 RNG = np.random.default_rng(0)

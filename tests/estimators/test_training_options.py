@@ -18,7 +18,7 @@ from cascade.config.models import KerasModel
 from cascade.config.schema import RunConfig
 from cascade.data import Dataset
 from cascade.errors import ConfigError
-from cascade.estimators.neural.training_options import TrainingOptions
+from cascade.estimators.neural.training.options import TrainingOptions
 from cascade.estimators.resumption import resumable
 from cascade.utils.keys import key_of
 from cascade_pipelines.steps.run_data import key_content

@@ -15,7 +15,7 @@ pytest.importorskip("keras")
 from sklearn.linear_model import LogisticRegression
 
 from cascade import CascadeClassifier, KerasClassifier
-from cascade.estimators.neural.stored_training import StoredTraining
+from cascade.estimators.neural.training.stored_training import StoredTraining
 from cascade.estimators.resumption import resumable
 from tests.data.test_image_size import scene
 

@@ -13,7 +13,7 @@ pytest.importorskip("keras")
 
 from cascade.config.yaml_file import load_config
 from cascade.datasets.phantom import write_phantom
-from cascade.estimators.neural.stored_training import StoredTraining
+from cascade.estimators.neural.training.stored_training import StoredTraining
 from cascade.predictor import CascadePredictor
 from cascade_pipelines import train
 from cascade_pipelines.steps.resuming import HOME

@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 pytest.importorskip("keras")
 
 from cascade import CascadeClassifier, KerasClassifier
-from cascade.estimators.neural.training import EpochLog
+from cascade.estimators.neural.training.epoch_log import EpochLog
 from cascade.fitting.defaults import POOL_FOLDS
 from cascade.tuning.parts import Parts
 from cascade.tuning.shared_stages import with_parts

@@ -18,7 +18,7 @@ from cascade.estimators.loss_options import make_loss
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.estimators.neural.classifier import KerasClassifier
 from cascade.estimators.neural.networks import HEAD
-from cascade.estimators.neural.training import Plan, seeded, train_network
+from cascade.estimators.neural.training.train import Plan, seeded, train_network
 
 EPOCHS = 10
 LEARNING_RATE = 3e-3

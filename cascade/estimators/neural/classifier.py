@@ -33,8 +33,9 @@ from cascade.estimators.neural.networks import (
 from cascade.estimators.neural.own_network import build_own, described_network
 from cascade.estimators.neural.standardisation import adapt
 from cascade.estimators.neural.top_k import KINDS, AtK
-from cascade.estimators.neural.training import Plan, seeded, train_network
-from cascade.estimators.neural.training_options import TrainingOptions
+from cascade.estimators.neural.training.options import TrainingOptions
+from cascade.estimators.neural.training.precision import MIXED, is_mixed
+from cascade.estimators.neural.training.train import Plan, seeded, train_network
 from cascade.estimators.sampling import SamplingOption, check_sampling, resampling_shift
 from cascade.estimators.validation import validate_rows
 from cascade.utils.types import Floats, Rows
@@ -83,8 +84,8 @@ class KerasClassifier(LogOddsClassifier):
         prediction, which is better than that of one network, at `n_networks` times its cost [1]_. They are saved and
         exported as one network.
     training : mapping, optional
-        Options of the optimisation: ``weight_decay``, ``warm_up``, ``averaging``, ``frozen_epochs`` and
-        ``unfrozen_rate``; see `cascade.estimators.neural.training_options.TrainingOptions`.
+        Options of the optimisation: ``weight_decay``, ``warm_up``, ``averaging``, ``frozen_epochs``,
+        ``unfrozen_rate`` and ``precision``; see `cascade.estimators.neural.training.options.TrainingOptions`.
     optimizer : callable, optional
         Own optimizer: a function of the learning rate, a Keras schedule, that returns a Keras optimizer.
     callbacks : callable, optional
@@ -306,6 +307,7 @@ class KerasClassifier(LogOddsClassifier):
             TrainingOptions.of(self.training),
             self.optimizer,
             self.callbacks,
+            isinstance(self.network, str) and is_mixed(TrainingOptions.of(self.training).precision),
         )
 
     def _name(self, number: int) -> str:
@@ -356,6 +358,10 @@ class KerasClassifier(LogOddsClassifier):
             raise ConfigError(
                 "`validation_size` must be 0 with `training.averaging`, since the validation loss is that of the last "
                 f"weights and not of their average. Received {self.validation_size}."
+            )
+        if options.precision == MIXED and not isinstance(self.network, str):
+            raise ConfigError(
+                "`training.precision` 'mixed' needs a network by name; an own function gives its layers a `dtype`."
             )
         for name in ("optimizer", "callbacks"):
             value = getattr(self, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -138,6 +138,15 @@ def build_network(network: str, input_shape: Shape, n_outputs: int, dtype: str, 
         # The message of the call names the unknown option, that of Keras the invalid value or the damaged file.
         reason = str(error).splitlines()[0].rstrip(".")
         raise ConfigError(f"`network_options` do not suit network {network!r}: {reason}.") from error
+
+
+def all_layers(network: keras.Model) -> Iterator[keras.Layer]:
+    """Yield the layers of a network without those that consist of layers themselves."""
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from all_layers(layer)
+        else:
+            yield layer
 
 
 def until(network: keras.Model, name: str) -> keras.Model:

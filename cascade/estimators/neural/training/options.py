@@ -9,6 +9,7 @@ from typing import Any, Self
 import keras
 
 from cascade.errors import ConfigError
+from cascade.estimators.neural.training.precision import PLAIN, PRECISIONS
 from cascade.utils.checks import is_number
 
 UNDECAYED = ("bias", "gamma", "beta")
@@ -35,6 +36,9 @@ class TrainingOptions:
     unfrozen_rate : float > 0
         Learning rate of all layers after the frozen epochs, as a share of `learning_rate`. Without frozen epochs it has
         no effect.
+    precision : {"float32", "auto", "mixed"}
+        Precision in which a network by name is trained. "mixed" computes in bfloat16 and keeps weights and logits in
+        float32; "auto" does so where GPU or processor have instructions for it. The trained network is float32.
 
     References
     ----------
@@ -51,6 +55,7 @@ class TrainingOptions:
     averaging: float = 0.0
     frozen_epochs: int = 0
     unfrozen_rate: float = 0.1
+    precision: str = PLAIN
 
     @classmethod
     def of(cls, option: Mapping[str, Any] | None) -> Self:
@@ -84,6 +89,8 @@ class TrainingOptions:
             value = getattr(self, name)
             if not (is_number(value) and holds(value)):
                 raise ConfigError(f"`training.{name}` must be {rule}. Received {value!r}.")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"`training.precision` must be one of {list(PRECISIONS)}. Received {self.precision!r}.")
 
     def schedule(
         self, learning_rate: float, epochs: int, steps_per_epoch: int

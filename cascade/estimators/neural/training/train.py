@@ -14,10 +14,13 @@ import numpy as np
 
 from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.neural.batches import IndexedBatches
-from cascade.estimators.neural.networks import HEADS
-from cascade.estimators.neural.stored_training import StoredTraining, training_key
-from cascade.estimators.neural.training_options import TrainingOptions
+from cascade.estimators.neural.networks import HEADS, all_layers
+from cascade.estimators.neural.training.epoch_log import BatchCount, EpochLog
+from cascade.estimators.neural.training.options import TrainingOptions
+from cascade.estimators.neural.training.precision import mixed
+from cascade.estimators.neural.training.stored_training import StoredTraining, training_key
 from cascade.estimators.resumption import stored_trainings
+from cascade.utils.progress import step
 
 logger = logging.getLogger("cascade.training")
 
@@ -35,19 +38,6 @@ def seeded(seed: int) -> Iterator[None]:
     finally:
         random.setstate(kept_python)
         np.random.set_state(kept_numpy)  # noqa: NPY002
-
-
-class EpochLog(keras.callbacks.Callback):  # type: ignore[misc]
-    """Log one line of progress per epoch."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self.name = name
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Log the losses."""
-        shown = ", ".join(f"{key} {value:.4f}" for key, value in (logs or {}).items())
-        logger.info("%s: epoch %d/%d, %s", self.name, epoch + 1, self.params["epochs"], shown)
 
 
 @dataclass(frozen=True)
@@ -90,6 +80,8 @@ class Plan:
         Makes a user's own optimizer from a learning rate.
     callbacks : callable or None
         Returns a user's own callbacks.
+    is_mixed : bool
+        Whether the training computes in mixed precision.
     """
 
     loss: keras.losses.Loss
@@ -100,6 +92,7 @@ class Plan:
     options: TrainingOptions = PLAIN
     optimizer: Callable[[Any], keras.optimizers.Optimizer] | None = None
     callbacks: Callable[[], Sequence[keras.callbacks.Callback]] | None = None
+    is_mixed: bool = False
 
     def phases(self, is_continued: bool) -> list[Phase]:
         """Return the phases of a training; one that continues with a trained network has no frozen epochs."""
@@ -111,7 +104,7 @@ class Plan:
 
     def described(self) -> list[Any]:
         """Return what identifies the plan as plain data."""
-        return [self.made_from, type(self.loss).__name__, self.patience, asdict(self.options)]
+        return [self.made_from, type(self.loss).__name__, self.patience, self.is_mixed, asdict(self.options)]
 
     def optimizer_for(self, rate: Any) -> keras.optimizers.Optimizer:
         """Return the optimizer with a learning rate.
@@ -184,7 +177,8 @@ def _train_phase(
 ) -> None:
     if phase.is_frozen:
         name = f"{name}, head alone"
-    with _frozen(network) if phase.is_frozen else nullcontext():
+    # The precision first, since it depends on which layers have weights to train.
+    with mixed(network) if plan.is_mixed else nullcontext(), _frozen(network) if phase.is_frozen else nullcontext():
         rate = plan.options.schedule(phase.learning_rate, phase.epochs, len(batches))
         network.compile(
             optimizer=plan.optimizer_for(rate),
@@ -222,7 +216,7 @@ def _train_from(
 ) -> None:
     """Train the epochs of a phase that are not stored."""
     if stored is None:
-        _fit(network, batches, validation, callbacks, 0, phase.epochs)
+        _fit(network, batches, validation, callbacks, (0, phase.epochs), name)
     elif stored.is_finished:
         logger.info("%s: was trained before this start", name)
         stored.restore(network)
@@ -231,7 +225,7 @@ def _train_from(
             logger.info("%s: goes on after epoch %d/%d", name, stored.epoch, phase.epochs)
             batches.go_to(phase.first + stored.epoch)
         last = stored.epoch if stored.needs_no_epoch else phase.epochs
-        _fit(network, batches, validation, [*callbacks, stored], stored.epoch, last)
+        _fit(network, batches, validation, [*callbacks, stored], (stored.epoch, last), name)
     check_finite(network)
     if stored is not None and not stored.is_finished:
         stored.finish(network)
@@ -240,7 +234,7 @@ def _train_from(
 @contextmanager
 def _frozen(network: keras.Model) -> Iterator[None]:
     """Train only the head in the block."""
-    layers = list(_layers(network))
+    layers = list(all_layers(network))
     flags = [layer.trainable for layer in layers]
     heads = [layer for layer in layers if layer.name in HEADS] or [layer for layer in layers if layer.weights][-1:]
     for layer in layers:
@@ -250,15 +244,6 @@ def _frozen(network: keras.Model) -> Iterator[None]:
     finally:
         for layer, flag in zip(layers, flags, strict=True):
             layer.trainable = flag
-
-
-def _layers(network: keras.Model) -> Iterator[keras.Layer]:
-    """Yield the layers of a network without those that consist of layers themselves."""
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
 
 
 def _stored(
@@ -281,14 +266,21 @@ def _fit(
     batches: IndexedBatches,
     validation: IndexedBatches | None,
     callbacks: list[Any],
-    first: int,
-    last: int,
+    epochs: tuple[int, int],
+    name: str,
 ) -> None:
     """Train from one epoch to another."""
+    first, last = epochs
     try:
-        network.fit(
-            batches, validation_data=validation, initial_epoch=first, epochs=last, callbacks=callbacks, verbose=0
-        )
+        with step(name, (last - first) * len(batches), "batches") as advance:
+            network.fit(
+                batches,
+                validation_data=validation,
+                initial_epoch=first,
+                epochs=last,
+                callbacks=[*callbacks, BatchCount(advance)],
+                verbose=0,
+            )
     except Exception as error:
         _raise_cause(batches, validation)
         if not (isinstance(error, RuntimeError) and any(word in str(error).lower() for word in ("nan", "inf"))):
