@@ -74,7 +74,7 @@ def behind_encoder(estimator: Any, X: Any) -> tuple[Any, Any]:
 
 
 def computed_by(estimator: Any) -> str | None:
-    """Return the runtime and threads of an estimator, on which the last digits depend; None without an estimator."""
+    """Return runtime, device and threads of an estimator, on which the last digits depend, if there is one."""
     if estimator is None:
         return None
     bags = bags_of(estimator)
@@ -84,7 +84,8 @@ def computed_by(estimator: Any) -> str | None:
         return computed_by(estimator.steps[-1][1])
     if hasattr(estimator, "runtime"):
         precision = "" if estimator.precision == FLOAT32 else f" in {estimator.precision}"
-        return f"{estimator.runtime}{precision}, {estimator.threads} threads"
+        place = "" if estimator.device == "cpu" else f" on {estimator.device}"
+        return f"{estimator.runtime}{precision}{place}, {estimator.threads} threads"
     return f"{KERAS}, {usable_cores()} cores" if hasattr(estimator, "network_") else type(estimator).__name__
 
 

@@ -80,6 +80,11 @@ class ExportedNetwork:
         # None until the first call with several batches has timed one.
         self._parallel: int | None = 1 if threads == 1 else None
 
+    @property
+    def device(self) -> str:
+        """What the network is computed on in this process: "cpu" or "cuda"."""
+        return RUNTIMES[self.runtime].device()
+
     def restore_outputs(self, loss: Any, sampling_shift: Floats, form: TargetForm) -> ExportedNetwork:
         """Set what turns the network's logits into log-odds and classes; return self."""
         self.loss_, self.sampling_shift_ = loss, sampling_shift

@@ -12,6 +12,11 @@ from cascade.estimators.runtime.runtimes import Session
 from cascade.utils.stderr import quiet_stderr
 
 
+def device() -> str:
+    """Return what networks are computed on."""
+    return "cpu"
+
+
 def open_session(content: bytes, batch_size: int, threads: int) -> Session:
     """Open a `.tflite` network at one batch size."""
     with quiet_stderr():

@@ -39,7 +39,7 @@ class Runtime:
     suffix : str
         Suffix of its files.
     opener : str
-        Module of this package with `open_session(content, batch_size, threads)`.
+        Module of this package with `open_session(content, batch_size, threads)` and `device()`.
     """
 
     package: str
@@ -61,6 +61,11 @@ class Runtime:
         # Imported by name, so that one runtime works where the others are not installed.
         session: Session = import_module(self.opener).open_session(content, batch_size, threads)
         return session
+
+    def device(self) -> str:
+        """Return what networks are computed on in this process: "cpu" or "cuda"."""
+        device: str = import_module(self.opener).device()
+        return device
 
 
 RUNTIMES = {

@@ -69,7 +69,9 @@ def in_process(module: str, path: Path, content: bytes, options: dict[str, Any])
     if not sys.executable:
         return None
     command = [sys.executable, "-c", f"from {module} import main; main()", json.dumps(options)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    # Without GPUs: drivers map far more memory than the limits of the other process allow.
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     try:
         done = subprocess.run(
             command, input=content, capture_output=True, timeout=PATIENCE, env=environment, check=False
