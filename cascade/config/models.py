@@ -128,6 +128,7 @@ class TrainingConfig(ConfigModel):
     frozen_epochs: int = Field(default=0, ge=0)
     unfrozen_rate: float = Field(default=0.1, gt=0)
     precision: Literal["float32", "auto", "mixed"] = "float32"
+    tensorboard: str | None = Field(default=None, min_length=1)
 
 
 class KerasModel(ConfigModel):

@@ -144,6 +144,55 @@ def test_a_killed_training_with_all_options_ends_with_the_same_weights(
         np.testing.assert_array_equal(one, other)
 
 
+def figures_of(folder: Path) -> list[dict[str, dict[int, float]]]:
+    """Return the figures of each training by name and epoch, in the order in which the trainings began."""
+    import tensorflow as tf
+
+    found = []
+    for training in sorted(folder.iterdir()):
+        (events,) = training.iterdir()
+        figures: dict[str, dict[int, float]] = {}
+        for record in tf.data.TFRecordDataset(str(events)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                figures.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+        found.append(figures)
+    return found
+
+
+def test_figures_for_tensorboard_are_those_of_each_epoch_and_change_no_weight(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logs = tmp_path / "logs" / "new"
+    with caplog.at_level("INFO", "cascade.training"):
+        model = mlp({"tensorboard": str(logs), "frozen_epochs": 1}, n_networks=2).fit(X, Y)
+    for one, other in zip(weights(model), weights(mlp({"frozen_epochs": 1}, n_networks=2).fit(X, Y)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    found = figures_of(logs)
+    # Two networks in two phases.
+    assert [list(each["epoch_loss"]) for each in found] == [[1], [1, 2, 3]] * 2
+    shown = [float(line.split("loss ")[1].split(",")[0]) for line in caplog.messages if "epoch" in line]
+    written = [value for each in found for value in each["epoch_loss"].values()]
+    np.testing.assert_allclose(written, shown[: len(written)], atol=1e-4)
+    # The rate after each epoch, along a cosine to 0.
+    np.testing.assert_allclose(list(found[1]["epoch_learning_rate"].values()), [1.5e-4, 0.5e-4, 0], atol=1e-7)
+
+
+def test_a_killed_training_with_figures_for_tensorboard_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undisturbed, model = weights(mlp().fit(X, Y)), mlp({"tensorboard": str(tmp_path / "logs")})
+    with monkeypatch.context() as killing, resumable(tmp_path / "states"):
+        epochs_of(killing, kill_after=2)
+        with pytest.raises(Killed):
+            model.fit(X, Y)
+    with resumable(tmp_path / "states"):
+        resumed = model.fit(X, Y)
+    for one, other in zip(weights(resumed), undisturbed, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert [list(each["epoch_loss"]) for each in figures_of(tmp_path / "logs")] == [[1, 2], [3]]
+
+
 def test_an_own_optimizer_gets_the_learning_rate() -> None:
     model = mlp(optimizer=lambda rate: keras.optimizers.SGD(rate, momentum=0.9), learning_rate=0.05)
     assert rates(model)[0] == pytest.approx(0.05)
@@ -196,6 +245,8 @@ def test_trainings_of_other_networks_and_optimizers_are_not_shared(tmp_path: Pat
         ),
         ({"training": {"weight_decay": -1}}, r"`training.weight_decay` must be a number of 0 or more"),
         ({"training": {"averaging": 1.0}}, r"`training.averaging` must be a number of 0 or more, and less than 1"),
+        ({"training": {"tensorboard": 3}}, r"`training.tensorboard` must be the path of a folder. Received 3"),
+        ({"training": {"tensorboard": __file__}}, r"`training.tensorboard` must be a folder that can be made"),
         ({"training": {"frozen_epochs": 1.5}}, r"`training.frozen_epochs` must be a whole number"),
         ({"training": {"unfrozen_rate": 0}}, r"`training.unfrozen_rate` must be a positive number"),
         ({"training": {"decay": 1}}, r"`training` must have options of .*Received 'decay'"),

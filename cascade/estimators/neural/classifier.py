@@ -84,8 +84,8 @@ class KerasClassifier(LogOddsClassifier):
         prediction, which is better than that of one network, at `n_networks` times its cost [1]_. They are saved and
         exported as one network.
     training : mapping, optional
-        Options of the optimisation: ``weight_decay``, ``warm_up``, ``averaging``, ``frozen_epochs``,
-        ``unfrozen_rate`` and ``precision``; see `cascade.estimators.neural.training.options.TrainingOptions`.
+        Options of the optimisation: ``weight_decay``, ``warm_up``, ``averaging``, ``frozen_epochs``, ``unfrozen_rate``,
+        ``precision`` and ``tensorboard``; see `cascade.estimators.neural.training.options.TrainingOptions`.
     optimizer : callable, optional
         Own optimizer: a function of the learning rate, a Keras schedule, that returns a Keras optimizer.
     callbacks : callable, optional

@@ -39,6 +39,8 @@ class TrainingOptions:
     precision : {"float32", "auto", "mixed"}
         Precision in which a network by name is trained. "mixed" computes in bfloat16 and keeps weights and logits in
         float32; "auto" does so where GPU or processor have instructions for it. The trained network is float32.
+    tensorboard : str or None
+        Folder to which losses, metrics and learning rate of each epoch are written for TensorBoard.
 
     References
     ----------
@@ -56,6 +58,7 @@ class TrainingOptions:
     frozen_epochs: int = 0
     unfrozen_rate: float = 0.1
     precision: str = PLAIN
+    tensorboard: str | None = None
 
     @classmethod
     def of(cls, option: Mapping[str, Any] | None) -> Self:
@@ -91,6 +94,8 @@ class TrainingOptions:
                 raise ConfigError(f"`training.{name}` must be {rule}. Received {value!r}.")
         if self.precision not in PRECISIONS:
             raise ConfigError(f"`training.precision` must be one of {list(PRECISIONS)}. Received {self.precision!r}.")
+        if self.tensorboard is not None and not (isinstance(self.tensorboard, str) and self.tensorboard):
+            raise ConfigError(f"`training.tensorboard` must be the path of a folder. Received {self.tensorboard!r}.")
 
     def schedule(
         self, learning_rate: float, epochs: int, steps_per_epoch: int

@@ -16,6 +16,7 @@ from cascade.errors import ConfigError, DataError, ModelRefusedError
 from cascade.estimators.neural.batches import IndexedBatches
 from cascade.estimators.neural.networks import HEADS, all_layers
 from cascade.estimators.neural.training.epoch_log import BatchCount, EpochLog
+from cascade.estimators.neural.training.event_log import event_log
 from cascade.estimators.neural.training.options import TrainingOptions
 from cascade.estimators.neural.training.precision import mixed
 from cascade.estimators.neural.training.stored_training import StoredTraining, training_key
@@ -104,7 +105,7 @@ class Plan:
 
     def described(self) -> list[Any]:
         """Return what identifies the plan as plain data."""
-        return [self.made_from, type(self.loss).__name__, self.patience, self.is_mixed, asdict(self.options)]
+        return [self.made_from, type(self.loss).__name__, self.patience, self.is_mixed, _without_logs(self.options)]
 
     def optimizer_for(self, rate: Any) -> keras.optimizers.Optimizer:
         """Return the optimizer with a learning rate.
@@ -128,6 +129,11 @@ class Plan:
         if not isinstance(found, (list, tuple)) or not all(isinstance(one, keras.callbacks.Callback) for one in found):
             raise ConfigError(f"`callbacks` must return a list of Keras callbacks. Received {found!r}.")
         return list(found)
+
+
+def _without_logs(options: TrainingOptions) -> dict[str, Any]:
+    # Where figures are written changes no weight.
+    return {name: value for name, value in asdict(options).items() if name != "tensorboard"}
 
 
 def _own(function: Callable[[Any], Any], rate: Any) -> keras.optimizers.Optimizer:
@@ -189,7 +195,7 @@ def _train_phase(
         # A step that creates variables is traced twice, and a trace takes longer than training a small network.
         network.optimizer.build(network.trainable_variables)
         callbacks: list[Any] = [keras.callbacks.TerminateOnNaN(raise_error=True), EpochLog(name)]
-        callbacks += plan.own_callbacks()
+        callbacks += [*event_log(plan.options.tensorboard, name), *plan.own_callbacks()]
         stop = None
         if validation is not None:
             stop = keras.callbacks.EarlyStopping("val_loss", patience=plan.patience, restore_best_weights=True)
