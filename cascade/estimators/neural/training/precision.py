@@ -45,12 +45,13 @@ def has_bfloat16() -> bool:
 def mixed(network: keras.Model) -> Iterator[None]:
     """Let a network by name compute in bfloat16 in the block, with variables in float32.
 
-    Layers before the first weights, which scale what a row holds, and heads stay float32.
+    Heads stay float32, and so do all layers up to the first weights: bfloat16 has 8 bits, in which small differences of
+    what a row holds vanish, such as a faint spot in an image (`benchmarks/precision.py`).
     """
     layers = list(all_layers(network))
     first = next(number for number, layer in enumerate(layers) if layer.trainable_weights)
     last = max(number for number, layer in enumerate(layers) if layer.name in HEADS)
-    changed = [layer for layer in layers[first:last] if layer.name not in HEADS]
+    changed = [layer for layer in layers[first + 1 : last] if layer.name not in HEADS]
     policies = [layer.dtype_policy for layer in changed]
     for layer in changed:
         layer.dtype_policy = POLICY
