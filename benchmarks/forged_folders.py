@@ -44,6 +44,8 @@ SECONDS = 20
 PATIENCE = 120
 MEMORY = 1.5e9
 SOUND = (0, 4)
+ALONE = ("sparse", "images")
+"""Kinds of rows that only their own models take."""
 TRACEBACK = 99
 
 
@@ -61,8 +63,9 @@ def forge(folder: Path, others: list[Path], rng: random.Random) -> str:
     if how == "file":
         return damage_file(folder, rng)
     if how == "other":
-        # A sound part that takes dense rows alone is no forgery, and sparse rows are then the wrong data.
-        return exchange(folder, [one for one in others if folder.name != "sparse" or one.name == "sparse"], rng)
+        # A sound part that takes dense rows alone is no forgery, and sparse rows or images are then the wrong data.
+        kind = folder.name.split()[0]
+        return exchange(folder, [one for one in others if kind not in ALONE or one.name.startswith(kind)], rng)
     path = rng.choice([one for one in sorted(folder.iterdir()) if one.name != NAME])
     done = {".skops": forge_skops, ".keras": forge_keras}.get(path.suffix, forge_graph)(path, rng)
     redo(folder)

@@ -6,12 +6,14 @@ import copy
 import io
 import json
 import random
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from forgery.graphs import forged
 from forgery.manifest import forge_value, holder, places
 
 NUMBERS = (0, 1, -1, 2, 7, 10**4, 10**6, 10**9, 2**31, 2**62, -(2**31), 1e308, -1e308, 1e-320, np.nan, np.inf, -np.inf)
@@ -98,10 +100,16 @@ def forge_header(content: bytes, rng: random.Random) -> bytes:
 def forge_skops(path: Path, rng: random.Random) -> str:
     """Forge one thing of a skops file."""
     content = members(path)
-    how = rng.choice(["array", "array", "array", "tree", "tree", "attribute", "class", "file", "header", "inner"])
+    ways = ["array", "array", "array", "tree", "tree", "attribute", "class", "file", "header", "inner"]
     arrays = [name for name in content if name.endswith(".npy")]
+    networks = {name: runtime for name in arrays if (runtime := runtime_of(content[name])) is not None}
+    how = rng.choice([*ways, *["network"] * (len(ways) if networks else 0)])
     inner = [name for name in content if name.endswith(".npz")]
-    if how == "inner" and inner:
+    if how == "network":
+        name = rng.choice([*networks])
+        content[name], done = forge_content(content[name], networks[name], rng)
+        how += f" {done}"
+    elif how == "inner" and inner:
         name = rng.choice(inner)
         content[name] = forge_sparse(content[name], rng)
     elif how in ("array", "inner") and arrays:
@@ -116,6 +124,29 @@ def forge_skops(path: Path, rng: random.Random) -> str:
         content["schema.json"] = json.dumps(schema).encode("utf-8", "surrogatepass")
     write(path, content)
     return f"{path.name}: {how}"
+
+
+def runtime_of(content: bytes) -> str | None:
+    """Return what an array holds the network of, by its first bytes; None if it holds none."""
+    array = np.load(io.BytesIO(content))
+    if array.dtype != np.uint8 or array.ndim != 1 or len(array) < 300:
+        return None
+    start = array[:8].tobytes()
+    return "keras" if start.startswith(b"PK") else "litert" if start.endswith(b"TFL3") else "onnx"
+
+
+def forge_content(content: bytes, runtime: str, rng: random.Random) -> tuple[bytes, str]:
+    """Return the array of a forged network, and what was done."""
+    network = np.load(io.BytesIO(content)).tobytes()
+    if runtime == "keras":
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.keras"
+            path.write_bytes(network)
+            done = forge_keras(path, rng)
+            network = path.read_bytes()
+    else:
+        network, done = forged(network, runtime == "onnx", rng)
+    return array_bytes(np.frombuffer(network, np.uint8)), done
 
 
 def _forge_schema(schema: Any, how: str, rng: random.Random) -> str:

@@ -37,6 +37,8 @@ from cascade.estimators.defaults import per_label
 
 ROWS, COLUMNS, LABELS = 1500, 4, 3
 LINEAR = LogisticRegression
+RUNTIMES = ("onnx", "litert", "keras")
+"""What frozen encoders of images are files of."""
 TREES = {"max_iter": 3, "max_leaf_nodes": 7, "categorical_features": None}
 
 
@@ -51,6 +53,12 @@ def problem() -> tuple[Any, Any]:
 def texts(X: Any) -> list[str]:
     """Return a text per row."""
     return [f"word{int(row[2])} term{int(row[3])} {'high' if row[0] > 0 else 'low'}" for row in X]
+
+
+def images(X: Any) -> Any:
+    """Return an image of 8 x 8 pixels per row, whose two halves are as bright as its numbers."""
+    halves = np.clip(128 + 50 * X[:, :2], 0, 255).astype(np.uint8)
+    return np.repeat(np.repeat(halves[:, None, :, None], 4, axis=2), 8, axis=1)
 
 
 def _encoded(encoder: Any) -> Any:
@@ -98,7 +106,9 @@ def rows_of(networks: bool) -> dict[str, Any]:
     """Return rows that each model takes, by its name."""
     X = problem()[0][:64]
     plain = [*CASCADES, "many labels", *(("keras", "exported") if networks else ())]
-    return dict.fromkeys(plain, X) | {"texts": texts(X), "sparse": sparse.csr_matrix(X)}
+    encoded = [f"images {runtime}" for runtime in RUNTIMES] if networks else []
+    rows = dict.fromkeys(plain, X) | dict.fromkeys(encoded, images(X))
+    return rows | {"texts": texts(X), "sparse": sparse.csr_matrix(X)}
 
 
 def build(folder: Path, networks: bool) -> None:
@@ -114,6 +124,7 @@ def build(folder: Path, networks: bool) -> None:
         ManyLabelClassifier(OneVsRestClassifier(LINEAR())).fit(X, Y).predictor_.save(folder / "many labels")
         if networks:
             _save_networks(folder, X, Y)
+            _save_encoders(folder, images(X), Y)
 
 
 def _texts() -> tuple[Any, Any]:
@@ -138,3 +149,26 @@ def _save_networks(folder: Path, X: Any, Y: Any) -> None:
     model = CascadeClassifier(network, network).fit(X, Y)
     model.save(folder / "keras")
     model.predictor_.save(folder / "exported", ["litert", "onnx"])
+
+
+def _save_encoders(folder: Path, X: Any, Y: Any) -> None:
+    import keras
+
+    from cascade.estimators.encoding.images.encoder import ImageEncoder
+    from cascade.estimators.runtime.convert import convert
+
+    keras.utils.set_random_seed(0)
+    taken = keras.Input((8, 8, 1))
+    states = keras.layers.Conv2D(6, 3, activation="relu")(taken)
+    network = keras.Model(taken, keras.layers.GlobalAveragePooling2D()(states))
+    path = folder / "network.keras"
+    network.save(path)
+    files = {"onnx": path.with_suffix(".onnx"), "litert": path.with_suffix(".tflite"), "keras": path}
+    for runtime, file in files.items():
+        if runtime != "keras":
+            file.write_bytes(convert(network, runtime))
+        gate, labeler = (
+            make_pipeline(ImageEncoder(file, runtime), StandardScaler(), model)
+            for model in (LINEAR(), MultiOutputClassifier(LINEAR()))
+        )
+        CascadeClassifier(gate, labeler, calibration_folds=None).fit(X, Y).save(folder / f"images {runtime}")

@@ -9,15 +9,20 @@ from typing import Any
 
 def forge_graph(path: Path, rng: random.Random) -> str:
     """Put a graph that does not end or grows in the place of an ONNX network, or damage one of either kind."""
-    how = rng.choice(["loop", "doubled", "pad", "unknown", "bytes"]) if path.suffix == ".onnx" else "bytes"
-    if how == "bytes":
-        content = bytearray(path.read_bytes())
-        for _ in range(rng.choice([1, 3, 20])):
-            content[rng.randrange(len(content))] = rng.randrange(256)
-        path.write_bytes(bytes(content[: rng.choice([len(content), len(content), len(content) // 2])]))
-        return f"{path.name}: bytes"
-    path.write_bytes(MAKERS[how](path.read_bytes()))
+    content, how = forged(path.read_bytes(), path.suffix == ".onnx", rng)
+    path.write_bytes(content)
     return f"{path.name}: {how}"
+
+
+def forged(content: bytes, is_onnx: bool, rng: random.Random) -> tuple[bytes, str]:
+    """Return the forged content of a network, and what was done."""
+    how = rng.choice([*MAKERS, "bytes"]) if is_onnx else "bytes"
+    if how != "bytes":
+        return MAKERS[how](content), how
+    damaged = bytearray(content)
+    for _ in range(rng.choice([1, 3, 20])):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    return bytes(damaged[: rng.choice([len(damaged), len(damaged), len(damaged) // 2])]), how
 
 
 def _loop(content: bytes) -> bytes:
@@ -59,7 +64,9 @@ def _pad(content: bytes) -> bytes:
     from onnx import TensorProto, helper, load_from_string
 
     model = load_from_string(content)
-    model.graph.initializer.append(helper.make_tensor("pads", TensorProto.INT64, [4], [0, 0, 0, 10**9]))
+    axes = len(model.graph.input[0].type.tensor_type.shape.dim)
+    pads = [0] * (2 * axes - 1) + [10**9]
+    model.graph.initializer.append(helper.make_tensor("pads", TensorProto.INT64, [2 * axes], pads))
     return _before(model, [helper.make_node("Pad", [model.graph.input[0].name, "pads"], ["padded"])], "padded")
 
 
