@@ -6,6 +6,7 @@ import csv
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from PIL import Image
 from scipy import sparse
 
 from cascade.data import read_data
+from cascade.data.readers.image import jpeg
 from cascade.data.readers.image.images import ImageFiles
 from cascade.data.readers.pixels import PixelOptions
 from cascade.data.readers.table.columns import Roles
@@ -355,14 +357,38 @@ def test_images_that_are_not_square_are_made_so_and_small_ones_refused(tmp_path:
     assert "must not be smaller than `image_size` (100). Received 40x40" in str(small)
 
 
-@pytest.mark.parametrize(("size", "scaled"), [(128, 128), (64, 64), (100, 256), (60, 128), (300, 512)])
-def test_a_jpeg_is_decoded_at_a_reduced_scale(
+SCALED = [(128, 128), (64, 64), (100, 256), (60, 128), (300, 512)]
+"""Size of a frame, and that at which an image of 512 pixels is decoded for it."""
+
+
+@pytest.mark.parametrize(("size", "scaled"), SCALED)
+def test_pillow_decodes_a_jpeg_at_a_reduced_scale(
     size: int, scaled: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.fromarray(photograph(512, 512)).save(tmp_path / "a.jpg")
     decoded = []
     convert = Image.Image.convert
+    monkeypatch.setattr(jpeg, "INSTALLED", False)
     monkeypatch.setattr(Image.Image, "convert", lambda self, mode: decoded.append(self.size) or convert(self, mode))
+    assert ImageFiles([tmp_path / "a.jpg"], frame=size)[np.arange(1)].shape == (1, size, size, 3)
+    assert decoded == [(scaled, scaled)]
+
+
+@pytest.mark.parametrize(("size", "scaled"), SCALED)
+def test_simplejpeg_decodes_a_jpeg_at_a_reduced_scale(
+    size: int, scaled: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simplejpeg = pytest.importorskip("simplejpeg")
+    Image.fromarray(photograph(512, 512)).save(tmp_path / "a.jpg")
+    decoded = []
+    decode = simplejpeg.decode_jpeg
+
+    def spy(*args: Any, **options: Any) -> Any:
+        pixels = decode(*args, **options)
+        decoded.append(pixels.shape[:2])
+        return pixels
+
+    monkeypatch.setattr(simplejpeg, "decode_jpeg", spy)
     assert ImageFiles([tmp_path / "a.jpg"], frame=size)[np.arange(1)].shape == (1, size, size, 3)
     assert decoded == [(scaled, scaled)]
 
