@@ -48,7 +48,7 @@ process.join(30)
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        ("linear", "(600, 2)"),
+        pytest.param("linear", "(600, 2)", marks=pytest.mark.slow),
         pytest.param(
             "trees",
             "CascadeError: this process was forked after its parent had used boosted trees",

@@ -340,7 +340,7 @@ def test_training_tells_what_it_reads(models: Path) -> None:
 WITHOUT_KERAS = """
 import sys
 sys.modules["keras"] = None
-from tests.command import CASCADE, Done, run
+from cascade_pipelines.cli.app import main
 sys.argv = ["cascade", *sys.argv[1:]]
 main()
 """
@@ -395,6 +395,7 @@ def test_importing_the_library_and_its_heart_loads_no_keras() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_killed_training_leaves_no_half_version(config: Path, tmp_path: Path) -> None:
     arguments = [CASCADE, "train", str(config), "--models", str(tmp_path)]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:

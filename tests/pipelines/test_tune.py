@@ -255,6 +255,7 @@ def test_a_killed_search_of_networks_ends_like_an_undisturbed_one(phantom_folder
     assert [trial["kind"] for trial in result("killed")["trials"]] == [*["flat"] * 4, "exit", "cascade"]
 
 
+@pytest.mark.slow
 def test_more_trials_continue_a_search(tuned: tuple[Path, dict[str, Any]], table: Path, tmp_path: Path) -> None:
     _, wanted = tuned
     fewer = tune.Options(trials=5, folds=1)
