@@ -5,9 +5,9 @@ scikit-learn is not imported here, since that takes a second.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -230,7 +230,7 @@ class CountedView(RowView):
     def __init__(self, view: RowView, before: int, n_passes: int, progress: Callable[[int], object]) -> None:
         super().__init__(view.X, view.rows)
         self.before, self.n_passes, self.progress = before, n_passes, progress
-        self.taken, self.lock = 0, Lock()
+        self.taken, self.lock = 0, threading.Lock()
 
     def __getitem__(self, rows: Rows) -> NDArray[Any]:
         with self.lock:
