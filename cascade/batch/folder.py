@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
 from cascade.utils.address import Place
 
@@ -45,3 +47,11 @@ def clear_temporary(folder: Place) -> None:
     for path in folder.iterdir():
         if TEMPORARY.fullmatch(path.name):
             path.unlink()
+
+
+def clear_workers(folder: Path) -> None:
+    """Remove the folders of the workers of a job that has ended."""
+    for path in folder.iterdir():
+        if WORKER_FOLDER.fullmatch(path.name):
+            # A worker whose driver has been killed may still write there for a moment.
+            shutil.rmtree(path, ignore_errors=True)

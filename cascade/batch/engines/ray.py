@@ -13,7 +13,7 @@ from uuid import uuid4
 from cascade.batch.engines.engine import Task
 from cascade.batch.engines.in_order import OrderedShards
 from cascade.batch.engines.worker import Opener, Order, outcome_of
-from cascade.batch.folder import clear_temporary
+from cascade.batch.folder import clear_workers
 from cascade.batch.job.shard import Written
 from cascade.errors import MissingExtraError
 
@@ -58,7 +58,7 @@ class RayEngine:
             # Cancel before clearing: a running worker would otherwise write while its folder is removed.
             finally:
                 shards.cancel()
-                clear_temporary(task.folder)
+                clear_workers(task.folder)
 
     def _shards(self, task: Task, numbers: range) -> OrderedShards:
         # Workers have other working directories, so a relative path would mean another folder there.

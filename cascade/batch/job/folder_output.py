@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cascade.batch.folder import WORKER_FOLDER, clear_temporary, names_of_shard
+from cascade.batch.folder import clear_temporary, clear_workers, names_of_shard
 from cascade.batch.job.journal import Journal
 from cascade.batch.job.output import State
 from cascade.errors import CascadeError
@@ -31,10 +30,7 @@ class FolderOutput:
     def clear(self) -> None:
         """Remove the temporary files of a killed job and of its workers."""
         clear_temporary(self.place)
-        for path in self.place.iterdir():
-            if WORKER_FOLDER.fullmatch(path.name):
-                # A worker whose driver has been killed may still write there for a moment.
-                shutil.rmtree(path, ignore_errors=True)
+        clear_workers(self.place)
 
     def refuse_foreign(self) -> None:
         """Raise if the folder holds anything but the lock."""
