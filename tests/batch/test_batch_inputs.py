@@ -167,7 +167,8 @@ def test_files_that_cannot_be_read_at_all_are_refused(tmp_path: Path) -> None:
 
 
 def test_sparse_rows_and_arrays(tmp_path: Path) -> None:
-    X = sparse.random_array((50, 6), density=0.4, rng=np.random.default_rng(0), format="csr")
+    rng = np.random.default_rng(0)
+    X = sparse.csr_array(rng.random((50, 6)) * (rng.random((50, 6)) < 0.4))
     X.data[[0, -1]] = [np.nan, np.inf]
     parts = {f"X_{name}": getattr(X, name) for name in ("data", "indices", "indptr", "shape")}
     np.savez(tmp_path / "X.npz", **parts, ids=np.arange(50) * 2)

@@ -182,7 +182,8 @@ def test_tiff_samples_that_would_be_misread_are_refused(tmp_path: Path) -> None:
     for name, content, sentence in (
         ("signed", tiff_of([grey], 24, 16, signed), "must hold unsigned pixels"),
         ("planes", tiff_of([grey, alpha], 24, 16, planes), "pixel by pixel|cannot be"),
-        ("reduced", tiff_of([both], 24, 16, reduced), "colour at full resolution"),
+        # Pillow 12 misses bytes before the check of its result.
+        ("reduced", tiff_of([both], 24, 16, reduced), "colour at full resolution|is truncated"),
     ):
         path = tmp_path / f"{name}.tif"
         path.write_bytes(content)
