@@ -18,7 +18,7 @@ from cascade.errors import ConfigError
 from cascade.estimators.neural.training import precision
 from cascade.estimators.neural.training.precision import has_bfloat16, is_mixed
 from cascade.estimators.resumption import resumable
-from tests.estimators.test_resumed_training import Killed, epochs_of, weights
+from tests.estimators.test_resumed_training import assert_equal, killed_until_done, weights
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (192, 16, 16, 1), dtype=np.uint8)
@@ -171,20 +171,11 @@ def test_a_killed_training_in_mixed_precision_ends_with_the_same_weights(
     def model() -> KerasClassifier:
         return cnn(precision="mixed", frozen_epochs=1, weight_decay=0.01)
 
-    undisturbed, starts = weights(model().fit(IMAGES, Y)), 0
-    while starts < 20:
-        starts += 1
-        with monkeypatch.context() as killing, resumable(tmp_path):
-            epochs_of(killing, kill_after=1)
-            try:
-                resumed = model().fit(IMAGES, Y)
-            except Killed:
-                continue
-            break
+    undisturbed = weights(model().fit(IMAGES, Y))
+    resumed, starts = killed_until_done(lambda: model().fit(IMAGES, Y), tmp_path, monkeypatch)
     # Four epochs and the ends of two phases.
     assert starts == 7
-    for one, other in zip(weights(resumed), undisturbed, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_equal(weights(resumed), undisturbed)
     with resumable(tmp_path):
         # Another precision is another training.
         plain = cnn(frozen_epochs=1, weight_decay=0.01).fit(IMAGES, Y)

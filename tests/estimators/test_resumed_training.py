@@ -71,6 +71,18 @@ def epochs_of(monkeypatch: pytest.MonkeyPatch, kill_after: int | None = None) ->
     return trained
 
 
+def killed_until_done(fit: Callable[[], Any], folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, int]:
+    """Fit in one start after another, each killed when it has written a state; return the model and the starts."""
+    for starts in range(1, 21):
+        with monkeypatch.context() as killing, resumable(folder):
+            epochs_of(killing, kill_after=1)
+            try:
+                return fit(), starts
+            except Killed:
+                continue
+    raise AssertionError("the training does not end")
+
+
 @pytest.mark.parametrize("kind", MODELS)
 def test_a_training_that_is_killed_again_and_again_ends_with_the_same_weights(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

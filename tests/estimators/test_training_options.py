@@ -22,7 +22,7 @@ from cascade.estimators.neural.training.options import TrainingOptions
 from cascade.estimators.resumption import resumable
 from cascade.utils.keys import key_of
 from cascade_pipelines.steps.run_data import key_content
-from tests.estimators.test_resumed_training import Killed, epochs_of, weights
+from tests.estimators.test_resumed_training import Killed, assert_equal, epochs_of, killed_until_done, weights
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(256, 4)).astype(np.float32)
@@ -128,20 +128,10 @@ def test_a_killed_training_with_all_options_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     undisturbed = weights(mlp(OPTIONS).fit(X, Y))
-    starts = 0
-    while starts < 20:
-        starts += 1
-        with monkeypatch.context() as killing, resumable(tmp_path):
-            epochs_of(killing, kill_after=1)
-            try:
-                resumed = mlp(OPTIONS).fit(X, Y)
-            except Killed:
-                continue
-            break
+    resumed, starts = killed_until_done(lambda: mlp(OPTIONS).fit(X, Y), tmp_path, monkeypatch)
     # Five epochs and the ends of two phases.
     assert starts == 8
-    for one, other in zip(weights(resumed), undisturbed, strict=True):
-        np.testing.assert_array_equal(one, other)
+    assert_equal(weights(resumed), undisturbed)
 
 
 def figures_of(folder: Path) -> list[dict[str, dict[int, float]]]:

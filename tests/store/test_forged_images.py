@@ -28,6 +28,7 @@ from cascade.store.manifest import _digest_of
 from cascade.store.skops.file import load_skops
 from cascade_pipelines.cli import main
 from tests.image_files import graph, kernel, marked_images, write_graph, write_images, write_keras
+from tests.onnx_graphs import with_weights_outside
 
 X, Y = marked_images(200, 16, seed=0)
 
@@ -81,23 +82,12 @@ def growing() -> bytes:
     return bytes(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
-def outside() -> bytes:
-    """Return a graph with weights in another file."""
-    import onnx
-
-    held = onnx.load_model_from_string(graph())
-    tensor = held.graph.initializer[0]
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="/etc/passwd")
-    return bytes(held.SerializeToString())
-
-
 GRAPHS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no graph": (lambda: b"junk", "`encoder.onnx` holds"),
     "random numbers": (lambda: graph(operator="RandomNormalLike"), "the operator RandomNormalLike"),
     "control flow": (lambda: graph(operator="If"), "the operator If"),
     "another domain": (lambda: graph(operator="Run", domain="com.example"), "the operator com.example.Run"),
-    "weights outside": (outside, "weights in another file"),
+    "weights outside": (lambda: with_weights_outside(graph()), "weights in another file"),
     "an image of another form": (lambda: graph(channels=9), "cannot be computed in onnx"),
     "memory": (growing, "cannot be computed in onnx"),
     "another size": (lambda: graph(32), "must have size 16 and 12 columns"),

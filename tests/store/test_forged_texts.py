@@ -20,6 +20,7 @@ from cascade.estimators.encoding.texts.onnx import OnnxTextEncoder
 from cascade.estimators.encoding.texts.static import StaticTextEncoder
 from cascade.estimators.encoding.texts.tokenizer_file import check_tokenizer
 from cascade.store.skops.file import load_skops
+from tests.onnx_graphs import with_weights_outside
 from tests.text_files import TEXTS, TOKENIZER, graph, write_onnx, write_static
 
 
@@ -178,23 +179,12 @@ def growing() -> bytes:
     return bytes(helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8).SerializeToString())
 
 
-def outside() -> bytes:
-    """Return a graph with weights in another file."""
-    import onnx
-
-    held = onnx.load_model_from_string(graph())
-    tensor = held.graph.initializer[0]
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value="/etc/passwd")
-    return bytes(held.SerializeToString())
-
-
 GRAPHS: dict[str, tuple[Callable[[], bytes], str]] = {
     "no graph": (lambda: b"junk", "the network is not loaded"),
     "random numbers": (lambda: graph(operator="RandomNormalLike"), "the operator RandomNormalLike"),
     "control flow": (lambda: graph(operator="If"), "the operator If"),
     "another domain": (lambda: graph(operator="Run", domain="com.example"), "the operator com.example.Run"),
-    "weights outside": (outside, "weights in another file"),
+    "weights outside": (lambda: with_weights_outside(graph()), "weights in another file"),
     "pixels": (lambda: graph(inputs=("input_ids", "pixels")), "cannot be computed in onnx"),
     "memory": (growing, "cannot be computed in onnx"),
 }
