@@ -210,9 +210,11 @@ def test_another_decoder_or_release_invalidates_cached_pixels(tmp_path: Path, mo
 
     counts, versions = [], cached_files.installed_versions
     for release in (None, "1.8.0", "1.9.0"):
-        others = [name for name in cached_files.PACKAGES if name != "simplejpeg"]
+        others = [name for name in cached_files.DECODING_PACKAGES if name != "simplejpeg"]
         found = {**versions(others), **({} if release is None else {"simplejpeg": release})}
         monkeypatch.setattr(cached_files, "installed_versions", lambda names, found=found: found)
         counts.append(len(kept()))
     assert counts == [1, 2, 3]
-    assert {"pillow", "simplejpeg"} <= set(cached_files.PACKAGES) & set(PACKAGES)
+    assert {"pillow", "simplejpeg"} <= set(cached_files.DECODING_PACKAGES) & set(PACKAGES)
+    # What invalidates cached pixels also ends a job that began with another version.
+    assert set(cached_files.DECODING_PACKAGES) <= set(PACKAGES)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cascade.batch.outputs.predictions import TablePredictor
+from cascade.data.readers.cache.cached_files import DECODING_PACKAGES
 from cascade.data.readers.table.columns import Roles
 from cascade.store.manifest import peek_manifest
 from cascade.utils.environment import installed_versions, versions
@@ -14,18 +15,7 @@ NAMES = {"model": "the model", "input": "the input", "settings": "a setting", "v
 LONGEST = 24
 
 # Packages that read rows or may compute predictions, besides those that a model records.
-PACKAGES = (
-    "pyarrow",
-    "scipy",
-    "pillow",
-    "simplejpeg",
-    "ai-edge-litert",
-    "onnxruntime",
-    "pydicom",
-    "pylibjpeg-openjpeg",
-    "pylibjpeg-rle",
-    "python-gdcm",
-)
+PACKAGES = ("pyarrow", "scipy", "ai-edge-litert", "onnxruntime", *DECODING_PACKAGES)
 
 
 def identify(model: Path, predictor: TablePredictor, roles: Roles) -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ logger = logging.getLogger("cascade.data")
 
 DECODER = 1
 """Version of how files become pixels; raise it with every change of pixels."""
-PACKAGES = (
+DECODING_PACKAGES = (
     "pillow",
     "simplejpeg",
     "pydicom",
@@ -91,7 +91,7 @@ class StoredSizes:
         # The data's folder, too: files of two folders may have the same places, sizes and times.
         return key_of(
             DECODER,
-            installed_versions(PACKAGES),
+            installed_versions(DECODING_PACKAGES),
             os.path.realpath(self.folder),
             files.pixel_rule(),
             list(files.shape[1:]),
